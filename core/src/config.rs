@@ -1,0 +1,292 @@
+//! The configuration of a training run: one struct a concern, with the official code's names and defaults.
+
+use serde::{Deserialize, Serialize};
+
+use crate::augment::{AugmentConfig, CropsConfig};
+use crate::loss::LossConfig;
+use crate::masking::MaskConfig;
+use crate::model::{HeadConfig, VitConfig, pos_embed};
+use crate::schedule::{OptimConfig, TeacherTempConfig};
+
+/// Named sizes of vision transformers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arch {
+    /// 192 wide, 12 blocks, 3 heads.
+    VitTiny,
+    /// 384 wide, 12 blocks, 6 heads.
+    VitSmall,
+    /// 768 wide, 12 blocks, 12 heads.
+    VitBase,
+    /// 1024 wide, 24 blocks, 16 heads.
+    VitLarge,
+}
+
+impl Arch {
+    /// Width, depth and heads.
+    pub fn dimensions(self) -> (usize, usize, usize) {
+        match self {
+            Self::VitTiny => (192, 12, 3),
+            Self::VitSmall => (384, 12, 6),
+            Self::VitBase => (768, 12, 12),
+            Self::VitLarge => (1024, 24, 16),
+        }
+    }
+}
+
+/// The backbone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelConfig {
+    /// Named size.
+    pub arch: Arch,
+    /// Side of a patch, in pixels.
+    pub patch_size: usize,
+    /// Width of a token, in place of the named size's.
+    pub dim: Option<usize>,
+    /// Number of blocks, in place of the named size's.
+    pub depth: Option<usize>,
+    /// Attention heads of a block, in place of the named size's.
+    pub heads: Option<usize>,
+    /// Width of the MLP's hidden layer over the token's.
+    pub mlp_ratio: usize,
+    /// Stochastic depth of the student's last block.
+    pub drop_path: f64,
+    /// Offset of the position embeddings' interpolation: 0.1 samples as the official code does, 0 at the plain ratio.
+    pub interpolate_offset: f64,
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        Self {
+            arch: Arch::VitSmall,
+            patch_size: 16,
+            dim: None,
+            depth: None,
+            heads: None,
+            mlp_ratio: 4,
+            drop_path: 0.1,
+            interpolate_offset: pos_embed::OFFICIAL_OFFSET,
+        }
+    }
+}
+
+/// Everything that determines what is learned, apart from the data and the seed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The backbone.
+    pub model: ModelConfig,
+    /// The projection head.
+    pub head: HeadConfig,
+    /// The multi-crop views.
+    pub crops: CropsConfig,
+    /// Their augmentation.
+    pub augment: AugmentConfig,
+    /// The masks.
+    pub mask: MaskConfig,
+    /// The losses.
+    pub loss: LossConfig,
+    /// The teacher's temperatures.
+    pub teacher: TeacherTempConfig,
+    /// The optimiser and its schedules.
+    pub optim: OptimConfig,
+}
+
+/// A setting that makes no sense.
+#[derive(Debug, thiserror::Error, PartialEq)]
+#[error("{key} = {value}: {problem}")]
+pub struct ConfigError {
+    /// Section and name, as written in a configuration file.
+    pub key: &'static str,
+    /// The value.
+    pub value: String,
+    /// What is wrong, and what would do.
+    pub problem: String,
+}
+
+impl Config {
+    /// The student's backbone; the teacher's is the same without mask token.
+    pub fn vit(&self) -> VitConfig {
+        let (dim, depth, heads) = self.model.arch.dimensions();
+        VitConfig {
+            image_size: self.crops.global_size,
+            patch_size: self.model.patch_size,
+            dim: self.model.dim.unwrap_or(dim),
+            depth: self.model.depth.unwrap_or(depth),
+            heads: self.model.heads.unwrap_or(heads),
+            mlp_ratio: self.model.mlp_ratio,
+            drop_path: self.model.drop_path,
+            pos_offset: self.model.interpolate_offset,
+            mask_token: self.mask.use_masked_im_modeling,
+        }
+    }
+
+    /// Patches along both sides of a global crop.
+    pub fn global_grid(&self) -> (usize, usize) {
+        let side = self.crops.global_size / self.model.patch_size;
+        (side, side)
+    }
+
+    /// Checks that the settings make sense, one by one and together.
+    ///
+    /// # Errors
+    /// The first setting that does not.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        self.validate_network()?;
+        self.validate_views()?;
+        self.validate_optimisation()
+    }
+
+    fn validate_network(&self) -> Result<(), ConfigError> {
+        let vit = self.vit();
+        at_least("model.patch_size", vit.patch_size, 1)?;
+        at_least("model.dim", vit.dim, 1)?;
+        at_least("model.depth", vit.depth, 1)?;
+        at_least("model.heads", vit.heads, 1)?;
+        at_least("model.mlp_ratio", vit.mlp_ratio, 1)?;
+        check(vit.dim % vit.heads == 0, "model.dim", vit.dim, || format!("is not a multiple of {} heads", vit.heads))?;
+        fraction("model.drop_path", vit.drop_path)?;
+        check(vit.drop_path < 1.0, "model.drop_path", vit.drop_path, || "would drop every block".into())?;
+        for (key, size) in [("crops.global_size", self.crops.global_size), ("crops.local_size", self.crops.local_size)]
+        {
+            check(size > 0 && size % vit.patch_size == 0, key, size, || {
+                format!("is not a multiple of the patch size {}", vit.patch_size)
+            })?;
+        }
+        at_least("head.out_dim", self.head.out_dim, 2)?;
+        at_least("head.patch_out_dim", self.head.patch_out_dim, 2)?;
+        at_least("head.hidden_dim", self.head.hidden_dim, 1)?;
+        at_least("head.bottleneck_dim", self.head.bottleneck_dim, 1)
+    }
+
+    fn validate_views(&self) -> Result<(), ConfigError> {
+        let crops = &self.crops;
+        at_least("crops.global_crops_number", crops.global_crops_number, 2)?;
+        let total = crops.global_crops_number + crops.local_crops_number;
+        check(total <= 256, "crops.local_crops_number", crops.local_crops_number, || {
+            "makes more than 256 crops of an image".into()
+        })?;
+        scale("crops.global_crops_scale", crops.global_crops_scale)?;
+        scale("crops.local_crops_scale", crops.local_crops_scale)?;
+        let a = &self.augment;
+        for (key, probability) in [
+            ("augment.flip", a.flip),
+            ("augment.color_jitter", a.color_jitter),
+            ("augment.grayscale", a.grayscale),
+            ("augment.blur_global1", a.blur_global1),
+            ("augment.blur_global2", a.blur_global2),
+            ("augment.blur_local", a.blur_local),
+            ("augment.solarize", a.solarize),
+        ] {
+            fraction(key, probability)?;
+        }
+        let mask = &self.mask;
+        check(
+            !mask.pred_ratio.is_empty() && mask.pred_ratio.len() == mask.pred_ratio_var.len(),
+            "mask.pred_ratio_var",
+            format!("{:?}", mask.pred_ratio_var),
+            || format!("needs one value for each of mask.pred_ratio = {:?}", mask.pred_ratio),
+        )?;
+        for (ratio, variation) in mask.pred_ratio.iter().zip(&mask.pred_ratio_var) {
+            fraction("mask.pred_ratio", *ratio)?;
+            check(*variation >= 0.0 && variation <= ratio && ratio + variation <= 1.0, "mask.pred_ratio_var", variation, || {
+                format!("leads ratios around {ratio} out of 0 to 1")
+            })?;
+        }
+        Ok(())
+    }
+
+    fn validate_optimisation(&self) -> Result<(), ConfigError> {
+        let o = &self.optim;
+        at_least("optim.epochs", o.epochs, 1)?;
+        at_least("optim.batch_size", o.batch_size, 1)?;
+        for (key, value) in [
+            ("optim.lr", o.lr),
+            ("optim.min_lr", o.min_lr),
+            ("optim.weight_decay", o.weight_decay),
+            ("optim.weight_decay_end", o.weight_decay_end),
+            ("optim.clip_grad", o.clip_grad),
+            ("loss.lambda1", self.loss.lambda1),
+            ("loss.lambda2", self.loss.lambda2),
+        ] {
+            check(value.is_finite() && value >= 0.0, key, value, || "must be zero or more".into())?;
+        }
+        for (key, value) in [
+            ("optim.eps", o.eps),
+            ("loss.student_temp", self.loss.student_temp),
+            ("teacher.warmup_teacher_temp", self.teacher.warmup_teacher_temp),
+            ("teacher.teacher_temp", self.teacher.teacher_temp),
+            ("teacher.warmup_teacher_patch_temp", self.teacher.warmup_teacher_patch_temp),
+            ("teacher.teacher_patch_temp", self.teacher.teacher_patch_temp),
+        ] {
+            check(value.is_finite() && value > 0.0, key, value, || "must be more than zero".into())?;
+        }
+        for (key, value) in [
+            ("optim.momentum_teacher", o.momentum_teacher),
+            ("optim.beta1", o.beta1),
+            ("optim.beta2", o.beta2),
+            ("loss.center_momentum", self.loss.center_momentum),
+            ("loss.center_momentum2", self.loss.center_momentum2),
+        ] {
+            fraction(key, value)?;
+        }
+        check(o.beta1 < 1.0, "optim.beta1", o.beta1, || "must be less than one".into())?;
+        check(o.beta2 < 1.0, "optim.beta2", o.beta2, || "must be less than one".into())?;
+        let learns = self.loss.lambda1 > 0.0 || (self.loss.lambda2 > 0.0 && self.mask.use_masked_im_modeling);
+        check(learns, "loss.lambda1", self.loss.lambda1, || {
+            "leaves nothing to learn: set lambda1, or lambda2 with mask.use_masked_im_modeling".into()
+        })
+    }
+}
+
+fn check(
+    holds: bool,
+    key: &'static str,
+    value: impl ToString,
+    problem: impl FnOnce() -> String,
+) -> Result<(), ConfigError> {
+    if holds { Ok(()) } else { Err(ConfigError { key, value: value.to_string(), problem: problem() }) }
+}
+
+fn at_least(key: &'static str, value: usize, least: usize) -> Result<(), ConfigError> {
+    check(value >= least, key, value, || format!("must be at least {least}"))
+}
+
+fn fraction(key: &'static str, value: f64) -> Result<(), ConfigError> {
+    check((0.0..=1.0).contains(&value), key, value, || "must lie between 0 and 1".into())
+}
+
+fn scale(key: &'static str, [low, high]: [f64; 2]) -> Result<(), ConfigError> {
+    check(low > 0.0 && low <= high && high <= 1.0, key, format!("[{low}, {high}]"), || {
+        "must be two shares of the image's area, the smaller first".into()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_valid() {
+        assert_eq!(Config::default().validate(), Ok(()));
+    }
+
+    #[test]
+    fn each_mistake_is_named() {
+        let broken = |change: fn(&mut Config)| {
+            let mut config = Config::default();
+            change(&mut config);
+            config.validate().expect_err("a mistake").key
+        };
+        assert_eq!(broken(|c| c.model.heads = Some(5)), "model.dim");
+        assert_eq!(broken(|c| c.crops.local_size = 90), "crops.local_size");
+        assert_eq!(broken(|c| c.crops.global_crops_scale = [0.5, 0.2]), "crops.global_crops_scale");
+        assert_eq!(broken(|c| c.mask.pred_ratio_var = vec![0.0]), "mask.pred_ratio_var");
+        assert_eq!(broken(|c| c.mask.pred_ratio_var = vec![0.0, 0.4]), "mask.pred_ratio_var");
+        assert_eq!(broken(|c| c.teacher.teacher_temp = 0.0), "teacher.teacher_temp");
+        assert_eq!(broken(|c| c.optim.lr = f64::NAN), "optim.lr");
+        assert_eq!(broken(|c| (c.loss.lambda1, c.loss.lambda2) = (0.0, 0.0)), "loss.lambda1");
+        assert_eq!(broken(|c| c.augment.solarize = 1.5), "augment.solarize");
+    }
+}

@@ -1,0 +1,18 @@
+//! iBOT on [burn]: networks, losses, masks, augmentations, schedules and the training step.
+//!
+//! This crate knows no files, no threads and no browser; `ibot-native` and the web page bring those.
+
+pub mod augment;
+pub mod config;
+pub mod image;
+pub mod knn;
+pub mod loss;
+pub mod masking;
+pub mod model;
+pub mod rng;
+pub mod scenes;
+pub mod schedule;
+#[cfg(test)]
+mod testing;
+pub mod train;
+pub mod weights;

@@ -1,0 +1,186 @@
+//! The iBOT head: a three-layer MLP, an L2-normalised bottleneck and weight-normed prototypes (paper section 3.3).
+
+use burn::module::{Module, Param};
+use burn::nn::Linear;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::init;
+use super::layers::gelu;
+use crate::rng::Rng;
+
+/// Dimensions and options of a [`Head`], with the official code's names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HeadConfig {
+    /// Prototypes K of the CLS token.
+    pub out_dim: usize,
+    /// Prototypes of the patch tokens, when they have their own.
+    pub patch_out_dim: usize,
+    /// One set of prototypes for CLS and patches (every released run), or one each.
+    pub shared_head: bool,
+    /// Width of the MLP's two hidden layers.
+    pub hidden_dim: usize,
+    /// Width of the bottleneck.
+    pub bottleneck_dim: usize,
+    /// Freezes the prototypes' gains at 1: more stable, a little less accurate.
+    pub norm_last_layer: bool,
+}
+
+impl Default for HeadConfig {
+    fn default() -> Self {
+        Self {
+            out_dim: 8192,
+            patch_out_dim: 8192,
+            shared_head: true,
+            hidden_dim: 2048,
+            bottleneck_dim: 256,
+            norm_last_layer: true,
+        }
+    }
+}
+
+impl HeadConfig {
+    /// A freshly initialised head for tokens of width `dim`.
+    pub fn init(&self, dim: usize, device: &Device, rng: &mut Rng) -> Head {
+        let (hidden, bottleneck) = (self.hidden_dim, self.bottleneck_dim);
+        Head {
+            mlp: vec![
+                init::linear(dim, hidden, device, rng),
+                init::linear(hidden, hidden, device, rng),
+                init::linear(hidden, bottleneck, device, rng),
+            ],
+            last_layer: Prototypes::new(self.out_dim, bottleneck, self.norm_last_layer, device, rng),
+            last_layer2: (!self.shared_head)
+                .then(|| Prototypes::new(self.patch_out_dim, bottleneck, self.norm_last_layer, device, rng)),
+        }
+    }
+}
+
+/// Projection head of student and teacher. The MLP always serves CLS and patches; the prototypes may be shared.
+#[derive(Module, Debug)]
+pub struct Head {
+    mlp: Vec<Linear>,
+    last_layer: Prototypes,
+    last_layer2: Option<Prototypes>,
+}
+
+impl Head {
+    /// Unit vectors `[M, bottleneck]` of tokens `[M, D]`.
+    pub fn bottleneck(&self, tokens: Tensor<2>) -> Tensor<2> {
+        let last = self.mlp.len() - 1;
+        let projected = self.mlp.iter().enumerate().fold(tokens, |x, (i, layer)| {
+            let x = layer.forward(x);
+            if i < last { gelu(x) } else { x }
+        });
+        l2_normalize(projected)
+    }
+
+    /// Logits `[M, K]` of CLS tokens, from their bottleneck vectors.
+    pub fn cls_logits(&self, bottleneck: Tensor<2>) -> Tensor<2> {
+        self.last_layer.forward(bottleneck)
+    }
+
+    /// Logits `[M, K]` of patch tokens, from their bottleneck vectors.
+    pub fn patch_logits(&self, bottleneck: Tensor<2>) -> Tensor<2> {
+        self.last_layer2.as_ref().unwrap_or(&self.last_layer).forward(bottleneck)
+    }
+
+    /// Whether CLS and patch tokens share their prototypes.
+    pub fn is_shared(&self) -> bool {
+        self.last_layer2.is_none()
+    }
+
+    /// The head of a teacher that shares its prototypes although the student does not: the official code's default
+    /// flags, no released run. Loading the student's state there leaves the patch prototypes in the shared place.
+    pub fn into_shared(mut self) -> Self {
+        if let Some(patch) = self.last_layer2.take() {
+            self.last_layer = patch;
+        }
+        self
+    }
+}
+
+/// K prototypes: a weight-normed linear layer without bias, in PyTorch's layout.
+#[derive(Module, Debug)]
+struct Prototypes {
+    /// Gains, `[K, 1]`.
+    weight_g: Param<Tensor<2>>,
+    /// Directions, `[K, bottleneck]`.
+    weight_v: Param<Tensor<2>>,
+}
+
+impl Prototypes {
+    fn new(count: usize, bottleneck: usize, frozen_gain: bool, device: &Device, rng: &mut Rng) -> Self {
+        let gain = Param::from_tensor(Tensor::ones([count, 1], device));
+        Self {
+            weight_g: if frozen_gain { gain.set_require_grad(false) } else { gain },
+            weight_v: init::uniform([count, bottleneck], 1.0 / (bottleneck as f32).sqrt(), device, rng),
+        }
+    }
+
+    /// `[M, bottleneck] -> [M, K]`.
+    fn forward(&self, x: Tensor<2>) -> Tensor<2> {
+        let direction = self.weight_v.val();
+        let norm = direction.clone().square().sum_dim(1).sqrt();
+        x.matmul((direction * (self.weight_g.val() / norm)).transpose())
+    }
+}
+
+/// `x / max(|x|, 1e-12)` along the last dimension, as `torch.nn.functional.normalize`.
+pub fn l2_normalize(x: Tensor<2>) -> Tensor<2> {
+    let norm = x.clone().square().sum_dim(1).sqrt().clamp_min(1e-12);
+    x / norm
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::{Purpose, stream};
+    use crate::testing::{gradient_check, max_difference};
+
+    fn config(shared: bool) -> HeadConfig {
+        HeadConfig {
+            out_dim: 11,
+            patch_out_dim: if shared { 11 } else { 7 },
+            shared_head: shared,
+            hidden_dim: 16,
+            bottleneck_dim: 6,
+            norm_last_layer: false,
+        }
+    }
+
+    #[test]
+    fn logits_are_cosines_to_the_prototypes() {
+        let device = Device::flex();
+        let mut rng = stream(0, Purpose::Init, 0, 0);
+        let head = config(true).init(9, &device, &mut rng);
+        let z = head.bottleneck(init::uniform([5, 9], 1.0, &device, &mut rng).val());
+        assert!(max_difference(&z.clone().square().sum_dim(1), &Tensor::ones([5, 1], &device)) < 1e-6);
+        // A prototype's own direction has a cosine of exactly one to it.
+        let own = l2_normalize(head.last_layer.weight_v.val());
+        let diagonal = head.cls_logits(own) * Tensor::eye(11, &device);
+        assert!(max_difference(&diagonal, &Tensor::eye(11, &device)) < 1e-6);
+        assert!(max_difference(&head.cls_logits(z.clone()), &head.patch_logits(z)) == 0.0);
+    }
+
+    #[test]
+    fn separate_prototypes_have_their_own_count() {
+        let device = Device::flex();
+        let mut rng = stream(0, Purpose::Init, 0, 0);
+        let head = config(false).init(9, &device, &mut rng);
+        let z = head.bottleneck(init::uniform([5, 9], 1.0, &device, &mut rng).val());
+        assert_eq!(head.cls_logits(z.clone()).dims(), [5, 11]);
+        assert_eq!(head.patch_logits(z).dims(), [5, 7]);
+    }
+
+    #[test]
+    fn gradient_of_the_head_matches_finite_differences() {
+        let device = Device::flex().autodiff();
+        let mut rng = stream(3, Purpose::Init, 0, 0);
+        let head = config(true).init(5, &device, &mut rng);
+        let x = init::uniform([2, 5], 30.0, &device, &mut rng).val().detach();
+        let probe = init::uniform([2, 11], 1.0, &device, &mut rng).val().detach();
+        gradient_check(x, |x| (head.cls_logits(head.bottleneck(x)) * probe.clone()).sum(), 2e-2);
+    }
+}

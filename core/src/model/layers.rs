@@ -1,0 +1,219 @@
+//! The layers of a transformer block: attention, MLP, exact GELU and stochastic depth.
+
+use burn::module::Module;
+use burn::nn::{LayerNorm, Linear};
+use burn::tensor::{Device, Tensor, TensorData, activation, module};
+use rand::RngExt as _;
+
+use super::init;
+use crate::rng::Rng;
+
+/// Where stochastic depth takes its random numbers; `None` switches it off (teacher, evaluation).
+pub type Noise<'a> = Option<&'a mut Rng>;
+
+/// A pre-norm transformer block: `x + attn(norm1(x))`, then `x + mlp(norm2(x))`.
+#[derive(Module, Debug)]
+pub struct Block {
+    norm1: LayerNorm,
+    attn: Attention,
+    norm2: LayerNorm,
+    mlp: Mlp,
+    drop_path: f64,
+}
+
+impl Block {
+    /// A block of `heads` heads whose branches are dropped with probability `drop_path` while training.
+    pub(super) fn new(
+        dim: usize,
+        heads: usize,
+        hidden: usize,
+        drop_path: f64,
+        device: &Device,
+        rng: &mut Rng,
+    ) -> Self {
+        Self {
+            norm1: init::layer_norm(dim, device),
+            attn: Attention {
+                qkv: init::linear(dim, 3 * dim, device, rng),
+                proj: init::linear(dim, dim, device, rng),
+                heads,
+            },
+            norm2: init::layer_norm(dim, device),
+            mlp: Mlp { fc1: init::linear(dim, hidden, device, rng), fc2: init::linear(hidden, dim, device, rng) },
+            drop_path,
+        }
+    }
+
+    /// `[B, N, D] -> [B, N, D]`.
+    pub fn forward(&self, x: Tensor<3>, noise: &mut Noise) -> Tensor<3> {
+        let branch = self.attn.forward(self.norm1.forward(x.clone()));
+        let x = x + drop_path(branch, self.drop_path, noise);
+        let branch = self.mlp.forward(self.norm2.forward(x.clone()));
+        x + drop_path(branch, self.drop_path, noise)
+    }
+
+    /// Attention probabilities of this block for its input `x`: `[B, N, D] -> [B, heads, N, N]`.
+    pub fn attention(&self, x: Tensor<3>) -> Tensor<4> {
+        let (q, k, _) = self.attn.project(self.norm1.forward(x));
+        self.attn.probabilities(q, k)
+    }
+}
+
+/// Multi-head self-attention.
+#[derive(Module, Debug)]
+pub struct Attention {
+    qkv: Linear,
+    proj: Linear,
+    heads: usize,
+}
+
+impl Attention {
+    /// `[B, N, D] -> [B, N, D]`.
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let [b, n, d] = x.dims();
+        let (q, k, v) = self.project(x);
+        let mixed = self.probabilities(q, k).matmul(v);
+        self.proj.forward(mixed.swap_dims(1, 2).reshape([b, n, d]))
+    }
+
+    /// Queries, keys and values, `[B, heads, N, D / heads]` each.
+    fn project(&self, x: Tensor<3>) -> (Tensor<4>, Tensor<4>, Tensor<4>) {
+        let [b, n, d] = x.dims();
+        let h = self.heads;
+        let weight = self.qkv.weight.val();
+        let bias = self.qkv.bias.as_ref().map(|bias| bias.val());
+        // Slicing the weight rather than the joint output: the gradient of a slice fills a tensor of the whole's
+        // size, and the weight is much the smaller of the two.
+        let part = |i: usize| {
+            let weight = weight.clone().narrow(1, i * d, d);
+            let bias = bias.clone().map(|bias| bias.narrow(0, i * d, d));
+            module::linear(x.clone(), weight, bias).reshape([b, n, h, d / h]).swap_dims(1, 2)
+        };
+        (part(0), part(1), part(2))
+    }
+
+    /// softmax(q kᵀ / sqrt(d)), `[B, heads, N, N]`.
+    fn probabilities(&self, q: Tensor<4>, k: Tensor<4>) -> Tensor<4> {
+        let scale = 1.0 / (q.dims()[3] as f64).sqrt();
+        activation::softmax((q * scale).matmul(k.transpose()), 3)
+    }
+}
+
+/// The two-layer perceptron of a block.
+#[derive(Module, Debug)]
+pub struct Mlp {
+    fc1: Linear,
+    fc2: Linear,
+}
+
+impl Mlp {
+    /// `[B, N, D] -> [B, N, D]`.
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        self.fc2.forward(gelu(self.fc1.forward(x)))
+    }
+}
+
+/// Exact GELU, x Φ(x), with an exact gradient on every backend (burn 0.22's own differentiates the tanh approximation
+/// on GPUs).
+pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    let cdf = (x.clone() * std::f64::consts::FRAC_1_SQRT_2).erf() * 0.5 + 0.5;
+    x * cdf
+}
+
+/// Stochastic depth: drops the whole branch of an image with probability `rate` and rescales what is kept.
+fn drop_path(branch: Tensor<3>, rate: f64, noise: &mut Noise) -> Tensor<3> {
+    let (Some(rng), true) = (noise, rate > 0.0) else { return branch };
+    let keep = 1.0 - rate;
+    let images = branch.dims()[0];
+    let factors = (0..images).map(|_| if rng.random::<f64>() < keep { (1.0 / keep) as f32 } else { 0.0 }).collect();
+    let factors = Tensor::from_data(TensorData::new::<f32, _>(factors, [images, 1, 1]), &branch.device());
+    branch * factors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::{Purpose, stream};
+    use crate::testing::{assert_close, gradient_check};
+
+    #[test]
+    fn gelu_and_its_gradient_are_exact() {
+        let device = Device::flex().autodiff();
+        let x = Tensor::<1>::from_floats([-3.0, -1.0, -0.1, 0.0, 0.5, 2.0], &device).require_grad();
+        let y = gelu(x.clone());
+        // x Φ(x), from tables of the normal distribution.
+        assert_close(&y.clone().inner(), &[-0.00404969, -0.15865525, -0.04601722, 0.0, 0.34573123, 1.9544997], 1e-6);
+        let gradient = x.grad(&y.sum().backward()).expect("x is a leaf");
+        // Φ(x) + x φ(x).
+        assert_close(&gradient, &[-0.01194565, -0.08331547, 0.42047, 0.5, 0.8674951, 1.0852319], 1e-6);
+    }
+
+    #[test]
+    fn attention_matches_a_loop() {
+        let device = Device::flex();
+        let mut rng = stream(1, Purpose::Init, 0, 0);
+        let (b, n, d, h) = (2, 5, 12, 3);
+        let attn = Attention {
+            qkv: init::linear(d, 3 * d, &device, &mut rng),
+            proj: init::linear(d, d, &device, &mut rng),
+            heads: h,
+        };
+        let weight: Vec<f32> = attn.qkv.weight.val().try_to_vec_as().expect("floats");
+        let x = init::uniform([b, n, d], 4.0, &device, &mut rng).val();
+        let input: Vec<f32> = x.try_to_vec_as().expect("floats");
+        let (q, k, _) = attn.project(x);
+        let actual: Vec<f32> = attn.probabilities(q, k).try_to_vec_as().expect("floats");
+        let project = |image: usize, token: usize, column: usize| -> f64 {
+            (0..d)
+                .map(|i| f64::from(input[(image * n + token) * d + i]) * f64::from(weight[i * 3 * d + column]))
+                .sum()
+        };
+        for image in 0..b {
+            for head in 0..h {
+                for row in 0..n {
+                    let scores: Vec<f64> = (0..n)
+                        .map(|column| {
+                            let width = d / h;
+                            let dot: f64 = (0..width)
+                                .map(|i| {
+                                    project(image, row, head * width + i)
+                                        * project(image, column, d + head * width + i)
+                                })
+                                .sum();
+                            (dot / (width as f64).sqrt()).exp()
+                        })
+                        .collect();
+                    let total: f64 = scores.iter().sum();
+                    for (column, score) in scores.iter().enumerate() {
+                        let at = ((image * h + head) * n + row) * n + column;
+                        assert!((f64::from(actual[at]) - score / total).abs() < 1e-6);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn block_gradient_matches_finite_differences() {
+        let device = Device::flex().autodiff();
+        let mut rng = stream(2, Purpose::Init, 0, 0);
+        let block = Block::new(8, 2, 16, 0.0, &device, &mut rng);
+        let probe = init::uniform([1, 3, 8], 1.0, &device, &mut rng).val().detach();
+        let x = init::uniform([1, 3, 8], 2.0, &device, &mut rng).val().detach();
+        gradient_check(x, |x| (block.forward(x, &mut None) * probe.clone()).sum(), 2e-3);
+    }
+
+    #[test]
+    fn drop_path_keeps_the_mean_and_drops_whole_images() {
+        let device = Device::flex();
+        let mut rng = stream(3, Purpose::DropPath, 0, 0);
+        let x = Tensor::<3>::ones([4000, 2, 2], &device);
+        let y = drop_path(x.clone(), 0.3, &mut Some(&mut rng));
+        let values: Vec<f32> = y.try_to_vec_as().expect("floats");
+        let kept = values.chunks(4).filter(|image| image[0] > 0.0).count() as f64 / 4000.0;
+        assert!(values.chunks(4).all(|image| image.iter().all(|v| *v == image[0])));
+        assert!((kept - 0.7).abs() < 0.03, "kept {kept}");
+        let off: Vec<f32> = drop_path(x, 0.3, &mut None).try_to_vec_as().expect("floats");
+        assert!(off.iter().all(|v| *v == 1.0));
+    }
+}

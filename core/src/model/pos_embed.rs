@@ -1,0 +1,94 @@
+//! Position embeddings on another grid: bicubic interpolation written as a constant matrix.
+//!
+//! A matrix product has a gradient on every backend, which burn 0.22's own bicubic interpolation has not.
+
+use burn::tensor::{Tensor, TensorData};
+
+/// Cubic convolution coefficient of PyTorch's bicubic interpolation.
+const A: f64 = -0.75;
+
+/// What the official code adds to the target side before it computes the scale. PyTorch then samples at
+/// `grid / (target + 0.1)`, slightly off the plain ratio; weights trained that way expect it.
+pub const OFFICIAL_OFFSET: f64 = 0.1;
+
+/// Interpolates patch position embeddings from a `from` to a `to` grid (rows, columns): `[1, h * w, D]` to
+/// `[1, h' * w', D]`.
+///
+/// `offset` is [`OFFICIAL_OFFSET`] for the official sampling and 0 for the plain ratio.
+pub fn interpolate(patches: Tensor<3>, from: (usize, usize), to: (usize, usize), offset: f64) -> Tensor<3> {
+    let dim = patches.dims()[2];
+    let rows = bicubic_matrix(from.0, to.0, offset);
+    let columns = bicubic_matrix(from.1, to.1, offset);
+    // Kronecker product: row (y, x) of the result mixes the source grid with rows[y] ⊗ columns[x].
+    let mut matrix = Vec::with_capacity(to.0 * to.1 * from.0 * from.1);
+    for row in rows.chunks_exact(from.0) {
+        for column in columns.chunks_exact(from.1) {
+            matrix.extend(row.iter().flat_map(|r| column.iter().map(move |c| (r * c) as f32)));
+        }
+    }
+    let matrix = TensorData::new(matrix, [to.0 * to.1, from.0 * from.1]);
+    let matrix = Tensor::<2>::from_data(matrix, &patches.device());
+    matrix.matmul(patches.reshape([from.0 * from.1, dim])).reshape([1, to.0 * to.1, dim])
+}
+
+/// The `to x from` matrix (row-major) of one-dimensional bicubic interpolation, corners not aligned, edges repeated.
+fn bicubic_matrix(from: usize, to: usize, offset: f64) -> Vec<f64> {
+    let step = from as f64 / (to as f64 + offset);
+    let mut matrix = vec![0.0; to * from];
+    for (target, row) in matrix.chunks_exact_mut(from).enumerate() {
+        let source = (target as f64 + 0.5) * step - 0.5;
+        let first = source.floor();
+        for tap in -1..=2i64 {
+            let distance = (source - first - tap as f64).abs();
+            let index = (first as i64 + tap).clamp(0, from as i64 - 1) as usize;
+            row[index] += cubic(distance);
+        }
+    }
+    matrix
+}
+
+/// Cubic convolution kernel at distance `t` in 0..=2.
+fn cubic(t: f64) -> f64 {
+    if t <= 1.0 { ((A + 2.0) * t - (A + 3.0)) * t * t + 1.0 } else { ((A * t - 5.0 * A) * t + 8.0 * A) * t - 4.0 * A }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn same_grid_without_offset_is_the_identity() {
+        let matrix = bicubic_matrix(5, 5, 0.0);
+        for (i, value) in matrix.iter().enumerate() {
+            let expected = if i / 5 == i % 5 { 1.0 } else { 0.0 };
+            assert!((value - expected).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn rows_sum_to_one() {
+        for (from, to, offset) in [(14, 6, 0.1), (14, 37, 0.1), (4, 2, 0.1), (1, 3, 0.0), (7, 7, 0.1)] {
+            for row in bicubic_matrix(from, to, offset).chunks_exact(from) {
+                assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{from} to {to}");
+            }
+        }
+    }
+
+    /// The four taps of a sample, placed by hand where PyTorch places them for a given scale factor of 6.1 / 14.
+    #[test]
+    fn reproduces_the_official_offset() {
+        let squares: Vec<f64> = (0..14).map(|i| f64::from(i * i)).collect();
+        let sample = |offset: f64, row: usize| -> f64 {
+            bicubic_matrix(14, 6, offset)[row * 14..][..14].iter().zip(&squares).map(|(w, s)| w * s).sum()
+        };
+        let by_hand = |position: f64| -> f64 {
+            let (i, t) = (position.floor(), position.fract());
+            let weights = [cubic(1.0 + t), cubic(t), cubic(1.0 - t), cubic(2.0 - t)];
+            weights.iter().enumerate().map(|(k, w)| w * (i + k as f64 - 1.0).clamp(0.0, 13.0).powi(2)).sum()
+        };
+        assert!((sample(0.1, 0) - by_hand(0.5 * 14.0 / 6.1 - 0.5)).abs() < 1e-9);
+        assert!((sample(0.1, 3) - by_hand(3.5 * 14.0 / 6.1 - 0.5)).abs() < 1e-9);
+        assert!((sample(0.0, 3) - by_hand(3.5 * 14.0 / 6.0 - 0.5)).abs() < 1e-9);
+        assert!((sample(0.1, 3) - sample(0.0, 3)).abs() > 0.5, "the offset moves the sample");
+    }
+}

@@ -1,0 +1,259 @@
+//! The vision transformer of iBOT: CLS first, learned position embeddings, a mask token for the student.
+
+use burn::module::{Module, Param};
+use burn::nn::{LayerNorm, Linear};
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::init;
+use super::layers::{Block, Noise};
+use super::pos_embed;
+use crate::masking::Mask;
+use crate::rng::Rng;
+
+/// Dimensions and options of a [`Vit`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct VitConfig {
+    /// Side of the images the position embeddings are made for, in pixels.
+    pub image_size: usize,
+    /// Side of a patch, in pixels.
+    pub patch_size: usize,
+    /// Width D of a token.
+    pub dim: usize,
+    /// Number of blocks.
+    pub depth: usize,
+    /// Attention heads of a block; divides `dim`.
+    pub heads: usize,
+    /// Width of the MLP's hidden layer over `dim`.
+    pub mlp_ratio: usize,
+    /// Stochastic depth of the last block; it rises linearly from 0 at the first.
+    pub drop_path: f64,
+    /// Offset of the position embeddings' interpolation, see [`pos_embed::OFFICIAL_OFFSET`].
+    pub pos_offset: f64,
+    /// Whether the network has a mask token (the student of masked image modelling).
+    pub mask_token: bool,
+}
+
+impl VitConfig {
+    /// Patches along a side of the grid that the position embeddings are made for.
+    pub fn grid(&self) -> usize {
+        self.image_size / self.patch_size
+    }
+
+    /// A freshly initialised network.
+    pub fn init(&self, device: &Device, rng: &mut Rng) -> Vit {
+        let d = self.dim;
+        let rate = |block: usize| self.drop_path * block as f64 / (self.depth.max(2) - 1) as f64;
+        Vit {
+            cls_token: init::normal([1, 1, d], device, rng),
+            pos_embed: init::normal([1, self.grid() * self.grid() + 1, d], device, rng),
+            masked_embed: self.mask_token.then(|| init::zeros([1, d], device)),
+            patch_embed: PatchEmbed {
+                proj: init::patch_projection(3 * self.patch_size * self.patch_size, d, device, rng),
+                patch_size: self.patch_size,
+            },
+            blocks: (0..self.depth)
+                .map(|i| Block::new(d, self.heads, d * self.mlp_ratio, rate(i), device, rng))
+                .collect(),
+            norm: init::layer_norm(d, device),
+            pos_offset: self.pos_offset,
+        }
+    }
+}
+
+/// A vision transformer (paper section 4.1, "Architecture").
+#[derive(Module, Debug)]
+pub struct Vit {
+    cls_token: Param<Tensor<3>>,
+    pos_embed: Param<Tensor<3>>,
+    masked_embed: Option<Param<Tensor<2>>>,
+    patch_embed: PatchEmbed,
+    blocks: Vec<Block>,
+    norm: LayerNorm,
+    pos_offset: f64,
+}
+
+impl Vit {
+    /// All tokens after the final norm: images `[B, 3, H, W]` to `[B, 1 + N, D]`, CLS first.
+    ///
+    /// Sides must be multiples of the patch. Patches set in `masks` (one mask an image; an empty slice masks nothing)
+    /// are replaced by the mask token, if the network has one, before the position embedding is added.
+    pub fn forward(&self, images: Tensor<4>, masks: &[Mask], noise: &mut Noise) -> Tensor<3> {
+        let tokens = self.embed(images, masks);
+        let tokens = self.blocks.iter().fold(tokens, |tokens, block| block.forward(tokens, noise));
+        self.norm.forward(tokens)
+    }
+
+    /// Tokens after each of the last `n` blocks, the final norm applied to each: `[B, 1 + N, D]`, deepest last.
+    pub fn intermediate_layers(&self, images: Tensor<4>, n: usize) -> Vec<Tensor<3>> {
+        let skip = self.blocks.len().saturating_sub(n);
+        let mut tokens = self.embed(images, &[]);
+        let mut layers = Vec::with_capacity(n);
+        for (i, block) in self.blocks.iter().enumerate() {
+            tokens = block.forward(tokens, &mut None);
+            if i >= skip {
+                layers.push(self.norm.forward(tokens.clone()));
+            }
+        }
+        layers
+    }
+
+    /// Attention probabilities of block `block` (0 is the first), `[B, heads, 1 + N, 1 + N]`; `None` if there is no
+    /// such block.
+    pub fn attention(&self, images: Tensor<4>, block: usize) -> Option<Tensor<4>> {
+        let target = self.blocks.get(block)?;
+        let tokens = self.embed(images, &[]);
+        let tokens = self.blocks[..block].iter().fold(tokens, |tokens, block| block.forward(tokens, &mut None));
+        Some(target.attention(tokens))
+    }
+
+    /// Side of a patch, in pixels.
+    pub fn patch_size(&self) -> usize {
+        self.patch_embed.patch_size
+    }
+
+    /// Width of a token.
+    pub fn dim(&self) -> usize {
+        self.cls_token.dims()[2]
+    }
+
+    /// Number of blocks.
+    pub fn depth(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// The same weights without a mask token: what the teacher is.
+    pub fn without_mask_token(mut self) -> Self {
+        self.masked_embed = None;
+        self
+    }
+
+    /// Patch embedding, mask token, CLS and positions: `[B, 3, H, W] -> [B, 1 + N, D]`.
+    fn embed(&self, images: Tensor<4>, masks: &[Mask]) -> Tensor<3> {
+        let [b, _, height, width] = images.dims();
+        let device = images.device();
+        let mut patches = self.patch_embed.forward(images);
+        let [_, n, d] = patches.dims();
+        if let (Some(token), false) = (&self.masked_embed, masks.is_empty()) {
+            let mask: Vec<f32> = masks.iter().flat_map(|mask| mask.cells()).map(|masked| f32::from(*masked)).collect();
+            let mask = Tensor::<3>::from_data(TensorData::new(mask, [b, n, 1]), &device);
+            patches = patches * (1.0 - mask.clone()) + token.val().unsqueeze::<3>() * mask;
+        }
+        let cls = self.cls_token.val().expand([b, 1, d]);
+        let grid = (height / self.patch_size(), width / self.patch_size());
+        Tensor::cat(vec![cls, patches], 1) + self.positions(grid)
+    }
+
+    /// Position embeddings for a grid of patches (rows, columns): `[1, 1 + N, D]`.
+    fn positions(&self, grid: (usize, usize)) -> Tensor<3> {
+        let positions = self.pos_embed.val();
+        let patches = positions.dims()[1] - 1;
+        let side = patches.isqrt();
+        if grid == (side, side) {
+            return positions;
+        }
+        let own = positions.clone().narrow(1, 1, patches);
+        let own = pos_embed::interpolate(own, (side, side), grid, self.pos_offset);
+        Tensor::cat(vec![positions.narrow(1, 0, 1), own], 1)
+    }
+}
+
+/// Non-overlapping patches, each projected to a token. A convolution whose stride is its kernel is a linear layer on
+/// flattened patches; as one it runs at the speed of a matrix product on every backend.
+#[derive(Module, Debug)]
+struct PatchEmbed {
+    proj: Linear,
+    patch_size: usize,
+}
+
+impl PatchEmbed {
+    /// `[B, 3, H, W] -> [B, N, D]`.
+    fn forward(&self, images: Tensor<4>) -> Tensor<3> {
+        let [b, c, height, width] = images.dims();
+        let p = self.patch_size;
+        let (rows, columns) = (height / p, width / p);
+        let patches = images.reshape([b, c, rows, p, columns, p]).permute([0, 2, 4, 1, 3, 5]);
+        self.proj.forward(patches.reshape([b, rows * columns, c * p * p]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::{Purpose, stream};
+    use crate::testing::max_difference;
+
+    fn small() -> VitConfig {
+        VitConfig {
+            image_size: 32,
+            patch_size: 8,
+            dim: 24,
+            depth: 3,
+            heads: 2,
+            mlp_ratio: 4,
+            drop_path: 0.0,
+            pos_offset: pos_embed::OFFICIAL_OFFSET,
+            mask_token: true,
+        }
+    }
+
+    fn images(b: usize, h: usize, w: usize) -> Tensor<4> {
+        init::uniform([b, 3, h, w], 1.0, &Device::flex(), &mut stream(5, Purpose::Init, 0, 0)).val()
+    }
+
+    #[test]
+    fn takes_any_multiple_of_the_patch() {
+        let vit = small().init(&Device::flex(), &mut stream(0, Purpose::Init, 0, 0));
+        for (h, w) in [(32, 32), (16, 16), (48, 64), (8, 40)] {
+            assert_eq!(vit.forward(images(2, h, w), &[], &mut None).dims(), [2, 1 + h * w / 64, 24]);
+        }
+    }
+
+    #[test]
+    fn intermediate_layers_end_with_the_output() {
+        let vit = small().init(&Device::flex(), &mut stream(0, Purpose::Init, 0, 0));
+        let layers = vit.intermediate_layers(images(2, 32, 32), 2);
+        assert_eq!(layers.len(), 2);
+        assert!(max_difference(&layers[1], &vit.forward(images(2, 32, 32), &[], &mut None)) == 0.0);
+        assert!(max_difference(&layers[0], &layers[1]) > 1e-3);
+    }
+
+    #[test]
+    fn attention_rows_are_distributions() {
+        let vit = small().init(&Device::flex(), &mut stream(0, Purpose::Init, 0, 0));
+        let attention = vit.attention(images(1, 32, 16), 2).expect("block 2 of 3");
+        assert_eq!(attention.dims(), [1, 2, 9, 9]);
+        assert!(max_difference(&attention.sum_dim(3), &Tensor::ones([1, 2, 9, 1], &Device::flex())) < 1e-6);
+        assert!(vit.attention(images(1, 32, 16), 3).is_none());
+    }
+
+    #[test]
+    fn masked_patches_hide_their_pixels() {
+        let vit = small().init(&Device::flex(), &mut stream(0, Purpose::Init, 0, 0));
+        let mut cells = vec![false; 16];
+        cells[5] = true;
+        let mask = [Mask::new(4, 4, cells)];
+        let image = images(1, 32, 32);
+        // Cell 5 is row 1, column 1 of the grid: pixels 8..16 both ways.
+        let painted = image.clone().slice_assign([0..1, 0..3, 8..16, 8..16], Tensor::ones([1, 3, 8, 8], &image.device()));
+        let hidden = max_difference(
+            &vit.forward(image.clone(), &mask, &mut None),
+            &vit.forward(painted.clone(), &mask, &mut None),
+        );
+        assert_eq!(hidden, 0.0);
+        let seen = max_difference(&vit.forward(image, &[], &mut None), &vit.forward(painted, &[], &mut None));
+        assert!(seen > 1e-3);
+    }
+
+    #[test]
+    fn patch_embedding_is_the_strided_convolution() {
+        let vit = small().init(&Device::flex(), &mut stream(0, Purpose::Init, 0, 0));
+        let image = images(1, 16, 24);
+        let tokens = vit.patch_embed.forward(image.clone());
+        let weight = vit.patch_embed.proj.weight.val().transpose().reshape([24, 3, 8, 8]);
+        let bias = vit.patch_embed.proj.bias.as_ref().map(|bias| bias.val());
+        let options = burn::tensor::ops::ConvOptions::new([8, 8], [0, 0], [1, 1], 1);
+        let conv = burn::tensor::module::conv2d(image, weight, bias, options);
+        let conv = conv.reshape([1, 24, 6]).swap_dims(1, 2);
+        assert!(max_difference(&tokens, &conv) < 1e-5);
+    }
+}

@@ -1,0 +1,39 @@
+//! Random streams derived from what they are for, so that no result depends on thread count, order or a restart.
+
+use rand::SeedableRng;
+pub use rand_chacha::ChaCha8Rng as Rng;
+
+/// What a stream of random numbers decides. Streams of different purposes never overlap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Initial weights.
+    Init,
+    /// The order of the images in an epoch.
+    Order,
+    /// Crops and colour augmentations.
+    Augment,
+    /// Masked-patch patterns.
+    Mask,
+    /// Stochastic depth.
+    DropPath,
+    /// The builtin scenes.
+    Scene,
+}
+
+/// The stream of `purpose` for the position `(a, b)` of a run with `seed`.
+///
+/// What `a` and `b` mean is up to the purpose, usually epoch and image. The key of the generator *is* the tuple, so
+/// two positions share a stream only if they are equal.
+///
+/// ```
+/// use ibot_core::rng::{stream, Purpose};
+/// assert_eq!(stream(7, Purpose::Mask, 0, 3), stream(7, Purpose::Mask, 0, 3));
+/// assert_ne!(stream(7, Purpose::Mask, 0, 3), stream(7, Purpose::Mask, 1, 3));
+/// ```
+pub fn stream(seed: u64, purpose: Purpose, a: u64, b: u64) -> Rng {
+    let mut key = [0u8; 32];
+    for (slot, value) in key.chunks_exact_mut(8).zip([seed, purpose as u64, a, b]) {
+        slot.copy_from_slice(&value.to_le_bytes());
+    }
+    Rng::from_seed(key)
+}

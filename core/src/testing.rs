@@ -1,0 +1,68 @@
+//! What the unit tests share.
+
+use burn::tensor::{Device, Tensor};
+
+use crate::model::{HeadConfig, Network, VitConfig};
+use crate::rng::{Purpose, stream};
+
+/// Largest absolute difference of two tensors of one shape.
+pub fn max_difference<const D: usize>(a: &Tensor<D>, b: &Tensor<D>) -> f32 {
+    (a.clone() - b.clone()).abs().max().into_scalar()
+}
+
+/// Asserts that a vector holds `expected` to an absolute `tolerance`.
+pub fn assert_close(actual: &Tensor<1>, expected: &[f32], tolerance: f32) {
+    let actual: Vec<f32> = actual.try_to_vec_as().expect("floats");
+    assert_eq!(actual.len(), expected.len());
+    for (i, (a, e)) in actual.iter().zip(expected).enumerate() {
+        assert!((a - e).abs() <= tolerance, "element {i}: {a}, expected {e}");
+    }
+}
+
+/// Compares the gradient of the scalar `f` at `x` (untracked, on an autodiff device) with central differences.
+/// `tolerance` is relative to the gradient's largest element.
+pub fn gradient_check<const D: usize>(x: Tensor<D>, f: impl Fn(Tensor<D>) -> Tensor<1>, tolerance: f64) {
+    let leaf = x.clone().require_grad();
+    let gradient = leaf.grad(&f(leaf.clone()).backward()).expect("f depends on x");
+    let gradient: Vec<f32> = gradient.try_to_vec_as().expect("floats");
+    let largest = gradient.iter().fold(0f64, |m, g| m.max(f64::from(g.abs())));
+    let step = 1e-2;
+    let device = x.device();
+    let values: Vec<f32> = x.inner().try_to_vec_as().expect("floats");
+    let shape = leaf.dims();
+    let at = |i: usize, change: f32| -> f64 {
+        let mut moved = values.clone();
+        moved[i] += change;
+        let moved = Tensor::<D>::from_data(burn::tensor::TensorData::new(moved, shape), &device);
+        f64::from(f(moved).into_scalar::<f32>())
+    };
+    for (i, g) in gradient.iter().enumerate() {
+        let difference = (at(i, step) - at(i, -step)) / (2.0 * f64::from(step));
+        let error = (difference - f64::from(*g)).abs();
+        assert!(error <= tolerance * largest, "element {i}: gradient {g}, finite difference {difference}");
+    }
+}
+
+/// A network small enough for tests: 16 patches of 4 x 4 pixels, 12 prototypes.
+pub fn small_network(seed: u64, device: &Device) -> Network {
+    let backbone = VitConfig {
+        image_size: 16,
+        patch_size: 4,
+        dim: 16,
+        depth: 2,
+        heads: 2,
+        mlp_ratio: 2,
+        drop_path: 0.0,
+        pos_offset: 0.1,
+        mask_token: true,
+    };
+    let head = HeadConfig {
+        out_dim: 12,
+        patch_out_dim: 12,
+        shared_head: true,
+        hidden_dim: 16,
+        bottleneck_dim: 8,
+        norm_last_layer: false,
+    };
+    Network::init(&backbone, &head, device, &mut stream(seed, Purpose::Init, 0, 0))
+}

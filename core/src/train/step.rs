@@ -1,0 +1,251 @@
+//! One optimisation step of iBOT, top to bottom as the paper's algorithm 1.
+
+use burn::tensor::{Device, ExecutionError, Int, Tensor, TensorData, Transaction};
+
+use super::ema::update_teacher;
+use super::optimizer::{self, AdamW, GradientNorms};
+use crate::loss::{self, Centers, LossConfig};
+use crate::masking::Mask;
+use crate::model::Network;
+use crate::rng::Rng;
+use crate::schedule::{OptimConfig, StepValues};
+
+/// Everything that a step changes.
+#[derive(Clone, Debug)]
+pub struct TrainState {
+    /// The network that learns, on an autodiff device.
+    pub student: Network,
+    /// Its moving average, outside autodiff.
+    pub teacher: Network,
+    /// The optimiser's moments.
+    pub optimizer: AdamW,
+    /// The centers of the teacher's logits.
+    pub centers: Centers,
+}
+
+/// The crops of B images on a device.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Normalised global crops `[globals * B, 3, S, S]`, crop by crop.
+    pub globals: Tensor<4>,
+    /// Normalised local crops `[locals * B, 3, s, s]`, crop by crop; `None` if there are none.
+    pub locals: Option<Tensor<4>>,
+    /// One mask for each global crop, in their order.
+    pub masks: Vec<Mask>,
+    /// Number B of images.
+    pub images: usize,
+}
+
+impl Batch {
+    /// Global crops of an image.
+    fn globals_number(&self) -> usize {
+        self.globals.dims()[0] / self.images
+    }
+}
+
+/// What a step computed, read back to the host.
+#[derive(Clone, Debug)]
+pub struct StepReport {
+    /// `lambda1 * cls + lambda2 * patch`.
+    pub loss: f64,
+    /// Cross-view loss of the CLS token.
+    pub cls: f64,
+    /// Masked-patch loss.
+    pub patch: f64,
+    /// Gradient norms before clipping.
+    pub norms: GradientNorms,
+    /// Mean entropy of the teacher's CLS targets, in nats; ln K when they say nothing.
+    pub teacher_entropy: f64,
+    /// The teacher's most likely prototype for every global crop.
+    pub teacher_prototypes: Vec<u32>,
+    /// Share of images whose most likely prototype in the student's second view is the teacher's in the first.
+    pub agreement: f64,
+    /// Whether the update was applied. It is not when the loss or a gradient is not finite.
+    pub applied: bool,
+}
+
+/// One optimisation step. The state comes back unchanged if the loss or a gradient is not finite.
+///
+/// `noise` drives the student's stochastic depth; `None` switches it off.
+///
+/// # Errors
+/// If the device fails.
+pub async fn train_step(
+    state: TrainState,
+    batch: &Batch,
+    now: &StepValues,
+    loss_config: &LossConfig,
+    optim: &OptimConfig,
+    noise: Option<&mut Rng>,
+) -> Result<(TrainState, StepReport), ExecutionError> {
+    let Objective { loss, cls, patch, target, prediction } = Objective::new(&state, batch, now, loss_config, noise);
+    let TrainState { student, teacher, mut optimizer, centers } = state;
+
+    let mut gradients = loss.backward();
+    let (names, squares) = optimizer::squared_norms(&student, &gradients);
+    let losses = Tensor::cat(vec![loss.inner(), cls.inner(), patch.inner()], 0);
+    let report = read_report(losses, names, squares, &target.cls, prediction.cls.inner(), batch).await?;
+    if !report.applied {
+        return Ok((TrainState { student, teacher, optimizer, centers }, report));
+    }
+
+    let student = optimizer.step(student, &mut gradients, &report.norms, now, optim);
+    let teacher = update_teacher(teacher, &student, now.momentum);
+    let centers = centers.update(target.cls_mean, target.patch_mean, loss_config);
+    Ok((TrainState { student, teacher, optimizer, centers }, report))
+}
+
+/// The losses of a batch, ready to be differentiated.
+pub struct Objective {
+    /// `lambda1 * cls + lambda2 * patch`, `[1]`.
+    pub loss: Tensor<1>,
+    /// Cross-view loss of the CLS token, `[1]`.
+    pub cls: Tensor<1>,
+    /// Masked-patch loss, `[1]`.
+    pub patch: Tensor<1>,
+    target: Target,
+    prediction: Prediction,
+}
+
+impl Objective {
+    /// Runs teacher and student on the batch.
+    pub fn new(
+        state: &TrainState,
+        batch: &Batch,
+        now: &StepValues,
+        config: &LossConfig,
+        noise: Option<&mut Rng>,
+    ) -> Self {
+        let target = teach(&state.teacher, batch, &state.centers, now);
+        let prediction = predict(&state.student, batch, noise);
+        let cls_target = Tensor::from_inner(target.cls.clone());
+        let cls = loss::cls_loss(prediction.cls.clone(), cls_target, batch.globals_number(), config.student_temp);
+        let patch = match (&prediction.patch, &target.patch) {
+            (Some(prediction), Some(target)) => {
+                let weights = loss::patch_weights(&batch.masks, &prediction.device());
+                let target = Tensor::from_inner(target.clone());
+                loss::patch_loss(prediction.clone(), target, weights, config.student_temp)
+            }
+            _ => cls.zeros_like(),
+        };
+        let loss = cls.clone() * config.lambda1 + patch.clone() * config.lambda2;
+        Self { loss, cls, patch, target, prediction }
+    }
+}
+
+/// What the teacher makes of the batch.
+struct Target {
+    /// Distributions of the CLS tokens, `[globals * B, K]`.
+    cls: Tensor<2>,
+    /// Distributions of the masked patches, `[M, K']`; `None` without masks.
+    patch: Option<Tensor<2>>,
+    /// Mean CLS logits, `[1, K]`.
+    cls_mean: Tensor<2>,
+    /// Mean logits of all patches, masked or not, `[1, K']`.
+    patch_mean: Tensor<2>,
+}
+
+/// The teacher sees the global crops without masks.
+fn teach(teacher: &Network, batch: &Batch, centers: &Centers, now: &StepValues) -> Target {
+    let Network { backbone, head } = teacher;
+    let tokens = backbone.forward(batch.globals.clone().without_autodiff(), &[], &mut None);
+    let [crops, length, dim] = tokens.dims();
+    let cls_tokens = tokens.clone().narrow(1, 0, 1).reshape([crops, dim]);
+    let patch_tokens = tokens.narrow(1, 1, length - 1).reshape([crops * (length - 1), dim]);
+
+    let cls_logits = head.cls_logits(head.bottleneck(cls_tokens));
+    let patches = head.bottleneck(patch_tokens);
+    // The last layer is linear: the mean of all patches' logits is the logits of their mean, K times cheaper.
+    let patch_mean = head.patch_logits(patches.clone().mean_dim(0));
+    let patch = masked_rows(&batch.masks, 0, &patches.device()).map(|rows| {
+        let logits = head.patch_logits(patches.select(0, rows));
+        loss::targets(logits, centers.patch.clone(), now.teacher_patch_temp)
+    });
+    Target {
+        cls: loss::targets(cls_logits.clone(), centers.cls.clone(), now.teacher_temp),
+        patch,
+        cls_mean: cls_logits.mean_dim(0),
+        patch_mean,
+    }
+}
+
+/// The student's logits.
+struct Prediction {
+    /// CLS tokens of all crops, `[(globals + locals) * B, K]`.
+    cls: Tensor<2>,
+    /// Masked patches, `[M, K']`; `None` without masks.
+    patch: Option<Tensor<2>>,
+}
+
+/// The student sees masked global crops, and local crops whole. Only what the losses need goes through its head.
+fn predict(student: &Network, batch: &Batch, mut noise: Option<&mut Rng>) -> Prediction {
+    let Network { backbone, head } = student;
+    let tokens = backbone.forward(batch.globals.clone().autodiff(), &batch.masks, &mut noise.as_deref_mut());
+    let [crops, length, dim] = tokens.dims();
+    let device = tokens.device();
+    let mut cls_rows = vec![tokens.clone().narrow(1, 0, 1).reshape([crops, dim])];
+    let masked = masked_rows(&batch.masks, 1, &device)
+        .map(|rows| tokens.reshape([crops * length, dim]).select(0, rows));
+    if let Some(locals) = &batch.locals {
+        let local_tokens = backbone.forward(locals.clone().autodiff(), &[], &mut noise.as_deref_mut());
+        let local_crops = local_tokens.dims()[0];
+        cls_rows.push(local_tokens.narrow(1, 0, 1).reshape([local_crops, dim]));
+    }
+    let cls_count: usize = cls_rows.iter().map(|rows| rows.dims()[0]).sum();
+    let bottleneck = head.bottleneck(Tensor::cat(cls_rows.into_iter().chain(masked).collect(), 0));
+    let patch_count = bottleneck.dims()[0] - cls_count;
+    Prediction {
+        cls: head.cls_logits(bottleneck.clone().narrow(0, 0, cls_count)),
+        patch: (patch_count > 0).then(|| head.patch_logits(bottleneck.narrow(0, cls_count, patch_count))),
+    }
+}
+
+/// Rows of the masked patches among all tokens of the crops, each crop's patches behind `prefix` other tokens;
+/// `None` if nothing is masked.
+fn masked_rows(masks: &[Mask], prefix: usize, device: &Device) -> Option<Tensor<1, Int>> {
+    let mut rows = Vec::new();
+    let mut start = 0;
+    for mask in masks {
+        let cells = mask.cells();
+        rows.extend((0..cells.len()).filter(|cell| cells[*cell]).map(|cell| (start + prefix + cell) as i32));
+        start += prefix + cells.len();
+    }
+    let count = rows.len();
+    (count > 0).then(|| Tensor::from_data(TensorData::new(rows, [count]), device))
+}
+
+/// Reads all that the host wants to know of a step in one transfer.
+async fn read_report(
+    losses: Tensor<1>,
+    names: Vec<String>,
+    squares: Vec<Tensor<1>>,
+    target: &Tensor<2>,
+    student: Tensor<2>,
+    batch: &Batch,
+) -> Result<StepReport, ExecutionError> {
+    let entropy = (target.clone() * target.clone().clamp_min(1e-30).log()).sum_dim(1).mean().neg();
+    let prototypes = target.clone().argmax(1);
+    let second_view = student.narrow(0, batch.images, batch.images).argmax(1);
+    let data = Transaction::default()
+        .register(Tensor::cat(vec![losses, entropy, Tensor::cat(squares, 0)], 0))
+        .register(prototypes)
+        .register(second_view)
+        .execute_async()
+        .await?;
+    // A transaction returns one entry for each registered tensor.
+    let [floats, prototypes, second_view] = &data[..] else { unreachable!("three tensors were registered") };
+    let floats: Vec<f64> = floats.iter::<f64>().collect();
+    let prototypes: Vec<u32> = prototypes.iter::<u32>().collect();
+    let agreeing = prototypes.iter().zip(second_view.iter::<u32>()).filter(|(t, s)| **t == *s).count();
+    let norms = GradientNorms(names.into_iter().zip(floats[4..].iter().map(|square| square.sqrt())).collect());
+    Ok(StepReport {
+        loss: floats[0],
+        cls: floats[1],
+        patch: floats[2],
+        teacher_entropy: floats[3],
+        applied: floats[0].is_finite() && norms.total().is_finite(),
+        norms,
+        agreement: agreeing as f64 / batch.images as f64,
+        teacher_prototypes: prototypes,
+    })
+}

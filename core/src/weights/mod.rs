@@ -1,0 +1,145 @@
+//! Parameters under the official (PyTorch, timm) names and layouts, whatever burn calls and how it stores them.
+
+mod flat;
+mod path;
+mod safetensors;
+
+use std::collections::HashMap;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{ExecutionError, Tensor, TensorData, Transaction};
+
+pub(crate) use flat::{flat_parameters, map_flat};
+pub(crate) use path::Path;
+use path::Layout;
+pub use safetensors::{FileError, from_safetensors, to_safetensors};
+
+/// One tensor as PyTorch would hold it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weight {
+    /// Dimensions, outermost first.
+    pub shape: Vec<usize>,
+    /// Row-major values.
+    pub values: Vec<f32>,
+}
+
+/// Tensors by official name, for example `backbone.blocks.0.attn.qkv.weight`.
+pub type Weights = HashMap<String, Weight>;
+
+/// Why weights could not be read from or written to a network.
+#[derive(Debug, thiserror::Error)]
+pub enum WeightsError {
+    /// The network has a parameter that the weights lack.
+    #[error("the weights have no tensor `{0}`")]
+    Missing(String),
+    /// A tensor does not fit its parameter.
+    #[error("tensor `{name}` has shape {actual:?}, the network needs {expected:?}")]
+    Shape {
+        /// Official name.
+        name: String,
+        /// Shape of the network's parameter, in PyTorch's layout.
+        expected: Vec<usize>,
+        /// Shape of the given tensor.
+        actual: Vec<usize>,
+    },
+    /// The device failed while values were read from it.
+    #[error("cannot read weights from the device: {0}")]
+    Device(String),
+}
+
+impl From<ExecutionError> for WeightsError {
+    fn from(error: ExecutionError) -> Self {
+        Self::Device(error.to_string())
+    }
+}
+
+/// Reads every parameter of `module`.
+///
+/// # Errors
+/// If the device fails.
+pub async fn read<M: Module>(module: &M) -> Result<Weights, WeightsError> {
+    let mut reader = Reader::default();
+    module.visit(&mut reader);
+    let data = reader.pending.unwrap_or_default().execute_async().await?;
+    let weights = reader.entries.into_iter().zip(data).map(|((name, layout, shape), data)| {
+        let values = data.into_vec::<f32>().map_err(|error| WeightsError::Device(format!("{error:?}")))?;
+        Ok((name, layout.to_official(&shape, values)))
+    });
+    weights.collect()
+}
+
+/// Replaces every parameter of `module` by the tensor of its name; tensors without a parameter are ignored.
+///
+/// # Errors
+/// If a parameter's tensor is missing or has another shape.
+pub fn write<M: Module>(module: M, weights: &Weights) -> Result<M, WeightsError> {
+    let mut writer = Writer { path: Path::default(), weights, error: None };
+    let module = module.map(&mut writer);
+    match writer.error {
+        Some(error) => Err(error),
+        None => Ok(module),
+    }
+}
+
+#[derive(Default)]
+struct Reader {
+    path: Path,
+    entries: Vec<(String, Layout, Vec<usize>)>,
+    pending: Option<Transaction>,
+}
+
+impl ModuleVisitor for Reader {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let tensor = param.val().without_autodiff();
+        self.entries.push((self.path.name(), self.path.layout(), tensor.dims().to_vec()));
+        self.pending = Some(self.pending.take().unwrap_or_default().register(tensor));
+    }
+}
+
+struct Writer<'a> {
+    path: Path,
+    weights: &'a Weights,
+    error: Option<WeightsError>,
+}
+
+impl Writer<'_> {
+    fn tensor<const D: usize>(&self, old: &Tensor<D>) -> Result<TensorData, WeightsError> {
+        let (name, layout, shape) = (self.path.name(), self.path.layout(), old.dims());
+        let weight = self.weights.get(&name).ok_or_else(|| WeightsError::Missing(name.clone()))?;
+        let expected = layout.official_shape(&shape);
+        if weight.shape != expected || weight.values.len() != expected.iter().product::<usize>() {
+            return Err(WeightsError::Shape { name, expected, actual: weight.shape.clone() });
+        }
+        Ok(TensorData::new(layout.values_from_official(&shape, weight), shape))
+    }
+}
+
+impl ModuleMapper for Writer<'_> {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.exit();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (id, old, mapper) = param.consume();
+        let new = match self.tensor(&old) {
+            Ok(data) => Tensor::from_data(data, &old.device()).set_require_grad(old.is_require_grad()),
+            Err(error) => {
+                self.error.get_or_insert(error);
+                old
+            }
+        };
+        Param::from_mapped_value(id, new, mapper)
+    }
+}

@@ -1,0 +1,39 @@
+//! The scenes the program draws itself: a dataset that needs no download.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use ibot_core::image::RgbImage;
+use ibot_core::scenes::{self, Split};
+
+use super::error::LoadCause;
+use super::labels::Labels;
+use super::{Dataset, Source};
+
+/// The class of a scene does not depend on its size, and one pixel is painted fast.
+const PROBE_SIZE: usize = 1;
+
+struct Scenes {
+    split: Split,
+    name: &'static str,
+}
+
+pub(super) fn open(split: Split, name: &'static str) -> Dataset {
+    let of = (0..scenes::len(split)).map(|index| scenes::scene(split, index, PROBE_SIZE).class as u32).collect();
+    let labels = Labels { classes: scenes::CLASSES.map(str::to_owned).to_vec(), of };
+    Dataset { kind: "scenes", place: PathBuf::from(name), labels, source: Box::new(Scenes { split, name }) }
+}
+
+impl Source for Scenes {
+    fn len(&self) -> usize {
+        scenes::len(self.split)
+    }
+
+    fn name(&self, index: usize) -> Cow<'_, str> {
+        Cow::Owned(format!("{}#{index}", self.name))
+    }
+
+    fn load(&self, index: usize) -> Result<RgbImage, LoadCause> {
+        Ok(scenes::scene(self.split, index, scenes::SIZE).image)
+    }
+}

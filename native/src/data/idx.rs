@@ -1,0 +1,188 @@
+//! The IDX files of MNIST and its relatives: gray images of one size behind a header, labels in a second file.
+
+use std::borrow::Cow;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use ibot_core::image::RgbImage;
+
+use super::decode::{DecodeError, MAX_BYTES};
+use super::error::{DataError, LoadCause};
+use super::labels::Labels;
+use super::positioned::PositionedFile;
+use super::{Dataset, Source};
+
+/// The first bytes of a file of images: unsigned bytes in three dimensions.
+pub(super) const IMAGES_MAGIC: [u8; 4] = [0, 0, 8, 3];
+/// The first bytes of a file of labels: unsigned bytes in one dimension.
+pub(super) const LABELS_MAGIC: [u8; 4] = [0, 0, 8, 1];
+
+const IMAGES_HEADER: u64 = 16;
+const LABELS_HEADER: u64 = 8;
+
+/// How the files of a folder start, by the part asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Train,
+    Test,
+}
+
+impl Part {
+    fn stem(self) -> &'static str {
+        match self {
+            Self::Train => "train-images",
+            Self::Test => "t10k-images",
+        }
+    }
+}
+
+struct Grays {
+    file: PositionedFile,
+    name: String,
+    len: usize,
+    width: usize,
+    height: usize,
+}
+
+/// The images file of `part` in `folder`, if there is one.
+pub(super) fn find(folder: &Path, part: Part) -> Option<PathBuf> {
+    let names = ["-idx3-ubyte", ".idx3-ubyte"].map(|end| folder.join(format!("{}{end}", part.stem())));
+    names.into_iter().find(|path| path.is_file())
+}
+
+/// What hinders a folder that looks like the MNIST family, but lacks the images of `part`.
+pub(super) fn obstacle(folder: &Path, part: Part) -> Option<DataError> {
+    for end in ["-idx3-ubyte.gz", ".idx3-ubyte.gz"] {
+        let path = folder.join(format!("{}{end}", part.stem()));
+        if path.is_file() {
+            return Some(compressed(&path));
+        }
+    }
+    find(folder, Part::Test).filter(|_| part == Part::Train)?;
+    let advice = format!(
+        "it holds test images only (t10k-images); write {}:test for those, or add train-images-idx3-ubyte",
+        folder.display()
+    );
+    Some(DataError::Unsupported { path: folder.to_owned(), advice })
+}
+
+fn compressed(path: &Path) -> DataError {
+    let advice = format!("it is compressed; run `gunzip -k {}` and open the result", path.display());
+    DataError::Unsupported { path: path.to_owned(), advice }
+}
+
+/// Opens a file of images, with the labels beside it if they are there.
+pub(super) fn open(path: &Path) -> Result<Dataset, DataError> {
+    let fail = |problem: String| DataError::Idx { path: path.to_owned(), problem };
+    let mut file = File::open(path).map_err(DataError::read(path))?;
+    let length = file.metadata().map_err(DataError::read(path))?.len();
+    let mut header = [0; IMAGES_HEADER as usize];
+    if length < IMAGES_HEADER {
+        return Err(fail(format!("{length} bytes are too few for an IDX header; download it again")));
+    }
+    file.read_exact(&mut header).map_err(DataError::read(path))?;
+    let [magic, len, height, width] = words(&header);
+    if magic != u32::from_be_bytes(IMAGES_MAGIC) {
+        return Err(fail(format!("starts with {magic:#010x}, not 0x00000803, so it holds no IDX images of bytes")));
+    }
+    // The claims are multiplied wide enough for any of them, and believed only once the file is long enough.
+    let expected = u128::from(IMAGES_HEADER) + u128::from(len) * u128::from(height) * u128::from(width);
+    if expected != u128::from(length) {
+        let claim = format!("the header claims {len} images of {width} x {height}, so {expected} bytes");
+        return Err(fail(format!("{claim}, but the file has {length}; download or unpack it again")));
+    }
+    if len == 0 || height == 0 || width == 0 {
+        let looked_for = format!("IDX images; the header says {len} images of {width} x {height}");
+        return Err(DataError::Empty { path: path.to_owned(), looked_for });
+    }
+    let labels = match labels_beside(path)? {
+        Some(labels) => read_labels(&labels, len)?,
+        None => Labels::default(),
+    };
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let (len, width, height) = (len as usize, width as usize, height as usize);
+    let source = Box::new(Grays { file: PositionedFile::new(file), name, len, width, height });
+    Ok(Dataset { kind: "IDX file", place: path.to_owned(), labels, source })
+}
+
+fn words<const N: usize>(header: &[u8]) -> [u32; N] {
+    let mut words = [0; N];
+    for (word, bytes) in words.iter_mut().zip(header.chunks_exact(4)) {
+        *word = bytes.iter().fold(0, |word, &byte| word << 8 | u32::from(byte));
+    }
+    words
+}
+
+/// The labels file that goes with an images file, by its name.
+fn labels_beside(images: &Path) -> Result<Option<PathBuf>, DataError> {
+    let name = images.file_name().unwrap_or_default().to_string_lossy();
+    if !name.contains("images") {
+        return Ok(None);
+    }
+    let name = name.replace("images", "labels").replace("idx3", "idx1");
+    let others = [name.replace(".idx1", "-idx1"), name.replace("-idx1", ".idx1")];
+    let candidates = std::iter::once(name).chain(others).map(|name| images.with_file_name(name));
+    for path in candidates {
+        if path.is_file() {
+            return Ok(Some(path));
+        }
+        let mut packed = path.into_os_string();
+        packed.push(".gz");
+        // Training without the labels somebody downloaded would surprise more than an error.
+        if Path::new(&packed).is_file() {
+            return Err(compressed(Path::new(&packed)));
+        }
+    }
+    Ok(None)
+}
+
+fn read_labels(path: &Path, images: u32) -> Result<Labels, DataError> {
+    let fail = |problem: String| DataError::Idx { path: path.to_owned(), problem };
+    let length = fs::metadata(path).map_err(DataError::read(path))?.len();
+    // One byte an image: the length is known before anything is read.
+    if length != LABELS_HEADER + u64::from(images) {
+        let expected = LABELS_HEADER + u64::from(images);
+        return Err(fail(format!(
+            "labels for {images} images take {expected} bytes, but the file has {length}; download both files again"
+        )));
+    }
+    let bytes = fs::read(path).map_err(DataError::read(path))?;
+    let Some((header, labels)) = bytes.split_at_checked(LABELS_HEADER as usize) else {
+        return Err(fail("it changed while being read; try again".to_owned()));
+    };
+    let [magic, len] = words(header);
+    if magic != u32::from_be_bytes(LABELS_MAGIC) || len != images {
+        return Err(fail(format!(
+            "the header {magic:#010x} with {len} labels does not match 0x00000801 with {images}; download it again"
+        )));
+    }
+    Ok(Labels::from_numbers(labels.iter().map(|&label| u32::from(label)).collect()))
+}
+
+impl Source for Grays {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn name(&self, index: usize) -> Cow<'_, str> {
+        Cow::Owned(format!("{}#{index}", self.name))
+    }
+
+    fn load(&self, index: usize) -> Result<RgbImage, LoadCause> {
+        let (width, height) = (self.width, self.height);
+        let size = (width as u64) * (height as u64);
+        if size * 3 > MAX_BYTES {
+            let size = format!("{width} x {height} pixels");
+            return Err(LoadCause::Decode(DecodeError::TooLarge { size }));
+        }
+        let grays = self.file.bytes(IMAGES_HEADER + index as u64 * size, size)?;
+        let pixels = grays.into_iter().flat_map(|gray| [gray; 3]).collect();
+        RgbImage::new(width, height, pixels).map_err(|error| {
+            LoadCause::Decode(DecodeError::Damaged { format: "IDX".to_owned(), problem: error.to_string() })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

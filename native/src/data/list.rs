@@ -1,0 +1,236 @@
+//! A text file that names one image a line, with a label or without.
+//!
+//! A line is `path`, `path<TAB>label`, `path,label` or, for a path without spaces, `path label`. Blank lines and lines
+//! that start with `#` are skipped, as is a header in the first line of a `.csv`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::Dataset;
+use super::error::DataError;
+use super::folder::{Files, has_image_extension};
+use super::labels::Labels;
+
+/// Labels that are numbers are classes of that number; beyond this one they are more likely a mistake.
+const MAX_NUMBER: u32 = 1_000_000;
+
+/// What a CSV calls the column of the paths.
+const HEADERS: [&str; 8] = ["path", "file", "filename", "file_name", "name", "image", "img", "image_path"];
+
+struct Line<'a> {
+    number: usize,
+    path: &'a str,
+    label: Option<&'a str>,
+}
+
+/// Opens the images a list names, in the order of the list.
+pub(super) fn open(path: &Path) -> Result<Dataset, DataError> {
+    let bytes = fs::read(path).map_err(DataError::read(path))?;
+    let fail = |line, problem: String| DataError::List { path: path.to_owned(), line, problem };
+    let text = std::str::from_utf8(&bytes).map_err(|error| {
+        let line = bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count() + 1;
+        fail(line, "not UTF-8 text; save the list as UTF-8".to_owned())
+    })?;
+    let root = path.parent().unwrap_or(Path::new("")).to_owned();
+    let is_csv = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("csv"));
+
+    let mut lines: Vec<Line> = Vec::new();
+    for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') || (is_csv && lines.is_empty() && is_header(line)) {
+            continue;
+        }
+        let (path, label) = split(line, &root).map_err(|problem| fail(number, problem))?;
+        lines.push(Line { number, path, label });
+    }
+    let Some(first) = lines.first() else {
+        let looked_for = "one image path a line, optionally with a label after a tab or comma".to_owned();
+        return Err(DataError::Empty { path: path.to_owned(), looked_for });
+    };
+    // A list moved away from its images fails at once here, not at every image of a run.
+    if !root.join(first.path).is_file() {
+        let problem =
+            format!("{} is not a file; paths are relative to the list's folder", root.join(first.path).display());
+        return Err(fail(first.number, problem));
+    }
+    if let Some(odd) = lines.iter().find(|line| line.label.is_some() != first.label.is_some()) {
+        let (has, other) = if odd.label.is_some() { ("a", "none") } else { ("no", "one") };
+        let problem = format!("{has} label, but line {} has {other}; label all lines or none", first.number);
+        return Err(fail(odd.number, problem));
+    }
+    let labels = labels(&lines).map_err(|(line, problem)| fail(line, problem))?;
+    let paths = lines.iter().map(|line| PathBuf::from(line.path)).collect();
+    Ok(Dataset { kind: "list", place: path.to_owned(), labels, source: Box::new(Files { root, paths }) })
+}
+
+fn is_header(line: &str) -> bool {
+    let first = unquoted(line.split([',', '\t']).next().unwrap_or(line));
+    HEADERS.iter().any(|header| first.eq_ignore_ascii_case(header))
+}
+
+/// The path and the label of a line.
+fn split<'a>(line: &'a str, root: &Path) -> Result<(&'a str, Option<&'a str>), String> {
+    // No label looks like an image file, so the common lines need no look at the disk.
+    if has_image_extension(unquoted(line)) {
+        return Ok((unquoted(line), None));
+    }
+    let halves = line.rsplit_once('\t').or_else(|| line.rsplit_once(','));
+    let by_space = halves.is_none();
+    let Some((path, label)) = halves.or_else(|| line.rsplit_once(' ')) else {
+        return Ok((unquoted(line), None));
+    };
+    let (path, label) = (unquoted(path.trim()), unquoted(label.trim()));
+    if !has_image_extension(path) && root.join(line).is_file() {
+        return Ok((line, None));
+    }
+    if path.is_empty() {
+        return Err("no path before the label; write `path,label`".to_owned());
+    }
+    if label.is_empty() {
+        return Err("no label after the separator; write `path,label`, or the path alone".to_owned());
+    }
+    if by_space && path.contains(' ') {
+        return Err("several spaces: put a tab or comma between path and label".to_owned());
+    }
+    Ok((path, Some(label)))
+}
+
+fn unquoted(text: &str) -> &str {
+    text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text)
+}
+
+/// Numbers stay what they are if all labels are numbers; otherwise labels are names.
+fn labels(lines: &[Line]) -> Result<Labels, (usize, String)> {
+    let labelled = || lines.iter().filter_map(|line| line.label);
+    if !labelled().all(|label| label.parse::<i64>().is_ok()) {
+        return Ok(Labels::from_names(labelled()));
+    }
+    let mut numbers = Vec::with_capacity(lines.len());
+    for line in lines {
+        let Some(label) = line.label else { continue };
+        match label.parse() {
+            Ok(number) if number <= MAX_NUMBER => numbers.push(number),
+            _ => {
+                let problem = format!("label {label} is not in 0..={MAX_NUMBER}; number classes from 0, or name them");
+                return Err((line.number, problem));
+            }
+        }
+    }
+    Ok(Labels::from_numbers(numbers))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{class_names, failure, names, open, shades, spec, tree, write};
+    use super::*;
+
+    const FILES: [&str; 4] = ["a/1.png", "a b/2 x.png", "c,d.png", "plain"];
+
+    /// A folder with images and `text` as a list among them.
+    fn listed(name: &str, text: impl AsRef<[u8]>) -> (tempfile::TempDir, PathBuf) {
+        let folder = tree(&FILES);
+        let path = folder.path().join(name);
+        write(&path, text);
+        (folder, path)
+    }
+
+    fn opened(name: &str, text: impl AsRef<[u8]>) -> (tempfile::TempDir, Dataset) {
+        let (folder, path) = listed(name, text);
+        let data = open(path).expect("a good list");
+        (folder, data)
+    }
+
+    fn broken(text: impl AsRef<[u8]>) -> (usize, String) {
+        let (_folder, path) = listed("list.txt", text);
+        match failure(&path) {
+            (DataError::List { line, .. }, message) => (line, message),
+            (error, _) => panic!("another error: {error:?}"),
+        }
+    }
+
+    #[test]
+    fn paths_alone_are_taken_whole_and_in_order() {
+        let text = "\u{feff}# my images\r\n\r\nc,d.png\r\n  a b/2 x.png\r\na/1.png\r\nplain\r\n";
+        let (_folder, data) = opened("list.lst", text);
+        assert_eq!(names(&data), ["c,d.png", "a b/2 x.png", "a/1.png", "plain"]);
+        assert_eq!(shades(&data), [2, 1, 0, 3]);
+        assert!(data.classes().is_empty());
+        let folder = tree(&FILES);
+        write(folder.path().join("lists/all.txt"), spec(folder.path().join("a b/2 x.png")) + "\n../a/1.png");
+        assert_eq!(shades(&open(folder.path().join("lists/all.txt")).expect("a good list")), [1, 0]);
+    }
+
+    #[test]
+    fn a_file_that_looks_labelled_is_a_file() {
+        let folder = tree(&["photo 1", "photo 2"]);
+        write(folder.path().join("list.txt"), "photo 1\nphoto 2");
+        let data = open(folder.path().join("list.txt")).expect("a good list");
+        assert_eq!(names(&data), ["photo 1", "photo 2"]);
+        assert!(data.classes().is_empty());
+    }
+
+    #[test]
+    fn labels_follow_a_tab_a_comma_or_a_space() {
+        let (_folder, data) = opened("list.txt", "a/1.png dog\nc,d.png\tcat\na b/2 x.png, red fox\nplain\tcat");
+        assert_eq!(names(&data), ["a/1.png", "c,d.png", "a b/2 x.png", "plain"]);
+        assert_eq!(data.classes(), ["cat", "dog", "red fox"]);
+        assert_eq!(class_names(&data), [Some("dog"), Some("cat"), Some("red fox"), Some("cat")]);
+    }
+
+    #[test]
+    fn a_csv_may_have_a_header_and_quotes() {
+        let (_folder, data) = opened("list.csv", "# made by hand\nPath,label\n\"c,d.png\",\"x\"\na/1.png,y\n");
+        assert_eq!(names(&data), ["c,d.png", "a/1.png"]);
+        assert_eq!(class_names(&data), [Some("x"), Some("y")]);
+    }
+
+    #[test]
+    fn numbers_are_the_classes_they_say() {
+        let (_folder, data) = opened("list.txt", "a/1.png 3\nplain 1");
+        assert_eq!(data.classes(), ["0", "1", "2", "3"]);
+        assert_eq!([data.label(0), data.label(1)], [Some(3), Some(1)]);
+        let (_folder, data) = opened("list.txt", "a/1.png 3\nplain three");
+        assert_eq!(data.classes(), ["3", "three"]);
+        for label in ["-1", "1000001", "99999999999"] {
+            let (line, message) = broken(format!("a/1.png 0\nplain {label}"));
+            assert!(line == 2 && message.contains(label), "{message}");
+        }
+    }
+
+    #[test]
+    fn some_labels_but_not_all_are_an_error() {
+        let (line, message) = broken("a/1.png 1\n\n# rest\nc,d.png\n");
+        assert!(line == 4 && message.contains("line 1"), "{message}");
+        assert_eq!(broken("c,d.png\nplain 3").0, 2);
+    }
+
+    #[test]
+    fn bad_lines_are_named() {
+        let cases: [(&[u8], usize, &str); 5] = [
+            (b"a/1.png\nplain,\n", 2, "no label"),
+            (b"a/1.png,0\n,3\n", 2, "no path"),
+            (b"a/1.png 0\na b/2 x.png 1\n", 2, "tab or comma"),
+            (b"a/1.png\n\xff\xfe.png\n", 2, "UTF-8"),
+            (b"\nmoved/1.png\na/1.png\n", 2, "moved/1.png"),
+        ];
+        for (text, expected, word) in cases {
+            let (line, message) = broken(text);
+            assert!(line == expected && message.contains(word), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_nothing_is_an_error() {
+        for text in ["", "\n# nothing\n\n"] {
+            let (_folder, path) = listed("list.txt", text);
+            assert!(matches!(failure(&path).0, DataError::Empty { .. }));
+        }
+    }
+
+    #[test]
+    fn a_missing_image_is_an_error_when_loaded() {
+        let (_folder, data) = opened("list.txt", "a/1.png\nabsent.png");
+        assert!(data.load(0).is_ok());
+        assert!(data.load(1).expect_err("no such file").to_string().contains("absent.png"));
+    }
+}

@@ -1,0 +1,215 @@
+//! From the text a user gives to the dataset it names.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::Path;
+
+use ibot_core::scenes::Split;
+
+use super::error::DataError;
+use super::folder::has_image_extension;
+use super::idx::{self, Part};
+use super::{Dataset, archive, builtin, folder, list};
+
+/// What a spec may be, for messages.
+const KINDS: &str = "builtin, a folder of images, a .tar, a .txt/.lst/.csv list of paths, or an IDX file (MNIST)";
+
+/// The names of the scenes.
+const BUILTIN: [&str; 3] = ["builtin", "builtin:train", "builtin:val"];
+
+/// How alike two names must be to suggest one for the other; 1 is equal.
+const ALIKE: f64 = 0.6;
+
+/// Opens what `spec` names.
+pub(super) fn open(spec: &str) -> Result<Dataset, DataError> {
+    match spec {
+        "builtin" | "builtin:train" => return Ok(builtin::open(Split::Train, "builtin:train")),
+        "builtin:val" => return Ok(builtin::open(Split::Val, "builtin:val")),
+        "" => return Err(bad_spec(spec, format!("give {KINDS}"))),
+        _ => {}
+    }
+    let path = Path::new(spec);
+    if path.is_dir() {
+        return open_folder(path, None);
+    }
+    if path.exists() {
+        return open_file(path);
+    }
+    if spec.starts_with("builtin:") {
+        return Err(bad_spec(spec, format!("the splits are {}", BUILTIN[1..].join(" and "))));
+    }
+    for (suffix, part) in [(":train", Part::Train), (":test", Part::Test)] {
+        let Some(before) = spec.strip_suffix(suffix).map(Path::new) else { continue };
+        return match before {
+            folder if folder.is_dir() => open_folder(folder, Some(part)),
+            file if file.exists() => Err(bad_spec(
+                spec,
+                format!("`{suffix}` goes with a folder of IDX files; open {} itself", file.display()),
+            )),
+            _ => Err(missing(before)),
+        };
+    }
+    Err(missing(path))
+}
+
+fn bad_spec(spec: &str, advice: String) -> DataError {
+    DataError::Spec { spec: spec.to_owned(), advice }
+}
+
+fn unsupported(path: &Path, advice: impl Into<String>) -> DataError {
+    DataError::Unsupported { path: path.to_owned(), advice: advice.into() }
+}
+
+/// A folder with the files of MNIST's names, or else one of images.
+fn open_folder(path: &Path, asked: Option<Part>) -> Result<Dataset, DataError> {
+    let part = asked.unwrap_or(Part::Train);
+    if let Some(images) = idx::find(path, part) {
+        return idx::open(&images);
+    }
+    if asked.is_some() {
+        let absent = || unsupported(path, "it has no IDX images for that suffix; without it, image files are opened");
+        return Err(idx::obstacle(path, part).unwrap_or_else(absent));
+    }
+    match folder::open(path) {
+        Err(error @ DataError::Empty { .. }) => Err(idx::obstacle(path, part).unwrap_or(error)),
+        other => other,
+    }
+}
+
+/// What a file is, is told by its content first: names are often wrong, for example after a download.
+fn open_file(path: &Path) -> Result<Dataset, DataError> {
+    if !path.is_file() {
+        return Err(unsupported(path, format!("it is no regular file; give {KINDS}")));
+    }
+    let mut start = Vec::new();
+    let file = File::open(path).map_err(DataError::read(path))?;
+    file.take(512).read_to_end(&mut start).map_err(DataError::read(path))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let shown = path.display();
+
+    let packers: [(&[u8], &str); 5] = [
+        (b"\x1f\x8b", "gunzip -k"),
+        (b"BZh", "bunzip2 -k"),
+        (b"\xfd7zXZ\0", "unxz -k"),
+        (b"\x28\xb5\x2f\xfd", "unzstd"),
+        (b"PK\x03\x04", "unzip"),
+    ];
+    if let Some((_, command)) = packers.iter().find(|(magic, _)| start.starts_with(magic)) {
+        return Err(unsupported(path, format!("it is compressed; run `{command} {shown}` and open the result")));
+    }
+    if start.starts_with(&idx::LABELS_MAGIC) {
+        return Err(unsupported(path, "it holds IDX labels; give the images file, the labels beside it are found"));
+    }
+    if start.starts_with(&idx::IMAGES_MAGIC) || name.contains("idx3-ubyte") {
+        return idx::open(path);
+    }
+    let is_tar = start.get(257..262).is_some_and(|magic| magic == b"ustar");
+    match name.rsplit_once('.').map_or("", |(_, end)| end) {
+        _ if is_tar => archive::open(path),
+        "tar" => archive::open(path),
+        "txt" | "lst" | "csv" => list::open(path),
+        _ if has_image_extension(&name) => {
+            Err(unsupported(path, "it is a single image; give the folder it is in, or a .txt that lists it"))
+        }
+        _ => Err(unsupported(path, format!("give {KINDS}"))),
+    }
+}
+
+/// Says which part of the path is missing, and what is there that looks like it.
+fn missing(path: &Path) -> DataError {
+    let mut absent = path;
+    let folder = loop {
+        match absent.parent() {
+            None => break Path::new("."),
+            Some(parent) if parent.as_os_str().is_empty() => break Path::new("."),
+            Some(parent) if parent.is_dir() => break parent,
+            Some(parent) => absent = parent,
+        }
+    };
+    let wanted = absent.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let siblings = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.file_name());
+    let shown = siblings.map(|name| absent.with_file_name(name).display().to_string());
+    let builtins = BUILTIN.into_iter().filter(|_| absent == path).map(str::to_owned);
+    let alike = |shown: &String| {
+        let name = Path::new(shown).file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        strsim::normalized_damerau_levenshtein(&wanted, &name)
+    };
+    let best = shown.chain(builtins).map(|shown| (alike(&shown), shown)).max_by(|(a, x), (b, y)| {
+        // Equal ones in the order of their names, for a message that does not depend on the order of the disk.
+        a.total_cmp(b).then_with(|| y.cmp(x))
+    });
+    let hint = match best {
+        Some((score, shown)) if score >= ALIKE => format!("; did you mean {shown}?"),
+        _ if absent != path => format!("; the part that exists is {}", folder.display()),
+        _ => format!("; give {KINDS}"),
+    };
+    DataError::Missing { path: path.to_owned(), hint }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{failure, open, png, spec, tree, write};
+    use super::*;
+
+    fn message(spec: &str) -> String {
+        Dataset::open(spec).expect_err("opening must fail").to_string()
+    }
+
+    #[test]
+    fn a_missing_path_suggests_what_is_there() {
+        let folder = tree(&["images/train/1.png", "images/validation/1.png"]);
+        let root = spec(folder.path());
+        for (asked, expected) in [
+            ("images/trian", "did you mean ROOT/images/train?"),
+            ("image/train/x", "did you mean ROOT/images?"),
+            ("images/Train2", "did you mean ROOT/images/train?"),
+            ("elsewhere/deep/down", "the part that exists is ROOT"),
+            ("zzz", "a folder of images, a .tar"),
+            ("images/trian:test", "did you mean ROOT/images/train?"),
+        ] {
+            let message = message(&format!("{root}/{asked}"));
+            assert!(message.contains("does not exist"), "{message}");
+            assert!(message.contains(&expected.replace("ROOT", &root)), "{message}");
+        }
+        assert!(message("bultin").contains("did you mean builtin?"));
+        assert!(matches!(open(folder.path().join("nothing")), Err(DataError::Missing { .. })));
+    }
+
+    #[test]
+    fn nonsense_says_what_to_write() {
+        assert!(message("").contains("builtin"));
+        assert!(message("builtin:test").contains("builtin:val"));
+        let folder = tree(&["1.png"]);
+        let root = spec(folder.path());
+        assert!(message(&format!("{root}:test")).contains("IDX"));
+        assert!(message(&format!("{root}/1.png:test")).contains("IDX"));
+    }
+
+    #[test]
+    fn other_files_say_what_to_give() {
+        let folder = tree(&["1.png"]);
+        assert!(failure(&folder.path().join("1.png")).1.contains("single image"));
+        for (name, content) in [("model.bin", b"weights".as_slice()), ("empty", b"")] {
+            write(folder.path().join(name), content);
+            assert!(failure(&folder.path().join(name)).1.contains(".tar"));
+        }
+        write(folder.path().join("images.zip"), b"PK\x03\x04 and so on");
+        assert!(failure(&folder.path().join("images.zip")).1.contains("unzip"));
+    }
+
+    #[test]
+    fn a_colon_in_a_real_name_is_no_suffix() {
+        let folder = tree(&[]);
+        write(folder.path().join("set:test/1.png"), png(0));
+        assert_eq!(open(folder.path().join("set:test")).expect("a folder of images").len(), 1);
+    }
+
+    #[test]
+    fn an_archive_is_known_without_its_extension() {
+        let folder = tree(&["images/1.png"]);
+        let mut archive = tar::Builder::new(Vec::new());
+        archive.append_dir_all(".", folder.path().join("images")).expect("writing to memory");
+        write(folder.path().join("download"), archive.into_inner().expect("writing to memory"));
+        assert_eq!(open(folder.path().join("download")).expect("an archive").len(), 1);
+    }
+}

@@ -1,0 +1,75 @@
+//! Small files for the tests of this module.
+
+use std::fs;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+use image::{DynamicImage, ImageFormat};
+
+/// A picture without symmetry and, by `shade`, unlike others; at most 256 colours, so that GIF keeps them.
+pub(super) fn picture(width: u32, height: u32, shade: u8) -> image::RgbImage {
+    image::RgbImage::from_fn(width, height, |x, y| {
+        image::Rgb([(x * 9 % 16 * 16) as u8, (y * 7 % 16 * 16) as u8, shade])
+    })
+}
+
+/// A file of `format` with the pixels of `image`.
+pub(super) fn encode(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    image.into().write_to(&mut bytes, format).expect("encoding to memory");
+    bytes.into_inner()
+}
+
+/// A PNG told from others by `shade`, the blue of all its pixels.
+pub(super) fn png(shade: u8) -> Vec<u8> {
+    encode(picture(3, 2, shade), ImageFormat::Png)
+}
+
+/// Writes a file and the folders above it.
+pub(super) fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) {
+    let path = path.as_ref();
+    fs::create_dir_all(path.parent().expect("a folder above")).expect("making folders");
+    fs::write(path, bytes).expect("writing a file");
+}
+
+/// A temporary folder with these PNGs, the n-th of shade n.
+pub(super) fn tree(names: &[&str]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (shade, name) in (0..).zip(names) {
+        write(folder.path().join(name), png(shade));
+    }
+    folder
+}
+
+/// A path as a spec.
+pub(super) fn spec(path: impl Into<PathBuf>) -> String {
+    path.into().into_os_string().into_string().expect("a temporary path in UTF-8")
+}
+
+/// Opens a path.
+pub(super) fn open(path: impl Into<PathBuf>) -> Result<super::Dataset, super::DataError> {
+    super::Dataset::open(&spec(path))
+}
+
+/// The message of an open that must fail, with the path of the file or folder in it.
+pub(super) fn failure(path: &Path) -> (super::DataError, String) {
+    let error = open(path).expect_err("opening must fail");
+    let message = error.to_string();
+    assert!(message.contains(&spec(path)), "{message} does not name {}", path.display());
+    (error, message)
+}
+
+/// All names, in order.
+pub(super) fn names(data: &super::Dataset) -> Vec<String> {
+    (0..data.len()).map(|index| data.name(index).into_owned()).collect()
+}
+
+/// All labels as class names, in order.
+pub(super) fn class_names(data: &super::Dataset) -> Vec<Option<&str>> {
+    (0..data.len()).map(|index| data.label(index).map(|label| data.classes()[label].as_str())).collect()
+}
+
+/// The shades of the images, in order: which file is which, by content.
+pub(super) fn shades(data: &super::Dataset) -> Vec<u8> {
+    (0..data.len()).map(|index| data.load(index).expect("a good image").pixel(0, 0)[2]).collect()
+}

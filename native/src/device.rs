@@ -1,0 +1,150 @@
+//! Which device computes: the CPU through burn's flex backend, or a GPU through wgpu.
+
+use std::str::FromStr;
+
+use burn::tensor::{Device, DeviceType};
+
+/// What the user asks for with `--device`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// A hardware GPU if there is one, else the CPU.
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// The hardware GPU of this number.
+    Gpu(usize),
+    /// A software implementation of a GPU; slow, for tests.
+    Software,
+    /// An NVIDIA GPU through CUDA, in builds with the `cuda` feature.
+    Cuda(usize),
+}
+
+impl FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let index = |number: &str| {
+            number.parse().map_err(|_| format!("`{number}` is not a device number; write for example gpu:0"))
+        };
+        match text.split_once(':') {
+            None if text == "auto" => Ok(Self::Auto),
+            None if text == "cpu" => Ok(Self::Cpu),
+            None if text == "gpu" => Ok(Self::Gpu(0)),
+            None if text == "software" => Ok(Self::Software),
+            None if text == "cuda" => Ok(Self::Cuda(0)),
+            Some(("gpu", number)) => index(number).map(Self::Gpu),
+            Some(("cuda", number)) => index(number).map(Self::Cuda),
+            _ => Err(format!("`{text}` is not a device; use auto, cpu, gpu, gpu:N, software or cuda:N")),
+        }
+    }
+}
+
+/// Why the device asked for cannot be had.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum DeviceError {
+    /// There are fewer GPUs.
+    #[error("there is no GPU {wanted}: {}; use --device cpu or auto", found(.names))]
+    NoGpu {
+        /// The number asked for.
+        wanted: usize,
+        /// The GPUs there are.
+        names: Vec<String>,
+    },
+    /// No software adapter is installed.
+    #[error("no software GPU is installed (on Debian: mesa-vulkan-drivers); use --device cpu or auto")]
+    NoSoftware,
+    /// The build has no CUDA.
+    #[error("this build has no CUDA; rebuild with --features cuda, or use --device gpu (Vulkan)")]
+    NoCuda,
+}
+
+fn found(names: &[String]) -> String {
+    if names.is_empty() { "no GPU was found".into() } else { format!("found {}", names.join(", ")) }
+}
+
+/// A device and what to call it.
+#[derive(Clone, Debug)]
+pub struct Selected {
+    /// The device, without autodiff.
+    pub device: Device,
+    /// Its name, and why it was taken.
+    pub description: String,
+    /// Whether it is the CPU.
+    pub is_cpu: bool,
+}
+
+/// Finds the device for `choice`.
+///
+/// # Errors
+/// If it is not there.
+pub fn select(choice: DeviceChoice) -> Result<Selected, DeviceError> {
+    match choice {
+        DeviceChoice::Cpu => Ok(cpu("asked for")),
+        DeviceChoice::Auto => Ok(gpus().into_iter().next().unwrap_or_else(|| cpu("no hardware GPU was found"))),
+        DeviceChoice::Gpu(wanted) => {
+            let mut gpus = gpus();
+            if wanted < gpus.len() {
+                return Ok(gpus.swap_remove(wanted));
+            }
+            Err(DeviceError::NoGpu { wanted, names: gpus.into_iter().map(|gpu| gpu.description).collect() })
+        }
+        DeviceChoice::Software => software().ok_or(DeviceError::NoSoftware),
+        DeviceChoice::Cuda(index) => cuda(index),
+    }
+}
+
+fn cpu(reason: &str) -> Selected {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Selected { device: Device::flex(), description: format!("CPU, {cores} cores ({reason})"), is_cpu: true }
+}
+
+/// Hardware GPUs through wgpu, one entry a card.
+fn gpus() -> Vec<Selected> {
+    let cards = Device::enumerate_physical().into_iter();
+    let reached = cards.filter_map(|card| {
+        let device = card.devices.into_vec().into_iter().next()?;
+        Some(Selected { device, description: format!("GPU {} through wgpu", card.name), is_cpu: false })
+    });
+    reached.collect()
+}
+
+/// The first adapter that is no card.
+fn software() -> Option<Selected> {
+    let devices = Device::enumerate(DeviceType::Wgpu).into_vec();
+    devices.into_iter().find_map(|device| {
+        let identity = device.identity()?;
+        let description = format!("software GPU {} (asked for)", identity.name);
+        identity.physical.is_none().then(|| Selected { device, description, is_cpu: false })
+    })
+}
+
+#[cfg(feature = "cuda")]
+fn cuda(index: usize) -> Result<Selected, DeviceError> {
+    Ok(Selected { device: Device::cuda(index), description: format!("GPU {index} through CUDA"), is_cpu: false })
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda(_: usize) -> Result<Selected, DeviceError> {
+    Err(DeviceError::NoCuda)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_are_read_and_mistakes_explained() {
+        assert_eq!("auto".parse(), Ok(DeviceChoice::Auto));
+        assert_eq!("gpu".parse(), Ok(DeviceChoice::Gpu(0)));
+        assert_eq!("gpu:3".parse(), Ok(DeviceChoice::Gpu(3)));
+        assert!("gpu:x".parse::<DeviceChoice>().expect_err("no number").contains("gpu:0"));
+        assert!("tpu".parse::<DeviceChoice>().expect_err("no device").contains("auto, cpu, gpu"));
+    }
+
+    #[test]
+    fn the_cpu_is_always_there_and_missing_gpus_are_named() {
+        assert!(select(DeviceChoice::Cpu).expect("the CPU").is_cpu);
+        let error = select(DeviceChoice::Gpu(99)).expect_err("no machine has 100 GPUs");
+        assert!(error.to_string().contains("there is no GPU 99"), "{error}");
+    }
+}

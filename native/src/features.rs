@@ -1,0 +1,145 @@
+//! Frozen features of a dataset's images.
+
+use std::num::NonZeroUsize;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+
+use burn::tensor::{Device, Tensor, TensorData};
+use ibot_core::augment::{eval_view, normalize_into};
+use ibot_core::model::Vit;
+
+use crate::data::Dataset;
+
+/// Images that go through the network at a time.
+const CHUNK: usize = 128;
+
+/// How an image is shown to the network.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EvalView {
+    /// Side of the central crop, in pixels.
+    pub size: usize,
+    /// Side to which the image's shorter side is resized before.
+    pub resize: usize,
+}
+
+impl EvalView {
+    /// A crop of `size` from images whose shorter side is resized to `ratio` times that.
+    pub fn new(size: usize, ratio: f64) -> Self {
+        Self { size, resize: (size as f64 * ratio).round() as usize }
+    }
+}
+
+/// Features of images, and which images they are.
+pub struct Features {
+    /// One row an image that could be read, `[M, D]`.
+    pub rows: Tensor<2>,
+    /// The images' indices.
+    pub indices: Vec<usize>,
+    /// What went wrong with the others.
+    pub unreadable: Vec<String>,
+}
+
+/// The normed CLS token of the last block for images `indices` of `data`.
+///
+/// `progress` is called with the number of images done.
+pub fn cls_features(
+    backbone: &Vit,
+    data: &Dataset,
+    indices: &[usize],
+    view: EvalView,
+    workers: NonZeroUsize,
+    device: &Device,
+    progress: impl Fn(usize),
+) -> Features {
+    let dim = backbone.dim();
+    let mut features = Features { rows: Tensor::zeros([0, dim], device), indices: Vec::new(), unreadable: Vec::new() };
+    let mut rows = Vec::new();
+    for_each_chunk(data, indices, view, workers, |chunk| {
+        let images = chunk.indices.len();
+        features.unreadable.extend(chunk.unreadable);
+        if images > 0 {
+            let pixels = TensorData::new(chunk.pixels, [images, 3, view.size, view.size]);
+            let tokens = backbone.forward(Tensor::from_data(pixels, device), &[], &mut None);
+            rows.push(tokens.narrow(1, 0, 1).reshape([images, dim]));
+            features.indices.extend(chunk.indices);
+        }
+        progress(features.indices.len() + features.unreadable.len());
+    });
+    if !rows.is_empty() {
+        features.rows = Tensor::cat(rows, 0);
+    }
+    features
+}
+
+/// The same images as plain pixels, `[M, 3 * size * size]`: the yardstick that needs no network.
+pub fn pixel_features(
+    data: &Dataset,
+    indices: &[usize],
+    view: EvalView,
+    workers: NonZeroUsize,
+    device: &Device,
+) -> Features {
+    let width = 3 * view.size * view.size;
+    let mut features = Features { rows: Tensor::zeros([0, width], device), indices: Vec::new(), unreadable: Vec::new() };
+    let mut pixels = Vec::new();
+    for_each_chunk(data, indices, view, workers, |chunk| {
+        pixels.extend(chunk.pixels);
+        features.indices.extend(chunk.indices);
+        features.unreadable.extend(chunk.unreadable);
+    });
+    features.rows = Tensor::from_data(TensorData::new(pixels, [features.indices.len(), width]), device);
+    features
+}
+
+/// Decoded images of one chunk.
+#[derive(Default)]
+struct Chunk {
+    pixels: Vec<f32>,
+    indices: Vec<usize>,
+    unreadable: Vec<String>,
+}
+
+/// Decodes on `workers` threads and hands the chunks over in order.
+fn for_each_chunk(
+    data: &Dataset,
+    indices: &[usize],
+    view: EvalView,
+    workers: NonZeroUsize,
+    mut consume: impl FnMut(Chunk),
+) {
+    let chunks: Vec<&[usize]> = indices.chunks(CHUNK).collect();
+    thread::scope(|scope| {
+        // Worker w makes the chunks w, w + workers, ...; asking them in turn keeps the order.
+        let receivers: Vec<_> = (0..workers.get())
+            .map(|worker| {
+                let (sender, receiver) = sync_channel(1);
+                let own = chunks.iter().skip(worker).step_by(workers.get()).copied().collect::<Vec<_>>();
+                scope.spawn(move || own.into_iter().try_for_each(|chunk| sender.send(load(data, chunk, view))));
+                receiver
+            })
+            .collect();
+        for chunk in 0..chunks.len() {
+            match receivers[chunk % workers.get()].recv() {
+                Ok(chunk) => consume(chunk),
+                Err(_) => break,
+            }
+        }
+    });
+}
+
+fn load(data: &Dataset, indices: &[usize], view: EvalView) -> Chunk {
+    let mut chunk = Chunk::default();
+    let size = 3 * view.size * view.size;
+    for index in indices {
+        match data.load(*index) {
+            Ok(image) => {
+                let start = chunk.pixels.len();
+                chunk.pixels.resize(start + size, 0.0);
+                normalize_into(&eval_view(&image, view.size, view.resize), &mut chunk.pixels[start..]);
+                chunk.indices.push(*index);
+            }
+            Err(error) => chunk.unreadable.push(error.to_string()),
+        }
+    }
+    chunk
+}

@@ -1,0 +1,198 @@
+//! Batches of augmented crops, made ahead of the training step by threads that never touch the device.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use ibot_core::augment::{Crops, multi_crop, normalize_into};
+use ibot_core::config::Config;
+use ibot_core::masking::Mask;
+use ibot_core::rng::{Purpose, stream};
+use rand::seq::SliceRandom as _;
+
+use crate::data::Dataset;
+
+/// Batches that are ready before the step asks for them.
+const AHEAD: usize = 3;
+/// Images looked at before the share of unreadable ones is judged.
+const ENOUGH_TO_JUDGE: usize = 100;
+
+/// The crops of one step on the host.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HostBatch {
+    /// Normalised global crops, `[globals * B, 3, S, S]`, crop by crop.
+    pub globals: Vec<f32>,
+    /// Normalised local crops, `[locals * B, 3, s, s]`, crop by crop.
+    pub locals: Vec<f32>,
+    /// One mask for each global crop.
+    pub masks: Vec<Mask>,
+}
+
+/// Too many images cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{failed} of {seen} images could not be read, more than the share of {share} that run.max_unreadable allows; the last was {last}")]
+pub struct UnreadableError {
+    failed: usize,
+    seen: usize,
+    share: f64,
+    last: String,
+}
+
+/// What the training step receives: a batch, and what went wrong while it was made.
+pub struct Delivery {
+    /// The batch, or the reason to stop.
+    pub batch: Result<HostBatch, UnreadableError>,
+    /// Messages about images that were skipped for the first time.
+    pub skipped: Vec<String>,
+}
+
+/// An endless supply of batches, the same for the same seed however many threads make them.
+pub struct Loader {
+    results: Receiver<(usize, Delivery)>,
+    waiting: BTreeMap<usize, Delivery>,
+    next: usize,
+}
+
+/// What all threads share.
+struct Shared {
+    data: Arc<Dataset>,
+    config: Config,
+    seed: u64,
+    max_unreadable: f64,
+    steps_per_epoch: usize,
+    next_step: AtomicUsize,
+    seen: AtomicUsize,
+    unreadable: Mutex<BTreeSet<usize>>,
+    /// The order of the epoch last asked for; drawing it for a million images takes a while.
+    order: Mutex<(usize, Arc<Vec<usize>>)>,
+}
+
+impl Loader {
+    /// Starts `workers` threads that make the batches of step `first_step` and after.
+    pub fn new(
+        data: Arc<Dataset>,
+        config: &Config,
+        seed: u64,
+        max_unreadable: f64,
+        workers: NonZeroUsize,
+        first_step: usize,
+    ) -> Self {
+        let steps_per_epoch = data.len() / config.optim.batch_size;
+        let order = Mutex::new((usize::MAX, Arc::default()));
+        let shared = Arc::new(Shared {
+            data,
+            config: config.clone(),
+            seed,
+            max_unreadable,
+            steps_per_epoch,
+            next_step: AtomicUsize::new(first_step),
+            seen: AtomicUsize::new(0),
+            unreadable: Mutex::default(),
+            order,
+        });
+        let (sender, results) = sync_channel(AHEAD);
+        for _ in 0..workers.get() {
+            let (shared, sender) = (shared.clone(), sender.clone());
+            thread::spawn(move || shared.work(&sender));
+        }
+        Self { results, waiting: BTreeMap::new(), next: first_step }
+    }
+
+    /// The next batch, in order; `None` if the threads are gone.
+    pub fn next(&mut self) -> Option<Delivery> {
+        loop {
+            if let Some(delivery) = self.waiting.remove(&self.next) {
+                self.next += 1;
+                return Some(delivery);
+            }
+            let (step, delivery) = self.results.recv().ok()?;
+            self.waiting.insert(step, delivery);
+        }
+    }
+}
+
+impl Shared {
+    /// Makes batches until nobody wants them.
+    fn work(&self, sender: &SyncSender<(usize, Delivery)>) {
+        loop {
+            let step = self.next_step.fetch_add(1, Ordering::Relaxed);
+            let mut skipped = Vec::new();
+            let batch = self.batch(step, &mut skipped);
+            if sender.send((step, Delivery { batch, skipped })).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn batch(&self, step: usize, skipped: &mut Vec<String>) -> Result<HostBatch, UnreadableError> {
+        let (epoch, within) = (step / self.steps_per_epoch, step % self.steps_per_epoch);
+        let size = self.config.optim.batch_size;
+        let order = self.order(epoch);
+        let crops = &self.config.crops;
+        let (global, local) = (3 * crops.global_size * crops.global_size, 3 * crops.local_size * crops.local_size);
+        let mut batch = HostBatch {
+            globals: vec![0.0; crops.global_crops_number * size * global],
+            locals: vec![0.0; crops.local_crops_number * size * local],
+            masks: vec![Mask::empty(0, 0); crops.global_crops_number * size],
+        };
+        for (position, index) in order[within * size..][..size].iter().enumerate() {
+            let (index, views) = self.views(*index, epoch, skipped)?;
+            for (crop, view) in views.globals.iter().enumerate() {
+                let row = crop * size + position;
+                normalize_into(view, &mut batch.globals[row * global..][..global]);
+                batch.masks[row] =
+                    self.config.mask.mask(self.config.global_grid(), self.seed, epoch, index, crop);
+            }
+            for (crop, view) in views.locals.iter().enumerate() {
+                normalize_into(view, &mut batch.locals[(crop * size + position) * local..][..local]);
+            }
+        }
+        Ok(batch)
+    }
+
+    /// The crops of image `index`, or of the first after it that can be read, and that one's index.
+    fn views(
+        &self,
+        index: usize,
+        epoch: usize,
+        skipped: &mut Vec<String>,
+    ) -> Result<(usize, Crops), UnreadableError> {
+        let mut index = index;
+        loop {
+            let seen = self.seen.fetch_add(1, Ordering::Relaxed) + 1;
+            match self.data.load(index) {
+                Ok(image) => {
+                    let rng = |crop| stream(self.seed, Purpose::Augment, epoch as u64, (index as u64) << 8 | crop as u64);
+                    return Ok((index, multi_crop(&image, &self.config.crops, &self.config.augment, rng)));
+                }
+                Err(error) => {
+                    let mut unreadable = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+                    if unreadable.insert(index) {
+                        skipped.push(error.to_string());
+                    }
+                    let (failed, seen) = (unreadable.len(), seen.min(self.data.len()));
+                    let enough = seen >= ENOUGH_TO_JUDGE.min(self.data.len()) || failed >= ENOUGH_TO_JUDGE;
+                    if enough && failed as f64 > self.max_unreadable * seen as f64 {
+                        let share = self.max_unreadable;
+                        return Err(UnreadableError { failed, seen, share, last: error.to_string() });
+                    }
+                }
+            }
+            index = (index + 1) % self.data.len();
+        }
+    }
+
+    /// The order of the images in an epoch; every image once.
+    fn order(&self, epoch: usize) -> Arc<Vec<usize>> {
+        let mut cached = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        if cached.0 != epoch {
+            let mut order: Vec<usize> = (0..self.data.len()).collect();
+            order.shuffle(&mut stream(self.seed, Purpose::Order, epoch as u64, 0));
+            *cached = (epoch, Arc::new(order));
+        }
+        cached.1.clone()
+    }
+}
