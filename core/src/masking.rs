@@ -208,7 +208,7 @@ mod tests {
         let config = fixed(0.3, PredShape::Block);
         for i in 0..4000 {
             let count = config.mask((14, 14), 2, 0, i, 0).count();
-            assert!((47..=58).contains(&count), "{count} of 196");
+            assert!((40..=58).contains(&count), "{count} of 196, the target is 58.8");
         }
     }
 

@@ -188,12 +188,15 @@ impl Schedules {
     /// The patch temperature's warm-up begins when masking does.
     fn patch_temp(&self, epoch: usize) -> f64 {
         let start = self.pred_start_epoch.min(self.optim.epochs);
+        if epoch < start {
+            return self.temps.warmup_teacher_patch_temp;
+        }
         let warmup = self.temps.warmup_teacher_temp_epochs.min(self.optim.epochs - start);
         ramp(
             self.temps.warmup_teacher_patch_temp,
             self.temps.teacher_patch_temp,
             warmup,
-            epoch.saturating_sub(start),
+            epoch - start,
         )
     }
 }

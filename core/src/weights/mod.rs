@@ -62,7 +62,7 @@ pub async fn read<M: Module>(module: &M) -> Result<Weights, WeightsError> {
     module.visit(&mut reader);
     let data = reader.pending.unwrap_or_default().execute_async().await?;
     let weights = reader.entries.into_iter().zip(data).map(|((name, layout, shape), data)| {
-        let values = data.into_vec::<f32>().map_err(|error| WeightsError::Device(format!("{error:?}")))?;
+        let values = data.try_into_vec::<f32>().map_err(|error| WeightsError::Device(format!("{error:?}")))?;
         Ok((name, layout.to_official(&shape, values)))
     });
     weights.collect()
