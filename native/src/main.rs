@@ -1,1 +1,13 @@
-fn main(){}
+//! The `ibot` command.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use ibot_native::cli::{Cli, run};
+
+fn main() -> ExitCode {
+    run(Cli::parse()).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}

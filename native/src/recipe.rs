@@ -22,6 +22,8 @@ pub const RECIPES: [(&str, &str); 7] = [
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RunSettings {
+    /// The images: what `--data` takes.
+    pub data: String,
     /// Seed of the weights, the order of the images, the crops and the masks.
     pub seed: u64,
     /// Threads that decode and augment; 0 takes one for each core.
@@ -47,6 +49,7 @@ pub struct RunSettings {
 impl Default for RunSettings {
     fn default() -> Self {
         Self {
+            data: "builtin".into(),
             seed: 0,
             workers: 0,
             log_every: 10,
@@ -69,6 +72,9 @@ pub struct Settings {
     pub config: Config,
     /// How the run is carried out.
     pub run: RunSettings,
+    /// The batch that the recipe or file was made for, before anything was set.
+    #[serde(skip)]
+    pub intended_batch: usize,
 }
 
 /// Why settings could not be made out.
@@ -159,13 +165,14 @@ impl Settings {
         for (key, value) in leaves("", &toml::Value::Table(table)) {
             assign(&mut tree, origin, &key, value)?;
         }
+        let intended_batch = tree.pointer("/optim/batch_size").and_then(Value::as_u64).unwrap_or_default() as usize;
         for assignment in assignments {
             let (key, value) =
                 assignment.split_once('=').ok_or_else(|| SettingsError::Assignment(assignment.clone()))?;
             assign(&mut tree, "--set", key.trim(), parse_value(value.trim()))?;
         }
         let run = tree.as_object_mut().and_then(|sections| sections.remove("run")).unwrap_or_default();
-        let settings = Self { config: typed(tree, "")?, run: typed(run, "run.")? };
+        let settings = Self { config: typed(tree, "")?, run: typed(run, "run.")?, intended_batch };
         settings.config.validate()?;
         settings.validate_run()?;
         Ok(settings)

@@ -3,6 +3,7 @@
 use burn::module::{Module, Param};
 use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{Device, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
 
 use super::init;
 use super::layers::{Block, Noise};
@@ -11,7 +12,7 @@ use crate::masking::Mask;
 use crate::rng::Rng;
 
 /// Dimensions and options of a [`Vit`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VitConfig {
     /// Side of the images the position embeddings are made for, in pixels.
     pub image_size: usize,

@@ -1,0 +1,173 @@
+//! What a run will do, worked out from its settings and its data before it starts, and said aloud.
+
+use std::fmt::Write as _;
+
+use ibot_core::schedule::Schedules;
+
+use crate::recipe::Settings;
+
+/// A run, resolved.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// All settings.
+    pub settings: Settings,
+    /// All schedules.
+    pub schedules: Schedules,
+    /// What follows from the settings, clamps included.
+    pub notes: Vec<String>,
+    /// What a practitioner should think about.
+    pub warnings: Vec<String>,
+}
+
+/// The data is too small for the batch.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("the data has {images} images, fewer than one batch of {batch}: choose a smaller one, for example --set optim.batch_size={suggested}")]
+pub struct TooFewImages {
+    images: usize,
+    batch: usize,
+    suggested: usize,
+}
+
+impl Plan {
+    /// Plans a run over `images` images.
+    ///
+    /// # Errors
+    /// If they do not fill one batch.
+    pub fn new(settings: Settings, images: usize) -> Result<Self, TooFewImages> {
+        let optim = &settings.config.optim;
+        let batch = optim.batch_size;
+        let steps_per_epoch = images / batch;
+        if steps_per_epoch == 0 {
+            let suggested = (images / 4).max(1).next_power_of_two().min(images.max(1));
+            return Err(TooFewImages { images, batch, suggested });
+        }
+        let start = settings.config.mask.pred_start_epoch;
+        let schedules = Schedules::new(optim, &settings.config.teacher, start, steps_per_epoch);
+        let (notes, warnings) = (notes(&settings, images, &schedules), warnings(&settings, &schedules));
+        Ok(Self { settings, schedules, notes, warnings })
+    }
+
+    /// The settings as TOML, headed by the notes as comments.
+    pub fn to_toml(&self) -> String {
+        let mut text = String::new();
+        for line in self.notes.iter().chain(&self.warnings) {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "# {line}");
+        }
+        text + "\n" + &self.settings.to_toml()
+    }
+}
+
+fn notes(settings: &Settings, images: usize, schedules: &Schedules) -> Vec<String> {
+    let config = &settings.config;
+    let (optim, vit) = (&config.optim, config.vit());
+    let steps = schedules.steps_per_epoch();
+    let mut notes = vec![
+        format!(
+            "ViT: {} wide, {} blocks, {} heads, patches of {} pixels; {} prototypes",
+            vit.dim, vit.depth, vit.heads, vit.patch_size, config.head.out_dim
+        ),
+        format!(
+            "crops: {} x {} and {} x {} pixels an image",
+            config.crops.global_crops_number,
+            config.crops.global_size,
+            config.crops.local_crops_number,
+            config.crops.local_size
+        ),
+        format!(
+            "{} epochs of {steps} steps of {} images: {} steps; {} images an epoch are left over",
+            optim.epochs,
+            optim.batch_size,
+            schedules.total_steps(),
+            images % optim.batch_size
+        ),
+        format!(
+            "learning rate: {:e} x {} / 256 = {:e} at the peak, {:e} at the end",
+            optim.lr,
+            optim.batch_size,
+            schedules.peak_lr(),
+            optim.min_lr
+        ),
+    ];
+    let mut clamp = |key: &str, value: usize, effect: &str| {
+        if value > optim.epochs {
+            notes.push(format!("{key} = {value} is more than the {} epochs of the run: {effect}", optim.epochs));
+        }
+    };
+    clamp("optim.warmup_epochs", optim.warmup_epochs, "the learning rate rises until the end");
+    clamp(
+        "teacher.warmup_teacher_temp_epochs",
+        config.teacher.warmup_teacher_temp_epochs,
+        "the temperatures reach their end in the last epoch",
+    );
+    clamp("optim.freeze_last_layer", optim.freeze_last_layer, "the prototypes are never trained");
+    let masks_late = config.mask.use_masked_im_modeling && config.mask.pred_start_epoch >= optim.epochs;
+    if masks_late {
+        notes.push(format!("mask.pred_start_epoch = {}: nothing is ever masked", config.mask.pred_start_epoch));
+    }
+    notes
+}
+
+fn warnings(settings: &Settings, schedules: &Schedules) -> Vec<String> {
+    let optim = &settings.config.optim;
+    let (batch, intended) = (optim.batch_size, settings.intended_batch);
+    let mut warnings = Vec::new();
+    if batch * 4 <= intended {
+        warnings.push(format!(
+            "a batch of {batch} is out of the range of a schedule made for {intended}: the learning rate falls to {:e}, \
+             and a momentum of {} averages the teacher over {} images in place of {}; think of a lower \
+             optim.momentum_teacher and a longer optim.warmup_epochs",
+            schedules.peak_lr(),
+            optim.momentum_teacher,
+            averaged(batch, optim.momentum_teacher),
+            averaged(intended, optim.momentum_teacher),
+        ));
+    }
+    if (schedules.total_steps() as f64) * (1.0 - optim.momentum_teacher) < 2.0 {
+        warnings.push(format!(
+            "in {} steps a momentum of {} hardly moves the teacher from its random start; think of a lower \
+             optim.momentum_teacher, or more epochs",
+            schedules.total_steps(),
+            optim.momentum_teacher
+        ));
+    }
+    warnings
+}
+
+/// Images that the teacher's average reaches back over.
+fn averaged(batch: usize, momentum: f64) -> u64 {
+    (batch as f64 / (1.0 - momentum).max(1e-9)) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(assignments: &[&str], images: usize) -> Result<Plan, TooFewImages> {
+        let assignments: Vec<String> = assignments.iter().map(|a| (*a).to_owned()).collect();
+        Plan::new(Settings::from_recipe("vit-small-imagenet", &assignments).expect("valid"), images)
+    }
+
+    #[test]
+    fn clamps_and_the_scaled_rate_are_spelled_out() {
+        let plan = plan(&["optim.epochs=5"], 10_000).expect("enough images");
+        let text = plan.to_toml();
+        assert!(text.contains("5e-4 x 1024 / 256 = 2e-3"), "{text}");
+        assert!(text.contains("optim.warmup_epochs = 10 is more than the 5 epochs"), "{text}");
+        assert!(text.contains("teacher.warmup_teacher_temp_epochs = 30"), "{text}");
+        assert_eq!(plan.schedules.total_steps(), 45);
+    }
+
+    #[test]
+    fn a_batch_far_from_the_recipe_is_warned_of() {
+        assert!(plan(&[], 1_281_167).expect("enough images").warnings.is_empty());
+        let small = plan(&["optim.batch_size=64"], 1_281_167).expect("enough images");
+        assert!(small.warnings[0].contains("made for 1024"), "{:?}", small.warnings);
+    }
+
+    #[test]
+    fn fewer_images_than_a_batch_is_an_error_that_says_what_would_do() {
+        let error = plan(&[], 100).expect_err("100 images").to_string();
+        assert!(error.contains("optim.batch_size=32"), "{error}");
+    }
+}
