@@ -9,6 +9,7 @@ pub mod knn;
 pub mod loss;
 pub mod masking;
 pub mod model;
+mod platform;
 pub mod rng;
 pub mod scenes;
 pub mod schedule;

@@ -6,6 +6,7 @@ use burn::tensor::{Device, Tensor, TensorData, activation, module};
 use rand::RngExt as _;
 
 use super::init;
+use crate::platform::has_exact_gelu;
 use crate::rng::Rng;
 
 /// Where stochastic depth takes its random numbers; `None` switches it off (teacher, evaluation).
@@ -113,9 +114,13 @@ impl Mlp {
     }
 }
 
-/// Exact GELU, x Φ(x), with an exact gradient on every backend (burn 0.22's own differentiates the tanh approximation
-/// on GPUs).
+/// Exact GELU, x Φ(x), with an exact gradient on every backend.
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    if has_exact_gelu(&x.device()) { activation::gelu(x) } else { composed_gelu(x) }
+}
+
+/// GELU from operations whose gradients are exact everywhere.
+fn composed_gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     let cdf = (x.clone() * std::f64::consts::FRAC_1_SQRT_2).erf() * 0.5 + 0.5;
     x * cdf
 }
@@ -137,15 +142,19 @@ mod tests {
     use crate::testing::{assert_close, gradient_check};
 
     #[test]
-    fn gelu_and_its_gradient_are_exact() {
+    fn both_forms_of_gelu_and_their_gradients_are_exact() {
         let device = Device::flex().autodiff();
-        let x = Tensor::<1>::from_floats([-3.0, -1.0, -0.1, 0.0, 0.5, 2.0], &device).require_grad();
-        let y = gelu(x.clone());
-        // x Φ(x), from tables of the normal distribution.
-        assert_close(&y.clone().inner(), &[-0.00404969, -0.15865525, -0.04601722, 0.0, 0.34573123, 1.9544997], 1e-6);
-        let gradient = x.grad(&y.sum().backward()).expect("x is a leaf");
-        // Φ(x) + x φ(x).
-        assert_close(&gradient, &[-0.01194565, -0.08331547, 0.42047691, 0.5, 0.8674951, 1.0852319], 1e-6);
+        for gelu in [gelu, composed_gelu] {
+            let x = Tensor::<1>::from_floats([-3.0, -1.0, -0.1, 0.0, 0.5, 2.0], &device).require_grad();
+            let y = gelu(x.clone());
+            // x Φ(x), from tables of the normal distribution.
+            let expected = [-0.00404969, -0.15865525, -0.04601722, 0.0, 0.34573123, 1.9544997];
+            assert_close(&y.clone().inner(), &expected, 1e-6);
+            let gradient = x.grad(&y.sum().backward()).expect("x is a leaf");
+            // Φ(x) + x φ(x).
+            let expected = [-0.01194565, -0.08331547, 0.42047691, 0.5, 0.8674951, 1.0852319];
+            assert_close(&gradient, &expected, 1e-6);
+        }
     }
 
     #[test]

@@ -129,7 +129,7 @@ impl Run {
         let schedules = self.plan.schedules.clone();
         let (total, per_epoch) = (schedules.total_steps(), schedules.steps_per_epoch());
         if self.step == 0 && run.knn_every > 0 {
-            self.knn(0)?;
+            self.knn(0)?.iter().for_each(|line| println!("{line}"));
         }
         let data = self.data.clone();
         let mut loader = Loader::new(data, config, run.seed, run.max_unreadable, self.workers, self.step);
