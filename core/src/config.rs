@@ -145,12 +145,14 @@ impl Config {
         at_least("model.depth", vit.depth, 1)?;
         at_least("model.heads", vit.heads, 1)?;
         at_least("model.mlp_ratio", vit.mlp_ratio, 1)?;
-        check(vit.dim % vit.heads == 0, "model.dim", vit.dim, || format!("is not a multiple of {} heads", vit.heads))?;
+        check(vit.dim.is_multiple_of(vit.heads), "model.dim", vit.dim, || {
+            format!("is not a multiple of {} heads", vit.heads)
+        })?;
         fraction("model.drop_path", vit.drop_path)?;
         check(vit.drop_path < 1.0, "model.drop_path", vit.drop_path, || "would drop every block".into())?;
         for (key, size) in [("crops.global_size", self.crops.global_size), ("crops.local_size", self.crops.local_size)]
         {
-            check(size > 0 && size % vit.patch_size == 0, key, size, || {
+            check(size > 0 && size.is_multiple_of(vit.patch_size), key, size, || {
                 format!("is not a multiple of the patch size {}", vit.patch_size)
             })?;
         }
@@ -190,9 +192,12 @@ impl Config {
         )?;
         for (ratio, variation) in mask.pred_ratio.iter().zip(&mask.pred_ratio_var) {
             fraction("mask.pred_ratio", *ratio)?;
-            check(*variation >= 0.0 && variation <= ratio && ratio + variation <= 1.0, "mask.pred_ratio_var", variation, || {
-                format!("leads ratios around {ratio} out of 0 to 1")
-            })?;
+            check(
+                *variation >= 0.0 && variation <= ratio && ratio + variation <= 1.0,
+                "mask.pred_ratio_var",
+                variation,
+                || format!("leads ratios around {ratio} out of 0 to 1"),
+            )?;
         }
         Ok(())
     }

@@ -73,7 +73,11 @@ pub async fn knn(
         }
     }
     let share = |count: usize| count as f64 / queries.labels.len().max(1) as f64;
-    Ok(ks.iter().zip(hits).map(|(k, (top1, top5))| KnnAccuracy { k: *k, top1: share(top1), top5: share(top5) }).collect())
+    Ok(ks
+        .iter()
+        .zip(hits)
+        .map(|(k, (top1, top5))| KnnAccuracy { k: *k, top1: share(top1), top5: share(top5) })
+        .collect())
 }
 
 /// How many classes have more votes than `truth`; among equals the lower class comes first. A class without a vote is

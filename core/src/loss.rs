@@ -155,14 +155,13 @@ mod tests {
                     for b in 0..batch {
                         let row: Vec<f64> =
                             teacher[(q * batch + b) * k..][..k].iter().zip(&center).map(|(t, c)| t - c).collect();
-                        expected += entropy_between(&softmax(&row, 0.05), &student[(v * batch + b) * k..][..k])
-                            / batch as f64;
+                        expected +=
+                            entropy_between(&softmax(&row, 0.05), &student[(v * batch + b) * k..][..k]) / batch as f64;
                     }
                 }
             }
             let target = targets(tensor(&teacher, globals * batch, &device), tensor(&center, 1, &device), 0.05);
-            let actual: f32 =
-                cls_loss(tensor(&student, crops * batch, &device), target, globals, 0.1).into_scalar();
+            let actual: f32 = cls_loss(tensor(&student, crops * batch, &device), target, globals, 0.1).into_scalar();
             assert!((f64::from(actual) - expected / f64::from(pairs)).abs() < 1e-5, "{locals} local crops");
         }
     }
@@ -192,13 +191,8 @@ mod tests {
         }
         let pick = |values: &[f64]| rows.iter().flat_map(|r| values[r * k..][..k].to_vec()).collect::<Vec<_>>();
         let target = targets(tensor(&pick(&teacher), 4, &device), Tensor::zeros([1, k], &device), 0.05);
-        let actual: f32 = patch_loss(
-            tensor(&pick(&student), 4, &device),
-            target,
-            patch_weights(&masks, &device),
-            0.1,
-        )
-        .into_scalar();
+        let actual: f32 =
+            patch_loss(tensor(&pick(&student), 4, &device), target, patch_weights(&masks, &device), 0.1).into_scalar();
         assert!((f64::from(actual) - expected).abs() < 1e-5);
     }
 
@@ -210,11 +204,7 @@ mod tests {
         gradient_check(student, |s| cls_loss(s, target.clone(), 2, 0.1), 1e-2);
         let masks = [Mask::new(1, 3, vec![true, true, false]), Mask::new(1, 3, vec![true, true, false])];
         let student = tensor(&random(4, 6, 8), 4, &device);
-        gradient_check(
-            student,
-            |s| patch_loss(s, target.clone(), patch_weights(&masks, &device), 0.1),
-            1e-2,
-        );
+        gradient_check(student, |s| patch_loss(s, target.clone(), patch_weights(&masks, &device), 0.1), 1e-2);
     }
 
     #[test]

@@ -176,17 +176,11 @@ mod tests {
     use super::*;
 
     fn fixed(ratio: f64, shape: PredShape) -> MaskConfig {
-        MaskConfig {
-            pred_ratio: vec![ratio],
-            pred_ratio_var: vec![0.0],
-            pred_shape: shape,
-            ..MaskConfig::default()
-        }
+        MaskConfig { pred_ratio: vec![ratio], pred_ratio_var: vec![0.0], pred_shape: shape, ..MaskConfig::default() }
     }
 
     fn mean_fraction(config: &MaskConfig, side: usize, draws: usize) -> f64 {
-        let masked: usize =
-            (0..draws).map(|i| config.mask((side, side), 1, 0, i, 0).count()).sum();
+        let masked: usize = (0..draws).map(|i| config.mask((side, side), 1, 0, i, 0).count()).sum();
         masked as f64 / (draws * side * side) as f64
     }
 

@@ -192,12 +192,7 @@ impl Schedules {
             return self.temps.warmup_teacher_patch_temp;
         }
         let warmup = self.temps.warmup_teacher_temp_epochs.min(self.optim.epochs - start);
-        ramp(
-            self.temps.warmup_teacher_patch_temp,
-            self.temps.teacher_patch_temp,
-            warmup,
-            epoch - start,
-        )
+        ramp(self.temps.warmup_teacher_patch_temp, self.temps.teacher_patch_temp, warmup, epoch - start)
     }
 }
 

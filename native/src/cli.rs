@@ -139,7 +139,11 @@ fn run_pretrain(args: PretrainArgs) -> Result<ExitCode> {
     set.extend(args.data.as_ref().map(|data| format!("run.data={}", serde_json::Value::from(data.as_str()))));
     set.extend(args.seed.map(|seed| format!("run.seed={seed}")));
     set.extend(args.knn_every.map(|every| format!("run.knn_every={every}")));
-    let default = if args.data.as_ref().is_none_or(|data| data.starts_with("builtin")) { "builtin" } else { "vit-small-imagenet" };
+    let default = if args.data.as_ref().is_none_or(|data| data.starts_with("builtin")) {
+        "builtin"
+    } else {
+        "vit-small-imagenet"
+    };
     let name = args.recipe.as_deref().unwrap_or(default);
     let settings = match (&args.config, &args.out, args.resume) {
         (_, Some(out), true) => Settings::from_file(&out.join("config.toml"), &set)
@@ -175,7 +179,11 @@ fn run_knn(args: KnnArgs) -> Result<()> {
         let recipe = args.recipe.as_deref().context("--model untrained needs --recipe, the network's")?;
         let settings = Settings::from_recipe(recipe, &[])?;
         let mut rng = ibot_core::rng::stream(args.seed, ibot_core::rng::Purpose::Init, 0, 0);
-        Ok((settings.config.vit().init(&selected.device, &mut rng), settings.config.crops.global_size, settings.run.eval_resize))
+        Ok((
+            settings.config.vit().init(&selected.device, &mut rng),
+            settings.config.crops.global_size,
+            settings.run.eval_resize,
+        ))
     };
     let (backbone, own_size, ratio) = match args.model.as_str() {
         "pixels" => (None, 32, 1.0),
@@ -194,13 +202,20 @@ fn run_knn(args: KnnArgs) -> Result<()> {
     let space = backbone.as_ref().map_or(Space::Pixels, Space::Network);
     let (bank, queries) = split.sizes();
     if !args.json {
-        println!("bank     {bank} images of {}\nqueries  {queries} images of {}", train.description(), val.description());
+        println!(
+            "bank     {bank} images of {}\nqueries  {queries} images of {}",
+            train.description(),
+            val.description()
+        );
         println!("model    {} at {size} x {size} on {}\n\n   k   top-1   top-5", args.model, selected.description);
     }
     for accuracy in evaluate(&space, &split, EvalView::new(size, ratio), workers, &selected.device)? {
         let (k, top1, top5) = (accuracy.k, 100.0 * accuracy.top1, 100.0 * accuracy.top5);
         if args.json {
-            println!("{}", json!({ "k": k, "top1": accuracy.top1, "top5": accuracy.top5, "bank": bank, "queries": queries }));
+            println!(
+                "{}",
+                json!({ "k": k, "top1": accuracy.top1, "top5": accuracy.top5, "bank": bank, "queries": queries })
+            );
         } else {
             println!("{k:4}  {top1:5.1} %  {top5:5.1} %");
         }

@@ -80,7 +80,8 @@ pub fn pixel_features(
     device: &Device,
 ) -> Features {
     let width = 3 * view.size * view.size;
-    let mut features = Features { rows: Tensor::zeros([0, width], device), indices: Vec::new(), unreadable: Vec::new() };
+    let mut features =
+        Features { rows: Tensor::zeros([0, width], device), indices: Vec::new(), unreadable: Vec::new() };
     let mut pixels = Vec::new();
     for_each_chunk(data, indices, view, workers, |chunk| {
         pixels.extend(chunk.pixels);

@@ -45,7 +45,12 @@ impl<'a> Split<'a> {
                 unknown.first().map_or(String::new(), |class| format!("; `{class}` is only in the second"))
             );
         }
-        Ok(Self { bank: train, bank_indices: train.subset(bank, 0), queries: val, query_indices: val.subset(queries, 0) })
+        Ok(Self {
+            bank: train,
+            bank_indices: train.subset(bank, 0),
+            queries: val,
+            query_indices: val.subset(queries, 0),
+        })
     }
 
     /// `bank` and `queries` different images of one set, fewer in proportion if it is small; `None` without labels.
@@ -57,9 +62,15 @@ impl<'a> Split<'a> {
         let queries = (queries * wanted / (bank + queries)).max(1);
         let chosen = data.subset(wanted, 0);
         let is_query = |i: usize| (i + 1) * queries / wanted > i * queries / wanted;
-        let (query_indices, bank_indices): (Vec<_>, Vec<_>) = chosen.iter().enumerate().partition(|(i, _)| is_query(*i));
+        let (query_indices, bank_indices): (Vec<_>, Vec<_>) =
+            chosen.iter().enumerate().partition(|(i, _)| is_query(*i));
         let indices = |pairs: Vec<(usize, &usize)>| pairs.into_iter().map(|(_, index)| *index).collect();
-        Some(Self { bank: data, bank_indices: indices(bank_indices), queries: data, query_indices: indices(query_indices) })
+        Some(Self {
+            bank: data,
+            bank_indices: indices(bank_indices),
+            queries: data,
+            query_indices: indices(query_indices),
+        })
     }
 
     /// Images that vote and images that are classified.

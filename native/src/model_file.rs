@@ -36,10 +36,8 @@ pub struct ModelHeader {
 /// If the device fails or the file cannot be written.
 pub fn save_backbone(path: &Path, backbone: &Vit, header: &ModelHeader) -> Result<()> {
     let weights = block_on(weights::read(backbone))?;
-    let metadata = HashMap::from([
-        ("format".to_owned(), "pt".to_owned()),
-        (HEADER.to_owned(), serde_json::to_string(header)?),
-    ]);
+    let metadata =
+        HashMap::from([("format".to_owned(), "pt".to_owned()), (HEADER.to_owned(), serde_json::to_string(header)?)]);
     write_atomically(path, &to_safetensors(&weights, metadata)?)?;
     Ok(())
 }

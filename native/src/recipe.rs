@@ -160,8 +160,8 @@ impl Settings {
         // Every setting with its default, so that a key is known exactly if it is here.
         let mut tree = serde_json::to_value(Self::default()).unwrap_or_default();
         let table = text.parse::<toml::Table>();
-        let table = table
-            .map_err(|source| SettingsError::Syntax { origin: origin.to_owned(), source: Box::new(source) })?;
+        let table =
+            table.map_err(|source| SettingsError::Syntax { origin: origin.to_owned(), source: Box::new(source) })?;
         for (key, value) in leaves("", &toml::Value::Table(table)) {
             assign(&mut tree, origin, &key, value)?;
         }

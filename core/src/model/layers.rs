@@ -24,14 +24,7 @@ pub struct Block {
 
 impl Block {
     /// A block of `heads` heads whose branches are dropped with probability `drop_path` while training.
-    pub(super) fn new(
-        dim: usize,
-        heads: usize,
-        hidden: usize,
-        drop_path: f64,
-        device: &Device,
-        rng: &mut Rng,
-    ) -> Self {
+    pub(super) fn new(dim: usize, heads: usize, hidden: usize, drop_path: f64, device: &Device, rng: &mut Rng) -> Self {
         Self {
             norm1: init::layer_norm(dim, device),
             attn: Attention {
@@ -148,11 +141,11 @@ mod tests {
             let x = Tensor::<1>::from_floats([-3.0, -1.0, -0.1, 0.0, 0.5, 2.0], &device).require_grad();
             let y = gelu(x.clone());
             // x Φ(x), from tables of the normal distribution.
-            let expected = [-0.00404969, -0.15865525, -0.04601722, 0.0, 0.34573123, 1.9544997];
+            let expected = [-0.004_049_69, -0.158_655_25, -0.046_017_22, 0.0, 0.345_731_23, 1.954_499_7];
             assert_close(&y.clone().inner(), &expected, 1e-6);
             let gradient = x.grad(&y.sum().backward()).expect("x is a leaf");
             // Φ(x) + x φ(x).
-            let expected = [-0.01194565, -0.08331547, 0.42047691, 0.5, 0.8674951, 1.0852319];
+            let expected = [-0.011_945_65, -0.083_315_47, 0.420_476_9, 0.5, 0.867_495_1, 1.085_231_9];
             assert_close(&gradient, &expected, 1e-6);
         }
     }
@@ -173,9 +166,7 @@ mod tests {
         let (q, k, _) = attn.project(x);
         let actual: Vec<f32> = attn.probabilities(q, k).try_to_vec_as().expect("floats");
         let project = |image: usize, token: usize, column: usize| -> f64 {
-            (0..d)
-                .map(|i| f64::from(input[(image * n + token) * d + i]) * f64::from(weight[i * 3 * d + column]))
-                .sum()
+            (0..d).map(|i| f64::from(input[(image * n + token) * d + i]) * f64::from(weight[i * 3 * d + column])).sum()
         };
         for image in 0..b {
             for head in 0..h {
@@ -185,8 +176,7 @@ mod tests {
                             let width = d / h;
                             let dot: f64 = (0..width)
                                 .map(|i| {
-                                    project(image, row, head * width + i)
-                                        * project(image, column, d + head * width + i)
+                                    project(image, row, head * width + i) * project(image, column, d + head * width + i)
                                 })
                                 .sum();
                             (dot / (width as f64).sqrt()).exp()

@@ -36,9 +36,6 @@ impl Network {
     /// `shared_head` is whether the teacher's CLS and patch tokens share their prototypes.
     pub fn teacher(&self, shared_head: bool) -> Self {
         let Self { backbone, head } = self.valid().no_grad();
-        Self {
-            backbone: backbone.without_mask_token(),
-            head: if shared_head { head.into_shared() } else { head },
-        }
+        Self { backbone: backbone.without_mask_token(), head: if shared_head { head.into_shared() } else { head } }
     }
 }

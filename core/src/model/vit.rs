@@ -235,7 +235,8 @@ mod tests {
         let mask = [Mask::new(4, 4, cells)];
         let image = images(1, 32, 32);
         // Cell 5 is row 1, column 1 of the grid: pixels 8..16 both ways.
-        let painted = image.clone().slice_assign([0..1, 0..3, 8..16, 8..16], Tensor::ones([1, 3, 8, 8], &image.device()));
+        let painted =
+            image.clone().slice_assign([0..1, 0..3, 8..16, 8..16], Tensor::ones([1, 3, 8, 8], &image.device()));
         let hidden = max_difference(
             &vit.forward(image.clone(), &mask, &mut None),
             &vit.forward(painted.clone(), &mask, &mut None),

@@ -68,7 +68,10 @@ impl TrainState {
         let Snapshot { mut tensors, updates } = snapshot;
         let mut part = |prefix: &str| -> Weights {
             let prefix = format!("{prefix}/");
-            tensors.extract_if(|name, _| name.starts_with(&prefix)).map(|(name, w)| (name[prefix.len()..].to_owned(), w)).collect()
+            tensors
+                .extract_if(|name, _| name.starts_with(&prefix))
+                .map(|(name, w)| (name[prefix.len()..].to_owned(), w))
+                .collect()
         };
         let student = weights::write(self.student, &part("student"))?;
         let teacher = weights::write(self.teacher, &part("teacher"))?;
@@ -87,7 +90,13 @@ impl TrainState {
     }
 
     /// The state before the first step: the student's weights in both networks, centers at zero.
-    pub fn new(student: Network, shared_head_teacher: bool, out_dim: usize, patch_out_dim: usize, device: &Device) -> Self {
+    pub fn new(
+        student: Network,
+        shared_head_teacher: bool,
+        out_dim: usize,
+        patch_out_dim: usize,
+        device: &Device,
+    ) -> Self {
         let device = device.clone().without_autodiff();
         Self {
             teacher: student.teacher(shared_head_teacher),

@@ -184,10 +184,10 @@ fn predict(student: &Network, batch: &Batch, mut noise: Option<&mut Rng>) -> Pre
     let [crops, length, dim] = tokens.dims();
     let device = tokens.device();
     let mut cls_rows = vec![tokens.clone().narrow(1, 0, 1).reshape([crops, dim])];
-    let masked = masked_rows(&batch.masks, 1, &device)
-        .map(|rows| tokens.reshape([crops * length, dim]).select(0, rows));
+    let masked =
+        masked_rows(&batch.masks, 1, &device).map(|rows| tokens.reshape([crops * length, dim]).select(0, rows));
     if let Some(locals) = &batch.locals {
-        let local_tokens = backbone.forward(locals.clone().autodiff(), &[], &mut noise.as_deref_mut());
+        let local_tokens = backbone.forward(locals.clone().autodiff(), &[], &mut noise);
         let local_crops = local_tokens.dims()[0];
         cls_rows.push(local_tokens.narrow(1, 0, 1).reshape([local_crops, dim]));
     }

@@ -10,8 +10,8 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{ExecutionError, Tensor, TensorData, Transaction};
 
 pub(crate) use flat::{flat_parameters, map_flat};
-pub(crate) use path::Path;
 use path::Layout;
+pub(crate) use path::Path;
 pub use safetensors::{FileError, from_safetensors, to_safetensors};
 
 /// One tensor as PyTorch would hold it.

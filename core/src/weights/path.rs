@@ -89,7 +89,6 @@ fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
     (0..columns).flat_map(|column| (0..rows).map(move |row| values[row * columns + column])).collect()
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;

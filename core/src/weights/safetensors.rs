@@ -31,9 +31,10 @@ pub fn to_safetensors(weights: &Weights, metadata: HashMap<String, String>) -> R
     names.sort_unstable();
     let bytes: Vec<Vec<u8>> =
         names.iter().map(|name| weights[*name].values.iter().flat_map(|v| v.to_le_bytes()).collect()).collect();
-    let views = names.iter().zip(&bytes).map(|(name, bytes)| {
-        Ok((name.as_str(), TensorView::new(Dtype::F32, weights[*name].shape.clone(), bytes)?))
-    });
+    let views = names
+        .iter()
+        .zip(&bytes)
+        .map(|(name, bytes)| Ok((name.as_str(), TensorView::new(Dtype::F32, weights[*name].shape.clone(), bytes)?)));
     let views: Vec<(&str, TensorView)> = views.collect::<Result<_, SafeTensorError>>()?;
     Ok(safetensors::serialize(views, Some(metadata))?)
 }

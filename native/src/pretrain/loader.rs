@@ -33,7 +33,9 @@ pub struct HostBatch {
 
 /// Too many images cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("{failed} of {seen} images could not be read, more than the share of {share} that run.max_unreadable allows; the last was {last}")]
+#[error(
+    "{failed} of {seen} images could not be read, more than the share of {share} that run.max_unreadable allows; the last was {last}"
+)]
 pub struct UnreadableError {
     failed: usize,
     seen: usize,
@@ -143,8 +145,7 @@ impl Shared {
             for (crop, view) in views.globals.iter().enumerate() {
                 let row = crop * size + position;
                 normalize_into(view, &mut batch.globals[row * global..][..global]);
-                batch.masks[row] =
-                    self.config.mask.mask(self.config.global_grid(), self.seed, epoch, index, crop);
+                batch.masks[row] = self.config.mask.mask(self.config.global_grid(), self.seed, epoch, index, crop);
             }
             for (crop, view) in views.locals.iter().enumerate() {
                 normalize_into(view, &mut batch.locals[(crop * size + position) * local..][..local]);
@@ -154,18 +155,14 @@ impl Shared {
     }
 
     /// The crops of image `index`, or of the first after it that can be read, and that one's index.
-    fn views(
-        &self,
-        index: usize,
-        epoch: usize,
-        skipped: &mut Vec<String>,
-    ) -> Result<(usize, Crops), UnreadableError> {
+    fn views(&self, index: usize, epoch: usize, skipped: &mut Vec<String>) -> Result<(usize, Crops), UnreadableError> {
         let mut index = index;
         loop {
             let seen = self.seen.fetch_add(1, Ordering::Relaxed) + 1;
             match self.data.load(index) {
                 Ok(image) => {
-                    let rng = |crop| stream(self.seed, Purpose::Augment, epoch as u64, (index as u64) << 8 | crop as u64);
+                    let rng =
+                        |crop| stream(self.seed, Purpose::Augment, epoch as u64, (index as u64) << 8 | crop as u64);
                     return Ok((index, multi_crop(&image, &self.config.crops, &self.config.augment, rng)));
                 }
                 Err(error) => {

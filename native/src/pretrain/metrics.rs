@@ -87,11 +87,6 @@ impl Window {
         Self { start: Instant::now(), steps: 0, skipped: 0, images: 0, sums: [0.0; 6], used: vec![false; prototypes] }
     }
 
-    /// Whether no step has been added.
-    pub fn is_empty(&self) -> bool {
-        self.steps == 0
-    }
-
     /// Adds a step of `images` images.
     pub fn add(&mut self, report: &StepReport, images: usize) {
         let values =
@@ -186,7 +181,9 @@ impl Metrics {
         let tagged = match &record {
             Record::Step(means) => scalars("train", means),
             Record::Epoch(means) => scalars("epoch", means),
-            Record::Knn { k, top1, top5, .. } => vec![(format!("knn/top1_k{k}"), *top1), (format!("knn/top5_k{k}"), *top5)],
+            Record::Knn { k, top1, top5, .. } => {
+                vec![(format!("knn/top1_k{k}"), *top1), (format!("knn/top5_k{k}"), *top5)]
+            }
         };
         let tagged: Vec<(&str, f64)> = tagged.iter().map(|(tag, value)| (tag.as_str(), *value)).collect();
         let written = self.events.scalars(step, &tagged).and_then(|()| self.events.flush());
@@ -250,7 +247,10 @@ impl Metrics {
                 references: vec![("ln K".into(), ln_k)],
                 ..panel("Loss", Some("nats"), vec![line("CLS", |m| m.cls), line("patch", |m| m.patch)])
             },
-            Panel { references: vec![("ln K".into(), ln_k)], ..panel("Teacher entropy", Some("nats"), vec![line("CLS targets", |m| m.teacher_entropy)]) },
+            Panel {
+                references: vec![("ln K".into(), ln_k)],
+                ..panel("Teacher entropy", Some("nats"), vec![line("CLS targets", |m| m.teacher_entropy)])
+            },
             panel("Learning rate", None, vec![line("lr", |m| Some(m.lr))]),
             panel("Agreement of views", None, vec![line("same prototype", |m| Some(m.agreement))]),
             panel("Gradient norm", None, vec![line("before clipping", |m| m.gradient_norm)]),
@@ -264,7 +264,8 @@ impl Metrics {
     }
 
     fn knn_panel(&self) -> Panel {
-        let mut panel = Panel { title: "k-NN top-1".into(), unit: Some("%".into()), x_label: "epoch".into(), ..Panel::default() };
+        let mut panel =
+            Panel { title: "k-NN top-1".into(), unit: Some("%".into()), x_label: "epoch".into(), ..Panel::default() };
         for record in &self.records {
             let Record::Knn { epoch, step, k, top1, .. } = record else { continue };
             let name = format!("k = {k}");

@@ -20,7 +20,7 @@ use futures_lite::future::block_on;
 use ibot_core::augment::multi_crop;
 use ibot_core::config::Config;
 use ibot_core::knn::KnnAccuracy;
-use ibot_core::model::Network;
+use ibot_core::model::{Network, VitConfig};
 use ibot_core::rng::{Purpose, stream};
 use ibot_core::train::{Batch, TrainState, train_step};
 
@@ -87,10 +87,11 @@ pub fn pretrain(request: PretrainRequest, interrupted: &AtomicBool) -> Result<En
         write_atomically(&dir.config(), plan.to_toml().as_bytes())?;
         save_preview(&data, &plan.settings, &dir)?;
     }
-    Run::start(data, plan, selected.device, dir, request.resume)?.train(interrupted)
+    let (run, state) = Run::start(data, plan, selected.device, dir, request.resume)?;
+    run.train(state, interrupted)
 }
 
-/// A run under way.
+/// A run under way; the training state passes from step to step beside it.
 struct Run {
     data: Arc<Dataset>,
     plan: Plan,
@@ -98,12 +99,12 @@ struct Run {
     dir: RunDir,
     workers: NonZeroUsize,
     metrics: Metrics,
-    state: TrainState,
+    /// Steps done.
     step: usize,
 }
 
 impl Run {
-    fn start(data: Arc<Dataset>, plan: Plan, device: Device, dir: RunDir, resume: bool) -> Result<Self> {
+    fn start(data: Arc<Dataset>, plan: Plan, device: Device, dir: RunDir, resume: bool) -> Result<(Self, TrainState)> {
         let Config { head, .. } = &plan.settings.config;
         let seed = plan.settings.run.seed;
         let tracked = device.clone().autodiff();
@@ -119,17 +120,17 @@ impl Run {
         let metrics = Metrics::open(&dir, step, head.out_dim)?;
         let cores = available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let workers = NonZeroUsize::new(plan.settings.run.workers).unwrap_or(cores);
-        Ok(Self { data, plan, device, dir, workers, metrics, state, step })
+        Ok((Self { data, plan, device, dir, workers, metrics, step }, state))
     }
 
     /// All remaining steps, in order.
-    fn train(mut self, interrupted: &AtomicBool) -> Result<Ending> {
+    fn train(mut self, mut state: TrainState, interrupted: &AtomicBool) -> Result<Ending> {
         let settings = self.plan.settings.clone();
         let (config, run) = (&settings.config, &settings.run);
         let schedules = self.plan.schedules.clone();
         let (total, per_epoch) = (schedules.total_steps(), schedules.steps_per_epoch());
         if self.step == 0 && run.knn_every > 0 {
-            self.knn(0)?.iter().for_each(|line| println!("{line}"));
+            self.knn(&state, 0)?.iter().for_each(|line| println!("{line}"));
         }
         let data = self.data.clone();
         let mut loader = Loader::new(data, config, run.seed, run.max_unreadable, self.workers, self.step);
@@ -142,17 +143,17 @@ impl Run {
             delivery.skipped.iter().for_each(|message| progress.say(&format!("warning: skipped {message}")));
             let batch = match delivery.batch {
                 Ok(batch) => to_device(batch, config, &self.device),
-                Err(error) => return Err(self.save_and_report(error.into())),
+                Err(error) => return Err(self.save_and_report(&state, error.into())),
             };
             let now = schedules.at(self.step);
             let mut noise = stream(run.seed, Purpose::DropPath, self.step as u64, 0);
-            let (state, report) =
-                block_on(train_step(self.state.clone(), &batch, &now, &config.loss, &config.optim, Some(&mut noise)))
-                    .with_context(|| format!("step {} on the device; the last checkpoint is kept", self.step))?;
-            self.state = state;
+            let stepped = block_on(train_step(state, &batch, &now, &config.loss, &config.optim, Some(&mut noise)));
+            let (next, report) =
+                stepped.with_context(|| format!("step {} on the device; the last checkpoint is kept", self.step))?;
+            state = next;
             match watch.step(self.step, &report) {
                 Ok(warning) => warning.iter().for_each(|warning| progress.say(&format!("warning: {warning}"))),
-                Err(diverged) => return Err(self.save_and_report(diverged.into())),
+                Err(diverged) => return Err(self.save_and_report(&state, diverged.into())),
             }
             let epoch = self.step / per_epoch;
             self.step += 1;
@@ -172,12 +173,13 @@ impl Run {
                 self.metrics.record(Record::Epoch(means))?;
                 let done = epoch + 1;
                 if run.knn_every > 0 && (done % run.knn_every == 0 || self.step == total) {
-                    self.knn(done)?.iter().for_each(|line| progress.say(line));
+                    self.knn(&state, done)?.iter().for_each(|line| progress.say(line));
                 }
-                self.save(Some(done).filter(|done| run.checkpoint_every > 0 && done % run.checkpoint_every == 0))?;
+                let keep = run.checkpoint_every > 0 && done % run.checkpoint_every == 0;
+                self.save(&state, keep.then_some(done))?;
             }
             if interrupted.load(Ordering::Relaxed) && self.step < total {
-                self.save(None)?;
+                self.save(&state, None)?;
                 progress.finish();
                 println!("stopped after step {} of {total}; continue with --resume", self.step);
                 return Ok(Ending::Interrupted);
@@ -189,11 +191,11 @@ impl Run {
     }
 
     /// k-NN of the teacher on the run's own images, if they have labels; the line to show.
-    fn knn(&mut self, epoch: usize) -> Result<Option<String>> {
+    fn knn(&mut self, state: &TrainState, epoch: usize) -> Result<Option<String>> {
         let run = &self.plan.settings.run;
         let Some(split) = Split::of_one(&self.data, run.knn_bank, run.knn_queries) else { return Ok(None) };
         let view = EvalView::new(self.plan.settings.config.crops.global_size, run.eval_resize);
-        let space = Space::Network(&self.state.teacher.backbone);
+        let space = Space::Network(&state.teacher.backbone);
         let accuracies = evaluate(&space, &split, view, self.workers, &self.device)?;
         self.metrics.record_knn(self.step, epoch, &accuracies, split.sizes())?;
         let Some(KnnAccuracy { k, top1, .. }) = headline(&accuracies).copied() else { return Ok(None) };
@@ -201,29 +203,31 @@ impl Run {
         Ok(Some(match self.metrics.untrained(k) {
             Some(untrained) if epoch > 0 => {
                 let gain = percent - 100.0 * untrained;
-                format!("k-NN after epoch {epoch}: {percent:.1} % top-1 (k = {k}), {gain:+.1} points on the untrained network")
+                format!(
+                    "k-NN after epoch {epoch}: {percent:.1} % top-1 (k = {k}), {gain:+.1} points on the untrained network"
+                )
             }
             _ => format!("k-NN of the untrained network: {percent:.1} % top-1 (k = {k})"),
         }))
     }
 
     /// Writes the checkpoint, the teacher and the curves; also the checkpoint of an epoch that is to be kept.
-    fn save(&self, keep_epoch: Option<usize>) -> Result<()> {
+    fn save(&self, state: &TrainState, keep_epoch: Option<usize>) -> Result<()> {
         let run = &self.plan.settings.run;
         let kept = keep_epoch.map(|epoch| self.dir.epoch_checkpoint(epoch));
-        checkpoint::save(&self.dir.last_checkpoint(), kept.as_deref(), &self.state, self.step, run.seed)?;
+        checkpoint::save(&self.dir.last_checkpoint(), kept.as_deref(), state, self.step, run.seed)?;
         let header = ModelHeader {
-            vit: ibot_core::model::VitConfig { mask_token: false, ..self.plan.settings.config.vit() },
+            vit: VitConfig { mask_token: false, ..self.plan.settings.config.vit() },
             eval_resize: run.eval_resize,
             step: self.step,
         };
-        save_backbone(&self.dir.teacher(), &self.state.teacher.backbone, &header)?;
+        save_backbone(&self.dir.teacher(), &state.teacher.backbone, &header)?;
         self.metrics.draw(&self.dir, &self.dir.path().display().to_string())
     }
 
     /// Saves what there is before a run ends with `error`.
-    fn save_and_report(&self, error: anyhow::Error) -> anyhow::Error {
-        match self.save(None) {
+    fn save_and_report(&self, state: &TrainState, error: anyhow::Error) -> anyhow::Error {
+        match self.save(state, None) {
             Ok(()) => error,
             Err(failed) => anyhow!("{error:#}; and the state could not be saved: {failed:#}"),
         }

@@ -21,7 +21,9 @@ pub struct Plan {
 
 /// The data is too small for the batch.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("the data has {images} images, fewer than one batch of {batch}: choose a smaller one, for example --set optim.batch_size={suggested}")]
+#[error(
+    "the data has {images} images, fewer than one batch of {batch}: choose a smaller one, for example --set optim.batch_size={suggested}"
+)]
 pub struct TooFewImages {
     images: usize,
     batch: usize,

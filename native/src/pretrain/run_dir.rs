@@ -53,7 +53,8 @@ impl RunDir {
         if occupied || path.is_file() {
             return Err(RunDirError::NotEmpty(path));
         }
-        fs::create_dir_all(path.join("checkpoints")).map_err(|source| RunDirError::Io { path: path.clone(), source })?;
+        fs::create_dir_all(path.join("checkpoints"))
+            .map_err(|source| RunDirError::Io { path: path.clone(), source })?;
         Ok(Self { path })
     }
 

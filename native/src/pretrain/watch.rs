@@ -6,7 +6,9 @@ use super::metrics::Means;
 
 /// A run cannot go on: too many steps in a row were not finite.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("{steps} steps in a row had a loss or gradient that is not finite, more than run.max_skipped allows; at step {step}: {culprits}. The state before them is saved. Think of a lower optim.lr or optim.clip_grad, head.norm_last_layer = true, or a teacher temperature of 0.04")]
+#[error(
+    "{steps} steps in a row had a loss or gradient that is not finite, more than run.max_skipped allows; at step {step}: {culprits}. The state before them is saved. Think of a lower optim.lr or optim.clip_grad, head.norm_last_layer = true, or a teacher temperature of 0.04"
+)]
 pub struct Diverged {
     steps: usize,
     step: usize,

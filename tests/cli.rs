@@ -1,0 +1,240 @@
+//! `ibot` as a user runs it: whole processes, real files.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use ibot_core::weights::from_safetensors;
+use ibot_native::data::decode;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A network and a set small enough that an epoch takes a fraction of a second.
+const TINY: [&str; 9] = [
+    "--recipe=builtin",
+    "--device=cpu",
+    "--set=model.dim=16",
+    "--set=model.depth=2",
+    "--set=model.heads=2",
+    "--set=head.out_dim=32",
+    "--set=head.hidden_dim=16",
+    "--set=head.bottleneck_dim=8",
+    "--set=optim.batch_size=50",
+];
+
+fn ibot() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_ibot"))
+}
+
+fn tiny(out: &Path, data: &str, more: &[&str]) -> Command {
+    let mut command = ibot();
+    command.arg("pretrain").args(TINY).args(["--data", data]).arg("--out").arg(out).args(more);
+    command.args(["--set=run.log_every=2", "--set=model.drop_path=0.1"]);
+    command
+}
+
+fn succeed(mut command: Command) -> String {
+    let output = command.output().expect("the command starts");
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    text(&output.stdout) + &text(&output.stderr)
+}
+
+fn fail(mut command: Command) -> String {
+    let output: Output = command.output().expect("the command starts");
+    assert_eq!(output.status.code(), Some(1), "{}{}", text(&output.stdout), text(&output.stderr));
+    let message = text(&output.stderr);
+    assert!(message.contains("error: ") && !message.contains("panicked"), "{message}");
+    message
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+fn records(run: &Path, kind: &str) -> Vec<Value> {
+    let text = fs::read_to_string(run.join("metrics.jsonl")).expect("metrics");
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line of JSON"));
+    lines.filter(|record| record["kind"] == kind).collect()
+}
+
+/// Every tensor of the newest checkpoint, bit for bit.
+fn state(run: &Path) -> BTreeMap<String, Vec<u32>> {
+    let bytes = fs::read(run.join("checkpoints/last.safetensors")).expect("a checkpoint");
+    let (weights, _) = from_safetensors(&bytes).expect("a sound checkpoint");
+    let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect();
+    weights.into_iter().map(|(name, weight)| (name, bits(weight.values))).collect()
+}
+
+#[test]
+fn a_run_leaves_everything_that_it_promises() {
+    let folder = folder();
+    let run = folder.path().join("run");
+    let output =
+        succeed(tiny(&run, "builtin:val", &["--set=optim.epochs=2", "--knn-every=1", "--set=run.checkpoint_every=1"]));
+    assert!(output.contains("k-NN of the untrained network"), "{output}");
+    assert!(output.contains("points on the untrained network"), "{output}");
+    assert!(output.contains("learning rate: "), "{output}");
+
+    let config = fs::read_to_string(run.join("config.toml")).expect("config.toml");
+    assert!(config.contains("# learning rate: ") && config.contains("dim = 16"), "{config}");
+    assert_eq!(records(&run, "step").len(), 10, "20 steps, two a line");
+    assert_eq!(records(&run, "epoch").len(), 2);
+    assert_eq!(records(&run, "knn").iter().filter(|record| record["epoch"] == 0).count(), 4, "k = 10, 20, 100, 200");
+    for key in [
+        "loss",
+        "cls",
+        "patch",
+        "lr",
+        "weight_decay",
+        "momentum",
+        "teacher_temp",
+        "images_per_second",
+        "teacher_entropy",
+        "prototype_usage",
+        "memory_mib",
+    ] {
+        assert!(records(&run, "epoch")[0][key].is_number(), "{key}");
+    }
+    let teacher = fs::read(run.join("teacher.safetensors")).expect("the teacher");
+    let (weights, _) = from_safetensors(&teacher).expect("a sound file");
+    assert_eq!(weights["patch_embed.proj.weight"].shape, [16, 3, 8, 8]);
+    assert_eq!(weights["blocks.1.attn.qkv.weight"].shape, [48, 16]);
+    assert!(weights.contains_key("cls_token") && !weights.contains_key("masked_embed"));
+    decode(&fs::read(run.join("preview.png")).expect("a preview")).expect("a PNG");
+    assert!(fs::read_to_string(run.join("curves.svg")).expect("curves").contains("ln K"));
+    assert!(run.join("checkpoints/epoch-0002.safetensors").exists());
+    assert_eq!(fs::read_dir(run.join("tensorboard")).expect("a folder").count(), 1);
+
+    let message = fail(tiny(&run, "builtin:val", &[]));
+    assert!(message.contains("already holds a run") && message.contains("--resume"), "{message}");
+    let knn = |model: &str| {
+        let mut command = ibot();
+        command.args([
+            "knn",
+            "--data=builtin",
+            "--val=builtin:val",
+            "--bank=200",
+            "--queries=50",
+            "--json",
+            "--device=cpu",
+        ]);
+        command.arg("--model").arg(model);
+        command
+    };
+    let lines = succeed(knn(&run.display().to_string()));
+    let first: Value = serde_json::from_str(lines.lines().next().expect("a line")).expect("JSON");
+    assert_eq!(
+        (first["k"].as_u64(), first["bank"].as_u64(), first["queries"].as_u64()),
+        (Some(10), Some(200), Some(50))
+    );
+    assert_eq!(succeed(knn("pixels")).lines().count(), 4);
+    assert!(fail(knn("nowhere")).contains("nowhere"));
+    assert!(fail(knn("untrained")).contains("--recipe"));
+}
+
+#[test]
+fn an_interrupted_run_continues_bit_for_bit() {
+    let folder = folder();
+    let (straight, broken) = (folder.path().join("straight"), folder.path().join("broken"));
+    let epochs = "--set=optim.epochs=30";
+    // Another number of workers must not change anything either.
+    succeed(tiny(&straight, "builtin:val", &[epochs, "--set=run.workers=3"]));
+
+    let mut first = tiny(&broken, "builtin:val", &[epochs, "--set=run.workers=1"]);
+    let mut child = first.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the command starts");
+    let start = Instant::now();
+    while !broken.join("metrics.jsonl").exists() || records(&broken, "step").len() < 17 {
+        assert!(start.elapsed() < Duration::from_secs(120), "no progress");
+        assert!(child.try_wait().expect("a child").is_none(), "the run ended before it could be interrupted");
+        sleep(Duration::from_millis(5));
+    }
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+    assert!(killed.success());
+    assert_eq!(child.wait().expect("a child").code(), Some(130));
+    let done = records(&broken, "step").len();
+
+    let mut resume = ibot();
+    resume.args(["pretrain", "--resume", "--device=cpu", "--out"]).arg(&broken);
+    let output = succeed(resume);
+    assert!(output.contains("resumed after step"), "{output}");
+    assert!(done < 150, "the run was interrupted");
+    let (expected, actual) = (state(&straight), state(&broken));
+    assert_eq!(expected.len(), actual.len());
+    for (name, bits) in expected {
+        assert!(actual[&name] == bits, "{name} differs");
+    }
+    let steps: Vec<u64> = records(&broken, "epoch").iter().filter_map(|record| record["step"].as_u64()).collect();
+    assert_eq!(steps, (1..=30).map(|epoch| epoch * 10).collect::<Vec<u64>>(), "every epoch once");
+}
+
+#[test]
+fn mistakes_are_answered_with_what_to_do() {
+    let folder = folder();
+    let run = folder.path().join("run");
+    let typo = fail(tiny(&run, "builtin:val", &["--set=optim.epoch=2"]));
+    assert!(typo.contains("did you mean `optim.epochs`"), "{typo}");
+    let batch = fail(tiny(&run, "builtin:val", &["--set=optim.batch_size=900"]));
+    assert!(batch.contains("500 images, fewer than one batch of 900"), "{batch}");
+    let missing = fail(tiny(&run, "no-such-folder", &[]));
+    assert!(missing.contains("no-such-folder"), "{missing}");
+    let mut gpu = ibot();
+    gpu.args(["pretrain", "--device=gpu:77", "--out"]).arg(&run);
+    assert!(fail(gpu).contains("there is no GPU 77"));
+    assert!(!run.exists(), "a mistake leaves nothing behind");
+    let mut resume = ibot();
+    resume.args(["pretrain", "--resume", "--out"]).arg(&run);
+    assert!(fail(resume).contains("cannot be resumed"));
+}
+
+/// Forty small images in a folder without classes, some of which are no images at all.
+fn photos(folder: &Path, broken: usize) {
+    for i in 0..40 {
+        let path = folder.join(format!("{i:02}.png"));
+        if i < broken {
+            fs::write(path, b"no image").expect("writable");
+        } else {
+            let scene = ibot_core::scenes::scene(ibot_core::scenes::Split::Val, i, 40);
+            ibot_native::report::preview::save_png(&scene.image, &path).expect("writable");
+        }
+    }
+}
+
+#[test]
+fn unreadable_images_are_skipped_until_they_are_too_many() {
+    let folder = folder();
+    let few = folder.path().join("few");
+    let many = folder.path().join("many");
+    for (path, broken) in [(&few, 3), (&many, 20)] {
+        fs::create_dir(path).expect("writable");
+        photos(path, broken);
+    }
+    let small = ["--set=optim.batch_size=8", "--set=optim.epochs=2"];
+    let replace = |data: &Path, out: &str| {
+        let mut command = ibot();
+        let tiny = TINY.iter().filter(|argument| !argument.contains("batch_size"));
+        command
+            .arg("pretrain")
+            .args(tiny)
+            .arg("--data")
+            .arg(data)
+            .arg("--out")
+            .arg(folder.path().join(out))
+            .args(small);
+        command
+    };
+    let output = succeed(replace(&few, "run"));
+    assert!(output.contains("no labels"), "{output}");
+    for name in ["00.png", "01.png", "02.png"] {
+        assert_eq!(output.matches(&format!("skipped {name}")).count(), 1, "{output}");
+    }
+    let message = fail(replace(&many, "stopped"));
+    assert!(message.contains("could not be read") && message.contains("run.max_unreadable"), "{message}");
+    assert!(folder.path().join("stopped/checkpoints/last.safetensors").exists(), "what was learned is kept");
+}
