@@ -112,8 +112,7 @@ impl Check<'_> {
         let kind = name.split('/').take(2).collect::<Vec<_>>().join("/");
         let worst = self.worst.entry(kind).or_default();
         *worst = worst.max(error);
-        // A NaN must fail too.
-        if !(error <= tolerance) {
+        if error.is_nan() || error > tolerance {
             self.failures.push(format!("{name}: {error:.2e} > {tolerance:.0e}"));
         }
     }

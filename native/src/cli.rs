@@ -195,7 +195,7 @@ fn run_knn(args: KnnArgs) -> Result<()> {
     };
     let size = args.size.unwrap_or(own_size);
     if let Some(backbone) = &backbone
-        && size % backbone.patch_size() != 0
+        && !size.is_multiple_of(backbone.patch_size())
     {
         bail!("--size {size} is not a multiple of the model's patches of {} pixels", backbone.patch_size());
     }

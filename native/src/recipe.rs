@@ -28,6 +28,9 @@ pub struct RunSettings {
     pub seed: u64,
     /// Threads that decode and augment; 0 takes one for each core.
     pub workers: usize,
+    /// Shards of a batch that the CPU computes at the same time; 0 takes one for each core. Their number changes the
+    /// order of sums, so a run keeps that of its start.
+    pub shards: usize,
     /// Steps that a line of metrics averages.
     pub log_every: usize,
     /// Epochs between kept checkpoints; the last state is saved every epoch anyway.
@@ -52,6 +55,7 @@ impl Default for RunSettings {
             data: "builtin".into(),
             seed: 0,
             workers: 0,
+            shards: 0,
             log_every: 10,
             checkpoint_every: 40,
             knn_every: 0,

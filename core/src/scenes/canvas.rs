@@ -17,9 +17,9 @@ pub(super) struct Pose {
 }
 
 impl Pose {
-    /// The pose of the scene's object: 55 to 85 % of the side, within the picture, tilted, flipped and stretched a bit.
+    /// The pose of the scene's object: 70 to 95 % of the side, within the picture, tilted, flipped and stretched a bit.
     pub fn random(rng: &mut Rng) -> Self {
-        let fill = rng.random_range(0.55..0.85);
+        let fill = rng.random_range(0.7..0.95);
         let slack = (1.0_f32 - fill) / 2.0;
         let center = [(); 2].map(|()| 0.5 + rng.random_range(-slack..slack));
         let flip = if rng.random() { 1.0 } else { -1.0 };

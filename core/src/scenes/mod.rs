@@ -1,8 +1,8 @@
 //! The `builtin` dataset: small scenes made on the fly, so that the first run needs no download.
 //!
-//! Every scene shows one object of ten classes, composed of named parts. What the class is shows only in the shapes
-//! and their arrangement; colours, background, place, size, tilt and proportions are drawn at random. A network that
-//! has learned nothing therefore sees mostly nuisances, and a nearest-neighbour test measures what it has learned.
+//! Every scene shows one object of ten classes, composed of named parts, where such objects are at home. The class shows
+//! in shapes and in pale typical colours; light, haze, place, size, tilt, proportions and all other colours are drawn
+//! at random and outweigh it, as they do in photographs. A network that has learned nothing sees mostly those.
 //!
 //! ```
 //! use ibot_core::scenes::{CLASSES, PARTS, SIZE, Split, scene};
@@ -76,11 +76,11 @@ pub fn len(split: Split) -> usize {
 pub fn scene(split: Split, index: usize, size: usize) -> Scene {
     let class = index % CLASSES.len();
     let rng = &mut stream(SEED, Purpose::Scene, split as u64, index as u64);
-    let palette = Palette::random(rng);
+    let palette = Palette::random(rng, class);
     let background = Background::random(rng, palette.backdrop);
     let finish = Finish::random(rng);
     let mut canvas = Canvas::new(size.max(1), |point| background.color(point));
-    for _ in 0..rng.random_range(0..5) {
+    for _ in 0..rng.random_range(0..3) {
         let paint = mix(palette.backdrop[0], vivid(rng), rng.random_range(0.2..0.6));
         let pose = Pose::random_small(rng);
         canvas.paint(&objects::distractor(paint, rng), &pose, &finish);

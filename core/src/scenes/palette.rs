@@ -1,4 +1,5 @@
-//! Colours of a scene: random, so that they tell nothing about the class, yet distinct enough to see every part.
+//! Colours of a scene: those typical of its class, seen in a random light that hides them from a plain comparison of
+//! pixels.
 
 use rand::RngExt;
 
@@ -10,6 +11,26 @@ const CLEAR: f32 = 0.3;
 /// Red, green and blue in `0..=1`, as stored (no gamma).
 pub(super) type Rgb = [f32; 3];
 
+/// What a class usually looks like, as hue, saturation and value: where it lives, and its main paint.
+struct Typical {
+    backdrop: [f32; 3],
+    main: [f32; 3],
+}
+
+/// In the order of the classes.
+const TYPICAL: [Typical; 10] = [
+    Typical { backdrop: [0.56, 0.35, 0.9], main: [0.02, 0.65, 0.7] }, // a brick house under the sky
+    Typical { backdrop: [0.14, 0.25, 0.95], main: [0.36, 0.75, 0.55] }, // a fir in evening light
+    Typical { backdrop: [0.6, 0.06, 0.5], main: [0.13, 0.85, 0.95] }, // a yellow car on the road
+    Typical { backdrop: [0.6, 0.75, 0.6], main: [0.07, 0.85, 0.95] }, // an orange fish in deep water
+    Typical { backdrop: [0.28, 0.6, 0.65], main: [0.92, 0.6, 0.95] }, // a pink flower on a meadow
+    Typical { backdrop: [0.49, 0.55, 0.8], main: [0.08, 0.6, 0.5] },  // a wooden boat on the sea
+    Typical { backdrop: [0.09, 0.55, 0.4], main: [0.99, 0.8, 0.85] }, // a toadstool on the forest floor
+    Typical { backdrop: [0.7, 0.6, 0.28], main: [0.6, 0.08, 0.9] },   // a silver rocket in the night
+    Typical { backdrop: [0.2, 0.3, 0.9], main: [0.77, 0.65, 0.75] },  // a violet butterfly in spring
+    Typical { backdrop: [0.97, 0.3, 0.85], main: [0.08, 0.3, 0.35] }, // a brown cat in a warm room
+];
+
 /// The colours one scene is painted with.
 pub(super) struct Palette {
     /// The two neighbouring tones of the background.
@@ -19,17 +40,51 @@ pub(super) struct Palette {
 }
 
 impl Palette {
-    /// Draws a palette: first the background, then paints that contrast with it.
-    pub fn random(rng: &mut Rng) -> Self {
-        let base = hsv(rng.random(), rng.random_range(0.1..0.6), rng.random_range(0.3..1.0));
-        let backdrop = [base, mix(base, vivid(rng), rng.random_range(0.15..0.5))];
-        let mut seen = vec![base, backdrop[1]];
-        let paints = [(); 4].map(|()| {
+    /// Draws a palette for a class: the background, then paints that contrast with it, all in one light.
+    pub fn random(rng: &mut Rng, class: usize) -> Self {
+        let Typical { backdrop, main } = &TYPICAL[class % TYPICAL.len()];
+        let base = about(*backdrop, rng);
+        let tones = [base, mix(base, vivid(rng), rng.random_range(0.1..0.3))];
+        let main = about(*main, rng);
+        let mut seen = vec![base, tones[1], main];
+        let others = [(); 3].map(|()| {
             let paint = contrasting(rng, &seen);
             seen.push(paint);
             paint
         });
-        Self { backdrop, paints }
+        let light = Light::random(rng);
+        let [second, accent, detail] = others;
+        Self { backdrop: tones.map(|c| light.on(c)), paints: [main, second, accent, detail].map(|c| light.on(c)) }
+    }
+}
+
+/// A colour near the given hue, saturation and value.
+fn about([hue, saturation, value]: [f32; 3], rng: &mut Rng) -> Rgb {
+    let mut near = |v: f32, by: f32| v + rng.random_range(-by..by);
+    let (hue, saturation, value) = (near(hue, 0.05), near(saturation, 0.15), near(value, 0.2));
+    hsv(hue - hue.floor(), saturation.clamp(0.0, 1.0), value.clamp(0.0, 1.0))
+}
+
+/// The light of a scene: how bright each channel is, and how hard the contrast.
+struct Light {
+    gain: [f32; 3],
+    contrast: f32,
+    /// Share of every colour that the haze leaves; the rest is its gray.
+    clarity: f32,
+}
+
+impl Light {
+    fn random(rng: &mut Rng) -> Self {
+        let brightness = rng.random_range(0.35..1.5);
+        let gain = [(); 3].map(|()| brightness * rng.random_range(0.88..1.12));
+        Self { gain, contrast: rng.random_range(0.6..1.2), clarity: rng.random_range(0.15..0.4) }
+    }
+
+    /// A colour in this light.
+    fn on(&self, color: Rgb) -> Rgb {
+        let gray = [0.3 * color[0] + 0.59 * color[1] + 0.11 * color[2]; 3];
+        let hazy = mix(gray, color, self.clarity);
+        [0, 1, 2].map(|i| ((0.5 + (hazy[i] - 0.5) * self.contrast) * self.gain[i]).clamp(0.0, 1.0))
     }
 }
 
@@ -97,11 +152,21 @@ mod tests {
     }
 
     #[test]
-    fn main_paint_stands_out_from_the_background() {
-        let clear = (0..200).filter(|&i| {
-            let palette = Palette::random(&mut stream(0, Purpose::Scene, 9, i));
-            palette.backdrop.iter().all(|&tone| contrast(tone, palette.paints[0]) > CLEAR / 2.0)
+    fn light_keeps_the_order_of_grays_and_never_leaves_the_range() {
+        for i in 0..200 {
+            let light = Light::random(&mut stream(0, Purpose::Scene, 9, i));
+            let [dark, bright] = [0.2, 0.7].map(|gray| light.on([gray; 3]));
+            assert!(dark.iter().zip(bright).all(|(d, b)| *d < b && (0.0..=1.0).contains(&b)));
+        }
+    }
+
+    #[test]
+    fn other_paints_stand_out_from_the_main_one() {
+        let clear = (0..200u64).filter(|&i| {
+            let rng = &mut stream(0, Purpose::Scene, 9, i);
+            let main = about(TYPICAL[i as usize % 10].main, rng);
+            contrast(contrasting(rng, &[main]), main) > CLEAR
         });
-        assert!(clear.count() > 190);
+        assert!(clear.count() > 180);
     }
 }

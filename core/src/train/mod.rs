@@ -1,11 +1,13 @@
 //! Training: the optimisation step, what it updates, and how that is kept.
 
 mod ema;
+mod gradients;
 mod optimizer;
 mod snapshot;
 mod step;
 
 pub use ema::update_teacher;
-pub use optimizer::{AdamW, GradientNorms};
+pub use gradients::{GradientNorms, NamedGradients};
+pub use optimizer::AdamW;
 pub use snapshot::{Snapshot, Updates};
-pub use step::{Batch, Objective, StepReport, TrainState, train_step};
+pub use step::{Batch, Objective, Pass, StepReport, TrainState, apply, train_step};

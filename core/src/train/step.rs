@@ -3,12 +3,13 @@
 use burn::tensor::{Device, ExecutionError, Int, Tensor, TensorData, Transaction};
 
 use super::ema::update_teacher;
-use super::optimizer::{self, AdamW, GradientNorms};
+use super::{AdamW, GradientNorms, NamedGradients};
 use crate::loss::{self, Centers, LossConfig};
 use crate::masking::Mask;
 use crate::model::Network;
 use crate::rng::Rng;
 use crate::schedule::{OptimConfig, StepValues};
+use crate::weights::map_flat;
 
 /// Everything that a step changes.
 #[derive(Clone, Debug)]
@@ -34,6 +35,14 @@ pub struct Batch {
     pub masks: Vec<Mask>,
     /// Number B of images.
     pub images: usize,
+}
+
+impl TrainState {
+    /// This state with a student whose parameters are leaves of their own, so that a thread can differentiate it
+    /// while others do the same.
+    pub fn fork(&self) -> Self {
+        Self { student: map_flat(self.student.clone(), |_, values| values), ..self.clone() }
+    }
 }
 
 impl Batch {
@@ -78,20 +87,114 @@ pub async fn train_step(
     optim: &OptimConfig,
     noise: Option<&mut Rng>,
 ) -> Result<(TrainState, StepReport), ExecutionError> {
-    let Objective { loss, cls, patch, target, prediction } = Objective::new(&state, batch, now, loss_config, noise);
-    let TrainState { student, teacher, mut optimizer, centers } = state;
+    let pass = Pass::new(&state, batch, now, loss_config, noise);
+    apply(state, vec![pass], now, loss_config, optim).await
+}
 
-    let mut gradients = loss.backward();
-    let (names, squares) = optimizer::squared_norms(&student, &gradients);
-    let losses = Tensor::cat(vec![loss.inner(), cls.inner(), patch.inner()], 0);
-    let report = read_report(losses, names, squares, &target.cls, prediction.cls.inner(), batch).await?;
-    if !report.applied {
-        return Ok((TrainState { student, teacher, optimizer, centers }, report));
+/// The first half of a step: forward and backward on a batch, or on a shard of one. Nothing is read or changed yet.
+pub struct Pass {
+    /// Images of the shard.
+    images: usize,
+    gradients: NamedGradients,
+    /// Loss, CLS loss, patch loss, teacher entropy, agreement of views; `[5]`.
+    scalars: Tensor<1>,
+    /// The teacher's most likely prototype for every global crop, `[globals * B, 1]`.
+    prototypes: Tensor<2, Int>,
+    cls_mean: Tensor<2>,
+    patch_mean: Tensor<2>,
+}
+
+impl Pass {
+    /// Runs teacher and student on `batch` and differentiates the losses.
+    pub fn new(
+        state: &TrainState,
+        batch: &Batch,
+        now: &StepValues,
+        config: &LossConfig,
+        noise: Option<&mut Rng>,
+    ) -> Self {
+        let Objective { loss, cls, patch, target, prediction } = Objective::new(state, batch, now, config, noise);
+        let gradients = NamedGradients::of(&state.student, loss.backward());
+        let entropy = (target.cls.clone() * target.cls.clone().clamp_min(1e-30).log()).sum_dim(1).mean().neg();
+        let prototypes = target.cls.argmax(1);
+        let second_view = prediction.cls.inner().narrow(0, batch.images, batch.images).argmax(1);
+        let agreement = prototypes.clone().narrow(0, 0, batch.images).equal(second_view).float().mean();
+        Self {
+            images: batch.images,
+            gradients,
+            scalars: Tensor::cat(vec![loss.inner(), cls.inner(), patch.inner(), entropy, agreement], 0),
+            prototypes,
+            cls_mean: target.cls_mean,
+            patch_mean: target.patch_mean,
+        }
     }
 
-    let student = optimizer.step(student, &mut gradients, &report.norms, now, optim);
+    /// The pass over all images of `shards`: since every loss is a mean over images, so are its parts.
+    ///
+    /// The shards must be of one batch; at least one.
+    fn join(mut shards: Vec<Self>) -> Self {
+        if shards.len() == 1 {
+            return shards.remove(0);
+        }
+        let images: usize = shards.iter().map(|shard| shard.images).sum();
+        let share = |shard: &Self| shard.images as f64 / images as f64;
+        let mean = |of: fn(&Self) -> Tensor<2>| {
+            let parts: Vec<Tensor<2>> = shards.iter().map(|shard| of(shard) * share(shard)).collect();
+            Tensor::cat(parts, 0).sum_dim(0)
+        };
+        let (cls_mean, patch_mean) = (mean(|shard| shard.cls_mean.clone()), mean(|shard| shard.patch_mean.clone()));
+        let scalars = mean(|shard| shard.scalars.clone().unsqueeze()).squeeze_dim(0);
+        let prototypes = Tensor::cat(shards.iter().map(|shard| shard.prototypes.clone()).collect(), 0);
+        let gradients = NamedGradients::weighted_sum(shards.into_iter().map(|shard| {
+            let share = share(&shard);
+            (shard.gradients, share)
+        }));
+        Self { images, gradients, scalars, prototypes, cls_mean, patch_mean }
+    }
+
+    /// Reads all that the host wants to know of a step in one transfer.
+    async fn read(&self) -> Result<StepReport, ExecutionError> {
+        let names = self.gradients.0.keys().cloned();
+        let squares = self.gradients.squared_norms();
+        let floats = Tensor::cat(std::iter::once(self.scalars.clone()).chain(squares).collect(), 0);
+        let data = Transaction::default().register(floats).register(self.prototypes.clone()).execute_async().await?;
+        // A transaction returns one entry for each registered tensor.
+        let [floats, prototypes] = &data[..] else { unreachable!("two tensors were registered") };
+        let floats: Vec<f64> = floats.iter::<f64>().collect();
+        let norms = GradientNorms(names.zip(floats[5..].iter().map(|square| square.sqrt())).collect());
+        Ok(StepReport {
+            loss: floats[0],
+            cls: floats[1],
+            patch: floats[2],
+            teacher_entropy: floats[3],
+            agreement: floats[4],
+            applied: floats[0].is_finite() && norms.total().is_finite(),
+            norms,
+            teacher_prototypes: prototypes.iter::<u32>().collect(),
+        })
+    }
+}
+
+/// The second half of a step: updates student, teacher and centers by the passes over all shards of a batch.
+///
+/// # Errors
+/// If the device fails.
+pub async fn apply(
+    state: TrainState,
+    shards: Vec<Pass>,
+    now: &StepValues,
+    loss_config: &LossConfig,
+    optim: &OptimConfig,
+) -> Result<(TrainState, StepReport), ExecutionError> {
+    let pass = Pass::join(shards);
+    let report = pass.read().await?;
+    if !report.applied {
+        return Ok((state, report));
+    }
+    let TrainState { student, teacher, mut optimizer, centers } = state;
+    let student = optimizer.step(student, pass.gradients, &report.norms, now, optim);
     let teacher = update_teacher(teacher, &student, now.momentum);
-    let centers = centers.update(target.cls_mean, target.patch_mean, loss_config);
+    let centers = centers.update(pass.cls_mean, pass.patch_mean, loss_config);
     Ok((TrainState { student, teacher, optimizer, centers }, report))
 }
 
@@ -212,40 +315,4 @@ fn masked_rows(masks: &[Mask], prefix: usize, device: &Device) -> Option<Tensor<
     }
     let count = rows.len();
     (count > 0).then(|| Tensor::from_data(TensorData::new(rows, [count]), device))
-}
-
-/// Reads all that the host wants to know of a step in one transfer.
-async fn read_report(
-    losses: Tensor<1>,
-    names: Vec<String>,
-    squares: Vec<Tensor<1>>,
-    target: &Tensor<2>,
-    student: Tensor<2>,
-    batch: &Batch,
-) -> Result<StepReport, ExecutionError> {
-    let entropy = (target.clone() * target.clone().clamp_min(1e-30).log()).sum_dim(1).mean().neg();
-    let prototypes = target.clone().argmax(1);
-    let second_view = student.narrow(0, batch.images, batch.images).argmax(1);
-    let data = Transaction::default()
-        .register(Tensor::cat(vec![losses, entropy, Tensor::cat(squares, 0)], 0))
-        .register(prototypes)
-        .register(second_view)
-        .execute_async()
-        .await?;
-    // A transaction returns one entry for each registered tensor.
-    let [floats, prototypes, second_view] = &data[..] else { unreachable!("three tensors were registered") };
-    let floats: Vec<f64> = floats.iter::<f64>().collect();
-    let prototypes: Vec<u32> = prototypes.iter::<u32>().collect();
-    let agreeing = prototypes.iter().zip(second_view.iter::<u32>()).filter(|(t, s)| **t == *s).count();
-    let norms = GradientNorms(names.into_iter().zip(floats[4..].iter().map(|square| square.sqrt())).collect());
-    Ok(StepReport {
-        loss: floats[0],
-        cls: floats[1],
-        patch: floats[2],
-        teacher_entropy: floats[3],
-        applied: floats[0].is_finite() && norms.total().is_finite(),
-        norms,
-        agreement: agreeing as f64 / batch.images as f64,
-        teacher_prototypes: prototypes,
-    })
 }

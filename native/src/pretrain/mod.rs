@@ -6,6 +6,7 @@ mod metrics;
 mod plan;
 mod progress;
 mod run_dir;
+mod shards;
 mod watch;
 
 use std::num::NonZeroUsize;
@@ -22,13 +23,14 @@ use ibot_core::config::Config;
 use ibot_core::knn::KnnAccuracy;
 use ibot_core::model::{Network, VitConfig};
 use ibot_core::rng::{Purpose, stream};
-use ibot_core::train::{Batch, TrainState, train_step};
+use ibot_core::train::{Batch, TrainState};
 
 use self::loader::{HostBatch, Loader};
 use self::metrics::{Metrics, Record, Window};
 use self::plan::Plan;
 use self::progress::Progress;
 use self::run_dir::RunDir;
+use self::shards::Shards;
 use self::watch::Watch;
 use crate::data::Dataset;
 use crate::device::{self, DeviceChoice};
@@ -72,8 +74,13 @@ pub enum Ending {
 /// If the data, the device or the folder cannot be used, or training diverges.
 pub fn pretrain(request: PretrainRequest, interrupted: &AtomicBool) -> Result<Ending> {
     let data = Arc::new(Dataset::open(&request.settings.run.data)?);
-    let plan = Plan::new(request.settings, data.len())?;
     let selected = device::select(request.device)?;
+    let mut settings = request.settings;
+    if settings.run.shards == 0 {
+        let cores = available_parallelism().map_or(1, usize::from);
+        settings.run.shards = if selected.is_cpu { cores.min(settings.config.optim.batch_size) } else { 1 };
+    }
+    let plan = Plan::new(settings, data.len())?;
     let dir = match (&request.out, request.resume) {
         (Some(out), true) => RunDir::open(out)?,
         (None, true) => bail!("--resume needs --out, the folder of the run to continue"),
@@ -135,19 +142,19 @@ impl Run {
         let data = self.data.clone();
         let mut loader = Loader::new(data, config, run.seed, run.max_unreadable, self.workers, self.step);
         let mut progress = Progress::new(total, self.step, config.optim.batch_size);
+        let threads = Shards::new(run.shards).context("cannot start threads")?;
         let mut watch = Watch::new(config.head.out_dim, run.max_skipped);
         let (mut window, mut whole_epoch) = (Window::new(config.head.out_dim), Window::new(config.head.out_dim));
 
         while self.step < total {
             let delivery = loader.next().context("the threads that load images ended unexpectedly")?;
             delivery.skipped.iter().for_each(|message| progress.say(&format!("warning: skipped {message}")));
-            let batch = match delivery.batch {
-                Ok(batch) => to_device(batch, config, &self.device),
+            let shards = match delivery.batch {
+                Ok(batch) => to_device(&batch, config, threads.count(), &self.device),
                 Err(error) => return Err(self.save_and_report(&state, error.into())),
             };
             let now = schedules.at(self.step);
-            let mut noise = stream(run.seed, Purpose::DropPath, self.step as u64, 0);
-            let stepped = block_on(train_step(state, &batch, &now, &config.loss, &config.optim, Some(&mut noise)));
+            let stepped = block_on(threads.step(state, shards, self.step, &now, config, run.seed));
             let (next, report) =
                 stepped.with_context(|| format!("step {} on the device; the last checkpoint is kept", self.step))?;
             state = next;
@@ -157,12 +164,12 @@ impl Run {
             }
             let epoch = self.step / per_epoch;
             self.step += 1;
-            window.add(&report, batch.images);
-            whole_epoch.add(&report, batch.images);
+            window.add(&report, config.optim.batch_size);
+            whole_epoch.add(&report, config.optim.batch_size);
             progress.step(self.step);
 
-            let epoch_ends = self.step % per_epoch == 0;
-            if self.step % run.log_every == 0 || epoch_ends {
+            let epoch_ends = self.step.is_multiple_of(per_epoch);
+            if self.step.is_multiple_of(run.log_every) || epoch_ends {
                 let means = window.take(self.step, epoch, &now);
                 progress.means(&means);
                 self.metrics.record(Record::Step(means))?;
@@ -172,10 +179,10 @@ impl Run {
                 watch.epoch(&means).iter().for_each(|warning| progress.say(&format!("warning: {warning}")));
                 self.metrics.record(Record::Epoch(means))?;
                 let done = epoch + 1;
-                if run.knn_every > 0 && (done % run.knn_every == 0 || self.step == total) {
+                if run.knn_every > 0 && (done.is_multiple_of(run.knn_every) || self.step == total) {
                     self.knn(&state, done)?.iter().for_each(|line| progress.say(line));
                 }
-                let keep = run.checkpoint_every > 0 && done % run.checkpoint_every == 0;
+                let keep = done.is_multiple_of(run.checkpoint_every);
                 self.save(&state, keep.then_some(done))?;
             }
             if interrupted.load(Ordering::Relaxed) && self.step < total {
@@ -234,19 +241,28 @@ impl Run {
     }
 }
 
-fn to_device(batch: HostBatch, config: &Config, device: &Device) -> Batch {
-    let images = config.optim.batch_size;
-    let crops = &config.crops;
-    let tensor = |values: Vec<f32>, size: usize| {
-        let count = values.len() / (3 * size * size);
-        Tensor::<4>::from_data(TensorData::new(values, [count, 3, size, size]), device)
+/// The shards of a batch on the device, as equal as they can be.
+fn to_device(batch: &HostBatch, config: &Config, shards: usize, device: &Device) -> Vec<Batch> {
+    let (images, crops) = (config.optim.batch_size, &config.crops);
+    let shards = shards.min(images);
+    let of_shard = |shard: usize| {
+        let (start, end) = (shard * images / shards, (shard + 1) * images / shards);
+        let tensor = |values: &[f32], size: usize| {
+            // Crop by crop, the shard's images are neighbours.
+            let pixels = 3 * size * size;
+            let own = values.chunks_exact(images * pixels).flat_map(|crop| &crop[start * pixels..end * pixels]);
+            let own: Vec<f32> = own.copied().collect();
+            let count = own.len() / pixels;
+            Tensor::<4>::from_data(TensorData::new(own, [count, 3, size, size]), device)
+        };
+        Batch {
+            globals: tensor(&batch.globals, crops.global_size),
+            locals: (!batch.locals.is_empty()).then(|| tensor(&batch.locals, crops.local_size)),
+            masks: batch.masks.chunks_exact(images).flat_map(|crop| &crop[start..end]).cloned().collect(),
+            images: end - start,
+        }
     };
-    Batch {
-        globals: tensor(batch.globals, crops.global_size),
-        locals: (!batch.locals.is_empty()).then(|| tensor(batch.locals, crops.local_size)),
-        masks: batch.masks,
-        images,
-    }
+    (0..shards).map(of_shard).collect()
 }
 
 /// Draws the crops and masks of a few images as the first epoch will see them.
