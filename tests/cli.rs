@@ -232,7 +232,7 @@ fn unreadable_images_are_skipped_until_they_are_too_many() {
     let output = succeed(replace(&few, "run"));
     assert!(output.contains("no labels"), "{output}");
     for name in ["00.png", "01.png", "02.png"] {
-        assert_eq!(output.matches(&format!("skipped {name}")).count(), 1, "{output}");
+        assert_eq!(output.matches(&format!("cannot load {name}")).count(), 1, "{output}");
     }
     let message = fail(replace(&many, "stopped"));
     assert!(message.contains("could not be read") && message.contains("run.max_unreadable"), "{message}");

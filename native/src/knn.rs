@@ -104,7 +104,7 @@ pub fn evaluate(
             Space::Pixels => pixel_features(data, indices, view, workers, device),
         };
         for message in &unreadable {
-            eprintln!("warning: skipped {message}");
+            eprintln!("warning: {message} (skipped)");
         }
         ensure!(!indices.is_empty(), "no image of {} could be read", data.description());
         let labels = indices.iter().map(|index| data.label(*index).unwrap_or_default()).collect();

@@ -148,7 +148,7 @@ impl Run {
 
         while self.step < total {
             let delivery = loader.next().context("the threads that load images ended unexpectedly")?;
-            delivery.skipped.iter().for_each(|message| progress.say(&format!("warning: skipped {message}")));
+            delivery.skipped.iter().for_each(|message| progress.say(&format!("warning: {message} (skipped)")));
             let shards = match delivery.batch {
                 Ok(batch) => to_device(&batch, config, threads.count(), &self.device),
                 Err(error) => return Err(self.save_and_report(&state, error.into())),
