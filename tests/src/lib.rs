@@ -173,7 +173,9 @@ impl Fixture {
         let device = device.clone().autodiff();
         let mut rng = stream(0, Purpose::Init, 0, 0);
         let student = Network::init(&config.vit(), &config.head, &device, &mut rng);
-        let (out, patch_out) = (config.head.out_dim, config.head.patch_out_dim);
+        // Shared prototypes are as many for patches as for CLS, whatever the settings say of patches.
+        let out = config.head.out_dim;
+        let patch_out = if config.head.shared_head { out } else { config.head.patch_out_dim };
         let mut state = TrainState::new(student, self.config.shared_head_teacher, out, patch_out, &device);
         state.student = weights::write(state.student, &self.group("init/student")).expect("the student's weights");
         state.teacher = weights::write(state.teacher, &self.group("init/teacher")).expect("the teacher's weights");
