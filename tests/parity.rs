@@ -4,6 +4,7 @@
 //! installed, on a software GPU.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Gradients, Tensor};
 use futures_lite::future::block_on;
 use ibot_core::model::Network;
-use ibot_core::train::{Batch, Objective, TrainState, train_step};
+use ibot_core::train::{Batch, Objective, Pass, TrainState, apply, train_step};
 use ibot_core::weights::{self, Weight};
 use ibot_native::device::{DeviceChoice, select};
 use ibot_tests::{Fixture, relative_error};
@@ -98,6 +99,44 @@ fn on_a_software_gpu() {
     eprintln!("on {}", selected.description);
     for fixture in Fixture::all() {
         reproduce(&fixture, &selected.device, &WGPU);
+    }
+}
+
+/// Two steps, each computed in two shards as `ibot pretrain` does on two cores.
+#[test]
+fn shards_add_up_to_the_official_steps() {
+    let device = Device::flex();
+    for fixture in Fixture::all() {
+        let config = fixture.config();
+        let mut state = fixture.initial_state(&device);
+        let mut check = Check { fixture: &fixture, worst: HashMap::new(), failures: Vec::new() };
+        for entry in fixture.log.iter().take(2) {
+            let now = fixture.schedules().at(entry.step);
+            let batch = fixture.batch(entry.step, &device);
+            let half = batch.images / 2;
+            let passes = [0..half, half..batch.images]
+                .map(|images| Pass::new(&state.fork(), &shard(&batch, images), &now, &config.loss, None));
+            let applied = block_on(apply(state, passes.into(), &now, &config.loss, &config.optim));
+            let (next, report) = applied.expect("the CPU works");
+            state = next;
+            check.note(&format!("step{}/loss", entry.step), (report.loss / entry.loss - 1.0).abs(), FLEX.losses);
+            check.state(&format!("after{}", entry.step), &state, &FLEX);
+        }
+        check.finish();
+    }
+}
+
+/// The crops and masks of some images of a batch.
+fn shard(batch: &Batch, images: Range<usize>) -> Batch {
+    let own = |crops: &Tensor<4>| {
+        let starts = (0..crops.dims()[0]).step_by(batch.images);
+        Tensor::cat(starts.map(|start| crops.clone().narrow(0, start + images.start, images.len())).collect(), 0)
+    };
+    Batch {
+        globals: own(&batch.globals),
+        locals: batch.locals.as_ref().map(own),
+        masks: batch.masks.chunks(batch.images).flat_map(|crop| crop[images.clone()].to_vec()).collect(),
+        images: images.len(),
     }
 }
 
