@@ -237,4 +237,11 @@ fn unreadable_images_are_skipped_until_they_are_too_many() {
     let message = fail(replace(&many, "stopped"));
     assert!(message.contains("could not be read") && message.contains("run.max_unreadable"), "{message}");
     assert!(folder.path().join("stopped/checkpoints/last.safetensors").exists(), "what was learned is kept");
+
+    let none = folder.path().join("none");
+    fs::create_dir(&none).expect("writable");
+    photos(&none, 40);
+    let mut any_share = replace(&none, "endless");
+    any_share.arg("--set=run.max_unreadable=1");
+    assert!(fail(any_share).contains("40 of 40 images could not be read"), "a run without images ends");
 }

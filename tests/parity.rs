@@ -13,7 +13,7 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Gradients, Tensor};
 use futures_lite::future::block_on;
 use ibot_core::model::Network;
-use ibot_core::train::{Batch, Objective, Pass, TrainState, apply, train_step};
+use ibot_core::train::{Batch, Objective, TrainState, apply, train_step};
 use ibot_core::weights::{self, Weight};
 use ibot_native::device::{DeviceChoice, select};
 use ibot_tests::{Fixture, relative_error};
@@ -114,8 +114,10 @@ fn shards_add_up_to_the_official_steps() {
             let now = fixture.schedules().at(entry.step);
             let batch = fixture.batch(entry.step, &device);
             let half = batch.images / 2;
-            let passes = [0..half, half..batch.images]
-                .map(|images| Pass::new(&state.fork(), &shard(&batch, images), &now, &config.loss, None));
+            let passes = [0..half, half..batch.images].map(|images| {
+                let fork = state.fork();
+                Objective::new(&fork, &shard(&batch, images), &now, &config.loss, None).differentiate(&fork.student)
+            });
             let applied = block_on(apply(state, passes.into(), &now, &config.loss, &config.optim));
             let (next, report) = applied.expect("the CPU works");
             state = next;

@@ -5,7 +5,7 @@ use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
 use serde::{Deserialize, Serialize};
 
-use crate::rng::{Purpose, Rng, stream};
+use crate::rng::{Purpose, Rng, crop_stream};
 
 /// Aspect ratios of blocks lie between this and its inverse.
 const MIN_ASPECT: f64 = 0.3;
@@ -95,8 +95,7 @@ impl MaskConfig {
         if !self.use_masked_im_modeling || epoch < self.pred_start_epoch {
             return Mask::empty(grid.0, grid.1);
         }
-        // 256 crops an image are more than any recipe draws.
-        self.draw(grid, &mut stream(seed, Purpose::Mask, epoch as u64, (image as u64) << 8 | crop as u64))
+        self.draw(grid, &mut crop_stream(seed, Purpose::Mask, epoch, image, crop))
     }
 
     /// A mask drawn from `rng`.

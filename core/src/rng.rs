@@ -37,3 +37,9 @@ pub fn stream(seed: u64, purpose: Purpose, a: u64, b: u64) -> Rng {
     }
     Rng::from_seed(key)
 }
+
+/// The stream of `purpose` for one crop of an image in an epoch.
+pub fn crop_stream(seed: u64, purpose: Purpose, epoch: usize, image: usize, crop: usize) -> Rng {
+    // 256 crops an image are as many as a configuration may ask for.
+    stream(seed, purpose, epoch as u64, (image as u64) << 8 | crop as u64)
+}

@@ -1,11 +1,9 @@
 //! The command line.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::available_parallelism;
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Parser, Subcommand};
@@ -21,7 +19,7 @@ use crate::recipe::{RECIPES, Settings};
 
 /// iBOT: image BERT pre-training with an online tokenizer.
 #[derive(Debug, Parser)]
-#[command(name = "ibot", version, about, after_help = "See `ibot COMMAND --help` for inputs, outputs and examples.")]
+#[command(name = "ibot", version, after_help = "See `ibot COMMAND --help` for inputs, outputs and examples.")]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -53,7 +51,7 @@ struct PretrainArgs {
     /// Images to learn from [default: builtin, scenes drawn by the program]
     #[arg(long)]
     data: Option<String>,
-    /// Folder of the run [default: runs/RECIPE, numbered if taken]
+    /// Folder of the run [default: runs/ and the name of the recipe or file, numbered if taken]
     #[arg(long)]
     out: Option<PathBuf>,
     /// Settings inside the program [default: builtin for builtin data, else vit-small-imagenet]
@@ -139,18 +137,19 @@ fn run_pretrain(args: PretrainArgs) -> Result<ExitCode> {
     set.extend(args.data.as_ref().map(|data| format!("run.data={}", serde_json::Value::from(data.as_str()))));
     set.extend(args.seed.map(|seed| format!("run.seed={seed}")));
     set.extend(args.knn_every.map(|every| format!("run.knn_every={every}")));
-    let default = if args.data.as_ref().is_none_or(|data| data.starts_with("builtin")) {
+    let default_recipe = if args.data.as_ref().is_none_or(|data| data.starts_with("builtin")) {
         "builtin"
     } else {
         "vit-small-imagenet"
     };
-    let name = args.recipe.as_deref().unwrap_or(default);
+    let recipe = args.recipe.as_deref().unwrap_or(default_recipe);
     let settings = match (&args.config, &args.out, args.resume) {
         (_, Some(out), true) => Settings::from_file(&out.join("config.toml"), &set)
             .with_context(|| format!("{} cannot be resumed", out.display()))?,
         (Some(file), _, _) => Settings::from_file(file, &set)?,
-        _ => Settings::from_recipe(name, &set)?,
+        _ => Settings::from_recipe(recipe, &set)?,
     };
+    let name = args.config.as_deref().and_then(|file| file.file_stem()?.to_str()).unwrap_or(recipe);
     let request =
         PretrainRequest { settings, name: name.to_owned(), out: args.out, resume: args.resume, device: args.device };
     let interrupted = Arc::new(AtomicBool::new(false));
@@ -174,10 +173,10 @@ fn run_knn(args: KnnArgs) -> Result<()> {
     let val = Dataset::open(&args.val)?;
     let split = Split::of_two(&train, &val, args.bank.unwrap_or(usize::MAX), args.queries.unwrap_or(usize::MAX))?;
     let selected = device::select(args.device)?;
-    let workers = available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let untrained = || -> Result<_> {
         let recipe = args.recipe.as_deref().context("--model untrained needs --recipe, the network's")?;
         let settings = Settings::from_recipe(recipe, &[])?;
+        // A network draws its backbone first, so this is the one that pre-training with this seed starts from.
         let mut rng = ibot_core::rng::stream(args.seed, ibot_core::rng::Purpose::Init, 0, 0);
         Ok((
             settings.config.vit().init(&selected.device, &mut rng),
@@ -209,7 +208,7 @@ fn run_knn(args: KnnArgs) -> Result<()> {
         );
         println!("model    {} at {size} x {size} on {}\n\n   k   top-1   top-5", args.model, selected.description);
     }
-    for accuracy in evaluate(&space, &split, EvalView::new(size, ratio), workers, &selected.device)? {
+    for accuracy in evaluate(&space, &split, EvalView::new(size, ratio), device::cores(), &selected.device)? {
         let (k, top1, top5) = (accuracy.k, 100.0 * accuracy.top1, 100.0 * accuracy.top5);
         if args.json {
             println!(

@@ -1,6 +1,8 @@
 //! Which device computes: the CPU through burn's flex backend, or a GPU through wgpu.
 
+use std::num::NonZeroUsize;
 use std::str::FromStr;
+use std::thread::available_parallelism;
 
 use burn::tensor::{Device, DeviceType};
 
@@ -94,8 +96,13 @@ pub fn select(choice: DeviceChoice) -> Result<Selected, DeviceError> {
 }
 
 fn cpu(reason: &str) -> Selected {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = cores();
     Selected { device: Device::flex(), description: format!("CPU, {cores} cores ({reason})"), is_cpu: true }
+}
+
+/// Processor cores that this process may use.
+pub fn cores() -> NonZeroUsize {
+    available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
 /// Hardware GPUs through wgpu, one entry a card.

@@ -40,8 +40,6 @@ pub struct Features {
 }
 
 /// The normed CLS token of the last block for images `indices` of `data`.
-///
-/// `progress` is called with the number of images done.
 pub fn cls_features(
     backbone: &Vit,
     data: &Dataset,
@@ -49,7 +47,6 @@ pub fn cls_features(
     view: EvalView,
     workers: NonZeroUsize,
     device: &Device,
-    progress: impl Fn(usize),
 ) -> Features {
     let dim = backbone.dim();
     let mut features = Features { rows: Tensor::zeros([0, dim], device), indices: Vec::new(), unreadable: Vec::new() };
@@ -63,7 +60,6 @@ pub fn cls_features(
             rows.push(tokens.narrow(1, 0, 1).reshape([images, dim]));
             features.indices.extend(chunk.indices);
         }
-        progress(features.indices.len() + features.unreadable.len());
     });
     if !rows.is_empty() {
         features.rows = Tensor::cat(rows, 0);

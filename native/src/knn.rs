@@ -100,7 +100,7 @@ pub fn evaluate(
 ) -> Result<Vec<KnnAccuracy>> {
     let side = |data: &Dataset, indices: &[usize]| -> Result<Labelled> {
         let Features { rows, indices, unreadable } = match space {
-            Space::Network(backbone) => cls_features(backbone, data, indices, view, workers, device, |_| ()),
+            Space::Network(backbone) => cls_features(backbone, data, indices, view, workers, device),
             Space::Pixels => pixel_features(data, indices, view, workers, device),
         };
         for message in &unreadable {

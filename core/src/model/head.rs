@@ -86,11 +86,6 @@ impl Head {
         self.last_layer2.as_ref().unwrap_or(&self.last_layer).forward(bottleneck)
     }
 
-    /// Whether CLS and patch tokens share their prototypes.
-    pub fn is_shared(&self) -> bool {
-        self.last_layer2.is_none()
-    }
-
     /// The head of a teacher that shares its prototypes although the student does not: the official code's default
     /// flags, no released run. Loading the student's state there leaves the patch prototypes in the shared place.
     pub fn into_shared(mut self) -> Self {

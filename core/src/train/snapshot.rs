@@ -108,11 +108,7 @@ impl TrainState {
 }
 
 fn center(tensors: &Weights, name: &str, old: Tensor<2>) -> Result<Tensor<2>, WeightsError> {
-    let weight = tensors.get(name).ok_or_else(|| WeightsError::Missing(name.to_owned()))?;
-    let expected = old.dims();
-    if weight.shape != expected || weight.values.len() != expected[0] * expected[1] {
-        let (expected, actual) = (expected.to_vec(), weight.shape.clone());
-        return Err(WeightsError::Shape { name: name.to_owned(), expected, actual });
-    }
-    Ok(Tensor::from_data(TensorData::new(weight.values.clone(), expected), &old.device()))
+    let shape = old.dims();
+    let weight = weights::find(tensors, name, shape.to_vec())?;
+    Ok(Tensor::from_data(TensorData::new(weight.values.clone(), shape), &old.device()))
 }

@@ -87,11 +87,11 @@ pub async fn train_step(
     optim: &OptimConfig,
     noise: Option<&mut Rng>,
 ) -> Result<(TrainState, StepReport), ExecutionError> {
-    let pass = Pass::new(&state, batch, now, loss_config, noise);
+    let pass = Objective::new(&state, batch, now, loss_config, noise).differentiate(&state.student);
     apply(state, vec![pass], now, loss_config, optim).await
 }
 
-/// The first half of a step: forward and backward on a batch, or on a shard of one. Nothing is read or changed yet.
+/// What forward and backward on a batch, or on a shard of one, gave. Nothing is read or changed yet.
 pub struct Pass {
     /// Images of the shard.
     images: usize,
@@ -105,30 +105,6 @@ pub struct Pass {
 }
 
 impl Pass {
-    /// Runs teacher and student on `batch` and differentiates the losses.
-    pub fn new(
-        state: &TrainState,
-        batch: &Batch,
-        now: &StepValues,
-        config: &LossConfig,
-        noise: Option<&mut Rng>,
-    ) -> Self {
-        let Objective { loss, cls, patch, target, prediction } = Objective::new(state, batch, now, config, noise);
-        let gradients = NamedGradients::of(&state.student, loss.backward());
-        let entropy = (target.cls.clone() * target.cls.clone().clamp_min(1e-30).log()).sum_dim(1).mean().neg();
-        let prototypes = target.cls.argmax(1);
-        let second_view = prediction.cls.inner().narrow(0, batch.images, batch.images).argmax(1);
-        let agreement = prototypes.clone().narrow(0, 0, batch.images).equal(second_view).float().mean();
-        Self {
-            images: batch.images,
-            gradients,
-            scalars: Tensor::cat(vec![loss.inner(), cls.inner(), patch.inner(), entropy, agreement], 0),
-            prototypes,
-            cls_mean: target.cls_mean,
-            patch_mean: target.patch_mean,
-        }
-    }
-
     /// The pass over all images of `shards`: since every loss is a mean over images, so are its parts.
     ///
     /// The shards must be of one batch; at least one.
@@ -206,6 +182,7 @@ pub struct Objective {
     pub cls: Tensor<1>,
     /// Masked-patch loss, `[1]`.
     pub patch: Tensor<1>,
+    images: usize,
     target: Target,
     prediction: Prediction,
 }
@@ -232,7 +209,25 @@ impl Objective {
             _ => cls.zeros_like(),
         };
         let loss = cls.clone() * config.lambda1 + patch.clone() * config.lambda2;
-        Self { loss, cls, patch, target, prediction }
+        Self { loss, cls, patch, images: batch.images, target, prediction }
+    }
+
+    /// The gradients of `student`, whose losses these are, and all else that the step needs.
+    pub fn differentiate(self, student: &Network) -> Pass {
+        let Self { loss, cls, patch, images, target, prediction } = self;
+        let gradients = NamedGradients::of(student, loss.backward());
+        let entropy = (target.cls.clone() * target.cls.clone().clamp_min(1e-30).log()).sum_dim(1).mean().neg();
+        let prototypes = target.cls.argmax(1);
+        let second_view = prediction.cls.inner().narrow(0, images, images).argmax(1);
+        let agreement = prototypes.clone().narrow(0, 0, images).equal(second_view).float().mean();
+        Pass {
+            images,
+            gradients,
+            scalars: Tensor::cat(vec![loss.inner(), cls.inner(), patch.inner(), entropy, agreement], 0),
+            prototypes,
+            cls_mean: target.cls_mean,
+            patch_mean: target.patch_mean,
+        }
     }
 }
 

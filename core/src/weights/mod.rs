@@ -81,6 +81,15 @@ pub fn write<M: Module>(module: M, weights: &Weights) -> Result<M, WeightsError>
     }
 }
 
+/// The tensor of this name, which must have the `expected` shape.
+pub(crate) fn find<'a>(weights: &'a Weights, name: &str, expected: Vec<usize>) -> Result<&'a Weight, WeightsError> {
+    let weight = weights.get(name).ok_or_else(|| WeightsError::Missing(name.to_owned()))?;
+    if weight.shape != expected || weight.values.len() != expected.iter().product::<usize>() {
+        return Err(WeightsError::Shape { name: name.to_owned(), expected, actual: weight.shape.clone() });
+    }
+    Ok(weight)
+}
+
 #[derive(Default)]
 struct Reader {
     path: Path,
@@ -113,11 +122,7 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn tensor<const D: usize>(&self, old: &Tensor<D>) -> Result<TensorData, WeightsError> {
         let (name, layout, shape) = (self.path.name(), self.path.layout(), old.dims());
-        let weight = self.weights.get(&name).ok_or_else(|| WeightsError::Missing(name.clone()))?;
-        let expected = layout.official_shape(&shape);
-        if weight.shape != expected || weight.values.len() != expected.iter().product::<usize>() {
-            return Err(WeightsError::Shape { name, expected, actual: weight.shape.clone() });
-        }
+        let weight = find(self.weights, &name, layout.official_shape(&shape))?;
         Ok(TensorData::new(layout.values_from_official(&shape, weight), shape))
     }
 }

@@ -10,17 +10,18 @@ use std::thread;
 use ibot_core::augment::{Crops, multi_crop, normalize_into};
 use ibot_core::config::Config;
 use ibot_core::masking::Mask;
-use ibot_core::rng::{Purpose, stream};
+use ibot_core::rng::{Purpose, crop_stream, stream};
 use rand::seq::SliceRandom as _;
 
 use crate::data::Dataset;
+use crate::recipe::{RunSettings, Settings};
 
 /// Batches that are ready before the step asks for them.
 const AHEAD: usize = 3;
 /// Images looked at before the share of unreadable ones is judged.
 const ENOUGH_TO_JUDGE: usize = 100;
 
-/// The crops of one step on the host.
+/// The crops of a shard of a step's batch, B images, on the host.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HostBatch {
     /// Normalised global crops, `[globals * B, 3, S, S]`, crop by crop.
@@ -43,10 +44,10 @@ pub struct UnreadableError {
     last: String,
 }
 
-/// What the training step receives: a batch, and what went wrong while it was made.
+/// What the training step receives: its batch, and what went wrong while it was made.
 pub struct Delivery {
-    /// The batch, or the reason to stop.
-    pub batch: Result<HostBatch, UnreadableError>,
+    /// The shards of the batch, as equal as they can be, or the reason to stop.
+    pub shards: Result<Vec<HostBatch>, UnreadableError>,
     /// Messages about images that were skipped for the first time.
     pub skipped: Vec<String>,
 }
@@ -62,8 +63,7 @@ pub struct Loader {
 struct Shared {
     data: Arc<Dataset>,
     config: Config,
-    seed: u64,
-    max_unreadable: f64,
+    run: RunSettings,
     steps_per_epoch: usize,
     next_step: AtomicUsize,
     seen: AtomicUsize,
@@ -74,21 +74,14 @@ struct Shared {
 
 impl Loader {
     /// Starts `workers` threads that make the batches of step `first_step` and after.
-    pub fn new(
-        data: Arc<Dataset>,
-        config: &Config,
-        seed: u64,
-        max_unreadable: f64,
-        workers: NonZeroUsize,
-        first_step: usize,
-    ) -> Self {
+    pub fn new(data: Arc<Dataset>, settings: &Settings, workers: NonZeroUsize, first_step: usize) -> Self {
+        let Settings { config, run, .. } = settings.clone();
         let steps_per_epoch = data.len() / config.optim.batch_size;
         let order = Mutex::new((usize::MAX, Arc::default()));
         let shared = Arc::new(Shared {
             data,
-            config: config.clone(),
-            seed,
-            max_unreadable,
+            config,
+            run,
             steps_per_epoch,
             next_step: AtomicUsize::new(first_step),
             seen: AtomicUsize::new(0),
@@ -122,17 +115,25 @@ impl Shared {
         loop {
             let step = self.next_step.fetch_add(1, Ordering::Relaxed);
             let mut skipped = Vec::new();
-            let batch = self.batch(step, &mut skipped);
-            if sender.send((step, Delivery { batch, skipped })).is_err() {
+            let shards = self.shards(step, &mut skipped);
+            if sender.send((step, Delivery { shards, skipped })).is_err() {
                 return;
             }
         }
     }
 
-    fn batch(&self, step: usize, skipped: &mut Vec<String>) -> Result<HostBatch, UnreadableError> {
+    fn shards(&self, step: usize, skipped: &mut Vec<String>) -> Result<Vec<HostBatch>, UnreadableError> {
         let (epoch, within) = (step / self.steps_per_epoch, step % self.steps_per_epoch);
         let size = self.config.optim.batch_size;
         let order = self.order(epoch);
+        let images = &order[within * size..][..size];
+        let shards = self.run.shards.clamp(1, size);
+        let start = |shard: usize| shard * size / shards;
+        (0..shards).map(|shard| self.batch(&images[start(shard)..start(shard + 1)], epoch, skipped)).collect()
+    }
+
+    fn batch(&self, images: &[usize], epoch: usize, skipped: &mut Vec<String>) -> Result<HostBatch, UnreadableError> {
+        let size = images.len();
         let crops = &self.config.crops;
         let (global, local) = (3 * crops.global_size * crops.global_size, 3 * crops.local_size * crops.local_size);
         let mut batch = HostBatch {
@@ -140,12 +141,12 @@ impl Shared {
             locals: vec![0.0; crops.local_crops_number * size * local],
             masks: vec![Mask::empty(0, 0); crops.global_crops_number * size],
         };
-        for (position, index) in order[within * size..][..size].iter().enumerate() {
+        for (position, index) in images.iter().enumerate() {
             let (index, views) = self.views(*index, epoch, skipped)?;
             for (crop, view) in views.globals.iter().enumerate() {
                 let row = crop * size + position;
                 normalize_into(view, &mut batch.globals[row * global..][..global]);
-                batch.masks[row] = self.config.mask.mask(self.config.global_grid(), self.seed, epoch, index, crop);
+                batch.masks[row] = self.config.mask.mask(self.config.global_grid(), self.run.seed, epoch, index, crop);
             }
             for (crop, view) in views.locals.iter().enumerate() {
                 normalize_into(view, &mut batch.locals[(crop * size + position) * local..][..local]);
@@ -161,8 +162,7 @@ impl Shared {
             let seen = self.seen.fetch_add(1, Ordering::Relaxed) + 1;
             match self.data.load(index) {
                 Ok(image) => {
-                    let rng =
-                        |crop| stream(self.seed, Purpose::Augment, epoch as u64, (index as u64) << 8 | crop as u64);
+                    let rng = |crop| crop_stream(self.run.seed, Purpose::Augment, epoch, index, crop);
                     return Ok((index, multi_crop(&image, &self.config.crops, &self.config.augment, rng)));
                 }
                 Err(error) => {
@@ -172,8 +172,10 @@ impl Shared {
                     }
                     let (failed, seen) = (unreadable.len(), seen.min(self.data.len()));
                     let enough = seen >= ENOUGH_TO_JUDGE.min(self.data.len()) || failed >= ENOUGH_TO_JUDGE;
-                    if enough && failed as f64 > self.max_unreadable * seen as f64 {
-                        let share = self.max_unreadable;
+                    // A share of 1 allows any number of failures, but there must be an image to go on with.
+                    let none_left = failed == self.data.len();
+                    if none_left || enough && failed as f64 > self.run.max_unreadable * seen as f64 {
+                        let share = self.run.max_unreadable;
                         return Err(UnreadableError { failed, seen, share, last: error.to_string() });
                     }
                 }
@@ -187,7 +189,7 @@ impl Shared {
         let mut cached = self.order.lock().unwrap_or_else(PoisonError::into_inner);
         if cached.0 != epoch {
             let mut order: Vec<usize> = (0..self.data.len()).collect();
-            order.shuffle(&mut stream(self.seed, Purpose::Order, epoch as u64, 0));
+            order.shuffle(&mut stream(self.run.seed, Purpose::Order, epoch as u64, 0));
             *cached = (epoch, Arc::new(order));
         }
         cached.1.clone()

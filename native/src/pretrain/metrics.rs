@@ -291,7 +291,12 @@ fn record_step(record: &Record) -> usize {
 
 /// Tags and values of `means` for TensorBoard.
 fn scalars(group: &str, means: &Means) -> Vec<(String, f64)> {
-    let mut values = vec![
+    let values = [
+        ("loss", means.loss),
+        ("cls", means.cls),
+        ("patch", means.patch),
+        ("gradient_norm", means.gradient_norm),
+        ("teacher_entropy", means.teacher_entropy),
         ("lr", Some(means.lr)),
         ("weight_decay", Some(means.weight_decay)),
         ("momentum", Some(means.momentum)),
@@ -301,12 +306,5 @@ fn scalars(group: &str, means: &Means) -> Vec<(String, f64)> {
         ("prototype_usage", Some(means.prototype_usage)),
         ("images_per_second", Some(means.images_per_second)),
     ];
-    values.extend([
-        ("loss", means.loss),
-        ("cls", means.cls),
-        ("patch", means.patch),
-        ("gradient_norm", means.gradient_norm),
-        ("teacher_entropy", means.teacher_entropy),
-    ]);
     values.into_iter().map(|(tag, value)| (format!("{group}/{tag}"), value.unwrap_or(f64::NAN))).collect()
 }

@@ -13,7 +13,6 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::available_parallelism;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -22,7 +21,7 @@ use ibot_core::augment::multi_crop;
 use ibot_core::config::Config;
 use ibot_core::knn::KnnAccuracy;
 use ibot_core::model::{Network, VitConfig};
-use ibot_core::rng::{Purpose, stream};
+use ibot_core::rng::{Purpose, crop_stream, stream};
 use ibot_core::train::{Batch, TrainState};
 
 use self::loader::{HostBatch, Loader};
@@ -77,7 +76,7 @@ pub fn pretrain(request: PretrainRequest, interrupted: &AtomicBool) -> Result<En
     let selected = device::select(request.device)?;
     let mut settings = request.settings;
     if settings.run.shards == 0 {
-        let cores = available_parallelism().map_or(1, usize::from);
+        let cores = device::cores().get();
         settings.run.shards = if selected.is_cpu { cores.min(settings.config.optim.batch_size) } else { 1 };
     }
     let plan = Plan::new(settings, data.len())?;
@@ -125,8 +124,7 @@ impl Run {
             println!("resumed after step {step}");
         }
         let metrics = Metrics::open(&dir, step, head.out_dim)?;
-        let cores = available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let workers = NonZeroUsize::new(plan.settings.run.workers).unwrap_or(cores);
+        let workers = NonZeroUsize::new(plan.settings.run.workers).unwrap_or(device::cores());
         Ok((Self { data, plan, device, dir, workers, metrics, step }, state))
     }
 
@@ -139,18 +137,18 @@ impl Run {
         if self.step == 0 && run.knn_every > 0 {
             self.knn(&state, 0)?.iter().for_each(|line| println!("{line}"));
         }
-        let data = self.data.clone();
-        let mut loader = Loader::new(data, config, run.seed, run.max_unreadable, self.workers, self.step);
+        let mut loader = Loader::new(self.data.clone(), &settings, self.workers, self.step);
         let mut progress = Progress::new(total, self.step, config.optim.batch_size);
         let threads = Shards::new(run.shards).context("cannot start threads")?;
         let mut watch = Watch::new(config.head.out_dim, run.max_skipped);
-        let (mut window, mut whole_epoch) = (Window::new(config.head.out_dim), Window::new(config.head.out_dim));
+        let windows = || (Window::new(config.head.out_dim), Window::new(config.head.out_dim));
+        let (mut window, mut whole_epoch) = windows();
 
         while self.step < total {
             let delivery = loader.next().context("the threads that load images ended unexpectedly")?;
             delivery.skipped.iter().for_each(|message| progress.say(&format!("warning: {message} (skipped)")));
-            let shards = match delivery.batch {
-                Ok(batch) => to_device(&batch, config, threads.count(), &self.device),
+            let shards = match delivery.shards {
+                Ok(shards) => shards.into_iter().map(|shard| to_device(shard, config, &self.device)).collect(),
                 Err(error) => return Err(self.save_and_report(&state, error.into())),
             };
             let now = schedules.at(self.step);
@@ -184,9 +182,13 @@ impl Run {
                 }
                 let keep = done.is_multiple_of(run.checkpoint_every);
                 self.save(&state, keep.then_some(done))?;
+                // Neither k-NN nor saving counts towards the next images a second.
+                (window, whole_epoch) = windows();
             }
             if interrupted.load(Ordering::Relaxed) && self.step < total {
-                self.save(&state, None)?;
+                if !epoch_ends {
+                    self.save(&state, None)?;
+                }
                 progress.finish();
                 println!("stopped after step {} of {total}; continue with --resume", self.step);
                 return Ok(Ending::Interrupted);
@@ -241,28 +243,18 @@ impl Run {
     }
 }
 
-/// The shards of a batch on the device, as equal as they can be.
-fn to_device(batch: &HostBatch, config: &Config, shards: usize, device: &Device) -> Vec<Batch> {
-    let (images, crops) = (config.optim.batch_size, &config.crops);
-    let shards = shards.min(images);
-    let of_shard = |shard: usize| {
-        let (start, end) = (shard * images / shards, (shard + 1) * images / shards);
-        let tensor = |values: &[f32], size: usize| {
-            // Crop by crop, the shard's images are neighbours.
-            let pixels = 3 * size * size;
-            let own = values.chunks_exact(images * pixels).flat_map(|crop| &crop[start * pixels..end * pixels]);
-            let own: Vec<f32> = own.copied().collect();
-            let count = own.len() / pixels;
-            Tensor::<4>::from_data(TensorData::new(own, [count, 3, size, size]), device)
-        };
-        Batch {
-            globals: tensor(&batch.globals, crops.global_size),
-            locals: (!batch.locals.is_empty()).then(|| tensor(&batch.locals, crops.local_size)),
-            masks: batch.masks.chunks_exact(images).flat_map(|crop| &crop[start..end]).cloned().collect(),
-            images: end - start,
-        }
+fn to_device(shard: HostBatch, config: &Config, device: &Device) -> Batch {
+    let crops = &config.crops;
+    let tensor = |values: Vec<f32>, size: usize| {
+        let count = values.len() / (3 * size * size);
+        Tensor::<4>::from_data(TensorData::new(values, [count, 3, size, size]), device)
     };
-    (0..shards).map(of_shard).collect()
+    Batch {
+        images: shard.masks.len() / crops.global_crops_number,
+        globals: tensor(shard.globals, crops.global_size),
+        locals: (!shard.locals.is_empty()).then(|| tensor(shard.locals, crops.local_size)),
+        masks: shard.masks,
+    }
 }
 
 /// Draws the crops and masks of a few images as the first epoch will see them.
@@ -272,7 +264,7 @@ fn save_preview(data: &Dataset, settings: &Settings, dir: &RunDir) -> Result<()>
     for index in data.subset(PREVIEW_IMAGES, 0) {
         // The run itself names images that cannot be read.
         let Ok(image) = data.load(index) else { continue };
-        let rng = |crop| stream(seed, Purpose::Augment, 0, (index as u64) << 8 | crop as u64);
+        let rng = |crop| crop_stream(seed, Purpose::Augment, 0, index, crop);
         let crops = multi_crop(&image, &config.crops, &config.augment, rng);
         let start = config.mask.pred_start_epoch;
         let mask = |crop| config.mask.mask(config.global_grid(), seed, start, index, crop);

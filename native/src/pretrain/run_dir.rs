@@ -12,11 +12,16 @@ pub enum RunDirError {
     /// There is a run already.
     #[error("{0} already holds a run: continue it with --resume, or choose another --out")]
     Taken(PathBuf),
+    /// There is a run that ended before it saved anything.
+    #[error(
+        "{0} holds a run that ended before its first checkpoint, so there is nothing to resume: remove it, or choose another --out"
+    )]
+    Unsaved(PathBuf),
     /// Something else is there.
     #[error("{0} exists and is not empty: choose another --out")]
     NotEmpty(PathBuf),
     /// There is nothing to continue.
-    #[error("{0} holds no run to resume: it has no checkpoint")]
+    #[error("{0} holds no run to resume: it has no config.toml")]
     NothingToResume(PathBuf),
     /// The system refuses.
     #[error("cannot make the folder {path}: {source}")]
@@ -46,9 +51,12 @@ impl RunDir {
             // The numbers never end, so one of the folders is free.
             std::iter::once(PathBuf::from(format!("runs/{name}"))).chain(numbered).find(free).unwrap_or_default()
         });
-        if path.join("config.toml").exists() {
-            return Err(RunDirError::Taken(path));
+        let dir = Self { path };
+        if dir.config().exists() {
+            let saved = dir.last_checkpoint().exists();
+            return Err(if saved { RunDirError::Taken(dir.path) } else { RunDirError::Unsaved(dir.path) });
         }
+        let path = dir.path;
         let occupied = fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_some());
         if occupied || path.is_file() {
             return Err(RunDirError::NotEmpty(path));
@@ -64,10 +72,10 @@ impl RunDir {
     /// If it has none.
     pub fn open(path: &Path) -> Result<Self, RunDirError> {
         let dir = Self { path: path.to_owned() };
-        if dir.config().exists() && dir.last_checkpoint().exists() {
-            Ok(dir)
-        } else {
-            Err(RunDirError::NothingToResume(path.to_owned()))
+        match (dir.config().exists(), dir.last_checkpoint().exists()) {
+            (true, true) => Ok(dir),
+            (true, false) => Err(RunDirError::Unsaved(dir.path)),
+            (false, _) => Err(RunDirError::NothingToResume(dir.path)),
         }
     }
 
@@ -129,8 +137,10 @@ mod tests {
         assert!(matches!(RunDir::open(&out), Err(RunDirError::NothingToResume(_))));
         assert!(matches!(RunDir::create(Some(&out), "x"), Err(RunDirError::NotEmpty(_))));
         fs::write(run.config(), "").expect("writable");
-        assert!(matches!(RunDir::create(Some(&out), "x"), Err(RunDirError::Taken(_))));
+        assert!(matches!(RunDir::create(Some(&out), "x"), Err(RunDirError::Unsaved(_))));
+        assert!(matches!(RunDir::open(&out), Err(RunDirError::Unsaved(_))));
         fs::write(run.last_checkpoint(), "").expect("writable");
+        assert!(matches!(RunDir::create(Some(&out), "x"), Err(RunDirError::Taken(_))));
         assert!(RunDir::open(&out).is_ok());
     }
 }

@@ -9,7 +9,7 @@ use burn::tensor::ExecutionError;
 use ibot_core::config::Config;
 use ibot_core::rng::{Purpose, stream};
 use ibot_core::schedule::StepValues;
-use ibot_core::train::{Batch, Pass, StepReport, TrainState, apply};
+use ibot_core::train::{Batch, Objective, Pass, StepReport, TrainState, apply};
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
 /// One thread for each shard.
@@ -30,11 +30,6 @@ impl Shards {
         Ok(Self { pools: pools.collect::<Result<_, _>>()? })
     }
 
-    /// The number of shards.
-    pub fn count(&self) -> usize {
-        self.pools.len().max(1)
-    }
-
     /// Step `step` on the shards of a batch, one for each thread.
     ///
     /// # Errors
@@ -50,7 +45,7 @@ impl Shards {
     ) -> Result<(TrainState, StepReport), ExecutionError> {
         let pass = |state: &TrainState, batch: &Batch, shard: usize| {
             let mut noise = stream(seed, Purpose::DropPath, step as u64, shard as u64);
-            Pass::new(state, batch, now, &config.loss, Some(&mut noise))
+            Objective::new(state, batch, now, &config.loss, Some(&mut noise)).differentiate(&state.student)
         };
         let passes = if self.pools.is_empty() {
             shards.iter().map(|batch| pass(&state, batch, 0)).collect()
