@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::augment::{AugmentConfig, CropsConfig};
 use crate::loss::LossConfig;
 use crate::masking::MaskConfig;
-use crate::model::{HeadConfig, VitConfig, pos_embed};
+use crate::model::pos_embed::Sampling;
+use crate::model::{Ffn, HeadConfig, VitConfig};
 use crate::schedule::{OptimConfig, TeacherTempConfig};
 
 /// Named sizes of vision transformers.
@@ -48,12 +49,20 @@ pub struct ModelConfig {
     pub depth: Option<usize>,
     /// Attention heads of a block, in place of the named size's.
     pub heads: Option<usize>,
-    /// Width of the MLP's hidden layer over the token's.
+    /// Width of the MLP's hidden layer over the token's; SwiGLU takes two thirds of it, in steps of eight.
     pub mlp_ratio: usize,
+    /// The feed-forward branch: `mlp`, or `swiglu` as in DINOv2's larger networks.
+    pub ffn_layer: Ffn,
+    /// What LayerScale's gains start from (DINOv2: 1e-5); without it there is no LayerScale.
+    pub layerscale: Option<f64>,
+    /// Register tokens.
+    pub num_register_tokens: usize,
     /// Stochastic depth of the student's last block.
     pub drop_path: f64,
     /// Offset of the position embeddings' interpolation: 0.1 samples as the official code does, 0 at the plain ratio.
     pub interpolate_offset: f64,
+    /// Whether that interpolation is antialiased, as in DINOv2's networks with registers.
+    pub interpolate_antialias: bool,
 }
 
 impl Default for ModelConfig {
@@ -65,8 +74,12 @@ impl Default for ModelConfig {
             depth: None,
             heads: None,
             mlp_ratio: 4,
+            ffn_layer: Ffn::Mlp,
+            layerscale: None,
+            num_register_tokens: 0,
             drop_path: 0.1,
-            interpolate_offset: pos_embed::OFFICIAL_OFFSET,
+            interpolate_offset: Sampling::OFFICIAL.offset,
+            interpolate_antialias: Sampling::OFFICIAL.antialias,
         }
     }
 }
@@ -109,15 +122,27 @@ impl Config {
     /// The student's backbone; the teacher's is the same without mask token.
     pub fn vit(&self) -> VitConfig {
         let (dim, depth, heads) = self.model.arch.dimensions();
+        let dim = self.model.dim.unwrap_or(dim);
+        let hidden = dim * self.model.mlp_ratio;
         VitConfig {
             image_size: self.crops.global_size,
             patch_size: self.model.patch_size,
-            dim: self.model.dim.unwrap_or(dim),
+            dim,
             depth: self.model.depth.unwrap_or(depth),
             heads: self.model.heads.unwrap_or(heads),
-            mlp_ratio: self.model.mlp_ratio,
+            hidden: match self.model.ffn_layer {
+                Ffn::Mlp => hidden,
+                // A gate is a third matrix: two thirds of the width keep the number of parameters.
+                Ffn::SwiGlu => (hidden * 2 / 3).next_multiple_of(8),
+            },
+            ffn: self.model.ffn_layer,
+            layerscale: self.model.layerscale,
+            registers: self.model.num_register_tokens,
             drop_path: self.model.drop_path,
-            pos_offset: self.model.interpolate_offset,
+            pos_sampling: Sampling {
+                offset: self.model.interpolate_offset,
+                antialias: self.model.interpolate_antialias,
+            },
             mask_token: self.mask.use_masked_im_modeling,
         }
     }
@@ -144,7 +169,12 @@ impl Config {
         at_least("model.dim", vit.dim, 1)?;
         at_least("model.depth", vit.depth, 1)?;
         at_least("model.heads", vit.heads, 1)?;
-        at_least("model.mlp_ratio", vit.mlp_ratio, 1)?;
+        at_least("model.mlp_ratio", self.model.mlp_ratio, 1)?;
+        if let Some(initial) = vit.layerscale {
+            check(initial.is_finite() && initial != 0.0, "model.layerscale", initial, || {
+                "would shut the branches off: leave it out for no LayerScale".into()
+            })?;
+        }
         check(vit.dim.is_multiple_of(vit.heads), "model.dim", vit.dim, || {
             format!("is not a multiple of {} heads", vit.heads)
         })?;
@@ -285,6 +315,7 @@ mod tests {
             config.validate().expect_err("a mistake").key
         };
         assert_eq!(broken(|c| c.model.heads = Some(5)), "model.dim");
+        assert_eq!(broken(|c| c.model.layerscale = Some(0.0)), "model.layerscale");
         assert_eq!(broken(|c| c.crops.local_size = 90), "crops.local_size");
         assert_eq!(broken(|c| c.crops.global_crops_scale = [0.5, 0.2]), "crops.global_crops_scale");
         assert_eq!(broken(|c| c.mask.pred_ratio_var = vec![0.0]), "mask.pred_ratio_var");

@@ -9,10 +9,13 @@ pub mod knn;
 pub mod loss;
 pub mod masking;
 pub mod model;
+pub mod onnx;
+pub mod picture;
 mod platform;
 pub mod rng;
 pub mod scenes;
 pub mod schedule;
+pub mod semantics;
 #[cfg(test)]
 mod testing;
 pub mod train;

@@ -18,6 +18,8 @@ pub enum Purpose {
     DropPath,
     /// The builtin scenes.
     Scene,
+    /// First centroids of clusters and start vectors of eigenvalue iterations.
+    Cluster,
 }
 
 /// The stream of `purpose` for the position `(a, b)` of a run with `seed`.

@@ -2,7 +2,8 @@
 
 use burn::tensor::{Device, Tensor};
 
-use crate::model::{HeadConfig, Network, VitConfig};
+use crate::model::pos_embed::Sampling;
+use crate::model::{Ffn, HeadConfig, Network, VitConfig};
 use crate::rng::{Purpose, stream};
 
 /// Largest absolute difference of two tensors of one shape.
@@ -43,19 +44,26 @@ pub fn gradient_check<const D: usize>(x: Tensor<D>, f: impl Fn(Tensor<D>) -> Ten
     }
 }
 
-/// A network small enough for tests: 16 patches of 4 x 4 pixels, 12 prototypes.
-pub fn small_network(seed: u64, device: &Device) -> Network {
-    let backbone = VitConfig {
+/// A backbone small enough for tests: 16 patches of 4 x 4 pixels.
+pub fn small_vit() -> VitConfig {
+    VitConfig {
         image_size: 16,
         patch_size: 4,
         dim: 16,
         depth: 2,
         heads: 2,
-        mlp_ratio: 2,
+        hidden: 32,
+        ffn: Ffn::Mlp,
+        layerscale: None,
+        registers: 0,
         drop_path: 0.0,
-        pos_offset: 0.1,
+        pos_sampling: Sampling::OFFICIAL,
         mask_token: true,
-    };
+    }
+}
+
+/// A network small enough for tests: 16 patches of 4 x 4 pixels, 12 prototypes.
+pub fn small_network(seed: u64, device: &Device) -> Network {
     let head = HeadConfig {
         out_dim: 12,
         patch_out_dim: 12,
@@ -64,5 +72,5 @@ pub fn small_network(seed: u64, device: &Device) -> Network {
         bottleneck_dim: 8,
         norm_last_layer: false,
     };
-    Network::init(&backbone, &head, device, &mut stream(seed, Purpose::Init, 0, 0))
+    Network::init(&small_vit(), &head, device, &mut stream(seed, Purpose::Init, 0, 0))
 }

@@ -20,7 +20,7 @@ use crate::image::RgbImage;
 use crate::rng::Rng;
 pub use color::ColorOp;
 pub use normalize::{denormalize, normalize_into};
-pub use resize::{CropBox, eval_view};
+pub use resize::{CropBox, eval_view, resize};
 pub use view::{Role, ViewParams};
 
 /// How many views of an image there are and how large: the `--global_crops_*` and `--local_crops_*` flags of the

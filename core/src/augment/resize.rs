@@ -47,6 +47,15 @@ pub fn resized_crop(image: &RgbImage, crop: CropBox, size: usize) -> RgbImage {
     out
 }
 
+/// Scales the whole image to `width` x `height`. A side of zero is taken as 1.
+pub fn resize(image: &RgbImage, width: usize, height: usize) -> RgbImage {
+    let mut out = blank(width.max(1), height.max(1));
+    if let Some(view) = source(image) {
+        resample(&view, [0.0, 0.0, image.width() as f64, image.height() as f64], &mut out);
+    }
+    out
+}
+
 /// The view for evaluation: shorter side to `resize_to` pixels (torchvision `Resize`), then the central
 /// `size` x `size` pixels (`CenterCrop`), with black borders where the resized image is smaller. The official
 /// evaluations use 224 and 256.

@@ -86,6 +86,16 @@ impl Head {
         self.last_layer2.as_ref().unwrap_or(&self.last_layer).forward(bottleneck)
     }
 
+    /// Prototypes K of CLS tokens.
+    pub fn prototypes(&self) -> usize {
+        self.last_layer.weight_v.dims()[0]
+    }
+
+    /// Prototypes of patch tokens.
+    pub fn patch_prototypes(&self) -> usize {
+        self.last_layer2.as_ref().unwrap_or(&self.last_layer).weight_v.dims()[0]
+    }
+
     /// The head of a teacher that shares its prototypes although the student does not: the official code's default
     /// flags, no released run. Loading the student's state there leaves the patch prototypes in the shared place.
     pub fn into_shared(mut self) -> Self {

@@ -1,48 +1,60 @@
-//! The layers of a transformer block: attention, MLP, exact GELU and stochastic depth.
+//! The layers of a transformer block: attention, the feed-forward branch, LayerScale, exact GELU and stochastic depth.
 
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{Device, Tensor, TensorData, activation, module};
 use rand::RngExt as _;
 
-use super::init;
+use super::{Ffn, VitConfig, init};
 use crate::platform::has_exact_gelu;
 use crate::rng::Rng;
 
 /// Where stochastic depth takes its random numbers; `None` switches it off (teacher, evaluation).
 pub type Noise<'a> = Option<&'a mut Rng>;
 
-/// A pre-norm transformer block: `x + attn(norm1(x))`, then `x + mlp(norm2(x))`.
+/// A pre-norm transformer block: `x + ls1(attn(norm1(x)))`, then `x + ls2(mlp(norm2(x)))`.
 #[derive(Module, Debug)]
 pub struct Block {
     norm1: LayerNorm,
     attn: Attention,
+    ls1: Option<LayerScale>,
     norm2: LayerNorm,
     mlp: Mlp,
+    ls2: Option<LayerScale>,
     drop_path: f64,
 }
 
 impl Block {
-    /// A block of `heads` heads whose branches are dropped with probability `drop_path` while training.
-    pub(super) fn new(dim: usize, heads: usize, hidden: usize, drop_path: f64, device: &Device, rng: &mut Rng) -> Self {
+    /// A block of the network that `config` describes; its branches are dropped with probability `drop_path` while
+    /// training.
+    pub(super) fn new(config: &VitConfig, drop_path: f64, device: &Device, rng: &mut Rng) -> Self {
+        let (dim, hidden) = (config.dim, config.hidden);
+        let gated = config.ffn == Ffn::SwiGlu;
+        let scale = || config.layerscale.map(|initial| LayerScale::new(dim, initial, device));
         Self {
             norm1: init::layer_norm(dim, device),
             attn: Attention {
                 qkv: init::linear(dim, 3 * dim, device, rng),
                 proj: init::linear(dim, dim, device, rng),
-                heads,
+                heads: config.heads,
             },
+            ls1: scale(),
             norm2: init::layer_norm(dim, device),
-            mlp: Mlp { fc1: init::linear(dim, hidden, device, rng), fc2: init::linear(hidden, dim, device, rng) },
+            mlp: Mlp {
+                fc1: init::linear(dim, if gated { 2 * hidden } else { hidden }, device, rng),
+                fc2: init::linear(hidden, dim, device, rng),
+                gated,
+            },
+            ls2: scale(),
             drop_path,
         }
     }
 
     /// `[B, N, D] -> [B, N, D]`.
     pub fn forward(&self, x: Tensor<3>, noise: &mut Noise) -> Tensor<3> {
-        let branch = self.attn.forward(self.norm1.forward(x.clone()));
+        let branch = scaled(&self.ls1, self.attn.forward(self.norm1.forward(x.clone())));
         let x = x + drop_path(branch, self.drop_path, noise);
-        let branch = self.mlp.forward(self.norm2.forward(x.clone()));
+        let branch = scaled(&self.ls2, self.mlp.forward(self.norm2.forward(x.clone())));
         x + drop_path(branch, self.drop_path, noise)
     }
 
@@ -50,6 +62,13 @@ impl Block {
     pub fn attention(&self, x: Tensor<3>) -> Tensor<4> {
         let (q, k, _) = self.attn.project(self.norm1.forward(x));
         self.attn.probabilities(q, k)
+    }
+
+    /// What the first token, CLS, attends to: `[B, N, D] -> [B, heads, N]`. One row instead of the square of a large
+    /// image's tokens.
+    pub fn cls_attention(&self, x: Tensor<3>) -> Tensor<3> {
+        let (q, k, _) = self.attn.project(self.norm1.forward(x));
+        self.attn.probabilities(q.narrow(2, 0, 1), k).squeeze_dim(2)
     }
 }
 
@@ -74,15 +93,7 @@ impl Attention {
     fn project(&self, x: Tensor<3>) -> (Tensor<4>, Tensor<4>, Tensor<4>) {
         let [b, n, d] = x.dims();
         let h = self.heads;
-        let weight = self.qkv.weight.val();
-        let bias = self.qkv.bias.as_ref().map(|bias| bias.val());
-        // Slicing the weight rather than the joint output: the gradient of a slice fills a tensor of the whole's
-        // size, and the weight is much the smaller of the two.
-        let part = |i: usize| {
-            let weight = weight.clone().narrow(1, i * d, d);
-            let bias = bias.clone().map(|bias| bias.narrow(0, i * d, d));
-            module::linear(x.clone(), weight, bias).reshape([b, n, h, d / h]).swap_dims(1, 2)
-        };
+        let part = |i: usize| columns(&self.qkv, x.clone(), i * d, d).reshape([b, n, h, d / h]).swap_dims(1, 2);
         (part(0), part(1), part(2))
     }
 
@@ -93,17 +104,54 @@ impl Attention {
     }
 }
 
-/// The two-layer perceptron of a block.
+/// The feed-forward branch of a block: a two-layer perceptron, or its gated variant SwiGLU.
 #[derive(Module, Debug)]
 pub struct Mlp {
+    /// `[D, hidden]`; with a gate `[D, 2 * hidden]`, the gate first.
     fc1: Linear,
     fc2: Linear,
+    gated: bool,
 }
 
 impl Mlp {
     /// `[B, N, D] -> [B, N, D]`.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        self.fc2.forward(gelu(self.fc1.forward(x)))
+        if !self.gated {
+            return self.fc2.forward(gelu(self.fc1.forward(x)));
+        }
+        let hidden = self.fc1.weight.dims()[1] / 2;
+        let gate = activation::silu(columns(&self.fc1, x.clone(), 0, hidden));
+        self.fc2.forward(gate * columns(&self.fc1, x, hidden, hidden))
+    }
+}
+
+/// Columns `start..start + count` of what `layer` makes of `x`.
+///
+/// This slices the weight rather than the output: the gradient of a slice fills a tensor of the whole's size, and the
+/// weight is much the smaller of the two.
+fn columns(layer: &Linear, x: Tensor<3>, start: usize, count: usize) -> Tensor<3> {
+    let bias = layer.bias.as_ref().map(|bias| bias.val().narrow(0, start, count));
+    module::linear(x, layer.weight.val().narrow(1, start, count), bias)
+}
+
+/// A learned gain for each channel of a branch (LayerScale, as in DINOv2).
+#[derive(Module, Debug)]
+pub struct LayerScale {
+    /// `[D]`.
+    gamma: Param<Tensor<1>>,
+}
+
+impl LayerScale {
+    fn new(dim: usize, initial: f64, device: &Device) -> Self {
+        Self { gamma: Param::from_tensor(Tensor::full([dim], initial, device)) }
+    }
+}
+
+/// The branch `[B, N, D]`, scaled if the network scales it.
+fn scaled(scale: &Option<LayerScale>, branch: Tensor<3>) -> Tensor<3> {
+    match scale {
+        Some(scale) => branch * scale.gamma.val().unsqueeze::<3>(),
+        None => branch,
     }
 }
 
@@ -132,7 +180,7 @@ fn drop_path(branch: Tensor<3>, rate: f64, noise: &mut Noise) -> Tensor<3> {
 mod tests {
     use super::*;
     use crate::rng::{Purpose, stream};
-    use crate::testing::{assert_close, gradient_check};
+    use crate::testing::{assert_close, gradient_check, small_vit};
 
     #[test]
     fn both_forms_of_gelu_and_their_gradients_are_exact() {
@@ -196,10 +244,13 @@ mod tests {
     fn block_gradient_matches_finite_differences() {
         let device = Device::flex().autodiff();
         let mut rng = stream(2, Purpose::Init, 0, 0);
-        let block = Block::new(8, 2, 16, 0.0, &device, &mut rng);
-        let probe = init::uniform([1, 3, 8], 1.0, &device, &mut rng).val().detach();
-        let x = init::uniform([1, 3, 8], 2.0, &device, &mut rng).val().detach();
-        gradient_check(x, |x| (block.forward(x, &mut None) * probe.clone()).sum(), 2e-3);
+        let plain = VitConfig { dim: 8, heads: 2, hidden: 16, ..small_vit() };
+        for config in [plain.clone(), VitConfig { ffn: Ffn::SwiGlu, layerscale: Some(0.5), ..plain }] {
+            let block = Block::new(&config, 0.0, &device, &mut rng);
+            let probe = init::uniform([1, 3, 8], 1.0, &device, &mut rng).val().detach();
+            let x = init::uniform([1, 3, 8], 2.0, &device, &mut rng).val().detach();
+            gradient_check(x, |x| (block.forward(x, &mut None) * probe.clone()).sum(), 2e-3);
+        }
     }
 
     #[test]

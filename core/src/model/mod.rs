@@ -1,5 +1,6 @@
 //! Networks: the backbone, the head, and the two together as student and teacher.
 
+mod config;
 mod head;
 mod init;
 mod layers;
@@ -9,9 +10,10 @@ mod vit;
 use burn::module::Module;
 use burn::tensor::Device;
 
+pub use config::{Ffn, VitConfig};
 pub use head::{Head, HeadConfig, l2_normalize};
-pub use layers::{Attention, Block, Mlp, Noise, gelu};
-pub use vit::{Vit, VitConfig};
+pub use layers::{Attention, Block, LayerScale, Mlp, Noise, gelu};
+pub use vit::Vit;
 
 use crate::rng::Rng;
 

@@ -3,22 +3,38 @@
 //! A matrix product has a gradient on every backend, which burn 0.22's own bicubic interpolation has not.
 
 use burn::tensor::{Tensor, TensorData};
+use serde::{Deserialize, Serialize};
 
 /// Cubic convolution coefficient of PyTorch's bicubic interpolation.
 const A: f64 = -0.75;
 
-/// What the official code adds to the target side before it computes the scale. PyTorch then samples at
-/// `grid / (target + 0.1)`, slightly off the plain ratio; weights trained that way expect it.
-pub const OFFICIAL_OFFSET: f64 = 0.1;
+/// Cubic convolution coefficient of PyTorch's antialiased bicubic interpolation, which is Pillow's.
+const A_ANTIALIAS: f64 = -0.5;
+
+/// How position embeddings are sampled on another grid. Weights expect what they were trained with.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sampling {
+    /// What is added to the target side before the scale is computed. With 0.1, as in iBOT, DINO and DINOv2, PyTorch
+    /// samples at `grid / (target + 0.1)`, slightly off the plain ratio.
+    pub offset: f64,
+    /// Whether the kernel widens with the scale, as in DINOv2's networks with registers.
+    pub antialias: bool,
+}
+
+impl Sampling {
+    /// That of iBOT, DINO and DINOv2 without registers.
+    pub const OFFICIAL: Self = Self { offset: 0.1, antialias: false };
+    /// That of DINOv2 with registers.
+    pub const REGISTERS: Self = Self { offset: 0.0, antialias: true };
+}
 
 /// Interpolates patch position embeddings from a `from` to a `to` grid (rows, columns): `[1, h * w, D]` to
 /// `[1, h' * w', D]`.
-///
-/// `offset` is [`OFFICIAL_OFFSET`] for the official sampling and 0 for the plain ratio.
-pub fn interpolate(patches: Tensor<3>, from: (usize, usize), to: (usize, usize), offset: f64) -> Tensor<3> {
+pub fn interpolate(patches: Tensor<3>, from: (usize, usize), to: (usize, usize), sampling: Sampling) -> Tensor<3> {
     let dim = patches.dims()[2];
-    let rows = bicubic_matrix(from.0, to.0, offset);
-    let columns = bicubic_matrix(from.1, to.1, offset);
+    let matrix = if sampling.antialias { antialiased_matrix } else { bicubic_matrix };
+    let rows = matrix(from.0, to.0, sampling.offset);
+    let columns = matrix(from.1, to.1, sampling.offset);
     // Kronecker product: row (y, x) of the result mixes the source grid with rows[y] ⊗ columns[x].
     let mut matrix = Vec::with_capacity(to.0 * to.1 * from.0 * from.1);
     for row in rows.chunks_exact(from.0) {
@@ -41,15 +57,32 @@ fn bicubic_matrix(from: usize, to: usize, offset: f64) -> Vec<f64> {
         for tap in -1..=2i64 {
             let distance = (source - first - tap as f64).abs();
             let index = (first as i64 + tap).clamp(0, from as i64 - 1) as usize;
-            row[index] += cubic(distance);
+            row[index] += cubic(distance, A);
         }
     }
     matrix
 }
 
-/// Cubic convolution kernel at distance `t` in 0..=2.
-fn cubic(t: f64) -> f64 {
-    if t <= 1.0 { ((A + 2.0) * t - (A + 3.0)) * t * t + 1.0 } else { ((A * t - 5.0 * A) * t + 8.0 * A) * t - 4.0 * A }
+/// As [`bicubic_matrix`], but with a kernel as wide as the step when that is above 1, cut off at the edges.
+fn antialiased_matrix(from: usize, to: usize, offset: f64) -> Vec<f64> {
+    let step = from as f64 / (to as f64 + offset);
+    let width = step.max(1.0);
+    let mut matrix = vec![0.0; to * from];
+    for (target, row) in matrix.chunks_exact_mut(from).enumerate() {
+        let center = (target as f64 + 0.5) * step;
+        for (index, weight) in row.iter_mut().enumerate() {
+            let distance = ((index as f64 + 0.5 - center) / width).abs();
+            *weight = if distance < 2.0 { cubic(distance, A_ANTIALIAS) } else { 0.0 };
+        }
+        let sum: f64 = row.iter().sum();
+        row.iter_mut().for_each(|weight| *weight /= sum);
+    }
+    matrix
+}
+
+/// Cubic convolution kernel of coefficient `a` at distance `t` in 0..=2.
+fn cubic(t: f64, a: f64) -> f64 {
+    if t <= 1.0 { ((a + 2.0) * t - (a + 3.0)) * t * t + 1.0 } else { ((a * t - 5.0 * a) * t + 8.0 * a) * t - 4.0 * a }
 }
 
 #[cfg(test)]
@@ -68,8 +101,10 @@ mod tests {
     #[test]
     fn rows_sum_to_one() {
         for (from, to, offset) in [(14, 6, 0.1), (14, 37, 0.1), (4, 2, 0.1), (1, 3, 0.0), (7, 7, 0.1)] {
-            for row in bicubic_matrix(from, to, offset).chunks_exact(from) {
-                assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{from} to {to}");
+            for matrix in [bicubic_matrix, antialiased_matrix] {
+                for row in matrix(from, to, offset).chunks_exact(from) {
+                    assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{from} to {to}");
+                }
             }
         }
     }
@@ -83,7 +118,7 @@ mod tests {
         };
         let by_hand = |position: f64| -> f64 {
             let (i, t) = (position.floor(), position.fract());
-            let weights = [cubic(1.0 + t), cubic(t), cubic(1.0 - t), cubic(2.0 - t)];
+            let weights = [1.0 + t, t, 1.0 - t, 2.0 - t].map(|t| cubic(t, A));
             weights.iter().enumerate().map(|(k, w)| w * (i + k as f64 - 1.0).clamp(0.0, 13.0).powi(2)).sum()
         };
         assert!((sample(0.1, 0) - by_hand(0.5 * 14.0 / 6.1 - 0.5)).abs() < 1e-9);

@@ -1,80 +1,32 @@
-//! The vision transformer of iBOT: CLS first, learned position embeddings, a mask token for the student.
+//! The vision transformer of iBOT: CLS first, then registers if there are any, then patches; learned position
+//! embeddings, a mask token for the student.
 
 use burn::module::{Module, Param};
 use burn::nn::{LayerNorm, Linear};
-use burn::tensor::{Device, Tensor, TensorData};
-use serde::{Deserialize, Serialize};
+use burn::tensor::{Tensor, TensorData};
 
-use super::init;
 use super::layers::{Block, Noise};
-use super::pos_embed;
+use super::pos_embed::{self, Sampling};
 use crate::masking::Mask;
-use crate::rng::Rng;
-
-/// Dimensions and options of a [`Vit`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct VitConfig {
-    /// Side of the images the position embeddings are made for, in pixels.
-    pub image_size: usize,
-    /// Side of a patch, in pixels.
-    pub patch_size: usize,
-    /// Width D of a token.
-    pub dim: usize,
-    /// Number of blocks.
-    pub depth: usize,
-    /// Attention heads of a block; divides `dim`.
-    pub heads: usize,
-    /// Width of the MLP's hidden layer over `dim`.
-    pub mlp_ratio: usize,
-    /// Stochastic depth of the last block; it rises linearly from 0 at the first.
-    pub drop_path: f64,
-    /// Offset of the position embeddings' interpolation, see [`pos_embed::OFFICIAL_OFFSET`].
-    pub pos_offset: f64,
-    /// Whether the network has a mask token (the student of masked image modelling).
-    pub mask_token: bool,
-}
-
-impl VitConfig {
-    /// Patches along a side of the grid that the position embeddings are made for.
-    pub fn grid(&self) -> usize {
-        self.image_size / self.patch_size
-    }
-
-    /// A freshly initialised network.
-    pub fn init(&self, device: &Device, rng: &mut Rng) -> Vit {
-        let d = self.dim;
-        let rate = |block: usize| self.drop_path * block as f64 / (self.depth.max(2) - 1) as f64;
-        Vit {
-            cls_token: init::normal([1, 1, d], device, rng),
-            pos_embed: init::normal([1, self.grid() * self.grid() + 1, d], device, rng),
-            masked_embed: self.mask_token.then(|| init::zeros([1, d], device)),
-            patch_embed: PatchEmbed {
-                proj: init::patch_projection(3 * self.patch_size * self.patch_size, d, device, rng),
-                patch_size: self.patch_size,
-            },
-            blocks: (0..self.depth)
-                .map(|i| Block::new(d, self.heads, d * self.mlp_ratio, rate(i), device, rng))
-                .collect(),
-            norm: init::layer_norm(d, device),
-            pos_offset: self.pos_offset,
-        }
-    }
-}
 
 /// A vision transformer (paper section 4.1, "Architecture").
 #[derive(Module, Debug)]
 pub struct Vit {
-    cls_token: Param<Tensor<3>>,
-    pos_embed: Param<Tensor<3>>,
-    masked_embed: Option<Param<Tensor<2>>>,
-    patch_embed: PatchEmbed,
-    blocks: Vec<Block>,
-    norm: LayerNorm,
-    pos_offset: f64,
+    pub(super) cls_token: Param<Tensor<3>>,
+    /// Position embeddings of CLS and of every patch, `[1, 1 + N, D]`.
+    pub(super) pos_embed: Param<Tensor<3>>,
+    pub(super) reg_token: Option<Param<Tensor<3>>>,
+    pub(super) masked_embed: Option<Param<Tensor<2>>>,
+    pub(super) patch_embed: PatchEmbed,
+    pub(super) blocks: Vec<Block>,
+    pub(super) norm: LayerNorm,
+    #[module(skip)]
+    pub(super) pos_sampling: Sampling,
 }
 
 impl Vit {
-    /// All tokens after the final norm: images `[B, 3, H, W]` to `[B, 1 + N, D]`, CLS first.
+    /// All tokens after the final norm: images `[B, 3, H, W]` to `[B, P + N, D]`: the [`prefix`](Self::prefix) of CLS
+    /// and registers, then the patches.
     ///
     /// Sides must be multiples of the patch. Patches set in `masks` (one mask an image; an empty slice masks nothing)
     /// are replaced by the mask token, if the network has one, before the position embedding is added.
@@ -84,7 +36,7 @@ impl Vit {
         self.norm.forward(tokens)
     }
 
-    /// Tokens after each of the last `n` blocks, the final norm applied to each: `[B, 1 + N, D]`, deepest last.
+    /// Tokens after each of the last `n` blocks, the final norm applied to each: `[B, P + N, D]`, deepest last.
     pub fn intermediate_layers(&self, images: Tensor<4>, n: usize) -> Vec<Tensor<3>> {
         let skip = self.blocks.len().saturating_sub(n);
         let mut tokens = self.embed(images, &[]);
@@ -98,13 +50,25 @@ impl Vit {
         layers
     }
 
-    /// Attention probabilities of block `block` (0 is the first), `[B, heads, 1 + N, 1 + N]`; `None` if there is no
-    /// such block.
+    /// Attention probabilities of block `block` (0 is the first), `[B, heads, P + N, P + N]`; `None` if there is
+    /// no such block.
     pub fn attention(&self, images: Tensor<4>, block: usize) -> Option<Tensor<4>> {
         let target = self.blocks.get(block)?;
         let tokens = self.embed(images, &[]);
         let tokens = self.blocks[..block].iter().fold(tokens, |tokens, block| block.forward(tokens, &mut None));
         Some(target.attention(tokens))
+    }
+
+    /// Tokens after block `block` (0 is the first) and the final norm, `[B, P + N, D]`, and how much the CLS token
+    /// attends to each patch in each head of that block, `[B, heads, N]`; `None` if there is no such block. Registers
+    /// and CLS itself take the rest of each head's attention.
+    pub fn tokens_and_attention(&self, images: Tensor<4>, block: usize) -> Option<(Tensor<3>, Tensor<3>)> {
+        let last = self.blocks.get(block)?;
+        let tokens = self.embed(images, &[]);
+        let tokens = self.blocks[..block].iter().fold(tokens, |tokens, block| block.forward(tokens, &mut None));
+        let patches = tokens.dims()[1] - self.prefix();
+        let attention = last.cls_attention(tokens.clone()).narrow(2, self.prefix(), patches);
+        Some((self.norm.forward(last.forward(tokens, &mut None)), attention))
     }
 
     /// Side of a patch, in pixels.
@@ -122,13 +86,29 @@ impl Vit {
         self.blocks.len()
     }
 
+    /// Tokens before the patches: CLS and the registers.
+    pub fn prefix(&self) -> usize {
+        1 + self.reg_token.as_ref().map_or(0, |registers| registers.dims()[1])
+    }
+
+    /// The CLS tokens `[B, D]` among tokens `[B, P + N, D]`.
+    pub fn cls_of(&self, tokens: Tensor<3>) -> Tensor<2> {
+        tokens.narrow(1, 0, 1).squeeze_dim(1)
+    }
+
+    /// The patch tokens `[B, N, D]` among tokens `[B, P + N, D]`.
+    pub fn patches_of(&self, tokens: Tensor<3>) -> Tensor<3> {
+        let (prefix, length) = (self.prefix(), tokens.dims()[1]);
+        tokens.narrow(1, prefix, length - prefix)
+    }
+
     /// The same weights without a mask token: what the teacher is.
     pub fn without_mask_token(mut self) -> Self {
         self.masked_embed = None;
         self
     }
 
-    /// Patch embedding, mask token, CLS and positions: `[B, 3, H, W] -> [B, 1 + N, D]`.
+    /// Patch embedding, mask token, CLS, positions and registers: `[B, 3, H, W] -> [B, P + N, D]`.
     fn embed(&self, images: Tensor<4>, masks: &[Mask]) -> Tensor<3> {
         let [b, _, height, width] = images.dims();
         let device = images.device();
@@ -141,7 +121,11 @@ impl Vit {
         }
         let cls = self.cls_token.val().expand([b, 1, d]);
         let grid = (height / self.patch_size(), width / self.patch_size());
-        Tensor::cat(vec![cls, patches], 1) + self.positions(grid)
+        let tokens = Tensor::cat(vec![cls, patches], 1) + self.positions(grid);
+        let Some(registers) = &self.reg_token else { return tokens };
+        let count = registers.dims()[1];
+        let registers = registers.val().expand([b, count, d]);
+        Tensor::cat(vec![tokens.clone().narrow(1, 0, 1), registers, tokens.narrow(1, 1, n)], 1)
     }
 
     /// Position embeddings for a grid of patches (rows, columns): `[1, 1 + N, D]`.
@@ -153,7 +137,7 @@ impl Vit {
             return positions;
         }
         let own = positions.clone().narrow(1, 1, patches);
-        let own = pos_embed::interpolate(own, (side, side), grid, self.pos_offset);
+        let own = pos_embed::interpolate(own, (side, side), grid, self.pos_sampling);
         Tensor::cat(vec![positions.narrow(1, 0, 1), own], 1)
     }
 }
@@ -161,9 +145,9 @@ impl Vit {
 /// Non-overlapping patches, each projected to a token. A convolution whose stride is its kernel is a linear layer on
 /// flattened patches; as one it runs at the speed of a matrix product on every backend.
 #[derive(Module, Debug)]
-struct PatchEmbed {
-    proj: Linear,
-    patch_size: usize,
+pub(super) struct PatchEmbed {
+    pub(super) proj: Linear,
+    pub(super) patch_size: usize,
 }
 
 impl PatchEmbed {
@@ -179,22 +163,15 @@ impl PatchEmbed {
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Device;
+
     use super::*;
+    use crate::model::{Ffn, VitConfig, init};
     use crate::rng::{Purpose, stream};
-    use crate::testing::max_difference;
+    use crate::testing::{max_difference, small_vit};
 
     fn small() -> VitConfig {
-        VitConfig {
-            image_size: 32,
-            patch_size: 8,
-            dim: 24,
-            depth: 3,
-            heads: 2,
-            mlp_ratio: 4,
-            drop_path: 0.0,
-            pos_offset: pos_embed::OFFICIAL_OFFSET,
-            mask_token: true,
-        }
+        VitConfig { image_size: 32, patch_size: 8, dim: 24, depth: 3, hidden: 96, ..small_vit() }
     }
 
     fn images(b: usize, h: usize, w: usize) -> Tensor<4> {
@@ -225,6 +202,17 @@ mod tests {
         assert_eq!(attention.dims(), [1, 2, 9, 9]);
         assert!(max_difference(&attention.sum_dim(3), &Tensor::ones([1, 2, 9, 1], &Device::flex())) < 1e-6);
         assert!(vit.attention(images(1, 32, 16), 3).is_none());
+    }
+
+    #[test]
+    fn registers_stand_between_cls_and_patches() {
+        let config = VitConfig { registers: 3, layerscale: Some(1e-5), ffn: Ffn::SwiGlu, ..small() };
+        let vit = config.init(&Device::flex(), &mut stream(0, Purpose::Init, 0, 0));
+        let tokens = vit.forward(images(2, 16, 32), &[], &mut None);
+        assert_eq!((vit.prefix(), tokens.dims()), (4, [2, 4 + 8, 24]));
+        assert_eq!(vit.cls_of(tokens.clone()).dims(), [2, 24]);
+        let patches = vit.patches_of(tokens.clone());
+        assert_eq!(max_difference(&patches.narrow(1, 7, 1), &tokens.narrow(1, 11, 1)), 0.0);
     }
 
     #[test]

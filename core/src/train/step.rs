@@ -247,12 +247,8 @@ struct Target {
 fn teach(teacher: &Network, batch: &Batch, centers: &Centers, now: &StepValues) -> Target {
     let Network { backbone, head } = teacher;
     let tokens = backbone.forward(batch.globals.clone().without_autodiff(), &[], &mut None);
-    let [crops, length, dim] = tokens.dims();
-    let cls_tokens = tokens.clone().narrow(1, 0, 1).reshape([crops, dim]);
-    let patch_tokens = tokens.narrow(1, 1, length - 1).reshape([crops * (length - 1), dim]);
-
-    let cls_logits = head.cls_logits(head.bottleneck(cls_tokens));
-    let patches = head.bottleneck(patch_tokens);
+    let cls_logits = head.cls_logits(head.bottleneck(backbone.cls_of(tokens.clone())));
+    let patches = head.bottleneck(backbone.patches_of(tokens).flatten(0, 1));
     // The last layer is linear: the mean of all patches' logits is the logits of their mean, K times cheaper.
     let patch_mean = head.patch_logits(patches.clone().mean_dim(0));
     let patch = masked_rows(&batch.masks, 0, &patches.device()).map(|rows| {
@@ -279,15 +275,13 @@ struct Prediction {
 fn predict(student: &Network, batch: &Batch, mut noise: Option<&mut Rng>) -> Prediction {
     let Network { backbone, head } = student;
     let tokens = backbone.forward(batch.globals.clone().autodiff(), &batch.masks, &mut noise.as_deref_mut());
-    let [crops, length, dim] = tokens.dims();
     let device = tokens.device();
-    let mut cls_rows = vec![tokens.clone().narrow(1, 0, 1).reshape([crops, dim])];
+    let mut cls_rows = vec![backbone.cls_of(tokens.clone())];
     let masked =
-        masked_rows(&batch.masks, 1, &device).map(|rows| tokens.reshape([crops * length, dim]).select(0, rows));
+        masked_rows(&batch.masks, backbone.prefix(), &device).map(|rows| tokens.flatten::<2>(0, 1).select(0, rows));
     if let Some(locals) = &batch.locals {
         let local_tokens = backbone.forward(locals.clone().autodiff(), &[], &mut noise);
-        let local_crops = local_tokens.dims()[0];
-        cls_rows.push(local_tokens.narrow(1, 0, 1).reshape([local_crops, dim]));
+        cls_rows.push(backbone.cls_of(local_tokens));
     }
     let cls_count: usize = cls_rows.iter().map(|rows| rows.dims()[0]).sum();
     let bottleneck = head.bottleneck(Tensor::cat(cls_rows.into_iter().chain(masked).collect(), 0));

@@ -1,18 +1,31 @@
-//! Parameters under the official (PyTorch, timm) names and layouts, whatever burn calls and how it stores them.
+//! Parameters under the official (PyTorch, timm) names and layouts, whatever burn calls and how it stores them; files
+//! of them, in and out.
 
+mod checkpoint;
+mod export;
 mod flat;
+mod header;
+mod infer;
+mod load;
+mod names;
 mod path;
+pub mod pth;
 mod safetensors;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{ExecutionError, Tensor, TensorData, Transaction};
 
+pub use checkpoint::{Checkpoint, FileError};
+pub use export::timm;
 pub(crate) use flat::{flat_parameters, map_flat};
+pub use header::ModelHeader;
+pub use infer::InferError;
+pub use load::{LoadError, LoadReport};
 use path::Layout;
 pub(crate) use path::Path;
-pub use safetensors::{FileError, from_safetensors, to_safetensors};
+pub use safetensors::{Precision, from_safetensors, to_safetensors};
 
 /// One tensor as PyTorch would hold it.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,11 +86,32 @@ pub async fn read<M: Module>(module: &M) -> Result<Weights, WeightsError> {
 /// # Errors
 /// If a parameter's tensor is missing or has another shape.
 pub fn write<M: Module>(module: M, weights: &Weights) -> Result<M, WeightsError> {
-    let mut writer = Writer { path: Path::default(), weights, error: None };
+    let (module, written) = write_present(module, weights)?;
+    match written.missing.into_iter().next() {
+        Some(name) => Err(WeightsError::Missing(name)),
+        None => Ok(module),
+    }
+}
+
+/// What [`write_present`] found.
+pub(crate) struct Written {
+    /// Parameters that took a tensor.
+    pub matched: HashSet<String>,
+    /// Parameters without one, in the module's order; they keep their values.
+    pub missing: Vec<String>,
+}
+
+/// Replaces the parameters of `module` whose tensors are there.
+///
+/// # Errors
+/// If a parameter's tensor has another shape.
+pub(crate) fn write_present<M: Module>(module: M, weights: &Weights) -> Result<(M, Written), WeightsError> {
+    let written = Written { matched: HashSet::new(), missing: Vec::new() };
+    let mut writer = Writer { path: Path::default(), weights, written, error: None };
     let module = module.map(&mut writer);
     match writer.error {
         Some(error) => Err(error),
-        None => Ok(module),
+        None => Ok((module, writer.written)),
     }
 }
 
@@ -116,6 +150,7 @@ impl ModuleVisitor for Reader {
 struct Writer<'a> {
     path: Path,
     weights: &'a Weights,
+    written: Written,
     error: Option<WeightsError>,
 }
 
@@ -139,7 +174,14 @@ impl ModuleMapper for Writer<'_> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let (id, old, mapper) = param.consume();
         let new = match self.tensor(&old) {
-            Ok(data) => Tensor::from_data(data, &old.device()).set_require_grad(old.is_require_grad()),
+            Ok(data) => {
+                self.written.matched.insert(self.path.name());
+                Tensor::from_data(data, &old.device()).set_require_grad(old.is_require_grad())
+            }
+            Err(WeightsError::Missing(name)) => {
+                self.written.missing.push(name);
+                old
+            }
             Err(error) => {
                 self.error.get_or_insert(error);
                 old

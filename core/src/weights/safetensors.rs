@@ -1,72 +1,118 @@
 //! Weights as safetensors bytes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
+use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
 
-use super::{Weight, Weights};
+use super::{FileError, Weight, Weights};
 
-/// Why bytes are not weights.
-#[derive(Debug, thiserror::Error)]
-pub enum FileError {
-    /// The container is damaged or no safetensors at all.
-    #[error("not a readable safetensors file: {0}")]
-    Container(#[from] SafeTensorError),
-    /// A tensor is not of 32-bit floats.
-    #[error("tensor `{name}` is of type {dtype:?}, only F32 can be read")]
-    Dtype {
-        /// Official name.
-        name: String,
-        /// What it is.
-        dtype: Dtype,
-    },
+/// How many bits a written number keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// 32 bits: exactly what was learned.
+    #[default]
+    F32,
+    /// 16 bits: half the size, relative error up to 2^-11.
+    F16,
 }
 
 /// Serialises weights in the order of their names, with `metadata` in the header.
 ///
 /// # Errors
 /// If a weight's shape does not fit its values.
-pub fn to_safetensors(weights: &Weights, metadata: HashMap<String, String>) -> Result<Vec<u8>, FileError> {
+pub fn to_safetensors(
+    weights: &Weights,
+    metadata: HashMap<String, String>,
+    precision: Precision,
+) -> Result<Vec<u8>, FileError> {
     let mut names: Vec<&String> = weights.keys().collect();
     names.sort_unstable();
-    let bytes: Vec<Vec<u8>> =
-        names.iter().map(|name| weights[*name].values.iter().flat_map(|v| v.to_le_bytes()).collect()).collect();
+    let encode = |values: &[f32]| -> Vec<u8> {
+        match precision {
+            Precision::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            Precision::F16 => values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect(),
+        }
+    };
+    let dtype = match precision {
+        Precision::F32 => Dtype::F32,
+        Precision::F16 => Dtype::F16,
+    };
+    let bytes: Vec<Vec<u8>> = names.iter().map(|name| encode(&weights[*name].values)).collect();
     let views = names
         .iter()
         .zip(&bytes)
-        .map(|(name, bytes)| Ok((name.as_str(), TensorView::new(Dtype::F32, weights[*name].shape.clone(), bytes)?)));
+        .map(|(name, bytes)| Ok((name.as_str(), TensorView::new(dtype, weights[*name].shape.clone(), bytes)?)));
     let views: Vec<(&str, TensorView)> = views.collect::<Result<_, SafeTensorError>>()?;
     Ok(safetensors::serialize(views, Some(metadata))?)
 }
 
-/// Reads weights and the header's metadata.
+/// Reads weights of 32 bits and the header's metadata: a file of our own.
 ///
 /// # Errors
 /// If the bytes are no safetensors, or a tensor is not of 32-bit floats.
 pub fn from_safetensors(bytes: &[u8]) -> Result<(Weights, HashMap<String, String>), FileError> {
+    let (weights, metadata, cast) = read_casting(bytes, |_| true)?;
+    match cast.into_iter().next() {
+        Some((dtype, names)) => Err(FileError::Dtype { name: names.into_iter().next().unwrap_or_default(), dtype }),
+        None => Ok((weights, metadata)),
+    }
+}
+
+/// Names of tensors by the type they were cast from.
+pub(super) type Cast = BTreeMap<String, Vec<String>>;
+
+/// Reads the `wanted` weights, whatever their float type, and the header's metadata.
+pub(super) fn read_casting(
+    bytes: &[u8],
+    wanted: impl Fn(&str) -> bool,
+) -> Result<(Weights, HashMap<String, String>, Cast), FileError> {
     let (_, header) = SafeTensors::read_metadata(bytes)?;
     let tensors = SafeTensors::deserialize(bytes)?;
-    let mut weights = Weights::new();
+    let (mut weights, mut cast) = (Weights::new(), Cast::new());
     for (name, view) in tensors.tensors() {
-        if view.dtype() != Dtype::F32 {
-            return Err(FileError::Dtype { name, dtype: view.dtype() });
+        if !wanted(&name) {
+            continue;
         }
-        let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        let data = view.data();
+        let values = match view.dtype() {
+            Dtype::F32 => data.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+            Dtype::F16 => data.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b).to_f32()).collect(),
+            Dtype::BF16 => data.as_chunks().0.iter().map(|b| bf16::from_le_bytes(*b).to_f32()).collect(),
+            Dtype::F64 => data.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32).collect(),
+            dtype => return Err(FileError::Dtype { name, dtype: format!("{dtype:?}") }),
+        };
+        if view.dtype() != Dtype::F32 {
+            cast.entry(torch_name(view.dtype()).to_owned()).or_default().push(name.clone());
+        }
         weights.insert(name, Weight { shape: view.shape().to_vec(), values });
     }
-    Ok((weights, header.metadata().clone().unwrap_or_default()))
+    Ok((weights, header.metadata().clone().unwrap_or_default(), cast))
+}
+
+/// What PyTorch calls a type.
+fn torch_name(dtype: Dtype) -> &'static str {
+    match dtype {
+        Dtype::F16 => "float16",
+        Dtype::BF16 => "bfloat16",
+        Dtype::F64 => "float64",
+        _ => "another type",
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn weights(values: Vec<f32>) -> Weights {
+        Weights::from([("a.weight".to_owned(), Weight { shape: vec![2, values.len() / 2], values })])
+    }
+
     #[test]
     fn weights_survive_a_file_bit_for_bit() {
         let values = vec![0.1, -0.0, f32::MIN_POSITIVE, 1e30, f32::NAN, 3.0];
-        let weights = Weights::from([("a.weight".to_owned(), Weight { shape: vec![2, 3], values: values.clone() })]);
         let metadata = HashMap::from([("kind".to_owned(), "test".to_owned())]);
-        let bytes = to_safetensors(&weights, metadata.clone()).expect("sound weights");
+        let bytes = to_safetensors(&weights(values.clone()), metadata.clone(), Precision::F32).expect("sound weights");
         let (again, header) = from_safetensors(&bytes).expect("its own bytes");
         assert_eq!(header, metadata);
         let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
@@ -74,9 +120,21 @@ mod tests {
     }
 
     #[test]
+    fn half_precision_keeps_eleven_bits() {
+        let values: Vec<f32> = (0..1000).map(|i| (i as f32 * 0.37).sin()).collect();
+        let bytes = to_safetensors(&weights(values.clone()), HashMap::new(), Precision::F16).expect("sound weights");
+        let (again, _, cast) = read_casting(&bytes, |_| true).expect("its own bytes");
+        assert_eq!(cast["float16"], ["a.weight"]);
+        for (a, b) in again["a.weight"].values.iter().zip(&values) {
+            // Below 2^-14 halves are spaced evenly, 2^-24 apart.
+            assert!((a - b).abs() <= b.abs() / 2048.0 + 3e-8, "{a} for {b}");
+        }
+        assert!(matches!(from_safetensors(&bytes), Err(FileError::Dtype { .. })));
+    }
+
+    #[test]
     fn truncated_files_are_errors() {
-        let weights = Weights::from([("a".to_owned(), Weight { shape: vec![4], values: vec![1.0; 4] })]);
-        let bytes = to_safetensors(&weights, HashMap::new()).expect("sound weights");
+        let bytes = to_safetensors(&weights(vec![1.0; 4]), HashMap::new(), Precision::F32).expect("sound weights");
         for end in 0..bytes.len() {
             assert!(from_safetensors(&bytes[..end]).is_err(), "cut at {end}");
         }

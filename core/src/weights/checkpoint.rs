@@ -1,0 +1,133 @@
+//! A file of weights, whoever wrote it: its container, the part of it that is asked for, and its tensors' names.
+
+use std::collections::HashSet;
+
+use safetensors::tensor::{SafeTensorError, SafeTensors};
+
+use super::pth::{Dtype, Pth, PthError};
+use super::safetensors::{Cast, read_casting};
+use super::{ModelHeader, Weight, Weights, names};
+
+/// Why bytes are not weights.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The container is damaged or no safetensors at all.
+    #[error("not a readable safetensors file: {0}")]
+    Container(#[from] SafeTensorError),
+    /// A `.pth` that cannot be read.
+    #[error("not a readable .pth file: {0}")]
+    Pth(#[from] PthError),
+    /// A tensor is of a type that weights do not have.
+    #[error("tensor `{name}` is of type {dtype}, which cannot be read as weights here")]
+    Dtype {
+        /// Name in the file.
+        name: String,
+        /// What it is.
+        dtype: String,
+    },
+    /// The part that was asked for is not there.
+    #[error("the file has no part `{asked}`; it has {available}")]
+    NoSection {
+        /// What was asked for.
+        asked: String,
+        /// What there is.
+        available: String,
+    },
+    /// There is no tensor.
+    #[error("the file holds no tensors")]
+    Empty,
+}
+
+/// Parts of training checkpoints in the order in which they are preferred: the teacher is what iBOT evaluates.
+const PREFERRED: [&str; 4] = ["teacher", "student", "state_dict", "model"];
+
+/// Tensors of one network, under our names, and where they came from.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// Tensors: the backbone's as timm names them, the head's behind `head.`.
+    pub weights: Weights,
+    /// The part of the file they are from; `None` if it has no parts.
+    pub section: Option<String>,
+    /// What a file of ours says of its network.
+    pub header: Option<ModelHeader>,
+    /// Names of tensors by the type they were cast from.
+    pub cast: Cast,
+    /// Names whose tensor is also there under another name and was read once.
+    pub tied: Vec<String>,
+}
+
+impl Checkpoint {
+    /// Reads a safetensors or `.pth` file. `key` names the part of a training checkpoint, `teacher` or `student`;
+    /// without it the teacher is read if there is one.
+    ///
+    /// A `.pth` is hostile until proven otherwise: see [`super::pth`].
+    ///
+    /// # Errors
+    /// If the bytes are neither, are damaged, or lack the part.
+    pub fn read(bytes: &[u8], key: Option<&str>) -> Result<Self, FileError> {
+        let checkpoint = if is_pth(bytes) { Self::from_pth(bytes, key)? } else { Self::from_safetensors(bytes, key)? };
+        if checkpoint.weights.is_empty() { Err(FileError::Empty) } else { Ok(checkpoint) }
+    }
+
+    /// A part of a safetensors file is what stands before the slash, as in our own checkpoints.
+    fn from_safetensors(bytes: &[u8], key: Option<&str>) -> Result<Self, FileError> {
+        let tensors = SafeTensors::deserialize(bytes)?;
+        let mut sections: Vec<&str> =
+            tensors.names().into_iter().filter_map(|name| Some(name.split_once('/')?.0)).collect();
+        sections.sort_unstable();
+        sections.dedup();
+        let section = choose(&sections, key)?;
+        let prefix = section.as_ref().map(|section| format!("{section}/")).unwrap_or_default();
+        let (weights, metadata, cast) = read_casting(bytes, |name| name.starts_with(&prefix))?;
+        let strip = |name: String| name[prefix.len()..].to_owned();
+        Ok(Self {
+            weights: names::canonical(weights.into_iter().map(|(name, weight)| (strip(name), weight)).collect()),
+            section,
+            header: ModelHeader::from_metadata(&metadata),
+            cast: cast.into_iter().map(|(dtype, names)| (dtype, names.into_iter().map(strip).collect())).collect(),
+            tied: Vec::new(),
+        })
+    }
+
+    fn from_pth(bytes: &[u8], key: Option<&str>) -> Result<Self, FileError> {
+        let pth = Pth::parse(bytes)?;
+        let sections: Vec<&str> = pth.sections().into_iter().flatten().collect();
+        let section = choose(&sections, key)?;
+        let (mut weights, mut cast, mut tied) = (Weights::new(), Cast::new(), Vec::new());
+        let mut seen = HashSet::new();
+        for tensor in pth.tensors(section.as_deref())? {
+            let (name, dtype) = (tensor.name.to_owned(), tensor.view.dtype());
+            match dtype {
+                // Integers are counters, such as batch norm's; no network here has them.
+                Dtype::Other(_) => continue,
+                Dtype::F32 => {}
+                Dtype::F64 | Dtype::F16 | Dtype::Bf16 => cast.entry(dtype.to_string()).or_default().push(name.clone()),
+            }
+            if seen.insert(tensor.view.clone()) {
+                weights.insert(name, Weight { values: pth.values(&tensor)?, shape: tensor.view.shape().to_vec() });
+            } else {
+                tied.push(name);
+            }
+        }
+        Ok(Self { weights: names::canonical(weights), section, header: None, cast, tied })
+    }
+}
+
+/// Whether bytes start as a zip archive or a pickle does. The latter's first byte may also be the length of a
+/// safetensors header, which then follows at byte 8.
+fn is_pth(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"PK") || (bytes.first() == Some(&0x80) && bytes.get(8) != Some(&b'{'))
+}
+
+/// The part to read.
+fn choose(sections: &[&str], key: Option<&str>) -> Result<Option<String>, FileError> {
+    let has = |name: &&str| sections.contains(name);
+    match key {
+        Some(key) if sections.contains(&key) => Ok(Some(key.to_owned())),
+        Some(key) => {
+            let available = if sections.is_empty() { "one network only".to_owned() } else { sections.join(", ") };
+            Err(FileError::NoSection { asked: key.to_owned(), available })
+        }
+        None => Ok(PREFERRED.iter().copied().find(has).map(str::to_owned)),
+    }
+}

@@ -1,0 +1,61 @@
+//! Random damage, the same for the same seed.
+
+/// SplitMix64.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit.max(1) as u64) as usize
+    }
+}
+
+/// Numbers at which checks go wrong.
+const NUMBERS: [i64; 14] =
+    [0, 1, -1, 2, 0x7f, 0xff, 0xffff, 0x7fff_ffff, 0xffff_ffff, 1 << 31, 1 << 32, 1 << 62, i64::MAX, i64::MIN];
+
+/// All that a pickle may consist of.
+const OPCODES: &[u8] = b"(.012BCGJKMNQRTUX]abcehjqrstu})\x80\x81\x85\x86\x87\x88\x89\x8a\x8b\x8c\x8d\x8e\x8f\x90\x91\
+                         \x92\x93\x94\x95\x96";
+
+/// Damages `bytes` in one to three places at or after `from`. Parts of `other` may get in.
+pub fn mutate(bytes: &mut Vec<u8>, from: usize, other: &[u8], random: &mut Random) {
+    for _ in 0..1 + random.below(2) * random.below(3) {
+        if bytes.len() <= from {
+            return;
+        }
+        let at = from + random.below(bytes.len() - from);
+        let end = (at + 1 + random.below(16)).min(bytes.len());
+        match random.below(10) {
+            0 | 1 => bytes[at] ^= 1 << random.below(8),
+            2 => bytes[at] = random.next() as u8,
+            3 | 4 => bytes[at] = OPCODES[random.below(OPCODES.len())],
+            5 => {
+                let number = NUMBERS[random.below(NUMBERS.len())].wrapping_add(random.below(3) as i64 - 1);
+                let width = [1, 2, 4, 8][random.below(4)];
+                let end = (at + width).min(bytes.len());
+                bytes[at..end].copy_from_slice(&number.to_le_bytes()[..end - at]);
+            }
+            6 => drop(bytes.drain(at..end)),
+            7 => drop(bytes.splice(at..at, (0..1 + random.below(4)).map(|_| OPCODES[random.below(OPCODES.len())]))),
+            8 => {
+                let part = bytes[at..end].to_vec();
+                let to = from + random.below(bytes.len() - from);
+                drop(bytes.splice(to..to, part));
+            }
+            _ if random.below(8) == 0 => bytes.truncate(at),
+            _ => {
+                let start = random.below(other.len());
+                let part = other[start..(start + random.below(64)).min(other.len())].to_vec();
+                drop(bytes.splice(at..end, part));
+            }
+        }
+    }
+}
