@@ -267,9 +267,8 @@ impl Check<'_> {
 /// CLS and patch logits of every token.
 fn all_logits(network: &Network, images: Tensor<4>, masks: &[ibot_core::masking::Mask]) -> (Vec<f32>, Vec<f32>) {
     let tokens = network.backbone.forward(images, masks, &mut None);
-    let [b, n, d] = tokens.dims();
-    let cls = tokens.clone().narrow(1, 0, 1).reshape([b, d]);
-    let patches = tokens.narrow(1, 1, n - 1).reshape([b * (n - 1), d]);
+    let cls = network.backbone.cls_of(tokens.clone());
+    let patches = network.backbone.patches_of(tokens).flatten(0, 1);
     let head = &network.head;
     (floats(head.cls_logits(head.bottleneck(cls))), floats(head.patch_logits(head.bottleneck(patches))))
 }

@@ -7,15 +7,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Parser, Subcommand};
-use serde_json::json;
 
-use crate::data::Dataset;
-use crate::device::{self, DeviceChoice};
-use crate::features::EvalView;
-use crate::knn::{Space, Split, evaluate};
-use crate::model_file::load_backbone;
+use crate::analyze::attention::AttentionArgs;
+use crate::analyze::correspond::CorrespondArgs;
+use crate::analyze::embed::EmbedArgs;
+use crate::analyze::patterns::PatternsArgs;
+use crate::analyze::pca::PcaArgs;
+use crate::analyze::segment::SegmentArgs;
+use crate::analyze::similar::SimilarArgs;
+use crate::device::DeviceChoice;
+use crate::export::ExportArgs;
+use crate::knn::KnnArgs;
 use crate::pretrain::{Ending, PretrainRequest, pretrain};
 use crate::recipe::{RECIPES, Settings};
+use crate::{analyze, export, knn};
 
 /// iBOT: image BERT pre-training with an online tokenizer.
 #[derive(Debug, Parser)]
@@ -31,6 +36,22 @@ enum Command {
     Pretrain(PretrainArgs),
     /// Classify images by the nearest neighbours of their frozen features (paper section 4.1).
     Knn(KnnArgs),
+    /// Draw where the CLS token looks, head by head (paper section 4.3.1).
+    Attention(AttentionArgs),
+    /// Draw which patches are like the one under a point, in one image or across images.
+    Similar(SimilarArgs),
+    /// Draw which patches of two images belong together; score them by ground truth.
+    Correspond(CorrespondArgs),
+    /// Draw patch tokens as colours, by their principal components.
+    Pca(PcaArgs),
+    /// Draw what each prototype of the online tokenizer stands for (paper figure 4).
+    Patterns(PatternsArgs),
+    /// Cut images into parts without labels.
+    Segment(SegmentArgs),
+    /// Write features of a dataset for other programs.
+    Embed(EmbedArgs),
+    /// Write weights for other programs: timm-named safetensors, ONNX.
+    Export(ExportArgs),
 }
 
 const PRETRAIN_HELP: &str = "\
@@ -60,6 +81,9 @@ struct PretrainArgs {
     /// Settings in a TOML file, such as the config.toml of another run
     #[arg(long)]
     config: Option<PathBuf>,
+    /// Weights to start from: a .safetensors or .pth of the same dimensions [default: random]
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    init: Option<String>,
     /// Change one setting, for example optim.epochs=10; may be given several times
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
@@ -77,47 +101,6 @@ struct PretrainArgs {
     resume: bool,
 }
 
-const KNN_HELP: &str = "\
-Example:
-  ibot knn --data cifar10/train.tar --val cifar10/test.tar --model runs/cifar --bank 10000 --queries 2000
-
-Prints top-1 and top-5 for k = 10, 20, 100 and 200 (clamped to the bank), weight exp(cosine / 0.07).";
-
-#[derive(Debug, Args)]
-#[command(after_help = KNN_HELP)]
-struct KnnArgs {
-    /// Labelled images that vote: what `pretrain --data` takes
-    #[arg(long)]
-    data: String,
-    /// Labelled images to classify
-    #[arg(long)]
-    val: String,
-    /// Folder of a run, a .safetensors that one wrote, `untrained` (needs --recipe), or `pixels`
-    #[arg(long)]
-    model: String,
-    /// With --model untrained: the recipe of the network
-    #[arg(long)]
-    recipe: Option<String>,
-    /// With --model untrained: the seed of the network
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-    /// Most images in the bank, spread evenly over it [default: all]
-    #[arg(long)]
-    bank: Option<usize>,
-    /// Most images to classify, spread evenly over them [default: all]
-    #[arg(long)]
-    queries: Option<usize>,
-    /// Side of the central crop in pixels [default: that of pre-training]
-    #[arg(long)]
-    size: Option<usize>,
-    /// Where to compute: auto, cpu, gpu, gpu:N, software or cuda:N
-    #[arg(long, default_value = "auto")]
-    device: DeviceChoice,
-    /// Print JSON lines
-    #[arg(long)]
-    json: bool,
-}
-
 /// Runs a command; its exit status.
 ///
 /// # Errors
@@ -125,8 +108,20 @@ struct KnnArgs {
 pub fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Pretrain(args) => run_pretrain(args),
-        Command::Knn(args) => run_knn(args).map(|()| ExitCode::SUCCESS),
+        Command::Knn(args) => knn::run(&args).map(done),
+        Command::Attention(args) => analyze::attention::run(&args).map(done),
+        Command::Similar(args) => analyze::similar::run(&args).map(done),
+        Command::Correspond(args) => analyze::correspond::run(&args).map(done),
+        Command::Pca(args) => analyze::pca::run(&args).map(done),
+        Command::Patterns(args) => analyze::patterns::run(&args).map(done),
+        Command::Segment(args) => analyze::segment::run(&args).map(done),
+        Command::Embed(args) => analyze::embed::run(&args).map(done),
+        Command::Export(args) => export::run(&args).map(done),
     }
+}
+
+fn done((): ()) -> ExitCode {
+    ExitCode::SUCCESS
 }
 
 fn run_pretrain(args: PretrainArgs) -> Result<ExitCode> {
@@ -135,6 +130,7 @@ fn run_pretrain(args: PretrainArgs) -> Result<ExitCode> {
         bail!("--resume continues with the run's own config.toml: only run.* settings can be changed");
     }
     set.extend(args.data.as_ref().map(|data| format!("run.data={}", serde_json::Value::from(data.as_str()))));
+    set.extend(args.init.as_ref().map(|init| format!("run.init={}", serde_json::Value::from(init.as_str()))));
     set.extend(args.seed.map(|seed| format!("run.seed={seed}")));
     set.extend(args.knn_every.map(|every| format!("run.knn_every={every}")));
     let default_recipe = if args.data.as_ref().is_none_or(|data| data.starts_with("builtin")) {
@@ -166,58 +162,4 @@ fn run_pretrain(args: PretrainArgs) -> Result<ExitCode> {
         Ending::Complete => ExitCode::SUCCESS,
         Ending::Interrupted => ExitCode::from(130),
     })
-}
-
-fn run_knn(args: KnnArgs) -> Result<()> {
-    let train = Dataset::open(&args.data)?;
-    let val = Dataset::open(&args.val)?;
-    let split = Split::of_two(&train, &val, args.bank.unwrap_or(usize::MAX), args.queries.unwrap_or(usize::MAX))?;
-    let selected = device::select(args.device)?;
-    let untrained = || -> Result<_> {
-        let recipe = args.recipe.as_deref().context("--model untrained needs --recipe, the network's")?;
-        let settings = Settings::from_recipe(recipe, &[])?;
-        // A network draws its backbone first, so this is the one that pre-training with this seed starts from.
-        let mut rng = ibot_core::rng::stream(args.seed, ibot_core::rng::Purpose::Init, 0, 0);
-        Ok((
-            settings.config.vit().init(&selected.device, &mut rng),
-            settings.config.crops.global_size,
-            settings.run.eval_resize,
-        ))
-    };
-    let (backbone, own_size, ratio) = match args.model.as_str() {
-        "pixels" => (None, 32, 1.0),
-        "untrained" => untrained().map(|(backbone, size, ratio)| (Some(backbone), size, ratio))?,
-        path => {
-            let (backbone, header) = load_backbone(path.as_ref(), &selected.device)?;
-            (Some(backbone), header.vit.image_size, header.eval_resize)
-        }
-    };
-    let size = args.size.unwrap_or(own_size);
-    if let Some(backbone) = &backbone
-        && !size.is_multiple_of(backbone.patch_size())
-    {
-        bail!("--size {size} is not a multiple of the model's patches of {} pixels", backbone.patch_size());
-    }
-    let space = backbone.as_ref().map_or(Space::Pixels, Space::Network);
-    let (bank, queries) = split.sizes();
-    if !args.json {
-        println!(
-            "bank     {bank} images of {}\nqueries  {queries} images of {}",
-            train.description(),
-            val.description()
-        );
-        println!("model    {} at {size} x {size} on {}\n\n   k   top-1   top-5", args.model, selected.description);
-    }
-    for accuracy in evaluate(&space, &split, EvalView::new(size, ratio), device::cores(), &selected.device)? {
-        let (k, top1, top5) = (accuracy.k, 100.0 * accuracy.top1, 100.0 * accuracy.top5);
-        if args.json {
-            println!(
-                "{}",
-                json!({ "k": k, "top1": accuracy.top1, "top5": accuracy.top5, "bank": bank, "queries": queries })
-            );
-        } else {
-            println!("{k:4}  {top1:5.1} %  {top5:5.1} %");
-        }
-    }
-    Ok(())
 }

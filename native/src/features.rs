@@ -29,6 +29,35 @@ impl EvalView {
     }
 }
 
+/// Which tokens make an image's feature; all after the final norm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pooling {
+    /// CLS tokens of so many last blocks, the deepest last. The paper takes 1 for k-NN and 4 for the linear evaluation
+    /// of ViT-S.
+    pub cls_blocks: usize,
+    /// Also the mean of the last block's patch tokens, as for the linear evaluation of ViT-B and ViT-L.
+    pub patch_mean: bool,
+}
+
+impl Pooling {
+    /// The CLS token of the last block.
+    pub const CLS: Self = Self { cls_blocks: 1, patch_mean: false };
+
+    /// Width of a feature of this kind.
+    pub fn width(self, backbone: &Vit) -> usize {
+        backbone.dim() * (self.cls_blocks.min(backbone.depth()) + usize::from(self.patch_mean))
+    }
+
+    /// Features `[B, width]` of images `[B, 3, H, W]`.
+    pub fn of(self, backbone: &Vit, images: Tensor<4>) -> Tensor<2> {
+        let layers = backbone.intermediate_layers(images, self.cls_blocks.max(1));
+        let patches = layers.last().filter(|_| self.patch_mean).cloned();
+        let cls = layers.into_iter().take(self.cls_blocks).map(|tokens| backbone.cls_of(tokens));
+        let patches = patches.map(|tokens| backbone.patches_of(tokens).mean_dim(1).squeeze_dim(1));
+        Tensor::cat(cls.chain(patches).collect(), 1)
+    }
+}
+
 /// Features of images, and which images they are.
 pub struct Features {
     /// One row an image that could be read, `[M, D]`.
@@ -39,25 +68,26 @@ pub struct Features {
     pub unreadable: Vec<String>,
 }
 
-/// The normed CLS token of the last block for images `indices` of `data`.
-pub fn cls_features(
+/// Features of images `indices` of `data`.
+pub fn features(
     backbone: &Vit,
+    pooling: Pooling,
     data: &Dataset,
     indices: &[usize],
     view: EvalView,
     workers: NonZeroUsize,
     device: &Device,
 ) -> Features {
-    let dim = backbone.dim();
-    let mut features = Features { rows: Tensor::zeros([0, dim], device), indices: Vec::new(), unreadable: Vec::new() };
+    let width = pooling.width(backbone);
+    let mut features =
+        Features { rows: Tensor::zeros([0, width], device), indices: Vec::new(), unreadable: Vec::new() };
     let mut rows = Vec::new();
     for_each_chunk(data, indices, view, workers, |chunk| {
         let images = chunk.indices.len();
         features.unreadable.extend(chunk.unreadable);
         if images > 0 {
             let pixels = TensorData::new(chunk.pixels, [images, 3, view.size, view.size]);
-            let tokens = backbone.forward(Tensor::from_data(pixels, device), &[], &mut None);
-            rows.push(tokens.narrow(1, 0, 1).reshape([images, dim]));
+            rows.push(pooling.of(backbone, Tensor::from_data(pixels, device)));
             features.indices.extend(chunk.indices);
         }
     });

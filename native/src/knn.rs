@@ -4,12 +4,94 @@ use std::num::NonZeroUsize;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use burn::tensor::Device;
+use clap::Args;
 use futures_lite::future::block_on;
 use ibot_core::knn::{KnnAccuracy, Labelled, NEIGHBOURS, TEMPERATURE, knn};
 use ibot_core::model::Vit;
+use serde_json::json;
 
 use crate::data::Dataset;
-use crate::features::{EvalView, Features, cls_features, pixel_features};
+use crate::device::{self, DeviceChoice};
+use crate::features::{EvalView, Features, Pooling, features, pixel_features};
+use crate::model::ModelArgs;
+
+const HELP: &str = "\
+Examples:
+  ibot knn --data cifar10/train.tar --val cifar10/test.tar --model runs/cifar --bank 10000 --queries 2000
+  ibot knn --data imagenet/train --val imagenet/val --model vit_small.pth
+
+Prints top-1 and top-5 for k = 10, 20, 100 and 200 (clamped to the bank), weight exp(cosine / 0.07).
+With --model pixels the images themselves are compared, without a network.";
+
+/// Side to which `--model pixels` scales images.
+const PIXELS_SIDE: usize = 32;
+
+/// Options of `ibot knn`.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub struct KnnArgs {
+    /// Labelled images that vote: what `pretrain --data` takes
+    #[arg(long)]
+    data: String,
+    /// Labelled images to classify
+    #[arg(long)]
+    val: String,
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Most images in the bank, spread evenly over it [default: all]
+    #[arg(long)]
+    bank: Option<usize>,
+    /// Most images to classify, spread evenly over them [default: all]
+    #[arg(long)]
+    queries: Option<usize>,
+    /// Side of the central crop in pixels [default: that of pre-training]
+    #[arg(long)]
+    size: Option<usize>,
+    /// Where to compute: auto, cpu, gpu, gpu:N, software or cuda:N
+    #[arg(long, default_value = "auto")]
+    device: DeviceChoice,
+    /// Print JSON lines
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs `ibot knn`.
+///
+/// # Errors
+/// If the data or the model cannot be read, or the classes of the two sets differ.
+pub fn run(args: &KnnArgs) -> Result<()> {
+    let train = Dataset::open(&args.data)?;
+    let val = Dataset::open(&args.val)?;
+    let split = Split::of_two(&train, &val, args.bank.unwrap_or(usize::MAX), args.queries.unwrap_or(usize::MAX))?;
+    let selected = device::select(args.device)?;
+    let model = match args.model.model.as_os_str() == "pixels" {
+        true => None,
+        false => Some(args.model.open(&selected.device)?),
+    };
+    let (own_size, ratio) = model.as_ref().map_or((PIXELS_SIDE, 1.0), |(m, _)| (m.vit.image_size, m.eval_resize));
+    let size = args.size.unwrap_or(own_size);
+    if let Some((model, _)) = &model {
+        let patch = model.vit.patch_size;
+        ensure!(size > 0 && size.is_multiple_of(patch), "--size {size} is not a multiple of patches of {patch} pixels");
+    }
+    let space = model.as_ref().map_or(Space::Pixels, |(model, _)| Space::Network(&model.backbone));
+    let (bank, queries) = split.sizes();
+    if !args.json {
+        println!("bank    {bank} images of {}", train.description());
+        println!("queries {queries} images of {}", val.description());
+        println!("{}", model.as_ref().map_or("model   none: plain pixels", |(_, line)| line));
+        println!("        at {size} x {size} on {}\n\n   k   top-1   top-5", selected.description);
+    }
+    for accuracy in evaluate(&space, &split, EvalView::new(size, ratio), device::cores(), &selected.device)? {
+        let KnnAccuracy { k, top1, top5 } = accuracy;
+        if args.json {
+            println!("{}", json!({ "k": k, "top1": top1, "top5": top5, "bank": bank, "queries": queries }));
+        } else {
+            println!("{k:4}  {:5.1} %  {:5.1} %", 100.0 * top1, 100.0 * top5);
+        }
+    }
+    Ok(())
+}
 
 /// Which images vote and which are classified.
 pub struct Split<'a> {
@@ -100,7 +182,7 @@ pub fn evaluate(
 ) -> Result<Vec<KnnAccuracy>> {
     let side = |data: &Dataset, indices: &[usize]| -> Result<Labelled> {
         let Features { rows, indices, unreadable } = match space {
-            Space::Network(backbone) => cls_features(backbone, data, indices, view, workers, device),
+            Space::Network(backbone) => features(backbone, Pooling::CLS, data, indices, view, workers, device),
             Space::Pixels => pixel_features(data, indices, view, workers, device),
         };
         for message in &unreadable {

@@ -1,12 +1,15 @@
 //! What the `ibot` command is made of: data, devices, runs and their reports. The algorithm is in `ibot-core`.
 
+pub mod analyze;
 pub mod cli;
 pub mod data;
 pub mod device;
+pub mod export;
 pub mod features;
 pub mod files;
 pub mod knn;
-pub mod model_file;
+pub mod model;
+pub mod npy;
 pub mod pretrain;
 pub mod recipe;
 pub mod report;

@@ -24,6 +24,8 @@ pub const RECIPES: [(&str, &str); 7] = [
 pub struct RunSettings {
     /// The images: what `--data` takes.
     pub data: String,
+    /// Weights to start from in place of random ones: what `--init` takes.
+    pub init: Option<String>,
     /// Seed of the weights, the order of the images, the crops and the masks.
     pub seed: u64,
     /// Threads that decode and augment; 0 takes one for each core.
@@ -53,6 +55,7 @@ impl Default for RunSettings {
     fn default() -> Self {
         Self {
             data: "builtin".into(),
+            init: None,
             seed: 0,
             workers: 0,
             shards: 0,

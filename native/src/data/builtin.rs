@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use ibot_core::image::RgbImage;
 use ibot_core::scenes::{self, Split};
+use ibot_core::semantics::labels::LabelMap;
 
 use super::error::LoadCause;
 use super::labels::Labels;
@@ -35,5 +36,10 @@ impl Source for Scenes {
 
     fn load(&self, index: usize) -> Result<RgbImage, LoadCause> {
         Ok(scenes::scene(self.split, index, scenes::SIZE).image)
+    }
+
+    fn parts(&self, index: usize) -> Option<LabelMap> {
+        let parts = scenes::scene(self.split, index, scenes::SIZE).parts.into_iter().map(usize::from).collect();
+        LabelMap::new(scenes::SIZE, scenes::SIZE, parts).ok()
     }
 }

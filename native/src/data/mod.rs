@@ -28,6 +28,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use ibot_core::image::RgbImage;
+use ibot_core::semantics::labels::LabelMap;
 
 pub use self::decode::{DecodeError, MAX_BYTES, MAX_SIDE, decode};
 pub use self::error::{DataError, ImageLoadError, LoadCause};
@@ -38,6 +39,11 @@ trait Source: Send + Sync {
     fn len(&self) -> usize;
     fn name(&self, index: usize) -> Cow<'_, str>;
     fn load(&self, index: usize) -> Result<RgbImage, LoadCause>;
+
+    /// What each pixel shows, where that is known.
+    fn parts(&self, _index: usize) -> Option<LabelMap> {
+        None
+    }
 }
 
 /// A fixed, ordered collection of at least one image, with a class for each of them or without classes.
@@ -122,6 +128,12 @@ impl Dataset {
             let name = format!("{} of {} {}", self.name(index), self.kind, self.place.display());
             ImageLoadError { name, cause }
         })
+    }
+
+    /// The part of an object that each pixel of an image shows, 0 for none; `None` where that is not known. Only the
+    /// builtin scenes know.
+    pub fn parts(&self, index: usize) -> Option<LabelMap> {
+        self.source.parts(index)
     }
 
     /// The indices of `n` images (all, if there are fewer), spread evenly over the dataset and its classes, ascending.

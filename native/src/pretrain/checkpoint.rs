@@ -1,19 +1,16 @@
 //! Checkpoints: the whole state of a run in one file.
 
-use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use futures_lite::future::block_on;
 use ibot_core::train::{Snapshot, TrainState, Updates};
-use ibot_core::weights::{from_safetensors, to_safetensors};
+use ibot_core::weights::{ModelHeader, Precision, from_safetensors, to_safetensors};
 use serde::{Deserialize, Serialize};
 
 use crate::files::write_atomically;
 
-/// Name of the newest checkpoint in a run's `checkpoints` folder.
-pub const LAST: &str = "last.safetensors";
 const HEADER: &str = "ibot-checkpoint";
 
 /// What a checkpoint says beside its tensors. All random numbers of a run derive from its seed and the step, so these
@@ -28,14 +25,15 @@ pub struct Header {
     updates: Updates,
 }
 
-/// Writes the state after `step` steps to `path`, and to `kept` as well if it is given.
+/// Writes the state of the network `model` after the steps it names to `path`, and to `kept` as well if it is given.
 ///
 /// # Errors
 /// If the device fails or a file cannot be written; the old checkpoint is then still there.
-pub fn save(path: &Path, kept: Option<&Path>, state: &TrainState, step: usize, seed: u64) -> Result<()> {
+pub fn save(path: &Path, kept: Option<&Path>, state: &TrainState, model: &ModelHeader, seed: u64) -> Result<()> {
     let Snapshot { tensors, updates } = block_on(state.snapshot())?;
-    let header = serde_json::to_string(&Header { step, seed, updates })?;
-    let bytes = to_safetensors(&tensors, HashMap::from([(HEADER.to_owned(), header)]))?;
+    let mut metadata = model.to_metadata()?;
+    metadata.insert(HEADER.to_owned(), serde_json::to_string(&Header { step: model.step, seed, updates })?);
+    let bytes = to_safetensors(&tensors, metadata, Precision::F32)?;
     for path in kept.into_iter().chain([path]) {
         write_atomically(path, &bytes)?;
     }

@@ -23,6 +23,7 @@ use ibot_core::knn::KnnAccuracy;
 use ibot_core::model::{Network, VitConfig};
 use ibot_core::rng::{Purpose, crop_stream, stream};
 use ibot_core::train::{Batch, TrainState};
+use ibot_core::weights::ModelHeader;
 
 use self::loader::{HostBatch, Loader};
 use self::metrics::{Metrics, Record, Window};
@@ -36,9 +37,10 @@ use crate::device::{self, DeviceChoice};
 use crate::features::EvalView;
 use crate::files::write_atomically;
 use crate::knn::{Space, Split, evaluate, headline};
-use crate::model_file::{ModelHeader, save_backbone};
+use crate::model::{read_checkpoint, save_backbone};
 use crate::recipe::Settings;
-use crate::report::preview::{PreviewRow, preview, save_png};
+use crate::report::png::save_png;
+use crate::report::preview::{PreviewRow, preview};
 
 /// Images in `preview.png`.
 const PREVIEW_IMAGES: usize = 4;
@@ -115,7 +117,14 @@ impl Run {
         let seed = plan.settings.run.seed;
         let tracked = device.clone().autodiff();
         let vit = plan.settings.config.vit();
-        let student = Network::init(&vit, head, &tracked, &mut stream(seed, Purpose::Init, 0, 0));
+        let mut student = Network::init(&vit, head, &tracked, &mut stream(seed, Purpose::Init, 0, 0));
+        if let (Some(file), false) = (&plan.settings.run.init, resume) {
+            let checkpoint = read_checkpoint(file.as_ref(), None)?;
+            let (started, report) =
+                checkpoint.start(student, &vit).with_context(|| format!("cannot start from {file}"))?;
+            println!("init    {file}: {report}");
+            student = started;
+        }
         let patch_out_dim = if head.shared_head { head.out_dim } else { head.patch_out_dim };
         let mut state = TrainState::new(student, head.shared_head, head.out_dim, patch_out_dim, &tracked);
         let mut step = 0;
@@ -209,14 +218,15 @@ impl Run {
         self.metrics.record_knn(self.step, epoch, &accuracies, split.sizes())?;
         let Some(KnnAccuracy { k, top1, .. }) = headline(&accuracies).copied() else { return Ok(None) };
         let percent = 100.0 * top1;
+        let start = if run.init.is_some() { "initial" } else { "untrained" };
         Ok(Some(match self.metrics.untrained(k) {
             Some(untrained) if epoch > 0 => {
                 let gain = percent - 100.0 * untrained;
                 format!(
-                    "k-NN after epoch {epoch}: {percent:.1} % top-1 (k = {k}), {gain:+.1} points on the untrained network"
+                    "k-NN after epoch {epoch}: {percent:.1} % top-1 (k = {k}), {gain:+.1} points on the {start} network"
                 )
             }
-            _ => format!("k-NN of the untrained network: {percent:.1} % top-1 (k = {k})"),
+            _ => format!("k-NN of the {start} network: {percent:.1} % top-1 (k = {k})"),
         }))
     }
 
@@ -224,12 +234,12 @@ impl Run {
     fn save(&self, state: &TrainState, keep_epoch: Option<usize>) -> Result<()> {
         let run = &self.plan.settings.run;
         let kept = keep_epoch.map(|epoch| self.dir.epoch_checkpoint(epoch));
-        checkpoint::save(&self.dir.last_checkpoint(), kept.as_deref(), state, self.step, run.seed)?;
         let header = ModelHeader {
             vit: VitConfig { mask_token: false, ..self.plan.settings.config.vit() },
             eval_resize: run.eval_resize,
             step: self.step,
         };
+        checkpoint::save(&self.dir.last_checkpoint(), kept.as_deref(), state, &header, run.seed)?;
         save_backbone(&self.dir.teacher(), &state.teacher.backbone, &header)?;
         self.metrics.draw(&self.dir, &self.dir.path().display().to_string())
     }

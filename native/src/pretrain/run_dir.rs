@@ -3,8 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::checkpoint;
-use crate::model_file::TEACHER_FILE;
+use crate::model::{CHECKPOINT_FILE, TEACHER_FILE};
 
 /// Why a folder cannot take a run.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +90,7 @@ impl RunDir {
 
     /// The newest state.
     pub fn last_checkpoint(&self) -> PathBuf {
-        self.path.join("checkpoints").join(checkpoint::LAST)
+        self.path.join(CHECKPOINT_FILE)
     }
 
     /// The state kept after an epoch, counted from 1.

@@ -1,8 +1,6 @@
 //! Training curves as one self-contained SVG: no script, no font, no network; light or dark as its reader prefers.
 
-mod axis;
-
-use axis::{Axis, significant};
+use super::axis::{Axis, significant};
 
 /// One set of axes.
 #[derive(Clone, Debug, Default)]

@@ -1,0 +1,113 @@
+//! `ibot attention`: where the CLS token looks.
+
+use anyhow::{Result, ensure};
+use clap::{Args, ValueEnum};
+use ibot_core::image::RgbImage;
+use ibot_core::picture::{ColorScale, Heatmap, Interpolation, PatchGrid, Range};
+use ibot_core::semantics::attention::{ClsAttention, MASS, mass_mask};
+use serde_json::json;
+
+use super::TokenArgs;
+use super::images::Images;
+use crate::report::figures::{self, AttentionMap};
+
+const HELP: &str = "\
+Examples:
+  ibot attention photo.jpg --model runs/photos
+  ibot attention frames/ --model vit_small.pth --style overlay --out overlay
+  ffmpeg -i video.mp4 frames/%05d.png; ...; ffmpeg -pattern_type glob -i 'overlay/*.png' attention.mp4
+
+Inputs   images: files, folders, .tar, lists, or DATA#INDEX for one image of a dataset.
+Outputs  one picture an image, numbered in order: the attention of CLS to the patches in each head of the last block,
+         and below it the patches that hold --mass of it (paper section 4.3.1 and appendix); attention.json.";
+
+/// Options of `ibot attention`.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub struct AttentionArgs {
+    /// Images to look at
+    #[arg(required = true, value_name = "IMAGES")]
+    images: Vec<String>,
+    #[command(flatten)]
+    tokens: TokenArgs,
+    /// Share of a head's attention that its mask holds
+    #[arg(long, default_value_t = MASS)]
+    mass: f64,
+    /// All heads on a sheet, or the mean over the image at its own size (for videos)
+    #[arg(long, default_value = "sheet")]
+    style: Style,
+    /// Most images of a dataset, spread evenly over it [default: all]
+    #[arg(long)]
+    limit: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Style {
+    Sheet,
+    Overlay,
+}
+
+/// Runs `ibot attention`.
+///
+/// # Errors
+/// If an image or the model cannot be read, or a file not written.
+pub fn run(args: &AttentionArgs) -> Result<()> {
+    ensure!((0.0..=1.0).contains(&args.mass), "--mass {} is not a share between 0 and 1", args.mass);
+    let images = Images::open(&args.images, args.limit.unwrap_or(usize::MAX))?;
+    let (encoder, output) = args.tokens.open("attention")?;
+    let mut numbers = Vec::with_capacity(images.len());
+    for index in 0..images.len() {
+        let image = images.load(index)?;
+        let attention = encoder.encode(&image)?.attention;
+        let picture = match args.style {
+            Style::Sheet => sheet(&image, &attention, args.mass)?,
+            Style::Overlay => overlay(&image, &attention)?,
+        };
+        output.picture(&format!("{}.png", images.file_stem(index)), &picture)?;
+        numbers.push(json!({
+            "image": images.name(index),
+            "size": [image.width(), image.height()],
+            "rows": attention.rows(),
+            "columns": attention.columns(),
+            "heads": attention.maps().collect::<Vec<_>>(),
+            "masks": attention.maps().map(|map| patches_in(&mass_mask(map, args.mass))).collect::<Vec<_>>(),
+        }));
+    }
+    output.numbers("attention.json", json!({ "mass": args.mass, "images": numbers }))
+}
+
+fn sheet(image: &RgbImage, attention: &ClsAttention, mass: f64) -> Result<RgbImage> {
+    let (rows, columns) = (attention.rows(), attention.columns());
+    let mean = attention.mean();
+    let maps: Vec<(String, &[f32], Vec<bool>)> = attention
+        .maps()
+        .enumerate()
+        .map(|(head, map)| (format!("head {}", head + 1), map))
+        .chain([("mean".to_owned(), &mean[..])])
+        .map(|(title, map)| (title, map, mass_mask(map, mass)))
+        .collect();
+    let maps = maps.iter().map(|(title, weights, mask)| {
+        Ok(AttentionMap {
+            title: title.clone(),
+            weights: PatchGrid::new(rows, columns, weights)?,
+            mask: Some(PatchGrid::new(rows, columns, mask)?),
+        })
+    });
+    Ok(figures::attention(image, &maps.collect::<Result<Vec<_>>>()?, Some(mass as f32), Interpolation::Nearest))
+}
+
+fn overlay(image: &RgbImage, attention: &ClsAttention) -> Result<RgbImage> {
+    let mean = attention.mean();
+    let heatmap = Heatmap {
+        range: Range::of(&mean),
+        scale: ColorScale::Inferno,
+        interpolation: Interpolation::Smooth,
+        alpha: 0.65,
+    };
+    Ok(heatmap.draw(image, PatchGrid::new(attention.rows(), attention.columns(), &mean)?))
+}
+
+/// Indices of the patches in a mask.
+fn patches_in(mask: &[bool]) -> Vec<usize> {
+    (0..mask.len()).filter(|patch| mask[*patch]).collect()
+}

@@ -1,0 +1,112 @@
+//! `ibot embed`: features of a dataset for other programs.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use burn::tensor::Tensor;
+use clap::Args;
+use ibot_core::weights::{Precision, Weight, Weights, to_safetensors};
+
+use crate::data::Dataset;
+use crate::device::{self, DeviceChoice};
+use crate::features::{EvalView, Features, Pooling, features};
+use crate::files::write_atomically;
+use crate::model::ModelArgs;
+use crate::npy;
+
+const HELP: &str = "\
+Examples:
+  ibot embed --data photos/ --model runs/photos --out photos.npy
+  ibot embed --data imagenet/val --cls-blocks 4 --model vit_small.pth --out val.safetensors
+
+Outputs  FILE: features [images, width] in 32-bit floats, .npy or .safetensors (tensor `features`), and FILE.txt: the
+         name of each row's image, a line each, with its class after a tab where there are classes.
+         The paper uses the last CLS token for k-NN, the last 4 for the linear evaluation of ViT-S, and CLS with the
+         mean patch for ViT-B and ViT-L (section 4.1).";
+
+/// Options of `ibot embed`.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub struct EmbedArgs {
+    /// Images: what `pretrain --data` takes
+    #[arg(long)]
+    data: String,
+    #[command(flatten)]
+    model: ModelArgs,
+    /// File to write, .npy or .safetensors
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Blocks whose CLS tokens are joined, from the last back; 0 leaves CLS out
+    #[arg(long, default_value_t = 1)]
+    cls_blocks: usize,
+    /// Also the mean of the last block's patch tokens
+    #[arg(long)]
+    patch_mean: bool,
+    /// Side of the central crop in pixels [default: that of the model]
+    #[arg(long)]
+    size: Option<usize>,
+    /// Most images, spread evenly over the data [default: all]
+    #[arg(long)]
+    limit: Option<usize>,
+    /// Where to compute: auto, cpu, gpu, gpu:N, software or cuda:N
+    #[arg(long, default_value = "auto")]
+    device: DeviceChoice,
+}
+
+/// Runs `ibot embed`. Images that cannot be read are named and left out.
+///
+/// # Errors
+/// If the data or the model cannot be read, no image can, or a file cannot be written.
+pub fn run(args: &EmbedArgs) -> Result<()> {
+    let extension = args.out.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    if !["npy", "safetensors"].contains(&extension) {
+        bail!("--out {} must end in .npy or .safetensors", args.out.display());
+    }
+    let pooling = Pooling { cls_blocks: args.cls_blocks, patch_mean: args.patch_mean };
+    ensure!(pooling.cls_blocks > 0 || pooling.patch_mean, "--cls-blocks 0 without --patch-mean leaves no feature");
+    let data = Dataset::open(&args.data)?;
+    let device = device::select(args.device)?.device;
+    let (model, line) = args.model.open(&device)?;
+    println!("data    {}\n{line}", data.description());
+    let (depth, patch) = (model.vit.depth, model.vit.patch_size);
+    ensure!(pooling.cls_blocks <= depth, "--cls-blocks {}: the network has {depth} blocks", pooling.cls_blocks);
+    let size = args.size.unwrap_or(model.vit.image_size);
+    ensure!(size > 0 && size.is_multiple_of(patch), "--size {size} is not a multiple of patches of {patch} pixels");
+
+    let indices = data.subset(args.limit.unwrap_or(usize::MAX), 0);
+    let view = EvalView::new(size, model.eval_resize);
+    let found = features(&model.backbone, pooling, &data, &indices, view, device::cores(), &device);
+    found.unreadable.iter().for_each(|message| eprintln!("warning: {message} (skipped)"));
+    ensure!(!found.indices.is_empty(), "no image of {} could be read", data.description());
+    write(args, extension, &data, found)
+}
+
+fn write(args: &EmbedArgs, extension: &str, data: &Dataset, found: Features) -> Result<()> {
+    let Features { rows, indices, .. } = found;
+    let shape = rows.dims().to_vec();
+    let values: Vec<f32> = to_host(rows).context("cannot read the features from the device")?;
+    let bytes = if extension == "npy" {
+        npy::write(&shape, &values)
+    } else {
+        let weights = Weights::from([("features".to_owned(), Weight { shape: shape.clone(), values })]);
+        to_safetensors(&weights, std::collections::HashMap::new(), Precision::F32)?
+    };
+    write_atomically(&args.out, &bytes)?;
+    let mut names = String::new();
+    for index in indices {
+        names += &data.name(index);
+        if let Some(class) = data.label(index).and_then(|label| data.classes().get(label)) {
+            names += &format!("\t{class}");
+        }
+        names.push('\n');
+    }
+    let mut list = args.out.clone().into_os_string();
+    list.push(".txt");
+    write_atomically(list.as_ref(), names.as_bytes())?;
+    println!("out     {} {shape:?}, {}", args.out.display(), PathBuf::from(list).display());
+    Ok(())
+}
+
+fn to_host(rows: Tensor<2>) -> Result<Vec<f32>> {
+    rows.try_into_vec_as::<f32>().map_err(|error| anyhow::anyhow!("{error:?}"))
+}

@@ -1,0 +1,162 @@
+//! Images that a command line names: files, folders, archives, lists, and single images of a dataset.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use ibot_core::image::RgbImage;
+use ibot_core::semantics::labels::LabelMap;
+
+use crate::data::{Dataset, decode};
+
+/// Images in the order in which they were named.
+pub struct Images {
+    sets: Vec<Dataset>,
+    places: Vec<Place>,
+}
+
+enum Place {
+    File(PathBuf),
+    /// Image of a set, both by index.
+    Of(usize, usize),
+}
+
+impl Images {
+    /// What `specs` name: an image file, `DATA#INDEX` for one image of a dataset, or what `pretrain --data` takes, of
+    /// which at most `limit` images are taken, spread evenly.
+    ///
+    /// # Errors
+    /// If one of them is nothing of these.
+    pub fn open(specs: &[String], limit: usize) -> Result<Self> {
+        let mut images = Self { sets: Vec::new(), places: Vec::new() };
+        for spec in specs {
+            images.add(spec, limit)?;
+        }
+        Ok(images)
+    }
+
+    fn add(&mut self, spec: &str, limit: usize) -> Result<()> {
+        let path = Path::new(spec);
+        let one = spec.rsplit_once('#').and_then(|(set, index)| Some((set, index.parse::<usize>().ok()?)));
+        if path.is_file() && is_picture(path) {
+            self.places.push(Place::File(path.to_owned()));
+        } else if let (Some((set, index)), false) = (one, path.exists()) {
+            let data = Dataset::open(set)?;
+            ensure!(index < data.len(), "{spec}: {} has no image {index}", data.description());
+            self.places.push(Place::Of(self.sets.len(), index));
+            self.sets.push(data);
+        } else {
+            let data = Dataset::open(spec)?;
+            let set = self.sets.len();
+            self.places.extend(data.subset(limit, 0).into_iter().map(|index| Place::Of(set, index)));
+            self.sets.push(data);
+        }
+        Ok(())
+    }
+
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// What to call image `index` in messages and numbers.
+    pub fn name(&self, index: usize) -> String {
+        match &self.places[index] {
+            Place::File(path) => path.display().to_string(),
+            Place::Of(set, image) => self.sets[*set].name(*image).into_owned(),
+        }
+    }
+
+    /// A file name for what is made of image `index`: its number, so that frames stay in order, and its own name.
+    pub fn file_stem(&self, index: usize) -> String {
+        let name = self.name(index);
+        let stem = Path::new(&name).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let safe: String =
+            stem.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect();
+        format!("{index:05}-{safe}")
+    }
+
+    /// What each pixel of image `index` shows: the picture of the same name in `folder`, or what the dataset knows.
+    ///
+    /// # Errors
+    /// If the picture in `folder` is missing or not readable.
+    pub fn labels(&self, index: usize, folder: Option<&Path>) -> Result<Option<LabelMap>> {
+        let Some(folder) = folder else {
+            return Ok(match &self.places[index] {
+                Place::Of(set, image) => self.sets[*set].parts(*image),
+                Place::File(_) => None,
+            });
+        };
+        let name = self.name(index);
+        let file = folder.join(Path::new(&name).file_stem().unwrap_or_default()).with_extension("png");
+        let picture = load_file(&file).with_context(|| format!("labels of {name}"))?;
+        let (pixels, _) = picture.pixels().as_chunks::<3>();
+        let labels = pixels.iter().map(label_of).collect();
+        Ok(Some(LabelMap::new(picture.width(), picture.height(), labels)?))
+    }
+
+    /// Reads and decodes image `index`.
+    ///
+    /// # Errors
+    /// If it is not readable as an image.
+    pub fn load(&self, index: usize) -> Result<RgbImage> {
+        match &self.places[index] {
+            Place::File(path) => load_file(path),
+            Place::Of(set, image) => Ok(self.sets[*set].load(*image)?),
+        }
+    }
+}
+
+/// The one image that `spec` names.
+///
+/// # Errors
+/// If there is none, or more than one.
+pub fn load_one(spec: &str) -> Result<RgbImage> {
+    let images = Images::open(&[spec.to_owned()], 2)?;
+    if images.len() != 1 {
+        bail!("{spec} names several images; give one file, or one image of a dataset as {spec}#INDEX");
+    }
+    images.load(0)
+}
+
+/// Reads and decodes an image file.
+///
+/// # Errors
+/// If it is not readable as an image.
+pub fn load_file(path: &Path) -> Result<RgbImage> {
+    let bytes = fs::read(path).with_context(|| format!("cannot read the image {}", path.display()))?;
+    decode(&bytes).with_context(|| format!("image {}", path.display()))
+}
+
+/// The label that a pixel of a label picture stands for: its gray value, or a number for its colour.
+fn label_of([red, green, blue]: &[u8; 3]) -> usize {
+    if red == green && green == blue {
+        usize::from(*red)
+    } else {
+        usize::from(*red) << 16 | usize::from(*green) << 8 | usize::from(*blue)
+    }
+}
+
+/// Whether a file is to be decoded rather than opened as a dataset.
+fn is_picture(path: &Path) -> bool {
+    let known = ["jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff"];
+    path.extension().is_some_and(|extension| known.iter().any(|known| extension.eq_ignore_ascii_case(known)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_image_of_a_dataset_is_named_by_its_index() {
+        let images = Images::open(&["builtin:val#7".to_owned(), "builtin:val".to_owned()], 20).expect("builtin scenes");
+        assert_eq!(images.len(), 21);
+        assert_eq!(
+            images.load(0).expect("a scene"),
+            Dataset::open("builtin:val").expect("scenes").load(7).expect("one")
+        );
+        assert_eq!(images.file_stem(0), "00000-builtin-val-7");
+        assert!(Images::open(&["builtin:val#5000".to_owned()], 1).is_err());
+        assert!(load_one("builtin:val").expect_err("many").to_string().contains("several"));
+        assert!(load_one("nothing/here.png").is_err());
+    }
+}

@@ -1,0 +1,85 @@
+//! What the patch tokens know (paper section 4.3 and appendices): one file a command. Each shows images to a frozen
+//! backbone, hands the tokens to `ibot_core::semantics`, and writes pictures and their numbers.
+
+pub mod attention;
+pub mod correspond;
+pub mod embed;
+mod images;
+mod output;
+pub mod patterns;
+pub mod pca;
+pub mod segment;
+pub mod similar;
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, ensure};
+use burn::tensor::Device;
+use clap::Args;
+use futures_lite::future::block_on;
+use ibot_core::image::RgbImage;
+use ibot_core::model::Vit;
+use ibot_core::semantics::tokens::{self, ImageTokens};
+
+use self::output::Output;
+use crate::device::{self, DeviceChoice};
+use crate::model::ModelArgs;
+
+/// Default of `--size`, where the network was made for less: DINOv2's own size, and near the 480 of the official scripts.
+const LARGE_ENOUGH: usize = 518;
+
+/// What all commands that draw patch tokens share.
+#[derive(Debug, Args)]
+struct TokenArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Shorter side of an image in pixels; rounded to whole patches [default: twice that of the model, at most 518]
+    #[arg(long)]
+    size: Option<usize>,
+    /// Block whose tokens and attention are used, counted from 1 [default: the last]
+    #[arg(long)]
+    block: Option<usize>,
+    /// Folder for pictures and numbers [default: out/ and the name of the command]
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+    /// Where to compute: auto, cpu, gpu, gpu:N, software or cuda:N
+    #[arg(long, default_value = "auto")]
+    device: DeviceChoice,
+}
+
+impl TokenArgs {
+    /// The backbone, ready to encode, and the folder for what comes of it.
+    fn open(&self, command: &str) -> Result<(Encoder, Output)> {
+        let device = device::select(self.device)?.device;
+        let (model, line) = self.model.open(&device)?;
+        println!("{line}");
+        Ok((self.encoder(model.backbone, model.vit.image_size, device)?, self.output(command)?))
+    }
+
+    fn encoder(&self, backbone: Vit, image_size: usize, device: Device) -> Result<Encoder> {
+        let patch = backbone.patch_size();
+        let shorter = self.size.unwrap_or_else(|| (2 * image_size).min(LARGE_ENOUGH.max(image_size)));
+        ensure!(shorter >= patch, "--size {shorter} is less than one patch of {patch} pixels");
+        Ok(Encoder { backbone, device, shorter, block: self.block })
+    }
+
+    fn output(&self, command: &str) -> Result<Output> {
+        let folder = self.out.clone().unwrap_or_else(|| PathBuf::from("out").join(command));
+        Output::create(folder, &self.model.model.display().to_string())
+    }
+}
+
+/// A backbone that is shown one image at a time.
+struct Encoder {
+    backbone: Vit,
+    device: Device,
+    shorter: usize,
+    block: Option<usize>,
+}
+
+impl Encoder {
+    fn encode(&self, image: &RgbImage) -> Result<ImageTokens> {
+        let encoded = block_on(tokens::encode(&self.backbone, image, self.shorter, self.block, &self.device));
+        encoded.context("cannot encode an image; a smaller --size takes less memory")
+    }
+}

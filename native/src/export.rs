@@ -1,0 +1,130 @@
+//! `ibot export`: weights for other programs.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::{Args, ValueEnum};
+use futures_lite::future::block_on;
+use ibot_core::model::VitConfig;
+use ibot_core::onnx;
+use ibot_core::weights::{self, ModelHeader, Precision, to_safetensors};
+
+use crate::device::{self, DeviceChoice};
+use crate::files::write_atomically;
+use crate::model::{ModelArgs, read_checkpoint};
+
+/// What `ibot export --help` says beyond its options.
+pub const HELP: &str = "\
+Examples:
+  ibot export --model runs/photos --to safetensors --f16 --out photos.safetensors
+  ibot export --model checkpoint.pth --key student --head --to safetensors --out student.safetensors
+  ibot export --model runs/photos --to onnx --size 224 --out photos.onnx
+
+safetensors  timm's names; without --head it loads strictly into timm's VisionTransformer(num_classes=0).
+onnx         opset 17, free batch, fixed image size; input `image` [batch, 3, H, W] normalised with ImageNet's mean
+             and deviation, outputs `cls` [batch, D] and `patches` [batch, N, D] after the final norm.";
+
+/// Options of `ibot export`.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub struct ExportArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Format of the file
+    #[arg(long)]
+    to: Format,
+    /// File to write
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// 16-bit floats: half the size (safetensors only)
+    #[arg(long)]
+    f16: bool,
+    /// Also the iBOT head and the mask token (safetensors only)
+    #[arg(long)]
+    head: bool,
+    /// Image size, N or WIDTHxHEIGHT, that position embeddings are interpolated to [default: that of the model]
+    #[arg(long)]
+    size: Option<ImageSize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Safetensors,
+    Onnx,
+}
+
+/// Width and height in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct ImageSize(usize, usize);
+
+impl std::str::FromStr for ImageSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (width, height) = text.split_once('x').unwrap_or((text, text));
+        match (width.parse(), height.parse()) {
+            (Ok(width), Ok(height)) if width > 0 && height > 0 => Ok(Self(width, height)),
+            _ => Err("give a number of pixels, such as 224, or WIDTHxHEIGHT, such as 320x224".to_owned()),
+        }
+    }
+}
+
+/// Runs `ibot export`.
+///
+/// # Errors
+/// If the model cannot be read, the options do not fit the format, or the file cannot be written.
+pub fn run(args: &ExportArgs) -> Result<()> {
+    let bytes = match args.to {
+        Format::Safetensors => safetensors(args)?,
+        Format::Onnx => onnx(args)?,
+    };
+    write_atomically(&args.out, &bytes)?;
+    println!("out     {} ({:.1} MB)", args.out.display(), bytes.len() as f64 / 1e6);
+    Ok(())
+}
+
+fn safetensors(args: &ExportArgs) -> Result<Vec<u8>> {
+    let device = device::select(DeviceChoice::Cpu)?.device;
+    let file = args.model.file(args.head);
+    let checkpoint = read_checkpoint(&file, args.model.key.as_deref())?;
+    let place = || format!("model {}", file.display());
+    let own = checkpoint.vit(args.model.heads).with_context(place)?;
+    let image_size = match args.size {
+        Some(ImageSize(width, height)) => {
+            ensure!(width == height, "timm's position embeddings are square: --size takes one number here");
+            ensure!(
+                width.is_multiple_of(own.patch_size),
+                "--size {width} is no multiple of patches of {}",
+                own.patch_size
+            );
+            width
+        }
+        None => own.image_size,
+    };
+    let vit = VitConfig { image_size, mask_token: args.head && own.mask_token, ..own };
+    let partial = args.model.allow_partial;
+    let (weights, report) = if args.head {
+        let (network, report) = checkpoint.network(&vit, partial, &device).with_context(place)?;
+        (block_on(weights::timm(&network.backbone, Some(&network.head)))?, report)
+    } else {
+        let (backbone, report) = checkpoint.backbone(&vit, partial, &device).with_context(place)?;
+        (block_on(weights::timm(&backbone, None))?, report)
+    };
+    println!("model   {}: {report}", file.display());
+    let (eval_resize, step) =
+        checkpoint.header.as_ref().map_or((256.0 / 224.0, 0), |header| (header.eval_resize, header.step));
+    let precision = if args.f16 { Precision::F16 } else { Precision::F32 };
+    Ok(to_safetensors(&weights, ModelHeader { vit, eval_resize, step }.to_metadata()?, precision)?)
+}
+
+fn onnx(args: &ExportArgs) -> Result<Vec<u8>> {
+    if args.head || args.f16 {
+        bail!("--head and --f16 are for --to safetensors: the ONNX model is the backbone in 32 bits");
+    }
+    let device = device::select(DeviceChoice::Cpu)?.device;
+    let (model, line) = args.model.open(&device)?;
+    println!("{line}");
+    let ImageSize(width, height) = args.size.unwrap_or(ImageSize(model.vit.image_size, model.vit.image_size));
+    let weights = block_on(weights::read(&model.backbone))?;
+    Ok(onnx::backbone(&weights, &model.vit, width, height)?)
+}

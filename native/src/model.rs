@@ -1,0 +1,132 @@
+//! Models as files: what `pretrain` writes and what every other command opens.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use burn::tensor::Device;
+use clap::Args;
+use futures_lite::future::block_on;
+use ibot_core::model::{Network, Vit, VitConfig};
+use ibot_core::rng::{Purpose, stream};
+use ibot_core::weights::{self, Checkpoint, LoadReport, ModelHeader, Precision, to_safetensors};
+
+use crate::files::write_atomically;
+
+/// Name of the teacher's backbone in a run's folder.
+pub const TEACHER_FILE: &str = "teacher.safetensors";
+/// Name of the newest whole state in a run's folder.
+pub const CHECKPOINT_FILE: &str = "checkpoints/last.safetensors";
+/// Resize before an evaluation's central crop, over the crop's side, for networks of others: 256 over 224.
+const USUAL_RESIZE: f64 = 256.0 / 224.0;
+
+/// Which network a command uses.
+#[derive(Clone, Debug, Args)]
+pub struct ModelArgs {
+    /// Folder of a run, a .safetensors (ours, timm's or DINOv2's names) or a .pth (iBOT, DINO, DINOv2)
+    #[arg(long, value_name = "PATH")]
+    pub model: PathBuf,
+    /// Part of a training checkpoint: teacher or student [default: teacher, if there is one]
+    #[arg(long)]
+    pub key: Option<String>,
+    /// Attention heads, where the file does not tell [default: 64 channels each]
+    #[arg(long)]
+    pub heads: Option<usize>,
+    /// Leave at random what the file lacks
+    #[arg(long)]
+    pub allow_partial: bool,
+    /// Random weights in place of the file's: the yardstick of what was learned
+    #[arg(long)]
+    pub untrained: bool,
+}
+
+/// A backbone to evaluate.
+pub struct Model {
+    /// The network, outside autodiff, without mask token.
+    pub backbone: Vit,
+    /// Its dimensions.
+    pub vit: VitConfig,
+    /// Resize before an evaluation's central crop, over the crop's side.
+    pub eval_resize: f64,
+}
+
+/// A network with its projection head.
+pub struct HeadedModel {
+    /// Backbone and head.
+    pub network: Network,
+    /// The backbone's dimensions.
+    pub vit: VitConfig,
+}
+
+impl ModelArgs {
+    /// The backbone in the file, and a line on how it was loaded.
+    ///
+    /// # Errors
+    /// If there is no such file, it cannot be read, or it holds no vision transformer.
+    pub fn open(&self, device: &Device) -> Result<(Model, String)> {
+        let file = self.file(false);
+        let (checkpoint, vit) = self.read(&file)?;
+        let vit = VitConfig { mask_token: false, ..vit };
+        let loaded = checkpoint.backbone(&vit, self.allow_partial, device);
+        let (mut backbone, report) = loaded.with_context(|| format!("model {}", file.display()))?;
+        if self.untrained {
+            backbone = vit.init(device, &mut stream(0, Purpose::Init, 0, 0));
+        }
+        let eval_resize = checkpoint.header.map_or(USUAL_RESIZE, |header| header.eval_resize);
+        Ok((Model { backbone, vit, eval_resize }, self.line(&file, &report)))
+    }
+
+    /// Backbone and head in the file, and a line on how they were loaded.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and if there is no iBOT head.
+    pub fn open_with_head(&self, device: &Device) -> Result<(HeadedModel, String)> {
+        let file = self.file(true);
+        let (checkpoint, vit) = self.read(&file)?;
+        let loaded = checkpoint.network(&vit, self.allow_partial, device);
+        let (mut network, report) = loaded.with_context(|| format!("model {}", file.display()))?;
+        if self.untrained {
+            network = Network::init(&vit, &checkpoint.head()?, device, &mut stream(0, Purpose::Init, 0, 0));
+        }
+        Ok((HeadedModel { network, vit }, self.line(&file, &report)))
+    }
+
+    fn read(&self, file: &Path) -> Result<(Checkpoint, VitConfig)> {
+        let checkpoint = read_checkpoint(file, self.key.as_deref())?;
+        let vit = checkpoint.vit(self.heads).with_context(|| format!("model {}", file.display()))?;
+        Ok((checkpoint, vit))
+    }
+
+    /// The file to read: of a run its teacher's backbone, or its checkpoint if that is not enough.
+    pub fn file(&self, head: bool) -> PathBuf {
+        match self.model.is_dir() {
+            true if head || self.key.is_some() => self.model.join(CHECKPOINT_FILE),
+            true => self.model.join(TEACHER_FILE),
+            false => self.model.clone(),
+        }
+    }
+
+    fn line(&self, file: &Path, report: &LoadReport) -> String {
+        let yardstick = if self.untrained { "\n        then replaced by random weights" } else { "" };
+        format!("model   {}: {report}{yardstick}", file.display())
+    }
+}
+
+/// Reads a file of weights.
+///
+/// # Errors
+/// If it cannot be read or is none.
+pub fn read_checkpoint(file: &Path, key: Option<&str>) -> Result<Checkpoint> {
+    let bytes = fs::read(file).with_context(|| format!("cannot read the model {}", file.display()))?;
+    Checkpoint::read(&bytes, key).with_context(|| format!("model {}", file.display()))
+}
+
+/// Writes the teacher's backbone.
+///
+/// # Errors
+/// If the device fails or the file cannot be written.
+pub fn save_backbone(path: &Path, backbone: &Vit, header: &ModelHeader) -> Result<()> {
+    let weights = block_on(weights::timm(backbone, None))?;
+    write_atomically(path, &to_safetensors(&weights, header.to_metadata()?, Precision::F32)?)?;
+    Ok(())
+}

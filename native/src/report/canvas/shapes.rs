@@ -1,0 +1,129 @@
+//! Lines, circles and arrows with smooth edges. Points are `(x, y)` in pixels; pixel `n` reaches from `n` to `n + 1`.
+
+use super::Canvas;
+
+/// A point on the canvas.
+pub type Point = (f32, f32);
+
+impl Canvas {
+    /// A line with round ends.
+    pub fn line(&mut self, from: Point, to: Point, width: f32, color: [u8; 3]) {
+        let reach = width / 2.0;
+        self.shape(&[from, to], reach, color, |point| distance_to_line(point, from, to) - reach);
+    }
+
+    /// A filled circle.
+    pub fn disc(&mut self, center: Point, radius: f32, color: [u8; 3]) {
+        self.shape(&[center], radius, color, |point| length(point, center) - radius);
+    }
+
+    /// A circle whose line is `width` wide and runs inside of `radius`.
+    pub fn ring(&mut self, center: Point, radius: f32, width: f32, color: [u8; 3]) {
+        let middle = radius - width / 2.0;
+        self.shape(&[center], radius, color, |point| (length(point, center) - middle).abs() - width / 2.0);
+    }
+
+    /// A line whose end is a triangle with its tip at `to`.
+    pub fn arrow(&mut self, from: Point, to: Point, width: f32, color: [u8; 3]) {
+        let shaft = length(from, to);
+        let head = (width * 5.0).min(shaft);
+        if head <= 0.0 {
+            return;
+        }
+        let (x, y) = ((to.0 - from.0) / shaft, (to.1 - from.1) / shaft);
+        let base = (to.0 - x * head, to.1 - y * head);
+        self.line(from, base, width, color);
+        self.shape(&[to, base], head, color, |point| {
+            let behind = (to.0 - point.0) * x + (to.1 - point.1) * y;
+            let beside = ((point.0 - to.0) * y - (point.1 - to.1) * x).abs();
+            // Half as wide as long: the edges lean by 1 in 2.
+            ((beside - behind * 0.5) / 1.25_f32.sqrt()).max(behind - head)
+        });
+    }
+
+    /// Colours the pixels around `points` by `distance`, that from a shape's edge, negative inside. An edge shades one
+    /// pixel.
+    fn shape(&mut self, points: &[Point], reach: f32, color: [u8; 3], distance: impl Fn(Point) -> f32) {
+        let reach = reach + 1.0;
+        let span = |of: fn(&Point) -> f32, length: usize| {
+            let low = points.iter().map(of).fold(f32::INFINITY, f32::min) - reach;
+            let high = points.iter().map(of).fold(f32::NEG_INFINITY, f32::max) + reach;
+            // As integers what is not a number or negative is 0, and what is too large the last one.
+            low as usize..(high.ceil() as usize).min(length)
+        };
+        for y in span(|point| point.1, self.image.height()) {
+            for x in span(|point| point.0, self.image.width()) {
+                let cover = (0.5 - distance((x as f32 + 0.5, y as f32 + 0.5))).clamp(0.0, 1.0);
+                if cover > 0.0 {
+                    self.blend(x, y, color, cover);
+                }
+            }
+        }
+    }
+}
+
+fn length(a: Point, b: Point) -> f32 {
+    (a.0 - b.0).hypot(a.1 - b.1)
+}
+
+fn distance_to_line(point: Point, from: Point, to: Point) -> f32 {
+    let (x, y) = (to.0 - from.0, to.1 - from.1);
+    let along = (point.0 - from.0) * x + (point.1 - from.1) * y;
+    // A line without length is a point.
+    let share = (along / (x * x + y * y).max(f32::MIN_POSITIVE)).clamp(0.0, 1.0);
+    length(point, (from.0 + x * share, from.1 + y * share))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BLACK: [u8; 3] = [0; 3];
+
+    /// How much ink is on the page, in pixels.
+    fn ink(canvas: Canvas) -> f64 {
+        canvas.into_image().pixels().chunks(3).map(|pixel| 1.0 - f64::from(pixel[0]) / 255.0).sum()
+    }
+
+    #[test]
+    fn shapes_cover_their_area() {
+        let drawn = |draw: fn(&mut Canvas)| {
+            let mut canvas = Canvas::new(100, 100);
+            draw(&mut canvas);
+            ink(canvas)
+        };
+        let pi = std::f64::consts::PI;
+        let disc = drawn(|canvas| canvas.disc((50.3, 49.8), 20.0, BLACK));
+        assert!((disc / (pi * 400.0) - 1.0).abs() < 0.005, "{disc}");
+        let ring = drawn(|canvas| canvas.ring((50.0, 50.0), 20.0, 4.0, BLACK));
+        assert!((ring / (pi * (400.0 - 256.0)) - 1.0).abs() < 0.01, "{ring}");
+        let line = drawn(|canvas| canvas.line((20.0, 20.0), (50.0, 60.0), 3.0, BLACK));
+        assert!((line / (50.0 * 3.0 + pi * 2.25) - 1.0).abs() < 0.02, "{line}");
+        let arrow = drawn(|canvas| canvas.arrow((20.0, 50.0), (80.0, 50.0), 4.0, BLACK));
+        // Twenty pixels of head, as wide as long, on forty of shaft with one free end.
+        assert!((arrow / (20.0 * 20.0 / 2.0 + 40.0 * 4.0 + pi * 2.0) - 1.0).abs() < 0.03, "{arrow}");
+    }
+
+    #[test]
+    fn edges_are_smooth() {
+        let mut canvas = Canvas::new(10, 10);
+        canvas.line((0.0, 5.0), (10.0, 5.0), 3.0, BLACK);
+        let column: Vec<u8> = (0..10).map(|y| canvas.image.pixel(5, y)[0]).collect();
+        assert_eq!(column, [255, 255, 255, 128, 0, 0, 128, 255, 255, 255]);
+    }
+
+    #[test]
+    fn any_point_is_taken() {
+        let numbers = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN, -3.0, 0.0, 7.0];
+        let mut canvas = Canvas::new(9, 7);
+        for a in numbers {
+            for b in numbers {
+                canvas.line((a, b), (b, a), a, BLACK);
+                canvas.line((a, a), (a, a), b, BLACK);
+                canvas.disc((a, b), a, BLACK);
+                canvas.ring((a, b), b, a, BLACK);
+                canvas.arrow((a, b), (b, b), 2.0, BLACK);
+            }
+        }
+    }
+}

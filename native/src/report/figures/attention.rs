@@ -1,0 +1,55 @@
+//! What each head attends to.
+
+use ibot_core::image::RgbImage;
+use ibot_core::picture::{ColorScale, Heatmap, Interpolation, Mask, PatchGrid, Range, grey};
+
+use super::panel_image;
+use crate::report::sheet::{Panel, Sheet, wrap};
+
+/// The attention of one head, or the mean of several.
+#[derive(Clone, Debug)]
+pub struct AttentionMap<'a> {
+    /// Such as "head 3" or "mean".
+    pub title: String,
+    /// The weight of each patch.
+    pub weights: PatchGrid<'a, f32>,
+    /// The patches that hold most of the weight.
+    pub mask: Option<PatchGrid<'a, bool>>,
+}
+
+/// Panels beside each other.
+const MOST_COLUMNS: usize = 8;
+/// The colour of contours.
+const CONTOUR: [u8; 3] = [255, 190, 40];
+
+/// Draws `image`, each map over it on a scale of its own, from its smallest to its largest weight, and below it its
+/// mask. `share` is how much of the weight the masks hold, 0 to 1, for the remark.
+pub fn attention(
+    image: &RgbImage,
+    maps: &[AttentionMap],
+    share: Option<f32>,
+    interpolation: Interpolation,
+) -> RgbImage {
+    let original = panel_image(image);
+    let quiet = grey(&original);
+    let style = Mask { color: CONTOUR, alpha: 0.15, shade: 0.6 };
+    let mut panels = vec![Panel::new("image", vec![original.clone()])];
+    panels.extend(maps.iter().map(|map| {
+        let range = Range::of(map.weights.cells());
+        let heat = Heatmap { range, scale: ColorScale::Inferno, interpolation, alpha: 0.75 };
+        let mut images = vec![heat.draw(&quiet, map.weights)];
+        images.extend(map.mask.map(|mask| style.draw(&original, mask)));
+        Panel::new(&map.title, images)
+    }));
+    let mut note = "each map from its smallest weight (dark) to its largest (bright)".to_owned();
+    if let Some(share) = share.filter(|_| maps.iter().any(|map| map.mask.is_some())) {
+        note += &format!("; contours hold {:.0} % of the weight", share * 100.0);
+    }
+    let sheet = Sheet {
+        title: "Self-attention of the CLS token".to_owned(),
+        note,
+        rows: wrap(panels, MOST_COLUMNS),
+        ..Sheet::default()
+    };
+    sheet.draw().canvas.into_image()
+}

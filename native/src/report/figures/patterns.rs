@@ -1,0 +1,103 @@
+//! What a prototype stands for: the patches that it suits best (paper figures 4 and 11 onwards).
+
+use ibot_core::image::RgbImage;
+use ibot_core::picture::patches::patch_rect;
+use ibot_core::picture::{Interpolation, Rect, resize};
+
+use crate::report::canvas::text::Style;
+use crate::report::canvas::{Canvas, EMPTY, PAPER};
+use crate::report::sheet::{Panel, Sheet, wrap};
+
+/// A prototype or cluster and its best patches.
+#[derive(Clone, Debug)]
+pub struct Pattern<'a> {
+    /// Its number.
+    pub prototype: usize,
+    /// The share of all patches that belong to it, 0 to 1.
+    pub share: f64,
+    /// The share of its patches with its most frequent label, 0 to 1, where labels are known.
+    pub purity: Option<f64>,
+    /// Its best patches in their context, see [`context_tile`].
+    pub tiles: &'a [RgbImage],
+}
+
+/// The side of a tile.
+const TILE: usize = 88;
+const TILE_GAP: usize = 4;
+const MARK: [u8; 3] = [255, 64, 64];
+
+/// Cuts patch `(row, column)` of a `(rows, columns)` grid out of `image` with what lies around it, `window` patches wide
+/// and high (odd numbers keep it in the middle), and outlines it. What lies outside of the image is grey.
+pub fn context_tile(image: &RgbImage, grid: (usize, usize), patch: (usize, usize), window: usize) -> RgbImage {
+    let core = patch_rect(grid, patch, (image.width(), image.height()));
+    let (width, height) = (core.width.max(1), core.height.max(1));
+    // Beyond both borders there is nothing but grey.
+    let most = (2 * image.width().div_ceil(width) + 1).min(2 * image.height().div_ceil(height) + 1);
+    let window = window.clamp(1, most);
+    let before = window / 2;
+    let at = |position: usize, start: usize, patch: usize, length: usize| {
+        (position + start).checked_sub(before * patch).filter(|position| *position < length)
+    };
+    let cut = RgbImage::from_fn(window * width, window * height, |x, y| {
+        let inside = at(x, core.left, width, image.width()).zip(at(y, core.top, height, image.height()));
+        inside.map_or(EMPTY, |(x, y)| image.pixel(x, y))
+    });
+    // To the network every patch is a square.
+    let mut canvas = Canvas::new(TILE, TILE);
+    canvas.image(0, 0, &resize(&cut, TILE, TILE, Interpolation::Smooth));
+    let middle = patch_rect((window, window), (before, before), (TILE, TILE));
+    let around = Rect {
+        left: middle.left.saturating_sub(1),
+        top: middle.top.saturating_sub(1),
+        width: middle.width + 2,
+        height: middle.height + 2,
+    };
+    canvas.frame(around, 1, PAPER);
+    canvas.frame(middle, 1, MARK);
+    canvas.into_image()
+}
+
+/// Draws a block of tiles for each pattern, `tiles_per_row` wide, and `blocks_per_row` blocks beside each other.
+pub fn patterns(patterns: &[Pattern], tiles_per_row: usize, blocks_per_row: usize) -> RgbImage {
+    let panels = patterns.iter().map(|pattern| {
+        let (name, numbers) = (format!("prototype {}", pattern.prototype), numbers(pattern));
+        let block = block(pattern.tiles, tiles_per_row);
+        let title = format!("{name} · {numbers}");
+        // Numbers that do not fit behind the name go below the tiles.
+        if Style::TITLE.width(&title) <= block.width() {
+            return Panel::new(title, vec![block]);
+        }
+        Panel { caption: numbers, ..Panel::new(name, vec![block]) }
+    });
+    let rows = wrap(panels.collect(), blocks_per_row);
+    Sheet { title: "Patterns of patch tokens".to_owned(), rows, ..Sheet::default() }.draw().canvas.into_image()
+}
+
+fn numbers(pattern: &Pattern) -> String {
+    let share = format!("{} of patches", percent(pattern.share));
+    pattern.purity.map_or(share.clone(), |purity| format!("{share} · purity {:.0} %", purity * 100.0))
+}
+
+/// Two digits that count, as shares reach over magnitudes.
+fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    match percent {
+        10.0.. => format!("{percent:.0} %"),
+        1.0.. => format!("{percent:.1} %"),
+        0.1.. => format!("{percent:.2} %"),
+        _ if percent > 0.0 => format!("{percent:.3} %"),
+        _ => format!("{percent:.0} %"),
+    }
+}
+
+fn block(tiles: &[RgbImage], columns: usize) -> RgbImage {
+    let columns = columns.clamp(1, tiles.len().max(1));
+    let rows = tiles.len().div_ceil(columns).max(1);
+    let length = |count: usize| count * (TILE + TILE_GAP) - TILE_GAP;
+    let mut canvas = Canvas::new(length(columns), length(rows));
+    for (index, tile) in tiles.iter().enumerate() {
+        let (left, top) = (index % columns * (TILE + TILE_GAP), index / columns * (TILE + TILE_GAP));
+        canvas.place(Rect { left, top, width: TILE, height: TILE }, tile, Interpolation::Smooth);
+    }
+    canvas.into_image()
+}

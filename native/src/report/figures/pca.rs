@@ -1,0 +1,38 @@
+//! Principal components of patch tokens as colours.
+
+use ibot_core::image::RgbImage;
+use ibot_core::picture::{Interpolation, PatchGrid, overlay};
+
+use super::panel_image;
+use crate::report::sheet::{Panel, Sheet, wrap};
+
+/// An image and the colours of its patches.
+#[derive(Clone, Debug)]
+pub struct PcaImage<'a> {
+    /// The image.
+    pub image: &'a RgbImage,
+    /// The first three components of each patch, scaled to 0 to 1 for all images alike.
+    pub colors: PatchGrid<'a, [f32; 3]>,
+    /// The patches that are shown; all without it.
+    pub foreground: Option<PatchGrid<'a, bool>>,
+}
+
+/// What does not belong to the foreground.
+const BACKGROUND: [u8; 3] = [24, 24, 28];
+
+/// Draws each image above its colours, at most `columns` in a row.
+pub fn pca(images: &[PcaImage], columns: usize, interpolation: Interpolation) -> RgbImage {
+    let panels = images.iter().map(|PcaImage { image, colors, foreground }| {
+        let image = panel_image(image);
+        let size = (image.width(), image.height());
+        let map = overlay::rgb_map(size, *colors, *foreground, interpolation, BACKGROUND);
+        Panel::new("", vec![image, map])
+    });
+    let sheet = Sheet {
+        title: "Principal components of patch tokens".to_owned(),
+        note: "components 1, 2, 3 as red, green, blue".to_owned(),
+        rows: wrap(panels.collect(), columns),
+        ..Sheet::default()
+    };
+    sheet.draw().canvas.into_image()
+}

@@ -1,0 +1,58 @@
+//! Pictures as files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ibot_core::image::RgbImage;
+
+/// A picture that could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the picture {}", path.display())]
+pub struct SaveError {
+    /// The file that was asked for.
+    pub path: PathBuf,
+    /// What went wrong.
+    pub source: image::ImageError,
+}
+
+/// Writes `image` as a PNG, under a temporary name beside `path` that is then renamed: who watches the file never sees
+/// half a picture, and an interrupted run keeps the previous one.
+///
+/// # Errors
+/// If the file cannot be encoded, written or renamed.
+pub fn save_png(image: &RgbImage, path: &Path) -> Result<(), SaveError> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(name);
+    let (width, height) = (image.width() as u32, image.height() as u32);
+    let format = image::ImageFormat::Png;
+    image::save_buffer_with_format(&temporary, image.pixels(), width, height, image::ColorType::Rgb8, format)
+        .and_then(|()| Ok(fs::rename(&temporary, path)?))
+        .map_err(|source| {
+            // The failure to report is the first one, not that of cleaning up.
+            let _ = fs::remove_file(&temporary);
+            SaveError { path: path.to_owned(), source }
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(width: usize, height: usize) -> RgbImage {
+        RgbImage::from_fn(width, height, |_, _| [200, 40, 40])
+    }
+
+    #[test]
+    fn saves_what_reads_back_and_leaves_nothing_else() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("sheet.png");
+        save_png(&plain(3, 2), &path).expect("saved");
+        save_png(&plain(4, 2), &path).expect("replaced");
+        let back = image::open(&path).expect("a PNG").into_rgb8();
+        assert_eq!((back.width(), back.height(), back.as_raw().as_slice()), (4, 2, plain(4, 2).pixels()));
+        save_png(&plain(1, 1), &dir.path().join("missing/sheet.png")).expect_err("no such directory");
+        save_png(&plain(1, 1), dir.path()).expect_err("a directory");
+        assert_eq!(fs::read_dir(dir.path()).expect("the directory").count(), 1);
+    }
+}
