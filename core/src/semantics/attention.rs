@@ -69,21 +69,6 @@ impl ClsAttention {
         mean.iter_mut().for_each(|sum| *sum /= self.heads as f32);
         mean
     }
-
-    /// For each patch the head that attends to it most, among the heads whose [`mass_mask`] of `share` holds the patch;
-    /// the lower head of equals, `None` where no mask reaches. The coloured pictures of the official code.
-    pub fn leading_heads(&self, share: f64) -> Vec<Option<usize>> {
-        let mut leaders = vec![None; self.rows * self.columns];
-        for (head, map) in self.maps().enumerate() {
-            for ((leader, kept), value) in leaders.iter_mut().zip(mass_mask(map, share)).zip(map) {
-                let highest = leader.map_or(0.0, |(_, highest)| highest);
-                if kept && *value > highest {
-                    *leader = Some((head, *value));
-                }
-            }
-        }
-        leaders.into_iter().map(|leader| leader.map(|(head, _)| head)).collect()
-    }
 }
 
 /// The smallest set of patches that holds `share` of the attention of one head, the strongest first; of equal patches
@@ -152,16 +137,6 @@ mod tests {
         let attention = ClsAttention::new(2, 1, 3, vec![0.1, 0.2, 0.3, 0.5, 0.2, 0.1]).expect("2 x 1 x 3 values");
         let expected = [0.3, 0.2, 0.2];
         assert!(attention.mean().iter().zip(expected).all(|(mean, value)| (mean - value).abs() < 1e-7));
-    }
-
-    #[test]
-    fn a_patch_is_led_by_the_strongest_head_whose_mask_holds_it() {
-        let first = [0.6, 0.4, 0.0, 0.0]; // share .6 keeps patch 0 alone: .4 does not exceed .4.
-        let second = [0.5, 0.45, 0.05, 0.0]; // .05, .5 > .4: keeps 0 and 1.
-        let attention = ClsAttention::new(2, 2, 2, [first, second].concat()).expect("2 x 2 x 2 values");
-        assert_eq!(attention.leading_heads(MASS), [Some(0), Some(1), None, None]);
-        let equal = ClsAttention::new(2, 2, 2, [first, first].concat()).expect("2 x 2 x 2 values");
-        assert_eq!(equal.leading_heads(MASS), [Some(0), None, None, None]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Normalised cuts (Shi and Malik 2000) of the graph of one image's patches: into object and background as in TokenCut
 //! (Wang et al. 2022), or into k segments.
 
-use super::affinity::Affinity;
+use super::affinity::{Affinity, AffinityError};
 use super::kmeans::{KMeansConfig, KMeansError, kmeans};
 use super::lanczos::{Eigenpair, LanczosError, Stop, largest};
 use super::rows::{Rows, RowsError};
@@ -38,6 +38,9 @@ pub enum CutError {
         /// Segments asked for.
         segments: usize,
     },
+    /// There is no graph.
+    #[error(transparent)]
+    Affinity(#[from] AffinityError),
     /// No cut is better than others.
     #[error("the patches are all alike, so that no cut is better than another; use another image or a higher tau")]
     Uniform,

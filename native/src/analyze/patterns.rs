@@ -200,7 +200,7 @@ fn report(args: &PatternsArgs, images: &Images, found: &Found) -> Result<()> {
         .iter()
         .zip(&tiles)
         .map(|(cluster, tiles)| Pattern {
-            prototype: *cluster,
+            name: format!("{} {cluster}", if args.kmeans.is_some() { "cluster" } else { "prototype" }),
             share: counts[*cluster] as f64 / total,
             purity: patterns.purity(*cluster),
             tiles,
@@ -213,7 +213,8 @@ fn report(args: &PatternsArgs, images: &Images, found: &Found) -> Result<()> {
     let usage = patterns.usage();
     let purity = patterns.part_purity();
     if let Some(usage) = &usage {
-        println!("{} of {} prototypes in use, perplexity {:.1}", usage.used, counts.len(), usage.perplexity);
+        let what = if args.kmeans.is_some() { "clusters" } else { "prototypes" };
+        println!("{} of {} {what} in use, perplexity {:.1}", usage.used, counts.len(), usage.perplexity);
     }
     if let Some(purity) = &purity {
         let [all, kept, chance] = [purity.all, purity.kept, purity.chance].map(|share| 100.0 * share);

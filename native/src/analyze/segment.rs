@@ -10,6 +10,7 @@ use ibot_core::semantics::geometry::PatchGeometry;
 use ibot_core::semantics::grid::TokenGrid;
 use ibot_core::semantics::kmeans::{KMeansConfig, kmeans};
 use ibot_core::semantics::labels::LabelMap;
+use ibot_core::semantics::ncut::CutError;
 use ibot_core::semantics::rows::Rows;
 use ibot_core::semantics::scores::Contingency;
 use serde_json::{Value, json};
@@ -25,7 +26,8 @@ Examples:
   ibot segment builtin:val --method ncut --limit 100 --model runs/builtin
 
 Methods  kmeans  k-means (cosine) of the patch tokens of all images together: segment 3 means the same in all.
-         ncut    normalised cut of each image's own patches: object and background as in TokenCut, or k segments.
+         ncut    normalised cut of each image's own patches, less their mean: object and background as in TokenCut,
+                 or k segments.
 Outputs  segment.png: image, segments, and the true ones where known (builtin, or --labels); segment.json with the
          segment of each patch; mean IoU after Hungarian matching of segments and labels, over pixels. With two
          segments the labels are object and background; with ncut each image is matched by itself.";
@@ -129,14 +131,20 @@ fn by_kmeans(grids: &[TokenGrid], segments: usize) -> Result<Vec<Vec<usize>>> {
 }
 
 fn by_ncut(grids: &[TokenGrid], images: &Images, segments: usize, tau: f32) -> Result<Vec<Vec<usize>>> {
-    let cut = |grid: &TokenGrid| -> Result<Vec<usize>> {
-        let affinity = Affinity::of_tokens(grid, tau)?;
+    let cut = |grid: &TokenGrid| -> Result<Vec<usize>, CutError> {
+        let affinity = Affinity::of_tokens(&grid.clone().centered(), tau)?;
         if segments > 2 {
-            return Ok(affinity.segments(segments, 0)?);
+            return affinity.segments(segments, 0);
         }
         Ok(affinity.bipartition()?.foreground.into_iter().map(usize::from).collect())
     };
-    let named = |(index, grid)| cut(grid).with_context(|| images.name(index));
+    let named = |(index, grid): (usize, &TokenGrid)| match cut(grid) {
+        Err(CutError::Uniform) => {
+            eprintln!("warning: {}: the patches are all alike, it stays one segment", images.name(index));
+            Ok(vec![0; grid.count()])
+        }
+        cut => cut.with_context(|| images.name(index)),
+    };
     grids.iter().enumerate().map(named).collect()
 }
 

@@ -1,4 +1,4 @@
-//! Lines, circles and arrows with smooth edges. Points are `(x, y)` in pixels; pixel `n` reaches from `n` to `n + 1`.
+//! Lines and discs with smooth edges. Points are `(x, y)` in pixels; pixel `n` reaches from `n` to `n + 1`.
 
 use super::Canvas;
 
@@ -15,30 +15,6 @@ impl Canvas {
     /// A filled circle.
     pub fn disc(&mut self, center: Point, radius: f32, color: [u8; 3]) {
         self.shape(&[center], radius, color, |point| length(point, center) - radius);
-    }
-
-    /// A circle whose line is `width` wide and runs inside of `radius`.
-    pub fn ring(&mut self, center: Point, radius: f32, width: f32, color: [u8; 3]) {
-        let middle = radius - width / 2.0;
-        self.shape(&[center], radius, color, |point| (length(point, center) - middle).abs() - width / 2.0);
-    }
-
-    /// A line whose end is a triangle with its tip at `to`.
-    pub fn arrow(&mut self, from: Point, to: Point, width: f32, color: [u8; 3]) {
-        let shaft = length(from, to);
-        let head = (width * 5.0).min(shaft);
-        if head <= 0.0 {
-            return;
-        }
-        let (x, y) = ((to.0 - from.0) / shaft, (to.1 - from.1) / shaft);
-        let base = (to.0 - x * head, to.1 - y * head);
-        self.line(from, base, width, color);
-        self.shape(&[to, base], head, color, |point| {
-            let behind = (to.0 - point.0) * x + (to.1 - point.1) * y;
-            let beside = ((point.0 - to.0) * y - (point.1 - to.1) * x).abs();
-            // Half as wide as long: the edges lean by 1 in 2.
-            ((beside - behind * 0.5) / 1.25_f32.sqrt()).max(behind - head)
-        });
     }
 
     /// Colours the pixels around `points` by `distance`, that from a shape's edge, negative inside. An edge shades one
@@ -95,13 +71,8 @@ mod tests {
         let pi = std::f64::consts::PI;
         let disc = drawn(|canvas| canvas.disc((50.3, 49.8), 20.0, BLACK));
         assert!((disc / (pi * 400.0) - 1.0).abs() < 0.005, "{disc}");
-        let ring = drawn(|canvas| canvas.ring((50.0, 50.0), 20.0, 4.0, BLACK));
-        assert!((ring / (pi * (400.0 - 256.0)) - 1.0).abs() < 0.01, "{ring}");
         let line = drawn(|canvas| canvas.line((20.0, 20.0), (50.0, 60.0), 3.0, BLACK));
         assert!((line / (50.0 * 3.0 + pi * 2.25) - 1.0).abs() < 0.02, "{line}");
-        let arrow = drawn(|canvas| canvas.arrow((20.0, 50.0), (80.0, 50.0), 4.0, BLACK));
-        // Twenty pixels of head, as wide as long, on forty of shaft with one free end.
-        assert!((arrow / (20.0 * 20.0 / 2.0 + 40.0 * 4.0 + pi * 2.0) - 1.0).abs() < 0.03, "{arrow}");
     }
 
     #[test]
@@ -121,8 +92,6 @@ mod tests {
                 canvas.line((a, b), (b, a), a, BLACK);
                 canvas.line((a, a), (a, a), b, BLACK);
                 canvas.disc((a, b), a, BLACK);
-                canvas.ring((a, b), b, a, BLACK);
-                canvas.arrow((a, b), (b, b), 2.0, BLACK);
             }
         }
     }

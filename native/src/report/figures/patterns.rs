@@ -11,8 +11,8 @@ use crate::report::sheet::{Panel, Sheet, wrap};
 /// A prototype or cluster and its best patches.
 #[derive(Clone, Debug)]
 pub struct Pattern<'a> {
-    /// Its number.
-    pub prototype: usize,
+    /// What it is called, such as "prototype 3".
+    pub name: String,
     /// The share of all patches that belong to it, 0 to 1.
     pub share: f64,
     /// The share of its patches with its most frequent label, 0 to 1, where labels are known.
@@ -60,7 +60,7 @@ pub fn context_tile(image: &RgbImage, grid: (usize, usize), patch: (usize, usize
 /// Draws a block of tiles for each pattern, `tiles_per_row` wide, and `blocks_per_row` blocks beside each other.
 pub fn patterns(patterns: &[Pattern], tiles_per_row: usize, blocks_per_row: usize) -> RgbImage {
     let panels = patterns.iter().map(|pattern| {
-        let (name, numbers) = (format!("prototype {}", pattern.prototype), numbers(pattern));
+        let (name, numbers) = (&pattern.name, numbers(pattern));
         let block = block(pattern.tiles, tiles_per_row);
         let title = format!("{name} · {numbers}");
         // Numbers that do not fit behind the name go below the tiles.

@@ -109,7 +109,7 @@ fn tiles_show_a_patch_in_its_context() {
     let corner = patch(0, 0);
     assert_eq!([(0, 0), (44, 0), (0, 44), (30, 87)].map(|(x, y)| corner.pixel(x, y)), [EMPTY; 4]);
     assert_eq!([corner.pixel(44, 44), corner.pixel(87, 87)], [red, blue]);
-    let pattern = Pattern { prototype: 3, share: 0.042, purity: Some(0.87), tiles: &[inner, corner] };
+    let pattern = Pattern { name: "prototype 3".to_owned(), share: 0.042, purity: Some(0.87), tiles: &[inner, corner] };
     // The numbers have no room above two tiles, and go below.
     assert_eq!(patterns(&[pattern], 6, 2).height(), patterns(&[], 6, 2).height() + 20 + 6 + 88 + 6 + 16);
 }
@@ -150,7 +150,7 @@ fn any_input_is_drawn() {
             correspond(image, &plain(9, 9), points.as_flattened(), color);
         }
         let tiles = [0, 4, usize::MAX].map(|window| context_tile(image, (rows, columns), (rows, 0), window));
-        let pattern = Pattern { prototype: usize::MAX, share: f64::NAN, purity: Some(f64::INFINITY), tiles: &tiles };
+        let pattern = Pattern { name: "x".repeat(99), share: f64::NAN, purity: Some(f64::INFINITY), tiles: &tiles };
         patterns(&[pattern.clone(), Pattern { tiles: &[], ..pattern }], 0, 0);
     }
 }
