@@ -192,6 +192,26 @@ fn exports_hold_what_was_asked_for() {
     assert!(message.contains("patches of 8"), "{message}");
 }
 
+/// LayerScale, SwiGLU and registers can be trained, and what comes of it is a file like DINOv2's.
+#[test]
+fn the_architecture_of_dinov2_is_trained_and_looked_at() {
+    let out = folder();
+    let run = out.path().join("run");
+    let options = ["ffn_layer=swiglu", "layerscale=1e-5", "num_register_tokens=2"].map(|o| format!("--set=model.{o}"));
+    let options: Vec<&str> = options.iter().map(String::as_str).chain(["--set=optim.epochs=1"]).collect();
+    succeed(tiny(&run, "builtin:val", &options));
+    let teacher = fs::read(run.join("teacher.safetensors")).expect("the teacher");
+    let (weights, _) = from_safetensors(&teacher).expect("a sound file");
+    // Two thirds of 64, in steps of eight, twice for the gate.
+    assert_eq!(weights["blocks.0.mlp.fc1.weight"].shape, [2 * 48, 16]);
+    assert_eq!((&weights["reg_token"].shape[..], &weights["pos_embed"].shape[..]), (&[1, 2, 16][..], &[1, 16, 16][..]));
+    assert!(weights["blocks.1.ls2.gamma"].values.iter().any(|gamma| *gamma != 1e-5), "gains are learned");
+    let mut attention = ibot();
+    attention.args(["attention", "builtin:val#0", "--device=cpu", "--model"]).arg(&run).arg("--out").arg(out.path());
+    let printed = succeed(attention);
+    assert!(printed.contains("LayerScale, SwiGLU, 2 registers"), "{printed}");
+}
+
 #[test]
 fn weights_of_a_file_start_a_run() {
     let out = folder();

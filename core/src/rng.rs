@@ -10,7 +10,7 @@ pub enum Purpose {
     Init,
     /// The order of the images in an epoch.
     Order,
-    /// Crops and colour augmentations.
+    /// Crops and color augmentations.
     Augment,
     /// Masked-patch patterns.
     Mask,

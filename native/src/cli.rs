@@ -42,7 +42,7 @@ enum Command {
     Similar(SimilarArgs),
     /// Draw which patches of two images belong together; score them by ground truth.
     Correspond(CorrespondArgs),
-    /// Draw patch tokens as colours, by their principal components.
+    /// Draw patch tokens as colors, by their principal components.
     Pca(PcaArgs),
     /// Draw what each prototype of the online tokenizer stands for (paper figure 4).
     Patterns(PatternsArgs),

@@ -11,7 +11,7 @@ use ibot_core::weights::{self, ModelHeader, Precision, to_safetensors};
 
 use crate::device::{self, DeviceChoice};
 use crate::files::write_atomically;
-use crate::model::{ModelArgs, read_checkpoint};
+use crate::model::{Source, USUAL_RESIZE, WeightArgs};
 
 /// What `ibot export --help` says beyond its options.
 pub const HELP: &str = "\
@@ -29,7 +29,7 @@ onnx         opset 17, free batch, fixed image size; input `image` [batch, 3, H,
 #[command(after_help = HELP)]
 pub struct ExportArgs {
     #[command(flatten)]
-    model: ModelArgs,
+    weights: WeightArgs,
     /// Format of the file
     #[arg(long)]
     to: Format,
@@ -85,10 +85,8 @@ pub fn run(args: &ExportArgs) -> Result<()> {
 
 fn safetensors(args: &ExportArgs) -> Result<Vec<u8>> {
     let device = device::select(DeviceChoice::Cpu)?.device;
-    let file = args.model.file(args.head);
-    let checkpoint = read_checkpoint(&file, args.model.key.as_deref())?;
+    let Source { file, checkpoint, vit: own } = args.weights.read(args.head)?;
     let place = || format!("model {}", file.display());
-    let own = checkpoint.vit(args.model.heads).with_context(place)?;
     let image_size = match args.size {
         Some(ImageSize(width, height)) => {
             ensure!(width == height, "timm's position embeddings are square: --size takes one number here");
@@ -102,7 +100,7 @@ fn safetensors(args: &ExportArgs) -> Result<Vec<u8>> {
         None => own.image_size,
     };
     let vit = VitConfig { image_size, mask_token: args.head && own.mask_token, ..own };
-    let partial = args.model.allow_partial;
+    let partial = args.weights.allow_partial;
     let (weights, report) = if args.head {
         let (network, report) = checkpoint.network(&vit, partial, &device).with_context(place)?;
         (block_on(weights::timm(&network.backbone, Some(&network.head)))?, report)
@@ -112,7 +110,7 @@ fn safetensors(args: &ExportArgs) -> Result<Vec<u8>> {
     };
     println!("model   {}: {report}", file.display());
     let (eval_resize, step) =
-        checkpoint.header.as_ref().map_or((256.0 / 224.0, 0), |header| (header.eval_resize, header.step));
+        checkpoint.header.as_ref().map_or((USUAL_RESIZE, 0), |header| (header.eval_resize, header.step));
     let precision = if args.f16 { Precision::F16 } else { Precision::F32 };
     Ok(to_safetensors(&weights, ModelHeader { vit, eval_resize, step }.to_metadata()?, precision)?)
 }
@@ -122,9 +120,11 @@ fn onnx(args: &ExportArgs) -> Result<Vec<u8>> {
         bail!("--head and --f16 are for --to safetensors: the ONNX model is the backbone in 32 bits");
     }
     let device = device::select(DeviceChoice::Cpu)?.device;
-    let (model, line) = args.model.open(&device)?;
-    println!("{line}");
-    let ImageSize(width, height) = args.size.unwrap_or(ImageSize(model.vit.image_size, model.vit.image_size));
-    let weights = block_on(weights::read(&model.backbone))?;
-    Ok(onnx::backbone(&weights, &model.vit, width, height)?)
+    let Source { file, checkpoint, vit } = args.weights.read(false)?;
+    let vit = VitConfig { mask_token: false, ..vit };
+    let loaded = checkpoint.backbone(&vit, args.weights.allow_partial, &device);
+    let (backbone, report) = loaded.with_context(|| format!("model {}", file.display()))?;
+    println!("model   {}: {report}", file.display());
+    let ImageSize(width, height) = args.size.unwrap_or(ImageSize(vit.image_size, vit.image_size));
+    Ok(onnx::backbone(&block_on(weights::read(&backbone))?, &vit, width, height)?)
 }

@@ -64,7 +64,7 @@ pub fn run(args: &KnnArgs) -> Result<()> {
     let val = Dataset::open(&args.val)?;
     let split = Split::of_two(&train, &val, args.bank.unwrap_or(usize::MAX), args.queries.unwrap_or(usize::MAX))?;
     let selected = device::select(args.device)?;
-    let model = match args.model.model.as_os_str() == "pixels" {
+    let model = match args.model.path().as_os_str() == "pixels" {
         true => None,
         false => Some(args.model.open(&selected.device)?),
     };

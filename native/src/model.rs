@@ -18,11 +18,11 @@ pub const TEACHER_FILE: &str = "teacher.safetensors";
 /// Name of the newest whole state in a run's folder.
 pub const CHECKPOINT_FILE: &str = "checkpoints/last.safetensors";
 /// Resize before an evaluation's central crop, over the crop's side, for networks of others: 256 over 224.
-const USUAL_RESIZE: f64 = 256.0 / 224.0;
+pub const USUAL_RESIZE: f64 = 256.0 / 224.0;
 
-/// Which network a command uses.
+/// Which weights a command uses.
 #[derive(Clone, Debug, Args)]
-pub struct ModelArgs {
+pub struct WeightArgs {
     /// Folder of a run, a .safetensors (ours, timm's or DINOv2's names) or a .pth (iBOT, DINO, DINOv2)
     #[arg(long, value_name = "PATH")]
     pub model: PathBuf,
@@ -35,9 +35,16 @@ pub struct ModelArgs {
     /// Leave at random what the file lacks
     #[arg(long)]
     pub allow_partial: bool,
+}
+
+/// Which network a command looks at.
+#[derive(Clone, Debug, Args)]
+pub struct ModelArgs {
+    #[command(flatten)]
+    weights: WeightArgs,
     /// Random weights in place of the file's: the yardstick of what was learned
     #[arg(long)]
-    pub untrained: bool,
+    untrained: bool,
 }
 
 /// A backbone to evaluate.
@@ -50,6 +57,16 @@ pub struct Model {
     pub eval_resize: f64,
 }
 
+/// A file of weights.
+pub struct Source {
+    /// The file.
+    pub file: PathBuf,
+    /// Its tensors.
+    pub checkpoint: Checkpoint,
+    /// The backbone that they make.
+    pub vit: VitConfig,
+}
+
 /// A network with its projection head.
 pub struct HeadedModel {
     /// Backbone and head.
@@ -58,16 +75,38 @@ pub struct HeadedModel {
     pub vit: VitConfig,
 }
 
+impl WeightArgs {
+    /// The file's tensors and the backbone that they make; of a run its teacher's backbone, or with `head` its
+    /// checkpoint.
+    ///
+    /// # Errors
+    /// If there is no such file, it cannot be read, or it holds no vision transformer.
+    pub fn read(&self, head: bool) -> Result<Source> {
+        let file = match self.model.is_dir() {
+            true if head || self.key.is_some() => self.model.join(CHECKPOINT_FILE),
+            true => self.model.join(TEACHER_FILE),
+            false => self.model.clone(),
+        };
+        let checkpoint = read_checkpoint(&file, self.key.as_deref())?;
+        let vit = checkpoint.vit(self.heads).with_context(|| format!("model {}", file.display()))?;
+        Ok(Source { file, checkpoint, vit })
+    }
+}
+
 impl ModelArgs {
+    /// What was given as `--model`.
+    pub fn path(&self) -> &Path {
+        &self.weights.model
+    }
+
     /// The backbone in the file, and a line on how it was loaded.
     ///
     /// # Errors
     /// If there is no such file, it cannot be read, or it holds no vision transformer.
     pub fn open(&self, device: &Device) -> Result<(Model, String)> {
-        let file = self.file(false);
-        let (checkpoint, vit) = self.read(&file)?;
+        let Source { file, checkpoint, vit } = self.weights.read(false)?;
         let vit = VitConfig { mask_token: false, ..vit };
-        let loaded = checkpoint.backbone(&vit, self.allow_partial, device);
+        let loaded = checkpoint.backbone(&vit, self.weights.allow_partial, device);
         let (mut backbone, report) = loaded.with_context(|| format!("model {}", file.display()))?;
         if self.untrained {
             backbone = vit.init(device, &mut stream(0, Purpose::Init, 0, 0));
@@ -81,29 +120,13 @@ impl ModelArgs {
     /// # Errors
     /// As [`Self::open`], and if there is no iBOT head.
     pub fn open_with_head(&self, device: &Device) -> Result<(HeadedModel, String)> {
-        let file = self.file(true);
-        let (checkpoint, vit) = self.read(&file)?;
-        let loaded = checkpoint.network(&vit, self.allow_partial, device);
+        let Source { file, checkpoint, vit } = self.weights.read(true)?;
+        let loaded = checkpoint.network(&vit, self.weights.allow_partial, device);
         let (mut network, report) = loaded.with_context(|| format!("model {}", file.display()))?;
         if self.untrained {
             network = Network::init(&vit, &checkpoint.head()?, device, &mut stream(0, Purpose::Init, 0, 0));
         }
         Ok((HeadedModel { network, vit }, self.line(&file, &report)))
-    }
-
-    fn read(&self, file: &Path) -> Result<(Checkpoint, VitConfig)> {
-        let checkpoint = read_checkpoint(file, self.key.as_deref())?;
-        let vit = checkpoint.vit(self.heads).with_context(|| format!("model {}", file.display()))?;
-        Ok((checkpoint, vit))
-    }
-
-    /// The file to read: of a run its teacher's backbone, or its checkpoint if that is not enough.
-    pub fn file(&self, head: bool) -> PathBuf {
-        match self.model.is_dir() {
-            true if head || self.key.is_some() => self.model.join(CHECKPOINT_FILE),
-            true => self.model.join(TEACHER_FILE),
-            false => self.model.clone(),
-        }
     }
 
     fn line(&self, file: &Path, report: &LoadReport) -> String {

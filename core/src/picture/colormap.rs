@@ -1,7 +1,7 @@
-//! Colours for numbers and for kinds.
+//! Colors for numbers and for kinds.
 
-/// A scale of colours from low to high. All but [`ColorScale::Turbo`] rise evenly in lightness, so they keep their
-/// order in greyscale and for colour-blind readers.
+/// A scale of colors from low to high. All but [`ColorScale::Turbo`] rise evenly in lightness, so they keep their
+/// order in grayscale and for color-blind readers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ColorScale {
     /// Purple, green, yellow.
@@ -13,14 +13,14 @@ pub enum ColorScale {
     Magma,
     /// Blue, purple, orange, yellow.
     Plasma,
-    /// Blue, grey, yellow: the same to readers who do not see red and green apart.
+    /// Blue, gray, yellow: the same to readers who do not see red and green apart.
     Cividis,
-    /// The rainbow. Most colours that can be told apart, for marks that only need to be found again.
+    /// The rainbow. Most colors that can be told apart, for marks that only need to be found again.
     Turbo,
 }
 
 impl ColorScale {
-    /// The colour at `position`, 0 (low) to 1 (high); beyond an end, that of the end, and the low one for what is not a
+    /// The color at `position`, 0 (low) to 1 (high); beyond an end, that of the end, and the low one for what is not a
     /// number.
     pub fn color(self, position: f32) -> [u8; 3] {
         let gradient = match self {
@@ -36,8 +36,8 @@ impl ColorScale {
     }
 }
 
-/// Colours of kinds. The first seven are Okabe and Ito's, which colour-blind readers tell apart; each further one is the
-/// one of 4913 evenly spread RGB colours that is furthest from those before it (in OKLab, with less weight as seen
+/// Colors of kinds. The first seven are Okabe and Ito's, which color-blind readers tell apart; each further one is the
+/// one of 4913 evenly spread RGB colors that is furthest from those before it (in OKLab, with less weight as seen
 /// without the long- or the medium-wave cones).
 pub const PALETTE: [[u8; 3]; 24] = [
     [230, 159, 0],
@@ -66,7 +66,7 @@ pub const PALETTE: [[u8; 3]; 24] = [
     [150, 15, 0],
 ];
 
-/// The colour of kind `index`. After the last one they repeat.
+/// The color of kind `index`. After the last one they repeat.
 pub fn category(index: usize) -> [u8; 3] {
     PALETTE[index % PALETTE.len()]
 }
@@ -98,12 +98,12 @@ mod tests {
     }
 
     #[test]
-    fn mixing_goes_from_one_colour_to_the_other() {
+    fn mixing_goes_from_one_color_to_the_other() {
         let shares = [-1.0, 0.0, 0.25, 1.0, 2.0, f32::NAN];
         assert_eq!(shares.map(|alpha| mix([100; 3], [200; 3], alpha)[0]), [100, 100, 125, 200, 200, 100]);
     }
 
-    /// OKLab coordinates of a colour after `vision`, a matrix on linear RGB.
+    /// OKLab coordinates of a color after `vision`, a matrix on linear RGB.
     fn oklab(color: [u8; 3], vision: [[f64; 3]; 3]) -> [f64; 3] {
         let rgb = color.map(|channel| (f64::from(channel) / 255.0 + 0.055) / 1.055).map(|v| v.powf(2.4));
         let times = |matrix: [[f64; 3]; 3], v: [f64; 3]| matrix.map(|row| row.iter().zip(v).map(|(a, b)| a * b).sum());

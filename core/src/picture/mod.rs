@@ -1,4 +1,4 @@
-//! Values of patches as pictures: heatmaps, label maps, masks and colour maps laid over the image they belong to.
+//! Values of patches as pictures: heatmaps, label maps, masks and color maps laid over the image they belong to.
 //!
 //! Everything here is a pure function of images and [`PatchGrid`]s. Text, axes and files are left to what shows the
 //! pictures.
@@ -13,4 +13,4 @@ pub use colormap::ColorScale;
 pub use overlay::{Heatmap, Labels, Mask};
 pub use patches::{PatchGrid, PatchGridError, Rect};
 pub use range::Range;
-pub use resize::{Interpolation, grey, resize};
+pub use resize::{Interpolation, gray, resize};

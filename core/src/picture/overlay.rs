@@ -11,16 +11,16 @@ use super::range::Range;
 use super::resize::{Interpolation, resample};
 use crate::image::RgbImage;
 
-/// How numbers become colours over an image.
+/// How numbers become colors over an image.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Heatmap {
     /// The values at the ends of the scale.
     pub range: Range,
-    /// The colours in between.
+    /// The colors in between.
     pub scale: ColorScale,
     /// What is seen between the centres of patches.
     pub interpolation: Interpolation,
-    /// Opacity of the colours, 0 to 1.
+    /// Opacity of the colors, 0 to 1.
     pub alpha: f32,
 }
 
@@ -65,11 +65,11 @@ fn spread(values: &[Option<f32>], (rows, columns): (usize, usize)) -> Vec<Option
 /// How a label map is laid over an image.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Labels {
-    /// Opacity of the parts' colours, 0 to 1.
+    /// Opacity of the parts' colors, 0 to 1.
     pub alpha: f32,
-    /// The label that stays without colour, such as the background.
+    /// The label that stays without color, such as the background.
     pub unpainted: Option<usize>,
-    /// The colour of the lines between parts.
+    /// The color of the lines between parts.
     pub boundary: [u8; 3],
 }
 
@@ -80,7 +80,7 @@ impl Default for Labels {
 }
 
 impl Labels {
-    /// Colours each part by its label ([`category`]) and draws the boundaries between parts.
+    /// Colors each part by its label ([`category`]) and draws the boundaries between parts.
     pub fn draw(&self, image: &RgbImage, labels: PatchGrid<usize>) -> RgbImage {
         let size = (image.width(), image.height());
         let on_boundary = boundaries(size, |x, y| *labels.at((x, y), size));
@@ -95,7 +95,7 @@ impl Labels {
 /// How a set of patches is shown on an image.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Mask {
-    /// The colour of its contour and of the tint inside.
+    /// The color of its contour and of the tint inside.
     pub color: [u8; 3],
     /// Opacity of the tint, 0 to 1.
     pub alpha: f32,
@@ -116,7 +116,7 @@ impl Mask {
     }
 }
 
-/// Colours of patches at the size of an image: three components (red, green, blue, 0 to 1) a patch, as from a principal
+/// Colors of patches at the size of an image: three components (red, green, blue, 0 to 1) a patch, as from a principal
 /// component analysis. Patches outside of `foreground`, and those with a component that is not a number, become
 /// `background`.
 pub fn rgb_map(
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_patch_takes_its_colour_over_its_pixels_and_no_others() {
+    fn a_patch_takes_its_color_over_its_pixels_and_no_others() {
         let values = PatchGrid::new(2, 3, &[0.0, 0.5, 1.0, f32::NAN, 1.0, 0.0]).expect("six");
         let drawn = heatmap(Interpolation::Nearest, 1.0).draw(&plain(7, 5), values);
         let color = |position: f32| ColorScale::Viridis.color(position);
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn colour_maps_keep_components_and_mask_the_background() {
+    fn color_maps_keep_components_and_mask_the_background() {
         let colors = [[0.0, 0.5, 1.0], [1.0, 2.0, -1.0], [f32::NAN, 0.0, 0.0], [0.2; 3]];
         let (colors, seen) = (PatchGrid::new(1, 4, &colors).expect("4"), [true, true, true, false]);
         let foreground = PatchGrid::new(1, 4, &seen).expect("4");

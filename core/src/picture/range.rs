@@ -1,4 +1,4 @@
-//! Which values the two ends of a colour scale stand for.
+//! Which values the two ends of a color scale stand for.
 
 /// The values at the two ends of a scale.
 #[derive(Clone, Copy, Debug, PartialEq)]

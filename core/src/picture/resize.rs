@@ -9,7 +9,7 @@ use crate::image::RgbImage;
 /// What is seen between pixels, or between patches, that are drawn larger than they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Interpolation {
-    /// Each stays a box of one colour.
+    /// Each stays a box of one color.
     #[default]
     Nearest,
     /// Smooth transitions (bicubic, Catmull-Rom).
@@ -57,8 +57,8 @@ pub(super) fn resample<P: InnerPixel + PixelTrait + Default + Copy + std::fmt::D
     Some(target.pixels().to_vec())
 }
 
-/// The image without its colours (luma of Rec. 601), so that the colours laid on it are the only ones.
-pub fn grey(image: &RgbImage) -> RgbImage {
+/// The image without its colors (luma of Rec. 601), so that the colors laid on it are the only ones.
+pub fn gray(image: &RgbImage) -> RgbImage {
     RgbImage::from_fn(image.width(), image.height(), |x, y| {
         let [r, g, b] = image.pixel(x, y).map(u32::from);
         [((299 * r + 587 * g + 114 * b + 500) / 1000) as u8; 3]
@@ -102,8 +102,8 @@ mod tests {
     }
 
     #[test]
-    fn grey_is_luma() {
-        let color = |c: [u8; 3]| grey(&RgbImage::from_fn(1, 1, |_, _| c)).pixel(0, 0)[0];
+    fn gray_is_luma() {
+        let color = |c: [u8; 3]| gray(&RgbImage::from_fn(1, 1, |_, _| c)).pixel(0, 0)[0];
         assert_eq!(
             [color([255, 255, 255]), color([255, 0, 0]), color([0, 255, 0]), color([0, 0, 255])],
             [255, 76, 150, 29]

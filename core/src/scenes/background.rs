@@ -1,4 +1,4 @@
-//! What lies behind the object: a plain colour, a gradient or soft clouds, the same at any resolution.
+//! What lies behind the object: a plain color, a gradient or soft clouds, the same at any resolution.
 //!
 //! Nothing here has an outline: a background that could be told from others by its pattern would be an easier thing to
 //! learn than the object before it.
@@ -38,7 +38,7 @@ impl Background {
         Self { tones, pattern, slope: [cos * steepness, sin * steepness] }
     }
 
-    /// The colour at a point of the unit square.
+    /// The color at a point of the unit square.
     pub fn color(&self, [x, y]: Point) -> Rgb {
         let share = match &self.pattern {
             Pattern::Flat => 0.0,

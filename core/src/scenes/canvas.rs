@@ -93,7 +93,7 @@ pub(super) struct Canvas {
 }
 
 impl Canvas {
-    /// A canvas of `size * size` pixels, filled by asking for the colour at points of the unit square.
+    /// A canvas of `size * size` pixels, filled by asking for the color at points of the unit square.
     pub fn new(size: usize, mut color: impl FnMut(Point) -> Rgb) -> Self {
         let at = |pixel: usize| (pixel as f32 + 0.5) / size as f32;
         let colors = (0..size * size).map(|i| color([at(i % size), at(i / size)])).collect();

@@ -1,7 +1,7 @@
 //! The `builtin` dataset: small scenes made on the fly, so that the first run needs no download.
 //!
 //! Every scene shows one object of ten classes, composed of named parts, where such objects are at home. The class shows
-//! in shapes and in pale typical colours; light, haze, place, size, tilt, proportions and all other colours are drawn
+//! in shapes and in pale typical colors; light, haze, place, size, tilt, proportions and all other colors are drawn
 //! at random and outweigh it, as they do in photographs. A network that has learned nothing sees mostly those.
 //!
 //! ```

@@ -29,7 +29,7 @@ parts! {
     Whisker "whisker",
 }
 
-/// One shape in one colour.
+/// One shape in one color.
 pub(super) struct Piece {
     pub part: Part,
     pub paint: Rgb,
@@ -61,7 +61,7 @@ impl Pen<'_> {
     }
 }
 
-/// Draws an object with main, second, accent and detail colour.
+/// Draws an object with main, second, accent and detail color.
 type Drawing = fn(&mut Pen, [Rgb; 4]);
 
 /// The drawings in the order of [`CLASSES`].

@@ -1,11 +1,11 @@
-//! Colours of a scene: those typical of its class, seen in a random light that hides them from a plain comparison of
+//! Colors of a scene: those typical of its class, seen in a random light that hides them from a plain comparison of
 //! pixels.
 
 use rand::RngExt;
 
 use crate::rng::Rng;
 
-/// The [`contrast`] from which two colours next to each other are easy to tell apart.
+/// The [`contrast`] from which two colors next to each other are easy to tell apart.
 const CLEAR: f32 = 0.3;
 
 /// Red, green and blue in `0..=1`, as stored (no gamma).
@@ -31,11 +31,11 @@ const TYPICAL: [Typical; 10] = [
     Typical { backdrop: [0.97, 0.3, 0.85], main: [0.08, 0.3, 0.35] }, // a brown cat in a warm room
 ];
 
-/// The colours one scene is painted with.
+/// The colors one scene is painted with.
 pub(super) struct Palette {
     /// The two neighbouring tones of the background.
     pub backdrop: [Rgb; 2],
-    /// Main, second, accent and detail colour of the object; each stands out from the ones before it.
+    /// Main, second, accent and detail color of the object; each stands out from the ones before it.
     pub paints: [Rgb; 4],
 }
 
@@ -58,7 +58,7 @@ impl Palette {
     }
 }
 
-/// A colour near the given hue, saturation and value.
+/// A color near the given hue, saturation and value.
 fn about([hue, saturation, value]: [f32; 3], rng: &mut Rng) -> Rgb {
     let mut near = |v: f32, by: f32| v + rng.random_range(-by..by);
     let (hue, saturation, value) = (near(hue, 0.05), near(saturation, 0.15), near(value, 0.2));
@@ -69,7 +69,7 @@ fn about([hue, saturation, value]: [f32; 3], rng: &mut Rng) -> Rgb {
 struct Light {
     gain: [f32; 3],
     contrast: f32,
-    /// Share of every colour that the haze leaves; the rest is its gray.
+    /// Share of every color that the haze leaves; the rest is its gray.
     clarity: f32,
 }
 
@@ -80,7 +80,7 @@ impl Light {
         Self { gain, contrast: rng.random_range(0.6..1.2), clarity: rng.random_range(0.15..0.4) }
     }
 
-    /// A colour in this light.
+    /// A color in this light.
     fn on(&self, color: Rgb) -> Rgb {
         let gray = [0.3 * color[0] + 0.59 * color[1] + 0.11 * color[2]; 3];
         let hazy = mix(gray, color, self.clarity);
@@ -93,7 +93,7 @@ pub(super) fn mix(a: Rgb, b: Rgb, t: f32) -> Rgb {
     [0, 1, 2].map(|i| a[i] + (b[i] - a[i]) * t)
 }
 
-/// A colour fit for an object part: saturated, or now and then nearly white or black.
+/// A color fit for an object part: saturated, or now and then nearly white or black.
 pub(super) fn vivid(rng: &mut Rng) -> Rgb {
     let hue = rng.random();
     match rng.random_range(0..10) {
@@ -103,7 +103,7 @@ pub(super) fn vivid(rng: &mut Rng) -> Rgb {
     }
 }
 
-/// A random colour that stands out from the colours in `seen`: the first good one of a few, or the best of them.
+/// A random color that stands out from the colors in `seen`: the first good one of a few, or the best of them.
 ///
 /// Taking the best straight away would paint nearly everything black or white.
 fn contrasting(rng: &mut Rng, seen: &[Rgb]) -> Rgb {
@@ -121,7 +121,7 @@ fn contrasting(rng: &mut Rng, seen: &[Rgb]) -> Rgb {
     best
 }
 
-/// Squared distance of two colours; lightness weighs more than hue, as it does for the eye.
+/// Squared distance of two colors; lightness weighs more than hue, as it does for the eye.
 fn contrast(a: Rgb, b: Rgb) -> f32 {
     let [r, g, b] = [0, 1, 2].map(|i| a[i] - b[i]);
     let light = 0.3 * r + 0.59 * g + 0.11 * b;

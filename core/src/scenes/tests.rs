@@ -1,4 +1,4 @@
-//! What the dataset promises: the same scenes everywhere, visible parts, and classes that colour does not give away.
+//! What the dataset promises: the same scenes everywhere, visible parts, and classes that color does not give away.
 
 use std::collections::HashSet;
 
@@ -94,7 +94,7 @@ fn part_masks_agree_at_two_sizes() {
 fn masked_pixels_differ_from_the_background() {
     for index in 0..20 {
         let scene = scene(Split::Val, index, SIZE);
-        // Sums of colour and pixel counts over the background and over the object.
+        // Sums of color and pixel counts over the background and over the object.
         let mut sums = [[0.0; 4]; 2];
         for (pixel, &part) in scene.image.pixels().chunks_exact(3).zip(&scene.parts) {
             let sum = &mut sums[usize::from(part > 0)];

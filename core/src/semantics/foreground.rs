@@ -1,4 +1,4 @@
-//! Patch tokens as colours: the two-stage principal components by which DINOv2 shows that parts of like objects have
+//! Patch tokens as colors: the two-stage principal components by which DINOv2 shows that parts of like objects have
 //! like features.
 //!
 //! The first component over all patches of all images separates foreground from background. The first three components
@@ -11,7 +11,7 @@ use super::rows::Rows;
 /// Share of values at each end of a channel that are clipped, so that single patches do not take the whole range.
 const CLIPPED: f64 = 0.01;
 
-/// Colours of the patches of one image.
+/// Colors of the patches of one image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PatchColors {
     /// Red, green and blue of each patch in 0..=1, row-major; the background is black.
@@ -20,7 +20,7 @@ pub struct PatchColors {
     pub foreground: Vec<bool>,
 }
 
-/// Colours of several images that share one scale.
+/// Colors of several images that share one scale.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ForegroundColors {
     /// The images in order.
@@ -31,7 +31,7 @@ pub struct ForegroundColors {
     pub foreground: Pca,
 }
 
-/// Colours the foreground of `grids`, all images together.
+/// Colors the foreground of `grids`, all images together.
 ///
 /// Of the two sides of the first component, the foreground is the one with the smaller share of patches at the border
 /// of their image; if the shares are equal, the positive one. A patch is foreground if it lies on that side by more
@@ -61,7 +61,7 @@ pub fn foreground_colors(grids: &[TokenGrid], threshold: f64) -> Result<Foregrou
     Ok(ForegroundColors { images: images.collect(), all, foreground })
 }
 
-/// Colours from the first three of `channels` values of each row: each channel is scaled to 0..=1 from its 1st to its
+/// Colors from the first three of `channels` values of each row: each channel is scaled to 0..=1 from its 1st to its
 /// 99th percentile. A channel that is missing or constant is 0.5.
 pub fn rgb(values: &[f32], channels: usize) -> Vec<[f32; 3]> {
     let mut colors = vec![[0.5; 3]; values.len() / channels.max(1)];
@@ -123,7 +123,7 @@ mod tests {
             let colors = parts.map(|i| found.images[0].rgb[i]);
             assert_eq!(colors, [[0.0, 0.0, 0.5], [1.0, 0.0, 0.5], [0.0, 1.0, 0.5], [1.0, 1.0, 0.5]]);
             assert_eq!(found.images[0].rgb[0], [0.0; 3]);
-            assert_eq!(found.images[1].rgb[5], colors[0], "like parts have like colours in all images");
+            assert_eq!(found.images[1].rgb[5], colors[0], "like parts have like colors in all images");
             assert_eq!(found.foreground.count(), 2);
         }
     }

@@ -53,7 +53,7 @@ impl Pca {
     /// The `count` principal components of `rows`, fewer where the rows vary in fewer directions.
     ///
     /// The covariance divides by the number of rows. A component's sign is such that its element of largest magnitude
-    /// is positive, so that colours made from projections do not flip between runs.
+    /// is positive, so that colors made from projections do not flip between runs.
     ///
     /// # Errors
     /// If `count` is 0 or all rows are equal.

@@ -14,7 +14,7 @@ pub struct Pfm {
 /// Why bytes are not a grayscale float map.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum PfmError {
-    /// A colour map.
+    /// A color map.
     #[error("this float map has three channels (`PF`): a disparity map has one (`Pf`)")]
     Color,
     /// Another format, or a damaged header.
@@ -36,7 +36,7 @@ pub enum PfmError {
 /// ignored. Pixels without disparity are infinite in the Middlebury sets.
 ///
 /// # Errors
-/// If the header is damaged, the map has colours, or pixels are missing or left over.
+/// If the header is damaged, the map has colors, or pixels are missing or left over.
 pub fn parse_pfm(bytes: &[u8]) -> Result<Pfm, PfmError> {
     let (magic, rest) = word(bytes).ok_or(PfmError::Header)?;
     match magic {

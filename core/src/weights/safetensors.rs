@@ -133,6 +133,22 @@ mod tests {
     }
 
     #[test]
+    fn all_floats_are_cast_and_integers_refused() {
+        let read = |dtype, bytes: &[u8]| {
+            let view = TensorView::new(dtype, vec![2], bytes).expect("two numbers");
+            let file = safetensors::serialize([("a", view)], None).expect("a sound tensor");
+            read_casting(&file, |_| true).map(|(weights, _, cast)| (weights["a"].values.clone(), cast))
+        };
+        let bytes: Vec<u8> = [1.5, -3.0].into_iter().flat_map(|v| bf16::from_f32(v).to_le_bytes()).collect();
+        let (values, cast) = read(Dtype::BF16, &bytes).expect("floats");
+        assert_eq!((values, &cast["bfloat16"][..]), (vec![1.5, -3.0], &["a".to_owned()][..]));
+        let bytes: Vec<u8> = [0.1f64, -7.0].into_iter().flat_map(f64::to_le_bytes).collect();
+        let (values, cast) = read(Dtype::F64, &bytes).expect("floats");
+        assert_eq!((values, cast.contains_key("float64")), (vec![0.1f32, -7.0], true));
+        assert!(matches!(read(Dtype::I32, &[0; 8]), Err(FileError::Dtype { name, .. }) if name == "a"));
+    }
+
+    #[test]
     fn truncated_files_are_errors() {
         let bytes = to_safetensors(&weights(vec![1.0; 4]), HashMap::new(), Precision::F32).expect("sound weights");
         for end in 0..bytes.len() {

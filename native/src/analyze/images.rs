@@ -127,7 +127,7 @@ pub fn load_file(path: &Path) -> Result<RgbImage> {
     decode(&bytes).with_context(|| format!("image {}", path.display()))
 }
 
-/// The label that a pixel of a label picture stands for: its gray value, or a number for its colour.
+/// The label that a pixel of a label picture stands for: its gray value, or a number for its color.
 fn label_of([red, green, blue]: &[u8; 3]) -> usize {
     if red == green && green == blue {
         usize::from(*red)

@@ -65,7 +65,7 @@ impl TokenArgs {
 
     fn output(&self, command: &str) -> Result<Output> {
         let folder = self.out.clone().unwrap_or_else(|| PathBuf::from("out").join(command));
-        Output::create(folder, &self.model.model.display().to_string())
+        Output::create(folder, &self.model.path().display().to_string())
     }
 }
 

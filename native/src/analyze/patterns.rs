@@ -60,7 +60,7 @@ pub struct PatternsArgs {
     /// Side of the context around a patch, in patches
     #[arg(long, default_value_t = 5)]
     context: usize,
-    /// Folder of label pictures (.png of the image's name): gray values or colours are parts, black is none
+    /// Folder of label pictures (.png of the image's name): gray values or colors are parts, black is none
     #[arg(long, value_name = "FOLDER")]
     labels: Option<PathBuf>,
     /// Most images, spread evenly over the data

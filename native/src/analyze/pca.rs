@@ -1,4 +1,4 @@
-//! `ibot pca`: patch tokens as colours.
+//! `ibot pca`: patch tokens as colors.
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -19,8 +19,8 @@ Examples:
   ibot pca horses/ --limit 8 --foreground --model vit_small.safetensors
 
 Outputs  pca.png: each image above its patches, whose first three principal components, of all images together, are
-         red, green and blue: parts that are alike have the same colour in all images; pca.json.
-         With --foreground, as in DINOv2, the first component separates object and background, and the colours are the
+         red, green and blue: parts that are alike have the same color in all images; pca.json.
+         With --foreground, as in DINOv2, the first component separates object and background, and the colors are the
          components of the objects alone.";
 
 /// Options of `ibot pca`.
@@ -32,7 +32,7 @@ pub struct PcaArgs {
     images: Vec<String>,
     #[command(flatten)]
     tokens: TokenArgs,
-    /// Colour the foreground alone: patches above THRESHOLD standard deviations of the first component
+    /// Color the foreground alone: patches above THRESHOLD standard deviations of the first component
     #[arg(long, value_name = "THRESHOLD", num_args = 0..=1, default_missing_value = "0", allow_negative_numbers = true)]
     foreground: Option<f64>,
     /// Images beside each other
@@ -86,7 +86,7 @@ pub fn run(args: &PcaArgs) -> Result<()> {
     output.numbers("pca.json", json!({ "variance_shares": shares, "images": numbers.collect::<Vec<_>>() }))
 }
 
-/// Colours of all patches on one scale.
+/// Colors of all patches on one scale.
 fn joint(grids: &[TokenGrid]) -> Result<(Vec<PatchColors>, Pca)> {
     let rows = Rows::of_grids(grids)?;
     let pca = Pca::fit(&rows, 3)?;

@@ -53,7 +53,7 @@ pub struct SegmentArgs {
     /// With ncut: cosine above which two patches belong together
     #[arg(long, default_value_t = TAU)]
     tau: f32,
-    /// Folder of label pictures (.png of the image's name): gray values or colours are labels, black is background
+    /// Folder of label pictures (.png of the image's name): gray values or colors are labels, black is background
     #[arg(long, value_name = "FOLDER")]
     labels: Option<PathBuf>,
     /// Most images of a dataset, spread evenly over it

@@ -1,6 +1,6 @@
 //! From the bytes of an image file to RGB pixels.
 //!
-//! The colours are those of PIL's `convert('RGB')`, which the reference trains on: alpha is dropped, not blended, and a
+//! The colors are those of PIL's `convert('RGB')`, which the reference trains on: alpha is dropped, not blended, and a
 //! GIF gives its first frame. Two things differ on purpose: 16-bit gray keeps its high byte, where PIL saturates, and
 //! the EXIF orientation is applied.
 
@@ -143,8 +143,8 @@ fn into_rgb(image: DynamicImage) -> Vec<u8> {
     }
 }
 
-/// Whether an end-of-image marker follows the first scan. The decoder fills what is missing with grey and calls it a
-/// success; PIL refuses such files, and a grey half must not be trained on.
+/// Whether an end-of-image marker follows the first scan. The decoder fills what is missing with gray and calls it a
+/// success; PIL refuses such files, and a gray half must not be trained on.
 fn jpeg_is_complete(bytes: &[u8]) -> bool {
     const SCAN: u8 = 0xDA;
     const END: [u8; 2] = [0xFF, 0xD9];

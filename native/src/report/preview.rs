@@ -35,7 +35,7 @@ const COMFORTABLE_SIDE: usize = 192;
 const CAPTION: Style = Style::NOTE;
 
 /// Draws a row for each source image: the original (letterboxed), its global crops, the same with masked patches
-/// greyed out, and its local crops. All crops share one whole-number enlargement, so their sizes compare.
+/// grayed out, and its local crops. All crops share one whole-number enlargement, so their sizes compare.
 pub fn preview(rows: &[PreviewRow]) -> RgbImage {
     let largest = |crops: fn(&PreviewRow) -> usize| rows.iter().map(crops).max().unwrap_or(0);
     let global = largest(|row| longest_side(row.globals));
@@ -99,7 +99,7 @@ fn draw_crop(sheet: &mut Canvas, (left, top): (usize, usize), scale: usize, crop
     sheet.image(left, top, &resize(crop, crop.width() * scale, crop.height() * scale, Interpolation::Nearest));
 }
 
-/// Greys out masked patches, each outlined so that they can be counted.
+/// Grays out masked patches, each outlined so that they can be counted.
 fn draw_mask(sheet: &mut Canvas, at: (usize, usize), size: (usize, usize), mask: (usize, usize, &[bool])) {
     let (rows, columns, masked) = mask;
     // A patch below two pixels would be nothing but outline.
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn greys_out_the_masked_quarter() {
+    fn grays_out_the_masked_quarter() {
         let (original, globals, mask) = (plain(50, 30), [plain(32, 32)], [false, false, true, false]);
         let row = PreviewRow { original: &original, globals: &globals, masks: vec![(2, 2, &mask)], locals: &[] };
         let sheet = preview(&[row]);

@@ -1,4 +1,4 @@
-//! Panels in rows under a title, with a colour bar beside them and a legend below: the layout of every figure.
+//! Panels in rows under a title, with a color bar beside them and a legend below: the layout of every figure.
 
 mod bar;
 
@@ -52,10 +52,10 @@ pub fn wrap(panels: Vec<Panel>, most: usize) -> Vec<Row> {
     panels.chunks(columns).map(|panels| Row { panels: panels.to_vec(), joined: false }).collect()
 }
 
-/// What a colour means.
+/// What a color means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// The colour.
+    /// The color.
     pub color: [u8; 3],
     /// Its meaning.
     pub label: String,
@@ -70,9 +70,9 @@ pub struct Sheet {
     pub note: String,
     /// The panels.
     pub rows: Vec<Row>,
-    /// The scale of their colours.
+    /// The scale of their colors.
     pub bar: Option<ColorBar>,
-    /// The meaning of further colours.
+    /// The meaning of further colors.
     pub legend: Vec<Key>,
 }
 

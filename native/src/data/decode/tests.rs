@@ -38,7 +38,7 @@ fn lossless_formats_keep_every_pixel() {
 }
 
 #[test]
-fn jpegs_are_close_in_colour_and_gray() {
+fn jpegs_are_close_in_color_and_gray() {
     let smooth = image::RgbImage::from_fn(40, 24, |x, y| Rgb([5 * x as u8, 9 * y as u8, 100]));
     assert_close(&decoded(&encode(smooth.clone(), ImageFormat::Jpeg)), &smooth, 24);
     let gray = DynamicImage::from(smooth).into_luma8();
@@ -114,7 +114,7 @@ fn alpha_is_dropped_and_not_blended() {
 
 #[test]
 fn palettes_are_looked_up_even_where_transparent() {
-    // Two pixels of one bit: colours (10, 20, 30), transparent, and (200, 100, 50).
+    // Two pixels of one bit: colors (10, 20, 30), transparent, and (200, 100, 50).
     let mut file = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x02\0\0\0\x01\x01\x03\0\0\0\xce\xec\xed\xc9".to_vec();
     file.extend(b"\0\0\0\x06PLTE\x0a\x14\x1e\xc8\x64\x32\x77\xa0\xb3\x9c\0\0\0\x01tRNS\0\x40\xe6\xd8\x66");
     file.extend(b"\0\0\0\x0aIDAT\x78\xda\x63\x70\0\0\0\x42\0\x41\x84\xbf\x8e\x62\0\0\0\0IEND\xae\x42\x60\x82");
@@ -197,7 +197,7 @@ fn damage_never_panics() {
         for at in 0..file.len() {
             let mut damaged = file.clone();
             damaged[at] ^= 0xA5;
-            // Some damage shows only in the colours; whatever comes out must be whole.
+            // Some damage shows only in the colors; whatever comes out must be whole.
             if let Ok(image) = decode(&damaged) {
                 assert_eq!(image.pixels().len(), image.width() * image.height() * 3);
             }

@@ -57,7 +57,7 @@ impl Canvas {
         }
     }
 
-    /// Fills `area` with one colour.
+    /// Fills `area` with one color.
     pub fn fill(&mut self, area: Rect, color: [u8; 3]) {
         self.paint(area, |_, _| color);
     }

@@ -17,7 +17,7 @@ impl Canvas {
         self.shape(&[center], radius, color, |point| length(point, center) - radius);
     }
 
-    /// Colours the pixels around `points` by `distance`, that from a shape's edge, negative inside. An edge shades one
+    /// Colors the pixels around `points` by `distance`, that from a shape's edge, negative inside. An edge shades one
     /// pixel.
     fn shape(&mut self, points: &[Point], reach: f32, color: [u8; 3], distance: impl Fn(Point) -> f32) {
         let reach = reach + 1.0;

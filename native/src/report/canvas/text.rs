@@ -26,7 +26,7 @@ impl Style {
     /// Numbers on marks.
     pub const MARK: Self = Self { size: RasterHeight::Size16, weight: FontWeight::Bold, color: INK };
 
-    /// The same in another colour.
+    /// The same in another color.
     pub const fn color(self, color: [u8; 3]) -> Self {
         Self { color, ..self }
     }

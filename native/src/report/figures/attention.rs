@@ -1,7 +1,7 @@
 //! What each head attends to.
 
 use ibot_core::image::RgbImage;
-use ibot_core::picture::{ColorScale, Heatmap, Interpolation, Mask, PatchGrid, Range, grey};
+use ibot_core::picture::{ColorScale, Heatmap, Interpolation, Mask, PatchGrid, Range, gray};
 
 use super::panel_image;
 use crate::report::sheet::{Panel, Sheet, wrap};
@@ -19,7 +19,7 @@ pub struct AttentionMap<'a> {
 
 /// Panels beside each other.
 const MOST_COLUMNS: usize = 8;
-/// The colour of contours.
+/// The color of contours.
 const CONTOUR: [u8; 3] = [255, 190, 40];
 
 /// Draws `image`, each map over it on a scale of its own, from its smallest to its largest weight, and below it its
@@ -31,7 +31,7 @@ pub fn attention(
     interpolation: Interpolation,
 ) -> RgbImage {
     let original = panel_image(image);
-    let quiet = grey(&original);
+    let quiet = gray(&original);
     let style = Mask { color: CONTOUR, alpha: 0.15, shade: 0.6 };
     let mut panels = vec![Panel::new("image", vec![original.clone()])];
     panels.extend(maps.iter().map(|map| {

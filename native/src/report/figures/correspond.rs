@@ -20,10 +20,10 @@ pub struct PointPair {
     pub right: Option<bool>,
 }
 
-/// What the colour of a pair tells.
+/// What the color of a pair tells.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum PairColor {
-    /// Where it lies in the first image, from top to bottom: neighbours have like colours, so crossing lines stand out.
+    /// Where it lies in the first image, from top to bottom: neighbours have like colors, so crossing lines stand out.
     Position,
     /// Its score, on this scale or from the smallest to the largest.
     Score(Option<Range>),
@@ -108,7 +108,7 @@ fn draw_pairs(
     let ends: Vec<_> = seen
         .map(|(pair, color)| (on_canvas(first, left, pair.from), on_canvas(second, right, pair.to), *color))
         .collect();
-    // A pale edge keeps a line visible on what has its colour. It is thinner where lines are many.
+    // A pale edge keeps a line visible on what has its color. It is thinner where lines are many.
     let (line, radius) = if ends.len() > 60 { (1.4, 3.5) } else { (2.2, 5.5) };
     for (from, to, color) in &ends {
         canvas.line(*from, *to, line + 1.4, PAPER);

@@ -27,11 +27,11 @@ const TILE_GAP: usize = 4;
 const MARK: [u8; 3] = [255, 64, 64];
 
 /// Cuts patch `(row, column)` of a `(rows, columns)` grid out of `image` with what lies around it, `window` patches wide
-/// and high (odd numbers keep it in the middle), and outlines it. What lies outside of the image is grey.
+/// and high (odd numbers keep it in the middle), and outlines it. What lies outside of the image is gray.
 pub fn context_tile(image: &RgbImage, grid: (usize, usize), patch: (usize, usize), window: usize) -> RgbImage {
     let core = patch_rect(grid, patch, (image.width(), image.height()));
     let (width, height) = (core.width.max(1), core.height.max(1));
-    // Beyond both borders there is nothing but grey.
+    // Beyond both borders there is nothing but gray.
     let most = (2 * image.width().div_ceil(width) + 1).min(2 * image.height().div_ceil(height) + 1);
     let window = window.clamp(1, most);
     let before = window / 2;

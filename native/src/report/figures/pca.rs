@@ -1,4 +1,4 @@
-//! Principal components of patch tokens as colours.
+//! Principal components of patch tokens as colors.
 
 use ibot_core::image::RgbImage;
 use ibot_core::picture::{Interpolation, PatchGrid, overlay};
@@ -6,7 +6,7 @@ use ibot_core::picture::{Interpolation, PatchGrid, overlay};
 use super::panel_image;
 use crate::report::sheet::{Panel, Sheet, wrap};
 
-/// An image and the colours of its patches.
+/// An image and the colors of its patches.
 #[derive(Clone, Debug)]
 pub struct PcaImage<'a> {
     /// The image.
@@ -20,7 +20,7 @@ pub struct PcaImage<'a> {
 /// What does not belong to the foreground.
 const BACKGROUND: [u8; 3] = [24, 24, 28];
 
-/// Draws each image above its colours, at most `columns` in a row.
+/// Draws each image above its colors, at most `columns` in a row.
 pub fn pca(images: &[PcaImage], columns: usize, interpolation: Interpolation) -> RgbImage {
     let panels = images.iter().map(|PcaImage { image, colors, foreground }| {
         let image = panel_image(image);

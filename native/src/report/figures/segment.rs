@@ -25,7 +25,7 @@ const SIDE: usize = 320;
 const MOST_KEYS: usize = 40;
 
 /// Draws a row for each image: the image, the prediction over it and the truth over it. `names` are those of the labels,
-/// and `unpainted` is the label that stays without colour.
+/// and `unpainted` is the label that stays without color.
 pub fn segment(images: &[SegmentRow], names: &[&str], unpainted: Option<usize>) -> RgbImage {
     let style = Labels { unpainted, ..Labels::default() };
     let rows = images.iter().enumerate().map(|(index, row)| {

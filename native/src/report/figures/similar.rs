@@ -2,7 +2,7 @@
 
 use ibot_core::image::RgbImage;
 use ibot_core::picture::patches::patch_rect;
-use ibot_core::picture::{ColorScale, Heatmap, Interpolation, PatchGrid, Range, Rect, grey};
+use ibot_core::picture::{ColorScale, Heatmap, Interpolation, PatchGrid, Range, Rect, gray};
 
 use super::fitted;
 use crate::report::canvas::text::Style;
@@ -45,7 +45,7 @@ pub fn similar(query: &Query, others: &[Candidate], range: Option<Range>, interp
     let range = range.unwrap_or_else(|| Range::of(shown));
     let scale = ColorScale::Viridis;
     let heat = |image: &RgbImage, similarity: PatchGrid<f32>| {
-        Heatmap { range, scale, interpolation, alpha: 0.7 }.draw(&grey(&fitted(image, (SIDE, SIDE))), similarity)
+        Heatmap { range, scale, interpolation, alpha: 0.7 }.draw(&gray(&fitted(image, (SIDE, SIDE))), similarity)
     };
     let mut panels = vec![
         Panel::new("query", vec![fitted(query.image, (SIDE, SIDE))]),

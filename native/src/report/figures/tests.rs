@@ -18,7 +18,7 @@ fn count(image: &RgbImage, color: [u8; 3]) -> usize {
     image.pixels().chunks(3).filter(|pixel| *pixel == color).count()
 }
 
-/// First and last column and row, of those left of `right`, that have a pixel of this colour.
+/// First and last column and row, of those left of `right`, that have a pixel of this color.
 fn extent(image: &RgbImage, color: [u8; 3], right: usize) -> [usize; 4] {
     let found = |x: usize, y: usize| x < right && image.pixel(x, y) == color;
     let columns: Vec<usize> = (0..image.width()).filter(|x| (0..image.height()).any(|y| found(*x, y))).collect();
@@ -63,7 +63,7 @@ fn lines_join_the_points_of_a_pair() {
     let outside = PointPair { from: (-1.0, 20.0), ..pair };
     let (first, second) = (plain(48, 48), plain(48, 48));
     let figure = correspond(&first, &second, &[pair, outside], PairColor::Position);
-    // Both are ten times as large. The colour is that of the middle of the scale: both have the same height.
+    // Both are ten times as large. The color is that of the middle of the scale: both have the same height.
     let color = ColorScale::Turbo.color(0.08 + 0.86 * 0.5);
     let [left, right, top, bottom] = extent(&figure, color, figure.width());
     assert!(left.abs_diff(32 + 100 - 5) <= 1 && right.abs_diff(32 + 480 + 10 + 300 + 5) <= 1, "{left} {right}");
@@ -75,7 +75,7 @@ fn lines_join_the_points_of_a_pair() {
 }
 
 #[test]
-fn components_become_colours_below_their_image() {
+fn components_become_colors_below_their_image() {
     let colors = [[1.0, 0.5, 0.0], [0.0; 3]];
     let item = PcaImage { image: &plain(20, 10), colors: grid(1, 2, &colors), foreground: None };
     let figure = pca(&[item.clone(), item], 4, Interpolation::Nearest);
@@ -84,7 +84,7 @@ fn components_become_colours_below_their_image() {
 }
 
 #[test]
-fn parts_have_the_colours_of_the_legend() {
+fn parts_have_the_colors_of_the_legend() {
     let (prediction, truth) = ([1, 2], [1]);
     let image = plain(64, 32);
     let row = SegmentRow { image: &image, prediction: grid(1, 2, &prediction), truth: Some(grid(1, 1, &truth)) };

@@ -1,4 +1,4 @@
-//! Colour bars.
+//! Color bars.
 
 use ibot_core::picture::{ColorScale, Range, Rect};
 
@@ -7,12 +7,12 @@ use crate::report::axis::{Axis, significant};
 use crate::report::canvas::text::{Align, Style};
 use crate::report::canvas::{Canvas, QUIET};
 
-/// A scale of colours with numbers along it, from bottom to top.
+/// A scale of colors with numbers along it, from bottom to top.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ColorBar {
     /// The values at its ends.
     pub range: Range,
-    /// Its colours.
+    /// Its colors.
     pub scale: ColorScale,
     /// What the numbers are.
     pub label: String,
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_have_the_colours_of_the_ends() {
+    fn the_ends_have_the_colors_of_the_ends() {
         let mut canvas = Canvas::new(200, 300);
         bar(0.0, 1.0).draw(&mut canvas, (10, 10));
         let image = canvas.into_image();
