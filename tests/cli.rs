@@ -1,8 +1,8 @@
 //! `ibot pretrain` and `ibot knn` as a user runs them: whole processes, real files.
 
 mod process;
+mod run_files;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -14,20 +14,7 @@ use ibot_native::data::decode;
 use serde_json::Value;
 
 use process::{TINY, fail, folder, ibot, succeed, tiny};
-
-fn records(run: &Path, kind: &str) -> Vec<Value> {
-    let text = fs::read_to_string(run.join("metrics.jsonl")).expect("metrics");
-    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line of JSON"));
-    lines.filter(|record| record["kind"] == kind).collect()
-}
-
-/// Every tensor of the newest checkpoint, bit for bit.
-fn state(run: &Path) -> BTreeMap<String, Vec<u32>> {
-    let bytes = fs::read(run.join("checkpoints/last.safetensors")).expect("a checkpoint");
-    let (weights, _) = from_safetensors(&bytes).expect("a sound checkpoint");
-    let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect();
-    weights.into_iter().map(|(name, weight)| (name, bits(weight.values))).collect()
-}
+use run_files::{assert_same_state, records, status};
 
 #[test]
 fn a_run_leaves_everything_that_it_promises() {
@@ -43,6 +30,7 @@ fn a_run_leaves_everything_that_it_promises() {
     assert!(config.contains("# learning rate: ") && config.contains("dim = 16"), "{config}");
     assert_eq!(records(&run, "step").len(), 10, "20 steps, two a line");
     assert_eq!(records(&run, "epoch").len(), 2);
+    assert_eq!((&status(&run)["state"], &status(&run)["step"]), (&"complete".into(), &20.into()));
     assert_eq!(records(&run, "knn").iter().filter(|record| record["epoch"] == 0).count(), 4, "k = 10, 20, 100, 200");
     for key in [
         "loss",
@@ -124,11 +112,7 @@ fn an_interrupted_run_continues_bit_for_bit() {
     let output = succeed(resume);
     assert!(output.contains("resumed after step"), "{output}");
     assert!(done < 150, "the run was interrupted");
-    let (expected, actual) = (state(&straight), state(&broken));
-    assert_eq!(expected.len(), actual.len());
-    for (name, bits) in expected {
-        assert!(actual[&name] == bits, "{name} differs");
-    }
+    assert_same_state(&straight, &broken);
     let steps: Vec<u64> = records(&broken, "epoch").iter().filter_map(|record| record["step"].as_u64()).collect();
     assert_eq!(steps, (1..=30).map(|epoch| epoch * 10).collect::<Vec<u64>>(), "every epoch once");
 }

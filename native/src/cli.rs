@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Parser, Subcommand};
@@ -64,7 +65,12 @@ Data: `builtin`, a folder of images at any depth (class folders give labels; non
 a text list of paths, or IDX files of the MNIST family.
 
 Writes to the run's folder: config.toml, metrics.jsonl, tensorboard/, checkpoints/, teacher.safetensors (timm names),
-preview.png (crops and masks), curves.svg. Ctrl-C saves first.";
+preview.png (crops and masks), curves.svg, status.json (where it stands, for programs).
+
+Ctrl-C and SIGTERM save first: after the step under way and any k-NN evaluation, one checkpoint is written. A second
+signal does not wait. A kill loses the steps since the last checkpoint: at most an epoch or run.save_every minutes.
+
+Exit status: 0 done; 1 failed; 2 wrong usage; 75 --max-hours over and 130 interrupted: both saved, --resume continues.";
 
 #[derive(Debug, Args)]
 #[command(after_help = PRETRAIN_HELP)]
@@ -96,10 +102,20 @@ struct PretrainArgs {
     /// Evaluate k-NN every N epochs, and once before the first
     #[arg(long, value_name = "N")]
     knn_every: Option<usize>,
+    /// Stop, saved, before this process has run for H hours; --resume continues
+    #[arg(long, value_name = "H")]
+    max_hours: Option<f64>,
     /// Continue the run in --out where it stopped
     #[arg(long, conflicts_with_all = ["recipe", "config", "seed"])]
     resume: bool,
 }
+
+/// Exit status of a run that was interrupted: what shells report of Ctrl-C.
+const INTERRUPTED: u8 = 130;
+/// Exit status of a run whose time was up: `EX_TEMPFAIL` of sysexits.h, "try again".
+const OUT_OF_TIME: u8 = 75;
+/// Signals that come within this time are one request.
+const SAME_REQUEST: Duration = Duration::from_millis(500);
 
 /// Runs a command; its exit status.
 ///
@@ -132,6 +148,7 @@ fn run_pretrain(args: PretrainArgs) -> Result<ExitCode> {
     set.extend(args.data.as_ref().map(|data| format!("run.data={}", serde_json::Value::from(data.as_str()))));
     set.extend(args.init.as_ref().map(|init| format!("run.init={}", serde_json::Value::from(init.as_str()))));
     set.extend(args.seed.map(|seed| format!("run.seed={seed}")));
+    set.extend(args.max_hours.map(|hours| format!("run.max_hours={hours}")));
     set.extend(args.knn_every.map(|every| format!("run.knn_every={every}")));
     let default_recipe = if args.data.as_ref().is_none_or(|data| data.starts_with("builtin")) {
         "builtin"
@@ -148,18 +165,28 @@ fn run_pretrain(args: PretrainArgs) -> Result<ExitCode> {
     let name = args.config.as_deref().and_then(|file| file.file_stem()?.to_str()).unwrap_or(recipe);
     let request =
         PretrainRequest { settings, name: name.to_owned(), out: args.out, resume: args.resume, device: args.device };
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let flag = interrupted.clone();
-    ctrlc::set_handler(move || {
-        // Whoever asks twice does not want to wait for the checkpoint.
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(130);
-        }
-        eprintln!("\nstopping after this step; once more to stop without saving");
-    })
-    .context("cannot watch for Ctrl-C")?;
+    let interrupted = watch_for_signals()?;
     Ok(match pretrain(request, &interrupted)? {
         Ending::Complete => ExitCode::SUCCESS,
-        Ending::Interrupted => ExitCode::from(130),
+        Ending::Interrupted => ExitCode::from(INTERRUPTED),
+        Ending::OutOfTime => ExitCode::from(OUT_OF_TIME),
     })
+}
+
+/// Set by the first Ctrl-C, SIGTERM or SIGHUP; the second ends the process.
+fn watch_for_signals() -> Result<Arc<AtomicBool>> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let (flag, mut first) = (interrupted.clone(), None);
+    ctrlc::set_handler(move || {
+        // Whoever asks twice does not want to wait for the checkpoint. Schedulers signal a process and its group, which
+        // is asking once.
+        if first.get_or_insert_with(Instant::now).elapsed() > SAME_REQUEST {
+            std::process::exit(INTERRUPTED.into());
+        }
+        if !flag.swap(true, Ordering::Relaxed) {
+            eprintln!("\nstopping after this step; once more to stop without saving");
+        }
+    })
+    .context("cannot watch for Ctrl-C")?;
+    Ok(interrupted)
 }

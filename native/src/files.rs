@@ -4,6 +4,9 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+/// What follows the name of a file that is not in place yet.
+pub const PARTIAL: &str = ".partial";
+
 /// A file could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {path}: {source}")]
@@ -14,27 +17,84 @@ pub struct WriteError {
     pub source: io::Error,
 }
 
+/// A file that is written and on the disk, but not in place yet. Dropped uncommitted, it leaves nothing behind: on a
+/// full disk its space is needed.
+#[derive(Debug)]
+pub struct Pending {
+    partial: PathBuf,
+    path: PathBuf,
+}
+
+impl Pending {
+    /// Writes `bytes` beside `path` and brings them to the disk.
+    ///
+    /// # Errors
+    /// If the system refuses; `path` is untouched.
+    pub fn write(path: &Path, bytes: &[u8]) -> Result<Self, WriteError> {
+        Self::new(path, bytes, true)
+    }
+
+    fn new(path: &Path, bytes: &[u8], sync: bool) -> Result<Self, WriteError> {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(PARTIAL);
+        let pending = Self { partial: path.with_file_name(name), path: path.to_owned() };
+        let write = || -> io::Result<()> {
+            let mut file = File::create(&pending.partial)?;
+            file.write_all(bytes)?;
+            if sync { file.sync_all() } else { Ok(()) }
+        };
+        write().map_err(|source| WriteError { path: path.to_owned(), source })?;
+        Ok(pending)
+    }
+
+    /// Gives the content the name `path` as well, without writing it again where the system has hard links.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn also_as(&self, path: &Path) -> Result<(), WriteError> {
+        // Where there is nothing to remove, linking says whether anything is wrong.
+        let _ = fs::remove_file(path);
+        fs::hard_link(&self.partial, path)
+            .or_else(|_| fs::copy(&self.partial, path).map(drop))
+            .map_err(|source| WriteError { path: path.to_owned(), source })
+    }
+
+    /// Moves the file into place, over an older one.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn commit(self) -> Result<(), WriteError> {
+        fs::rename(&self.partial, &self.path).map_err(|source| WriteError { path: self.path.clone(), source })?;
+        // The rename itself is on the disk only when the folder is. Not every system can sync a folder.
+        if let Some(folder) = self.path.parent().and_then(|folder| File::open(folder).ok()) {
+            let _ = folder.sync_all();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.partial);
+    }
+}
+
 /// Writes `bytes` to a temporary file beside `path`, brings them to the disk, and moves the file into place: a reader,
 /// and a crash at any moment, sees the old content or the new.
 ///
 /// # Errors
 /// If the system refuses; the old content is then still there.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
-    let write = || -> io::Result<()> {
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".partial");
-        let partial = path.with_file_name(name);
-        let mut file = File::create(&partial)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&partial, path)?;
-        // The rename itself is on the disk only when the folder is. Not every system can sync a folder.
-        if let Some(folder) = path.parent().and_then(|folder| File::open(folder).ok()) {
-            let _ = folder.sync_all();
-        }
-        Ok(())
-    };
-    write().map_err(|source| WriteError { path: path.to_owned(), source })
+    Pending::write(path, bytes)?.commit()
+}
+
+/// As [`write_atomically`] for readers, but without waiting for the disk: for what is soon replaced again.
+///
+/// # Errors
+/// If the system refuses; the old content is then still there.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    let pending = Pending::new(path, bytes, false)?;
+    fs::rename(&pending.partial, path).map_err(|source| WriteError { path: path.to_owned(), source })
 }
 
 #[cfg(test)]
@@ -48,8 +108,25 @@ mod tests {
         write_atomically(&path, b"old").expect("written");
         write_atomically(&path, b"new").expect("written");
         assert_eq!(fs::read(&path).expect("readable"), b"new");
+        replace(&path, b"newer").expect("written");
+        assert_eq!(fs::read(&path).expect("readable"), b"newer");
         assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 1);
         let error = write_atomically(&folder.path().join("missing/file"), b"").expect_err("no such folder");
         assert!(error.to_string().contains("missing/file"));
+    }
+
+    #[test]
+    fn a_second_name_outlives_the_first() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, kept) = (folder.path().join("file"), folder.path().join("kept"));
+        let pending = Pending::write(&path, b"one").expect("written");
+        pending.also_as(&kept).expect("linked");
+        pending.also_as(&kept).expect("an older one is replaced");
+        pending.commit().expect("moved");
+        write_atomically(&path, b"two").expect("written");
+        assert_eq!(fs::read(&kept).expect("readable"), b"one");
+        drop(Pending::write(&path, b"three").expect("written"));
+        assert_eq!(fs::read(&path).expect("readable"), b"two");
+        assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 2, "no temporary file");
     }
 }

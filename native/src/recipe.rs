@@ -35,6 +35,12 @@ pub struct RunSettings {
     pub shards: usize,
     /// Steps that a line of metrics averages.
     pub log_every: usize,
+    /// Minutes after which the state is saved within an epoch too; 0 saves only at the ends of epochs.
+    pub save_every: f64,
+    /// Minutes in which a file that cannot be written is tried again before the run stops.
+    pub save_patience: f64,
+    /// Hours after which the run stops, saved, to be continued; 0 sets no limit.
+    pub max_hours: f64,
     /// Epochs between kept checkpoints; the last state is saved every epoch anyway.
     pub checkpoint_every: usize,
     /// Epochs between k-NN evaluations; 0 evaluates never.
@@ -60,6 +66,9 @@ impl Default for RunSettings {
             workers: 0,
             shards: 0,
             log_every: 10,
+            save_every: 30.0,
+            save_patience: 10.0,
+            max_hours: 0.0,
             checkpoint_every: 40,
             knn_every: 0,
             knn_bank: 10_000,
@@ -191,6 +200,16 @@ impl Settings {
         if run.log_every == 0 {
             return invalid("run.log_every", "0".into(), "must be at least 1");
         }
+        // A hundred years are more than any clock here can add up.
+        for (key, value) in [
+            ("run.save_every", run.save_every),
+            ("run.save_patience", run.save_patience),
+            ("run.max_hours", run.max_hours),
+        ] {
+            if !(0.0..=876_600.0).contains(&value) {
+                return invalid(key, value.to_string(), "must lie between 0 and 876600");
+            }
+        }
         if !(1.0..=4.0).contains(&run.eval_resize) {
             return invalid("run.eval_resize", run.eval_resize.to_string(), "must lie between 1 and 4");
         }
@@ -310,6 +329,7 @@ mod tests {
         assert!(error("optim.epochs=many").contains("optim.epochs"), "{}", error("optim.epochs=many"));
         assert!(error("run.seed=-1").contains("run.seed"), "{}", error("run.seed=-1"));
         assert!(error("mask.pred_shape=circle").contains("mask.pred_shape"));
+        assert!(error("run.max_hours=-1").contains("run.max_hours"), "{}", error("run.max_hours=-1"));
         assert!(error("crops.local_size=7").contains("multiple of the patch"));
         let unknown = Settings::from_recipe("cpu-quik", &[]).expect_err("a typo").to_string();
         assert!(unknown.contains("did you mean `cpu-quick`"), "{unknown}");

@@ -1,56 +1,171 @@
-//! Checkpoints: the whole state of a run in one file.
+//! Checkpoints: the whole state of a run in one file, and the one before it.
+//!
+//! A crash at any moment leaves a whole checkpoint under a name that [`load`] knows: the new file is on the disk before
+//! it takes its name, and the old one has its second name before it loses the first.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use futures_lite::future::block_on;
 use ibot_core::train::{Snapshot, TrainState, Updates};
-use ibot_core::weights::{ModelHeader, Precision, from_safetensors, to_safetensors};
+use ibot_core::weights::{ModelHeader, Precision, Weights, from_safetensors, to_safetensors};
 use serde::{Deserialize, Serialize};
 
-use crate::files::write_atomically;
+use super::metrics::recorded_steps;
+use super::run_dir::RunDir;
+use super::seal;
+use crate::files::{Pending, WriteError};
 
 const HEADER: &str = "ibot-checkpoint";
 
 /// What a checkpoint says beside its tensors. All random numbers of a run derive from its seed and the step, so these
 /// two are the whole state of its generators.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Header {
+struct Header {
     /// Optimisation steps done.
-    pub step: usize,
+    step: usize,
     /// Seed of the run.
-    pub seed: u64,
+    seed: u64,
+    /// Images of its data: with another number epochs have other images.
+    images: usize,
     /// Updates of each parameter by the optimiser.
     updates: Updates,
 }
 
-/// Writes the state of the network `model` after the steps it names to `path`, and to `kept` as well if it is given.
+/// What does not change from one checkpoint of a run to the next.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity {
+    /// Seed of the run.
+    pub seed: u64,
+    /// Images of its data.
+    pub images: usize,
+}
+
+/// A state to continue from.
+pub struct Loaded {
+    /// The state.
+    pub state: TrainState,
+    /// Steps done.
+    pub step: usize,
+    /// What a person must know: damage, or data that has changed.
+    pub warnings: Vec<String>,
+}
+
+/// Writes the state of the network `model` after the steps it names; what was the last checkpoint becomes the previous
+/// one. With `keep_epoch` the state is also kept as that of an epoch.
 ///
 /// # Errors
-/// If the device fails or a file cannot be written; the old checkpoint is then still there.
-pub fn save(path: &Path, kept: Option<&Path>, state: &TrainState, model: &ModelHeader, seed: u64) -> Result<()> {
+/// If the device fails or a file cannot be written; the last checkpoint is then still there.
+pub fn save(
+    dir: &RunDir,
+    keep_epoch: Option<usize>,
+    state: &TrainState,
+    model: &ModelHeader,
+    Identity { seed, images }: Identity,
+) -> Result<()> {
     let Snapshot { tensors, updates } = block_on(state.snapshot())?;
     let mut metadata = model.to_metadata()?;
-    metadata.insert(HEADER.to_owned(), serde_json::to_string(&Header { step: model.step, seed, updates })?);
-    let bytes = to_safetensors(&tensors, metadata, Precision::F32)?;
-    for path in kept.into_iter().chain([path]) {
-        write_atomically(path, &bytes)?;
+    let header = Header { step: model.step, seed, images, updates };
+    metadata.insert(HEADER.to_owned(), serde_json::to_string(&header)?);
+    seal::reserve(&mut metadata);
+    let mut bytes = to_safetensors(&tensors, metadata, Precision::F32)?;
+    seal::seal(&mut bytes)?;
+    let pending = Pending::write(&dir.last_checkpoint(), &bytes)?;
+    if let Some(epoch) = keep_epoch {
+        pending.also_as(&dir.epoch_checkpoint(epoch))?;
     }
+    keep_previous(&dir.last_checkpoint(), &dir.previous_checkpoint())?;
+    pending.commit()?;
     Ok(())
 }
 
-/// Reads a checkpoint into `state`, which must be of the same dimensions; the state and the steps done.
+/// Gives the last checkpoint its second name. `last` is whole, so for a moment there may be no other.
+fn keep_previous(last: &Path, previous: &Path) -> Result<(), WriteError> {
+    if !last.exists() {
+        return Ok(());
+    }
+    let _ = fs::remove_file(previous);
+    // Without hard links the last checkpoint is away until the new one takes its name; `load` knows the previous one.
+    fs::hard_link(last, previous)
+        .or_else(|_| fs::rename(last, previous))
+        .map_err(|source| WriteError { path: previous.to_owned(), source })
+}
+
+/// Reads the newest whole checkpoint of a run into `state`, which must be of the same dimensions; `None` if the run
+/// ended before it wrote one. A damaged last checkpoint is moved aside.
 ///
 /// # Errors
-/// If there is none, it is damaged, or it belongs to other settings.
-pub fn load(path: &Path, state: TrainState, seed: u64) -> Result<(TrainState, usize)> {
+/// If no checkpoint is whole, or they belong to other settings.
+pub fn load(dir: &RunDir, state: TrainState, identity: Identity) -> Result<Option<Loaded>> {
+    let (last, previous) = (dir.last_checkpoint(), dir.previous_checkpoint());
+    let recorded = recorded_steps(dir);
+    if !last.exists() && !previous.exists() && recorded == 0 {
+        return Ok(None);
+    }
+    let mut warnings = Vec::new();
+    let (path, (tensors, header)) = match read(&last) {
+        Ok(found) => (&last, found),
+        Err(damage) => {
+            let found = read(&previous).map_err(|second| none_is_whole(dir, &damage, &second))?;
+            let aside = set_aside(&last)?.map_or_else(String::new, |path| format!("; it is now {}", path.display()));
+            let (step, lost) = (found.1.step, recorded.saturating_sub(found.1.step));
+            warnings.push(format!(
+                "the checkpoint {} cannot be used: {damage:#}{aside}. Going back to the previous one, of step {step}: \
+                 the {lost} steps recorded since are done again",
+                last.display()
+            ));
+            (&previous, found)
+        }
+    };
     let place = || format!("checkpoint {}", path.display());
-    let bytes = fs::read(path).with_context(place)?;
-    let (tensors, metadata) = from_safetensors(&bytes).with_context(place)?;
-    let header = metadata.get(HEADER).context("this is no checkpoint of a run").with_context(place)?;
-    let header: Header = serde_json::from_str(header).with_context(place)?;
+    let Identity { seed, images } = identity;
     ensure!(header.seed == seed, "{} was made with seed {}, the run has seed {seed}", place(), header.seed);
+    if header.images != images {
+        warnings.push(format!(
+            "the data has {images} images, it had {} when this run was saved: the order of images, and steps and \
+             schedules where they follow from the number of images, differ from here on",
+            header.images
+        ));
+    }
     let state = state.restore(Snapshot { tensors, updates: header.updates }).with_context(place)?;
-    Ok((state, header.step))
+    Ok(Some(Loaded { state, step: header.step, warnings }))
+}
+
+/// A checkpoint that is what was written.
+fn read(path: &Path) -> Result<(Weights, Header)> {
+    let bytes = fs::read(path)?;
+    seal::verify(&bytes)?;
+    let (tensors, metadata) = from_safetensors(&bytes)?;
+    let header = metadata.get(HEADER).context("it is no checkpoint of a run")?;
+    Ok((tensors, serde_json::from_str(header)?))
+}
+
+/// Moves a damaged checkpoint where it does not become the previous one; its new name, if there is a file.
+fn set_aside(last: &Path) -> Result<Option<PathBuf>> {
+    if !last.exists() {
+        return Ok(None);
+    }
+    let aside = last.with_extension("safetensors.damaged");
+    fs::rename(last, &aside).map_err(|source| WriteError { path: aside.clone(), source })?;
+    Ok(Some(aside))
+}
+
+/// What to tell someone whose last two checkpoints are gone: the newest one that was kept, if it is whole.
+fn none_is_whole(dir: &RunDir, last: &anyhow::Error, previous: &anyhow::Error) -> anyhow::Error {
+    let kept = dir.epoch_checkpoints().into_iter().rev();
+    let whole = kept.filter_map(|path| read(&path).ok().map(|(_, header)| (path, header.step))).next();
+    let (last_path, previous_path) = (dir.last_checkpoint(), dir.previous_checkpoint());
+    let advice = match whole {
+        Some((path, step)) => format!(
+            "{} of step {step} is whole: to continue from there, copy it to {}",
+            path.display(),
+            last_path.display()
+        ),
+        None => "no checkpoint of an epoch was kept either: start a new run, with this one's config.toml as --config, \
+                 and --init with its teacher.safetensors if that is whole"
+            .to_owned(),
+    };
+    let (last_path, previous_path) = (last_path.display(), previous_path.display());
+    anyhow!("no checkpoint is whole. {last_path}: {last:#}. {previous_path}: {previous:#}. What now: {advice}")
 }

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use ibot_core::augment::{Crops, multi_crop, normalize_into};
 use ibot_core::config::Config;
@@ -18,6 +19,8 @@ use crate::recipe::{RunSettings, Settings};
 
 /// Batches that are ready before the step asks for them.
 const AHEAD: usize = 3;
+/// How often someone who waits for a batch looks whether to stop.
+const LOOK_UP: Duration = Duration::from_millis(100);
 /// Images looked at before the share of unreadable ones is judged.
 const ENOUGH_TO_JUDGE: usize = 100;
 
@@ -43,6 +46,11 @@ pub struct UnreadableError {
     share: f64,
     last: String,
 }
+
+/// The threads that load images are gone.
+#[derive(Debug, thiserror::Error)]
+#[error("the threads that load images ended unexpectedly; the first lines above say why")]
+pub struct LoaderGone;
 
 /// What the training step receives: its batch, and what went wrong while it was made.
 pub struct Delivery {
@@ -96,15 +104,23 @@ impl Loader {
         Self { results, waiting: BTreeMap::new(), next: first_step }
     }
 
-    /// The next batch, in order; `None` if the threads are gone.
-    pub fn next(&mut self) -> Option<Delivery> {
+    /// The next batch, in order; `None` as soon as `stop` is set while it is not there. A slow disk must not keep a run
+    /// from stopping.
+    ///
+    /// # Errors
+    /// If the threads are gone.
+    pub fn next(&mut self, stop: &AtomicBool) -> Result<Option<Delivery>, LoaderGone> {
         loop {
             if let Some(delivery) = self.waiting.remove(&self.next) {
                 self.next += 1;
-                return Some(delivery);
+                return Ok(Some(delivery));
             }
-            let (step, delivery) = self.results.recv().ok()?;
-            self.waiting.insert(step, delivery);
+            match self.results.recv_timeout(LOOK_UP) {
+                Ok((step, delivery)) => drop(self.waiting.insert(step, delivery)),
+                Err(RecvTimeoutError::Timeout) if stop.load(Ordering::Relaxed) => return Ok(None),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(LoaderGone),
+            }
         }
     }
 }

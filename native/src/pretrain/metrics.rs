@@ -2,18 +2,16 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
-use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use ibot_core::knn::KnnAccuracy;
-use ibot_core::schedule::StepValues;
-use ibot_core::train::StepReport;
 use serde::{Deserialize, Serialize};
 
+use super::means::Means;
 use super::run_dir::RunDir;
-use crate::files::write_atomically;
+use crate::files::{replace, write_atomically};
 use crate::report::curves::{Line, Panel, curves_svg};
-use crate::report::tensorboard::EventWriter;
+use crate::report::tensorboard::{EventWriter, prune};
 
 /// A line of `metrics.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +21,19 @@ pub enum Record {
     Step(Means),
     /// The mean over an epoch, or what of it was not done before a resume.
     Epoch(Means),
+    /// A step whose losses or gradients were not finite and which changed nothing.
+    Skipped {
+        /// Steps done, this one included.
+        step: usize,
+        /// Epoch, counted from 0.
+        epoch: usize,
+        /// What was not finite: `cls loss`, `patch loss`, `gradients`.
+        parts: Vec<String>,
+        /// Number of parameters whose gradient was not finite.
+        tensors_at_fault: usize,
+        /// The first of them.
+        tensors: Vec<String>,
+    },
     /// An evaluation; before the first step it is that of the untrained network.
     Knn {
         /// Optimisation steps done.
@@ -42,101 +53,6 @@ pub enum Record {
     },
 }
 
-/// Means over the steps up to `step`. Losses in nats, `null` where not finite.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub struct Means {
-    pub step: usize,
-    pub epoch: usize,
-    /// Steps in the mean.
-    pub steps: usize,
-    pub loss: Option<f64>,
-    pub cls: Option<f64>,
-    pub patch: Option<f64>,
-    pub lr: f64,
-    pub weight_decay: f64,
-    pub momentum: f64,
-    pub teacher_temp: f64,
-    pub teacher_patch_temp: f64,
-    pub gradient_norm: Option<f64>,
-    pub teacher_entropy: Option<f64>,
-    /// Share of the prototypes that are some crop's most likely one.
-    pub prototype_usage: f64,
-    /// Share of images whose two views agree on the prototype.
-    pub agreement: f64,
-    pub skipped_steps: usize,
-    pub images_per_second: f64,
-    /// Resident memory of the process, in MiB.
-    pub memory_mib: Option<u64>,
-}
-
-/// Steps collected for a mean.
-pub struct Window {
-    start: Instant,
-    steps: usize,
-    skipped: usize,
-    images: usize,
-    /// Loss, CLS loss, patch loss, gradient norm, teacher entropy, agreement.
-    sums: [f64; 6],
-    used: Vec<bool>,
-}
-
-impl Window {
-    /// An empty window for a head of `prototypes`.
-    pub fn new(prototypes: usize) -> Self {
-        Self { start: Instant::now(), steps: 0, skipped: 0, images: 0, sums: [0.0; 6], used: vec![false; prototypes] }
-    }
-
-    /// Adds a step of `images` images.
-    pub fn add(&mut self, report: &StepReport, images: usize) {
-        let values =
-            [report.loss, report.cls, report.patch, report.norms.total(), report.teacher_entropy, report.agreement];
-        self.sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
-        self.steps += 1;
-        self.skipped += usize::from(!report.applied);
-        self.images += images;
-        for prototype in &report.teacher_prototypes {
-            if let Some(used) = self.used.get_mut(*prototype as usize) {
-                *used = true;
-            }
-        }
-    }
-
-    /// The means after `step` steps, of epoch `epoch`, and an empty window.
-    pub fn take(&mut self, step: usize, epoch: usize, now: &StepValues) -> Means {
-        let done = std::mem::replace(self, Self::new(self.used.len()));
-        let mean = |i: usize| done.sums[i] / done.steps.max(1) as f64;
-        let finite = |i: usize| Some(mean(i)).filter(|value| value.is_finite());
-        Means {
-            step,
-            epoch,
-            steps: done.steps,
-            loss: finite(0),
-            cls: finite(1),
-            patch: finite(2),
-            gradient_norm: finite(3),
-            teacher_entropy: finite(4),
-            agreement: mean(5),
-            lr: now.lr,
-            weight_decay: now.weight_decay,
-            momentum: now.momentum,
-            teacher_temp: now.teacher_temp,
-            teacher_patch_temp: now.teacher_patch_temp,
-            prototype_usage: done.used.iter().filter(|used| **used).count() as f64 / done.used.len().max(1) as f64,
-            skipped_steps: done.skipped,
-            images_per_second: done.images as f64 / done.start.elapsed().as_secs_f64().max(1e-9),
-            memory_mib: resident_mib(),
-        }
-    }
-}
-
-/// Resident memory of this process in MiB, where the system tells.
-fn resident_mib() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok().map(|kib| kib / 1024)
-}
-
 /// The records of a run.
 pub struct Metrics {
     file: File,
@@ -153,13 +69,8 @@ impl Metrics {
     pub fn open(dir: &RunDir, step: usize, prototypes: usize) -> Result<Self> {
         let path = dir.metrics();
         let place = || format!("metrics {}", path.display());
-        let mut records = Vec::new();
-        if step > 0 {
-            let text = fs::read_to_string(&path).with_context(place)?;
-            // A crash can cut the last line short; it is of a lost step then.
-            records = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-            records.retain(|record| record_step(record) <= step);
-        }
+        let mut records = if step > 0 { read_records(dir) } else { Vec::new() };
+        records.retain(|record| record_step(record) <= step);
         let mut text = String::new();
         for record in &records {
             text += &serde_json::to_string(record)?;
@@ -167,7 +78,9 @@ impl Metrics {
         }
         write_atomically(&path, text.as_bytes())?;
         let file = OpenOptions::new().append(true).open(&path).with_context(place)?;
-        let events = EventWriter::create(&dir.tensorboard()).context("TensorBoard events")?;
+        let events = prune(&dir.tensorboard(), (step > 0).then_some(step as u64))
+            .and_then(|()| EventWriter::create(&dir.tensorboard()))
+            .context("TensorBoard events")?;
         Ok(Self { file, events, records, prototypes })
     }
 
@@ -184,6 +97,7 @@ impl Metrics {
             Record::Knn { k, top1, top5, .. } => {
                 vec![(format!("knn/top1_k{k}"), *top1), (format!("knn/top5_k{k}"), *top5)]
             }
+            Record::Skipped { .. } => Vec::new(),
         };
         let tagged: Vec<(&str, f64)> = tagged.iter().map(|(tag, value)| (tag.as_str(), *value)).collect();
         let written = self.events.scalars(step, &tagged).and_then(|()| self.events.flush());
@@ -209,6 +123,19 @@ impl Metrics {
         Ok(())
     }
 
+    /// Brings what was recorded to the disk, where a checkpoint of the same steps is about to be.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn sync(&self) -> Result<()> {
+        self.file.sync_data().context("metrics.jsonl")
+    }
+
+    /// Steps skipped so far.
+    pub fn skipped(&self) -> usize {
+        self.records.iter().filter(|record| matches!(record, Record::Skipped { .. })).count()
+    }
+
     /// The evaluation before the first step, if there was one: top-1 with `k` neighbours.
     pub fn untrained(&self, k: usize) -> Option<f64> {
         self.records.iter().find_map(|record| match record {
@@ -222,7 +149,7 @@ impl Metrics {
     /// # Errors
     /// If the file cannot be written.
     pub fn draw(&self, dir: &RunDir, title: &str) -> Result<()> {
-        write_atomically(&dir.curves(), curves_svg(title, &self.panels()).as_bytes())?;
+        replace(&dir.curves(), curves_svg(title, &self.panels()).as_bytes())?;
         Ok(())
     }
 
@@ -285,8 +212,19 @@ impl Metrics {
 fn record_step(record: &Record) -> usize {
     match record {
         Record::Step(means) | Record::Epoch(means) => means.step,
-        Record::Knn { step, .. } => *step,
+        Record::Knn { step, .. } | Record::Skipped { step, .. } => *step,
     }
+}
+
+/// All records in a run's folder. A crash can cut the last line short, or leave zeros; it is of a lost step then.
+fn read_records(dir: &RunDir) -> Vec<Record> {
+    let bytes = fs::read(dir.metrics()).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+/// The last step that a run in `dir` recorded, saved or not.
+pub fn recorded_steps(dir: &RunDir) -> usize {
+    read_records(dir).iter().map(record_step).max().unwrap_or_default()
 }
 
 /// Tags and values of `means` for TensorBoard.
@@ -305,6 +243,7 @@ fn scalars(group: &str, means: &Means) -> Vec<(String, f64)> {
         ("agreement", Some(means.agreement)),
         ("prototype_usage", Some(means.prototype_usage)),
         ("images_per_second", Some(means.images_per_second)),
+        ("waiting", Some(means.waiting)),
     ];
     values.into_iter().map(|(tag, value)| (format!("{group}/{tag}"), value.unwrap_or(f64::NAN))).collect()
 }

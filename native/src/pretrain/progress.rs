@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
-use super::metrics::Means;
+use super::means::Means;
 
 /// Seconds between plain lines.
 const PLAIN_EVERY: Duration = Duration::from_secs(15);

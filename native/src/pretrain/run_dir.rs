@@ -1,8 +1,9 @@
 //! The folder of a run: made once, never overwritten.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
+use crate::files::PARTIAL;
 use crate::model::{CHECKPOINT_FILE, TEACHER_FILE};
 
 /// Why a folder cannot take a run.
@@ -11,11 +12,9 @@ pub enum RunDirError {
     /// There is a run already.
     #[error("{0} already holds a run: continue it with --resume, or choose another --out")]
     Taken(PathBuf),
-    /// There is a run that ended before it saved anything.
-    #[error(
-        "{0} holds a run that ended before its first checkpoint, so there is nothing to resume: remove it, or choose another --out"
-    )]
-    Unsaved(PathBuf),
+    /// Another process has the run.
+    #[error("{0} is in use: another process trains this run; see status.json there")]
+    InUse(PathBuf),
     /// Something else is there.
     #[error("{0} exists and is not empty: choose another --out")]
     NotEmpty(PathBuf),
@@ -23,7 +22,7 @@ pub enum RunDirError {
     #[error("{0} holds no run to resume: it has no config.toml")]
     NothingToResume(PathBuf),
     /// The system refuses.
-    #[error("cannot make the folder {path}: {source}")]
+    #[error("cannot use the folder {path}: {source}")]
     Io {
         /// The folder.
         path: PathBuf,
@@ -32,11 +31,18 @@ pub enum RunDirError {
     },
 }
 
-/// The folder of a run.
-#[derive(Clone, Debug)]
+/// The folder of a run, which no other process can take while this value lives.
+#[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
+    /// Locked; the system frees it however the process ends. `None` where folders cannot be locked.
+    _lock: Option<File>,
 }
+
+const CONFIG_FILE: &str = "config.toml";
+const CHECKPOINTS: &str = "checkpoints";
+/// Name of the file that is locked.
+const LOCK: &str = ".lock";
 
 impl RunDir {
     /// Makes the folder of a new run: `out`, or the first free of `runs/NAME`, `runs/NAME-2`, ...
@@ -50,31 +56,38 @@ impl RunDir {
             // The numbers never end, so one of the folders is free.
             std::iter::once(PathBuf::from(format!("runs/{name}"))).chain(numbered).find(free).unwrap_or_default()
         });
-        let dir = Self { path };
-        if dir.config().exists() {
-            let saved = dir.last_checkpoint().exists();
-            return Err(if saved { RunDirError::Taken(dir.path) } else { RunDirError::Unsaved(dir.path) });
+        if path.join(CONFIG_FILE).exists() {
+            return Err(RunDirError::Taken(path));
         }
-        let path = dir.path;
-        let occupied = fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_some());
-        if occupied || path.is_file() {
+        // A process killed in its first moments leaves these.
+        let remains = |name: &str| name == LOCK || name == CHECKPOINTS || name.ends_with(PARTIAL);
+        let occupied = |entry: fs::DirEntry| !remains(&entry.file_name().to_string_lossy());
+        if fs::read_dir(&path).is_ok_and(|entries| entries.flatten().any(occupied)) || path.is_file() {
             return Err(RunDirError::NotEmpty(path));
         }
-        fs::create_dir_all(path.join("checkpoints"))
-            .map_err(|source| RunDirError::Io { path: path.clone(), source })?;
-        Ok(Self { path })
+        Self::lock(path)
     }
 
-    /// Opens the folder of a run that has a checkpoint.
+    /// Opens the folder of a run to continue it.
     ///
     /// # Errors
-    /// If it has none.
+    /// If it holds none, or another process is at it.
     pub fn open(path: &Path) -> Result<Self, RunDirError> {
-        let dir = Self { path: path.to_owned() };
-        match (dir.config().exists(), dir.last_checkpoint().exists()) {
-            (true, true) => Ok(dir),
-            (true, false) => Err(RunDirError::Unsaved(dir.path)),
-            (false, _) => Err(RunDirError::NothingToResume(dir.path)),
+        if !path.join(CONFIG_FILE).exists() {
+            return Err(RunDirError::NothingToResume(path.to_owned()));
+        }
+        Self::lock(path.to_owned())
+    }
+
+    fn lock(path: PathBuf) -> Result<Self, RunDirError> {
+        let io = |source| RunDirError::Io { path: path.clone(), source };
+        fs::create_dir_all(path.join(CHECKPOINTS)).map_err(io)?;
+        let file = OpenOptions::new().create(true).append(true).open(path.join(LOCK)).map_err(io)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { path, _lock: Some(file) }),
+            Err(TryLockError::WouldBlock) => Err(RunDirError::InUse(path)),
+            // Some network file systems have no locks; a run there is as safe as its user.
+            Err(TryLockError::Error(_)) => Ok(Self { path, _lock: None }),
         }
     }
 
@@ -85,7 +98,7 @@ impl RunDir {
 
     /// The resolved settings.
     pub fn config(&self) -> PathBuf {
-        self.path.join("config.toml")
+        self.path.join(CONFIG_FILE)
     }
 
     /// The newest state.
@@ -93,9 +106,24 @@ impl RunDir {
         self.path.join(CHECKPOINT_FILE)
     }
 
+    /// The state before it.
+    pub fn previous_checkpoint(&self) -> PathBuf {
+        self.path.join(CHECKPOINTS).join("previous.safetensors")
+    }
+
     /// The state kept after an epoch, counted from 1.
     pub fn epoch_checkpoint(&self, epoch: usize) -> PathBuf {
-        self.path.join("checkpoints").join(format!("epoch-{epoch:04}.safetensors"))
+        self.path.join(CHECKPOINTS).join(format!("epoch-{epoch:04}.safetensors"))
+    }
+
+    /// All states kept after epochs, by their names.
+    pub fn epoch_checkpoints(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.path.join(CHECKPOINTS)).into_iter().flatten().flatten();
+        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+        let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        paths.retain(|path| name(path).starts_with("epoch-") && name(path).ends_with(".safetensors"));
+        paths.sort_unstable();
+        paths
     }
 
     /// The teacher's backbone.
@@ -106,6 +134,11 @@ impl RunDir {
     /// Metrics as JSON lines.
     pub fn metrics(&self) -> PathBuf {
         self.path.join("metrics.jsonl")
+    }
+
+    /// Where the run stands.
+    pub fn status(&self) -> PathBuf {
+        self.path.join("status.json")
     }
 
     /// TensorBoard's folder.
@@ -134,12 +167,33 @@ mod tests {
         let out = folder.path().join("run");
         let run = RunDir::create(Some(&out), "x").expect("a new folder");
         assert!(matches!(RunDir::open(&out), Err(RunDirError::NothingToResume(_))));
-        assert!(matches!(RunDir::create(Some(&out), "x"), Err(RunDirError::NotEmpty(_))));
+        assert!(matches!(RunDir::create(Some(&out), "x"), Err(RunDirError::InUse(_))));
         fs::write(run.config(), "").expect("writable");
-        assert!(matches!(RunDir::create(Some(&out), "x"), Err(RunDirError::Unsaved(_))));
-        assert!(matches!(RunDir::open(&out), Err(RunDirError::Unsaved(_))));
-        fs::write(run.last_checkpoint(), "").expect("writable");
         assert!(matches!(RunDir::create(Some(&out), "x"), Err(RunDirError::Taken(_))));
+        assert!(matches!(RunDir::open(&out), Err(RunDirError::InUse(_))));
+        drop(run);
         assert!(RunDir::open(&out).is_ok());
+    }
+
+    #[test]
+    fn what_a_kill_in_the_first_moment_leaves_is_no_run() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let out = folder.path().join("run");
+        drop(RunDir::create(Some(&out), "x").expect("a new folder"));
+        fs::write(out.join("config.toml.partial"), "half").expect("writable");
+        assert!(RunDir::create(Some(&out), "x").is_ok());
+        fs::write(out.join("letter.txt"), "").expect("writable");
+        assert!(matches!(RunDir::create(Some(&out), "x"), Err(RunDirError::NotEmpty(_))));
+    }
+
+    #[test]
+    fn kept_checkpoints_are_listed_in_order() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let run = RunDir::create(Some(&folder.path().join("run")), "x").expect("a new folder");
+        for epoch in [12, 3] {
+            fs::write(run.epoch_checkpoint(epoch), "").expect("writable");
+        }
+        fs::write(run.last_checkpoint(), "").expect("writable");
+        assert_eq!(run.epoch_checkpoints(), [run.epoch_checkpoint(3), run.epoch_checkpoint(12)]);
     }
 }

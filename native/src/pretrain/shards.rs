@@ -5,12 +5,14 @@
 
 use std::thread;
 
-use burn::tensor::ExecutionError;
+use burn::tensor::{Device, ExecutionError, Tensor, TensorData};
 use ibot_core::config::Config;
 use ibot_core::rng::{Purpose, stream};
 use ibot_core::schedule::StepValues;
 use ibot_core::train::{Batch, Objective, Pass, StepReport, TrainState, apply};
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
+
+use super::loader::HostBatch;
 
 /// One thread for each shard.
 pub struct Shards {
@@ -69,5 +71,20 @@ impl Shards {
             })
         };
         apply(state, passes, now, &config.loss, &config.optim).await
+    }
+}
+
+/// Moves a shard of a batch to the device.
+pub fn to_device(shard: HostBatch, config: &Config, device: &Device) -> Batch {
+    let crops = &config.crops;
+    let tensor = |values: Vec<f32>, size: usize| {
+        let count = values.len() / (3 * size * size);
+        Tensor::<4>::from_data(TensorData::new(values, [count, 3, size, size]), device)
+    };
+    Batch {
+        images: shard.masks.len() / crops.global_crops_number,
+        globals: tensor(shard.globals, crops.global_size),
+        locals: (!shard.locals.is_empty()).then(|| tensor(shard.locals, crops.local_size)),
+        masks: shard.masks,
     }
 }

@@ -7,6 +7,11 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::files::{PARTIAL, write_atomically};
+
+/// How TensorBoard wants the names of event files to begin.
+const FILE_NAME: &str = "events.out.tfevents";
+
 /// Writes one event file. What is buffered reaches the disk on [`flush`](Self::flush) and on drop.
 #[derive(Debug)]
 pub struct EventWriter {
@@ -22,7 +27,7 @@ impl EventWriter {
     /// If the directory or the file cannot be created or written.
     pub fn create(dir: &Path) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
-        let name = format!("events.out.tfevents.{}.{}", unix_time() as u64, host_name());
+        let name = format!("{FILE_NAME}.{}.{}", unix_time() as u64, host_name());
         let (file, path) = create_new(dir, &name)?;
         let mut writer = Self { file: BufWriter::new(file), path };
         writer.file.write_all(&frame(&version_event(unix_time())))?;
@@ -54,6 +59,66 @@ impl EventWriter {
     pub fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
     }
+}
+
+/// Drops from the event files in `dir` what a lost part of a run recorded: every event after `step`, all with `None`, and
+/// what a crash cut short. Files of other programs stay as they are.
+///
+/// # Errors
+/// If a file cannot be read, written or removed.
+pub fn prune(dir: &Path, step: Option<u64>) -> io::Result<()> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_events = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().starts_with(FILE_NAME);
+    // A crash in here leaves a file that is not in place yet; its old content is.
+    let (partial, events): (Vec<_>, Vec<_>) =
+        entries.filter(is_events).partition(|path| path.to_string_lossy().ends_with(PARTIAL));
+    partial.iter().try_for_each(fs::remove_file)?;
+    for path in events {
+        let content = fs::read(&path)?;
+        let frames = frames(&content);
+        let stays = |data: &[u8]| step_of(data).is_none_or(|of| step.is_some_and(|step| of <= step));
+        let kept: Vec<u8> = frames.iter().filter(|data| stays(data)).flat_map(|data| frame(data)).collect();
+        let scalars = frames.iter().filter(|data| step_of(data).is_some_and(|_| stays(data))).count();
+        if scalars == 0 {
+            fs::remove_file(&path)?;
+        } else if kept.len() < content.len() {
+            write_atomically(&path, &kept).map_err(|error| error.source)?;
+        }
+    }
+    Ok(())
+}
+
+/// The data of all whole records, up to the first that is not.
+fn frames(mut content: &[u8]) -> Vec<&[u8]> {
+    let mut frames = Vec::new();
+    while let Some(length) = content.first_chunk().map(|bytes| u64::from_le_bytes(*bytes)) {
+        let Some(end) = usize::try_from(length).ok().and_then(|length| length.checked_add(12)) else { break };
+        let (Some(data), Some(check)) = (content.get(12..end), content.get(end..).and_then(<[u8]>::first_chunk)) else {
+            break;
+        };
+        if *check != masked_crc(data).to_le_bytes() {
+            break;
+        }
+        frames.push(data);
+        content = &content[end + 4..];
+    }
+    frames
+}
+
+/// The step of an event of scalars as [`scalar_event`] writes it; `None` of any other.
+fn step_of(event: &[u8]) -> Option<u64> {
+    let (tag, number) = event.get(9..)?.split_first()?;
+    if event[0] != (1 << 3 | FIXED64) || *tag != (2 << 3 | VARINT) {
+        return None;
+    }
+    let mut step = 0;
+    for (i, byte) in number.iter().take(10).enumerate() {
+        step |= u64::from(byte & 0x7f) << (7 * i).min(63);
+        if byte & 0x80 == 0 {
+            return Some(step);
+        }
+    }
+    None
 }
 
 /// Two writers may start in one directory within one second; the later gets a numbered name, never the same file.
@@ -214,5 +279,39 @@ mod tests {
         }
         assert_eq!(events.len(), 2);
         assert_eq!(events[1][9..], scalar_event(0.0, 7, &[("loss", f64::NAN), ("lr", 5e-4)])[9..]);
+    }
+
+    #[test]
+    fn pruning_leaves_what_a_resumed_run_has_done() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let steps = || -> Vec<u64> {
+            let paths = fs::read_dir(dir.path()).expect("readable").flatten().map(|entry| entry.path());
+            let files: Vec<Vec<u8>> = paths.map(|path| fs::read(path).expect("readable")).collect();
+            let mut steps: Vec<u64> = files.iter().flat_map(|file| frames(file)).filter_map(step_of).collect();
+            steps.sort_unstable();
+            steps
+        };
+        for first in [100, 300] {
+            let mut writer = EventWriter::create(dir.path()).expect("a new event file");
+            for step in [first, first + 100] {
+                writer.scalars(step, &[("loss", 1.0)]).expect("scalars");
+            }
+        }
+        prune(dir.path(), Some(300)).expect("pruned");
+        assert_eq!(steps(), [100, 200, 300]);
+
+        let path = fs::read_dir(dir.path()).expect("readable").flatten().next().expect("a file").path();
+        let whole = fs::read(&path).expect("readable");
+        fs::write(&path, [&whole[..], &frame(&scalar_event(0.0, 250, &[("loss", 2.0)]))[..20]].concat()).expect("cut");
+        let half = dir.path().join(format!("{}{PARTIAL}", path.file_name().expect("a name").display()));
+        fs::write(&half, &whole[..whole.len() / 2]).expect("writable");
+        prune(dir.path(), Some(300)).expect("pruned");
+        assert_eq!(fs::read(&path).expect("readable"), whole, "only what was cut short is gone");
+        assert!(!half.exists(), "what a crash of pruning left is gone");
+
+        fs::write(dir.path().join("notes.txt"), "mine").expect("writable");
+        prune(dir.path(), Some(50)).expect("pruned");
+        assert_eq!(fs::read_dir(dir.path()).expect("readable").count(), 1, "files without a scalar are gone");
+        prune(&dir.path().join("missing"), None).expect("nothing to do");
     }
 }

@@ -1,0 +1,123 @@
+//! Means over steps: what a line of metrics says.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use ibot_core::schedule::StepValues;
+use ibot_core::train::StepReport;
+use serde::{Deserialize, Serialize};
+
+/// Means over the steps up to `step`. Losses in nats, `null` where not finite.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Means {
+    pub step: usize,
+    pub epoch: usize,
+    /// Steps in the mean.
+    pub steps: usize,
+    pub loss: Option<f64>,
+    pub cls: Option<f64>,
+    pub patch: Option<f64>,
+    pub lr: f64,
+    pub weight_decay: f64,
+    pub momentum: f64,
+    pub teacher_temp: f64,
+    pub teacher_patch_temp: f64,
+    pub gradient_norm: Option<f64>,
+    pub teacher_entropy: Option<f64>,
+    /// Share of the prototypes that are some crop's most likely one.
+    pub prototype_usage: f64,
+    /// Share of images whose two views agree on the prototype.
+    pub agreement: f64,
+    pub skipped_steps: usize,
+    pub images_per_second: f64,
+    /// Share of the time in which the device waited for images.
+    #[serde(default)]
+    pub waiting: f64,
+    /// Resident memory of the process, in MiB.
+    pub memory_mib: Option<u64>,
+}
+
+/// Steps collected for a mean.
+pub struct Window {
+    start: Instant,
+    steps: usize,
+    skipped: usize,
+    images: usize,
+    waited: Duration,
+    /// Loss, CLS loss, patch loss, gradient norm, teacher entropy, agreement.
+    sums: [f64; 6],
+    used: Vec<bool>,
+}
+
+impl Window {
+    /// An empty window for a head of `prototypes`.
+    pub fn new(prototypes: usize) -> Self {
+        Self {
+            start: Instant::now(),
+            steps: 0,
+            skipped: 0,
+            images: 0,
+            waited: Duration::ZERO,
+            sums: [0.0; 6],
+            used: vec![false; prototypes],
+        }
+    }
+
+    /// Adds a step of `images` images that were waited for so long.
+    pub fn add(&mut self, report: &StepReport, images: usize, waited: Duration) {
+        let values =
+            [report.loss, report.cls, report.patch, report.norms.total(), report.teacher_entropy, report.agreement];
+        self.sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+        self.steps += 1;
+        self.skipped += usize::from(!report.applied);
+        self.images += images;
+        self.waited += waited;
+        for prototype in &report.teacher_prototypes {
+            if let Some(used) = self.used.get_mut(*prototype as usize) {
+                *used = true;
+            }
+        }
+    }
+
+    /// Leaves out a pause that is no part of training.
+    pub fn pause(&mut self, pause: Duration) {
+        self.start += pause;
+    }
+
+    /// The means after `step` steps, of epoch `epoch`, and an empty window.
+    pub fn take(&mut self, step: usize, epoch: usize, now: &StepValues) -> Means {
+        let done = std::mem::replace(self, Self::new(self.used.len()));
+        let mean = |i: usize| done.sums[i] / done.steps.max(1) as f64;
+        let finite = |i: usize| Some(mean(i)).filter(|value| value.is_finite());
+        let seconds = done.start.elapsed().as_secs_f64().max(1e-9);
+        Means {
+            step,
+            epoch,
+            steps: done.steps,
+            loss: finite(0),
+            cls: finite(1),
+            patch: finite(2),
+            gradient_norm: finite(3),
+            teacher_entropy: finite(4),
+            agreement: mean(5),
+            lr: now.lr,
+            weight_decay: now.weight_decay,
+            momentum: now.momentum,
+            teacher_temp: now.teacher_temp,
+            teacher_patch_temp: now.teacher_patch_temp,
+            prototype_usage: done.used.iter().filter(|used| **used).count() as f64 / done.used.len().max(1) as f64,
+            skipped_steps: done.skipped,
+            images_per_second: done.images as f64 / seconds,
+            waiting: (done.waited.as_secs_f64() / seconds).min(1.0),
+            memory_mib: resident_mib(),
+        }
+    }
+}
+
+/// Resident memory of this process in MiB, where the system tells.
+fn resident_mib() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok().map(|kib| kib / 1024)
+}

@@ -1,0 +1,313 @@
+//! A run under way: steps, and between them what records, evaluates, saves and stops.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, anyhow};
+use burn::tensor::Device;
+use futures_lite::future::block_on;
+use ibot_core::config::Config;
+use ibot_core::knn::KnnAccuracy;
+use ibot_core::model::Network;
+use ibot_core::rng::{Purpose, stream};
+use ibot_core::train::{StepReport, TrainState};
+
+use super::Ending;
+use super::checkpoint::{self, Identity, Loaded};
+use super::clock::Clock;
+use super::loader::Loader;
+use super::means::Window;
+use super::metrics::{Metrics, Record};
+use super::plan::Plan;
+use super::preview::save_preview;
+use super::progress::Progress;
+use super::run_dir::RunDir;
+use super::saver::Unsaved;
+use super::shards::{Shards, to_device};
+use super::status::{State, Status, StatusFile};
+use super::watch::{Culprits, Watch};
+use crate::data::Dataset;
+use crate::device;
+use crate::features::EvalView;
+use crate::knn::{Space, Split, evaluate, headline};
+use crate::model::read_checkpoint;
+
+/// A run under way; the training state passes from step to step beside it.
+pub struct Run<'a> {
+    pub(super) data: Arc<Dataset>,
+    pub(super) plan: Plan,
+    device: Device,
+    pub(super) dir: Arc<RunDir>,
+    workers: NonZeroUsize,
+    pub(super) metrics: Metrics,
+    pub(super) status: StatusFile,
+    progress: Progress,
+    watch: Watch,
+    pub(super) clock: Clock,
+    pub(super) interrupted: &'a AtomicBool,
+    /// Means since the last line of metrics, and over the epoch.
+    windows: [Window; 2],
+    /// Steps done.
+    pub(super) step: usize,
+    /// Steps done before this process.
+    first: usize,
+    /// Step of the last checkpoint.
+    pub(super) saved: Option<usize>,
+}
+
+impl<'a> Run<'a> {
+    /// Prepares a new run in `dir`, or the rest of the one there.
+    ///
+    /// # Errors
+    /// If its checkpoint, its initial weights or its folder cannot be used.
+    pub fn start(
+        data: Arc<Dataset>,
+        plan: Plan,
+        device: Device,
+        dir: Arc<RunDir>,
+        clock: Clock,
+        resume: bool,
+        interrupted: &'a AtomicBool,
+    ) -> Result<(Self, TrainState)> {
+        let Config { head, optim, .. } = &plan.settings.config;
+        let run = &plan.settings.run;
+        let tracked = device.clone().autodiff();
+        let student =
+            Network::init(&plan.settings.config.vit(), head, &tracked, &mut stream(run.seed, Purpose::Init, 0, 0));
+        let patch_out_dim = if head.shared_head { head.out_dim } else { head.patch_out_dim };
+        let whole = |student| TrainState::new(student, head.shared_head, head.out_dim, patch_out_dim, &tracked);
+        let identity = Identity { seed: run.seed, images: data.len() };
+        let loaded = if resume { checkpoint::load(&dir, whole(student.clone()), identity)? } else { None };
+        let saved = loaded.as_ref().map(|loaded| loaded.step);
+        let Loaded { state, step, warnings } = match loaded {
+            Some(loaded) => loaded,
+            None => Loaded { state: whole(initialised(student, &plan)?), step: 0, warnings: Vec::new() },
+        };
+        match saved {
+            Some(step) => println!("resumed after step {step}"),
+            None if resume => println!("nothing was saved yet: the run starts from its beginning"),
+            None => {}
+        }
+        let total = plan.schedules.total_steps();
+        let metrics = Metrics::open(&dir, step, head.out_dim)?;
+        let mut run = Self {
+            workers: NonZeroUsize::new(run.workers).unwrap_or(device::cores()),
+            status: StatusFile::new(&dir, Status { total, skipped_steps: metrics.skipped(), ..Status::default() }),
+            progress: Progress::new(total, step, optim.batch_size),
+            watch: Watch::new(head.out_dim, run.max_skipped),
+            windows: windows(head.out_dim),
+            data,
+            device,
+            dir,
+            metrics,
+            clock,
+            interrupted,
+            step,
+            first: step,
+            saved,
+            plan,
+        };
+        warnings.iter().for_each(|warning| run.warn(warning));
+        run.tell(State::Running, None);
+        Ok((run, state))
+    }
+
+    /// All remaining steps, in order.
+    ///
+    /// # Errors
+    /// If anything fails; the state is then saved if it still can be.
+    pub fn train(mut self, state: TrainState) -> Result<Ending> {
+        // Empty only while a step has the state.
+        let mut slot = Some(state);
+        let result = self.steps(&mut slot);
+        self.progress.finish();
+        let total = self.plan.schedules.total_steps();
+        match (result, slot) {
+            (Ok(Ending::Complete), _) => {
+                println!("done: {} (teacher), {} (curves)", self.dir.teacher().display(), self.dir.curves().display());
+                self.tell(State::Complete, Some("all steps are done"));
+                Ok(Ending::Complete)
+            }
+            (Ok(ending), _) => {
+                let why = if ending == Ending::OutOfTime { "run.max_hours are over" } else { "interrupted" };
+                let (step, new) = (self.step, self.step - self.first);
+                let message = format!("{why}: stopped after step {step} of {total}, {new} of them in this process");
+                println!("{message}; continue with --resume");
+                self.tell(State::Interrupted, Some(&message));
+                Ok(ending)
+            }
+            // What could not be written in all the time that the settings allow is not tried once more.
+            (Err(error), Some(state)) if self.saved != Some(self.step) && !error.is::<Unsaved>() => {
+                Err(match self.save(&state, None) {
+                    Ok(()) => error.context(format!("stopped after step {} of {total}, saved", self.step)),
+                    Err(failed) => anyhow!("{error:#}; and the state could not be saved: {failed:#}"),
+                })
+            }
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    fn steps(&mut self, slot: &mut Option<TrainState>) -> Result<Ending> {
+        let settings = self.plan.settings.clone();
+        let (config, run) = (&settings.config, &settings.run);
+        let schedules = self.plan.schedules.clone();
+        let (total, per_epoch) = (schedules.total_steps(), schedules.steps_per_epoch());
+        let lost = "the state of the run was lost with the device";
+        let state = slot.as_ref().context(lost)?;
+        if self.step == 0 {
+            if self.saved.is_none() {
+                // A folder that cannot hold a checkpoint shows now, not after hours.
+                self.save_checkpoint(state, None)?;
+            }
+            save_preview(&self.data, &settings, &self.dir)?;
+            if run.knn_every > 0 {
+                self.knn(state, 0)?.iter().for_each(|line| println!("{line}"));
+            }
+        } else if self.step == total {
+            // A process killed after its last checkpoint has not written what follows from it.
+            self.publish(state)?;
+        }
+        let mut loader = Loader::new(self.data.clone(), &settings, self.workers, self.step);
+        let threads = Shards::new(run.shards).context("cannot start threads")?;
+        self.windows = windows(config.head.out_dim);
+
+        while self.step < total {
+            let begin = Instant::now();
+            if let Some(ending) = self.stop(begin) {
+                if self.saved != Some(self.step) {
+                    self.save(slot.as_ref().context(lost)?, None)?;
+                }
+                return Ok(ending);
+            }
+            let Some(delivery) = loader.next(self.interrupted)? else { continue };
+            delivery.skipped.iter().for_each(|message| self.warn(&format!("{message} (skipped)")));
+            let shards = delivery.shards?.into_iter().map(|shard| to_device(shard, config, &self.device)).collect();
+            let waited = begin.elapsed();
+            let now = schedules.at(self.step);
+            let state = slot.take().context(lost)?;
+            let stepped = block_on(threads.step(state, shards, self.step, &now, config, run.seed));
+            let (state, report) = stepped.with_context(|| {
+                format!("step {} on the device; the checkpoint of step {:?} is kept", self.step + 1, self.saved)
+            })?;
+            let state = &*slot.insert(state);
+            let epoch = self.step / per_epoch;
+            self.step += 1;
+            self.windows.iter_mut().for_each(|window| window.add(&report, config.optim.batch_size, waited));
+            self.progress.step(self.step);
+            self.look_at(&report, epoch)?;
+
+            let epoch_ends = self.step.is_multiple_of(per_epoch);
+            if self.step.is_multiple_of(run.log_every) || epoch_ends {
+                let means = self.windows[0].take(self.step, epoch, &now);
+                self.progress.means(&means);
+                let speed = means.images_per_second;
+                self.status.progress(|status| status.images_per_second = Some(speed));
+                self.metrics.record(Record::Step(means))?;
+            }
+            if epoch_ends {
+                let means = self.windows[1].take(self.step, epoch, &now);
+                self.watch.epoch(&means).iter().for_each(|warning| self.warn(warning));
+                self.metrics.record(Record::Epoch(means))?;
+                let done = epoch + 1;
+                if run.knn_every > 0 && (done.is_multiple_of(run.knn_every) || self.step == total) {
+                    self.knn(state, done)?.iter().for_each(|line| self.progress.say(line));
+                }
+                self.save(state, done.is_multiple_of(run.checkpoint_every).then_some(done))?;
+                // Neither k-NN nor saving counts towards the next images a second.
+                self.windows = windows(config.head.out_dim);
+            } else if self.clock.save_is_due(Instant::now()) {
+                let pause = Instant::now();
+                self.save(state, None)?;
+                self.windows.iter_mut().for_each(|window| window.pause(pause.elapsed()));
+            }
+            self.clock.step(begin.elapsed());
+        }
+        Ok(Ending::Complete)
+    }
+
+    /// Why the run should end now, if it should.
+    fn stop(&self, now: Instant) -> Option<Ending> {
+        if self.interrupted.load(Ordering::Relaxed) {
+            return Some(Ending::Interrupted);
+        }
+        self.clock.time_is_up(now).then_some(Ending::OutOfTime)
+    }
+
+    /// Tells watchers of a step, and everybody if it was skipped.
+    fn look_at(&mut self, report: &StepReport, epoch: usize) -> Result<()> {
+        let culprits = Culprits::of(report);
+        let (step, total, batch) =
+            (self.step, self.plan.schedules.total_steps(), self.plan.settings.config.optim.batch_size);
+        let per_epoch = self.plan.schedules.steps_per_epoch();
+        self.status.progress(|status| {
+            (status.step, status.epoch) = (step, step / per_epoch);
+            status.loss = Some(report.loss).filter(|loss| loss.is_finite());
+            status.seconds_left =
+                status.images_per_second.map(|speed| ((total - step) * batch) as f64 / speed.max(1e-9));
+            status.skipped_steps += usize::from(culprits.is_some());
+        });
+        if let Some(culprits) = &culprits {
+            self.warn(&format!("step {step} skipped: {culprits}"));
+            let Culprits { parts, tensors_at_fault, tensors } = culprits.clone();
+            self.metrics.record(Record::Skipped { step, epoch, parts, tensors_at_fault, tensors })?;
+        }
+        Ok(self.watch.step(step, culprits.as_ref())?)
+    }
+
+    /// Says a warning to everybody.
+    pub(super) fn warn(&mut self, warning: &str) {
+        self.progress.say(&format!("warning: {warning}"));
+        self.status.progress(|status| warning.clone_into(&mut status.message));
+    }
+
+    /// Writes to the status how far the run is, and what there is to say.
+    fn tell(&mut self, state: State, message: Option<&str>) {
+        let (step, saved) = (self.step, self.saved);
+        let epoch = step / self.plan.schedules.steps_per_epoch();
+        self.status.news(|status| {
+            (status.state, status.step, status.epoch, status.checkpoint_step) = (state, step, epoch, saved);
+            message.iter().for_each(|message| (*message).clone_into(&mut status.message));
+            if state == State::Complete {
+                status.seconds_left = Some(0.0);
+            }
+        });
+    }
+
+    /// k-NN of the teacher on the run's own images, if they have labels; the line to show.
+    fn knn(&mut self, state: &TrainState, epoch: usize) -> Result<Option<String>> {
+        let run = &self.plan.settings.run;
+        let Some(split) = Split::of_one(&self.data, run.knn_bank, run.knn_queries) else { return Ok(None) };
+        let view = EvalView::new(self.plan.settings.config.crops.global_size, run.eval_resize);
+        let space = Space::Network(&state.teacher.backbone);
+        let accuracies = evaluate(&space, &split, view, self.workers, &self.device)?;
+        self.metrics.record_knn(self.step, epoch, &accuracies, split.sizes())?;
+        let Some(KnnAccuracy { k, top1, .. }) = headline(&accuracies).copied() else { return Ok(None) };
+        let percent = 100.0 * top1;
+        let start = if run.init.is_some() { "initial" } else { "untrained" };
+        Ok(Some(match self.metrics.untrained(k) {
+            Some(untrained) if epoch > 0 => {
+                let gain = percent - 100.0 * untrained;
+                format!(
+                    "k-NN after epoch {epoch}: {percent:.1} % top-1 (k = {k}), {gain:+.1} points on the {start} network"
+                )
+            }
+            _ => format!("k-NN of the {start} network: {percent:.1} % top-1 (k = {k})"),
+        }))
+    }
+}
+
+fn windows(prototypes: usize) -> [Window; 2] {
+    [Window::new(prototypes), Window::new(prototypes)]
+}
+
+/// The student of a new run: as it is, or with the weights that the settings name.
+fn initialised(student: Network, plan: &Plan) -> Result<Network> {
+    let Some(file) = &plan.settings.run.init else { return Ok(student) };
+    let checkpoint = read_checkpoint(file.as_ref(), None)?;
+    let started = checkpoint.start(student, &plan.settings.config.vit());
+    let (student, report) = started.with_context(|| format!("cannot start from {file}"))?;
+    println!("init    {file}: {report}");
+    Ok(student)
+}
