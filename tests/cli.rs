@@ -186,5 +186,55 @@ fn unreadable_images_are_skipped_until_they_are_too_many() {
     photos(&none, 40);
     let mut any_share = replace(&none, "endless");
     any_share.arg("--set=run.max_unreadable=1");
-    assert!(fail(any_share).contains("40 of 40 images could not be read"), "a run without images ends");
+    let message = fail(any_share);
+    assert!(message.contains("40 of 40 images could not be read"), "{message}");
+}
+
+fn bench(more: &[&str]) -> Value {
+    let mut command = ibot();
+    command.arg("bench").args(TINY).arg("--json").args(more);
+    let output = succeed(command);
+    serde_json::from_str(output.trim()).unwrap_or_else(|error| panic!("{error}: {output}"))
+}
+
+#[test]
+fn bench_measures_a_step_and_its_phases() {
+    let report = bench(&["--steps=3", "--shards=2", "--set=run.micro_batch=10"]);
+    let number = |key: &str| report[key].as_f64().unwrap_or_else(|| panic!("{key}: {report}"));
+    assert_eq!(
+        (number("shards"), number("micro_batch"), number("batch_size"), number("steps")),
+        (2.0, 10.0, 50.0, 3.0)
+    );
+    assert!(number("seconds_per_step") > 0.0 && number("mean_seconds_per_step") >= number("seconds_per_step"));
+    assert!((number("images_per_second") * number("seconds_per_step") / 50.0 - 1.0).abs() < 1e-6);
+    assert!((number("flop_per_second") * number("seconds_per_step") / number("flop_per_step") - 1.0).abs() < 1e-6);
+    assert!(number("matmul_flop_per_second") > 1e8, "{report}");
+    for phase in ["teacher", "student", "loss", "backward", "join", "optimizer", "ema"] {
+        assert!(report["phases"][phase].as_f64().is_some_and(|seconds| seconds > 0.0), "{phase}: {report}");
+    }
+    let mut wrong = ibot();
+    wrong.args(["bench", "--set=optim.batch=4"]);
+    assert!(fail(wrong).contains("did you mean"));
+}
+
+/// What a step leaves behind would show: its gradients alone take a third of a MiB, its activations several.
+#[test]
+#[cfg(target_os = "linux")]
+fn two_hundred_steps_take_no_more_memory_than_fifty() {
+    let steps = ["--warmup=50", "--steps=150", "--set=head.hidden_dim=256", "--set=optim.batch_size=8"];
+    let report = bench(&steps);
+    let mib = |key: &str| report[key].as_i64().unwrap_or_else(|| panic!("{key}: {report}"));
+    let growth = mib("memory_after_steps_mib") - mib("memory_after_warmup_mib");
+    assert!(growth < 16, "{growth} MiB in 150 steps: {report}");
+    assert!(mib("memory_peak_mib") >= mib("memory_after_steps_mib"));
+}
+
+#[test]
+fn bench_measures_loading() {
+    let report = bench(&["--loading"]);
+    for figure in ["augment_per_thread", "decode_per_thread", "decode_augment_per_thread", "decode_augment_all_cores"] {
+        assert!(report[figure].as_f64().is_some_and(|rate| rate > 0.0), "{figure}: {report}");
+    }
+    // A photograph's size: much less would be no work to decode.
+    assert!(report["jpeg_bytes"].as_u64().is_some_and(|bytes| (30_000..200_000).contains(&bytes)), "{report}");
 }

@@ -4,6 +4,7 @@
 
 pub mod augment;
 pub mod config;
+pub mod flops;
 pub mod image;
 pub mod knn;
 pub mod loss;

@@ -16,12 +16,13 @@ use crate::analyze::patterns::PatternsArgs;
 use crate::analyze::pca::PcaArgs;
 use crate::analyze::segment::SegmentArgs;
 use crate::analyze::similar::SimilarArgs;
+use crate::bench::BenchArgs;
 use crate::device::DeviceChoice;
 use crate::export::ExportArgs;
 use crate::knn::KnnArgs;
 use crate::pretrain::{Ending, PretrainRequest, pretrain};
 use crate::recipe::{RECIPES, Settings};
-use crate::{analyze, export, knn};
+use crate::{analyze, bench, export, knn};
 
 /// iBOT: image BERT pre-training with an online tokenizer.
 #[derive(Debug, Parser)]
@@ -53,6 +54,8 @@ enum Command {
     Embed(EmbedArgs),
     /// Write weights for other programs: timm-named safetensors, ONNX.
     Export(ExportArgs),
+    /// Measure the speed and memory of a training step, or of the loading of images.
+    Bench(BenchArgs),
 }
 
 const PRETRAIN_HELP: &str = "\
@@ -133,6 +136,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Segment(args) => analyze::segment::run(&args).map(done),
         Command::Embed(args) => analyze::embed::run(&args).map(done),
         Command::Export(args) => export::run(&args).map(done),
+        Command::Bench(args) => bench::run(&args).map(done),
     }
 }
 

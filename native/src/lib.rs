@@ -1,6 +1,7 @@
 //! What the `ibot` command is made of: data, devices, runs and their reports. The algorithm is in `ibot-core`.
 
 pub mod analyze;
+pub mod bench;
 pub mod cli;
 pub mod data;
 pub mod device;
@@ -11,5 +12,6 @@ pub mod knn;
 pub mod model;
 pub mod npy;
 pub mod pretrain;
+pub mod process;
 pub mod recipe;
 pub mod report;

@@ -10,4 +10,4 @@ pub use ema::update_teacher;
 pub use gradients::{GradientNorms, NamedGradients};
 pub use optimizer::AdamW;
 pub use snapshot::{Snapshot, Updates};
-pub use step::{Batch, Objective, Pass, StepReport, TrainState, apply, train_step};
+pub use step::{Batch, Objective, Pass, Prediction, StepReport, Target, TrainState, apply, predict, teach, train_step};

@@ -95,20 +95,23 @@ pub async fn train_step(
 pub struct Pass {
     /// Images of the shard.
     images: usize,
-    gradients: NamedGradients,
+    /// The gradients of the loss.
+    pub gradients: NamedGradients,
     /// Loss, CLS loss, patch loss, teacher entropy, agreement of views; `[5]`.
     scalars: Tensor<1>,
     /// The teacher's most likely prototype for every global crop, `[globals * B, 1]`.
     prototypes: Tensor<2, Int>,
-    cls_mean: Tensor<2>,
-    patch_mean: Tensor<2>,
+    /// Mean CLS logits of the teacher, `[1, K]`.
+    pub cls_mean: Tensor<2>,
+    /// Mean patch logits of the teacher, `[1, K']`.
+    pub patch_mean: Tensor<2>,
 }
 
 impl Pass {
     /// The pass over all images of `shards`: since every loss is a mean over images, so are its parts.
     ///
     /// The shards must be of one batch; at least one.
-    fn join(mut shards: Vec<Self>) -> Self {
+    pub fn join(mut shards: Vec<Self>) -> Self {
         if shards.len() == 1 {
             return shards.remove(0);
         }
@@ -129,7 +132,10 @@ impl Pass {
     }
 
     /// Reads all that the host wants to know of a step in one transfer.
-    async fn read(&self) -> Result<StepReport, ExecutionError> {
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub async fn read(&self) -> Result<StepReport, ExecutionError> {
         let names = self.gradients.0.keys().cloned();
         let squares = self.gradients.squared_norms();
         let floats = Tensor::cat(std::iter::once(self.scalars.clone()).chain(squares).collect(), 0);
@@ -197,7 +203,11 @@ impl Objective {
         noise: Option<&mut Rng>,
     ) -> Self {
         let target = teach(&state.teacher, batch, &state.centers, now);
-        let prediction = predict(&state.student, batch, noise);
+        Self::between(target, predict(&state.student, batch, noise), batch, config)
+    }
+
+    /// The losses between what the teacher and the student make of the batch.
+    pub fn between(target: Target, prediction: Prediction, batch: &Batch, config: &LossConfig) -> Self {
         let cls_target = Tensor::from_inner(target.cls.clone());
         let cls = loss::cls_loss(prediction.cls.clone(), cls_target, batch.globals_number(), config.student_temp);
         let patch = match (&prediction.patch, &target.patch) {
@@ -232,7 +242,7 @@ impl Objective {
 }
 
 /// What the teacher makes of the batch.
-struct Target {
+pub struct Target {
     /// Distributions of the CLS tokens, `[globals * B, K]`.
     cls: Tensor<2>,
     /// Distributions of the masked patches, `[M, K']`; `None` without masks.
@@ -244,7 +254,7 @@ struct Target {
 }
 
 /// The teacher sees the global crops without masks.
-fn teach(teacher: &Network, batch: &Batch, centers: &Centers, now: &StepValues) -> Target {
+pub fn teach(teacher: &Network, batch: &Batch, centers: &Centers, now: &StepValues) -> Target {
     let Network { backbone, head } = teacher;
     let tokens = backbone.forward(batch.globals.clone().without_autodiff(), &[], &mut None);
     let cls_logits = head.cls_logits(head.bottleneck(backbone.cls_of(tokens.clone())));
@@ -264,7 +274,7 @@ fn teach(teacher: &Network, batch: &Batch, centers: &Centers, now: &StepValues) 
 }
 
 /// The student's logits.
-struct Prediction {
+pub struct Prediction {
     /// CLS tokens of all crops, `[(globals + locals) * B, K]`.
     cls: Tensor<2>,
     /// Masked patches, `[M, K']`; `None` without masks.
@@ -272,7 +282,7 @@ struct Prediction {
 }
 
 /// The student sees masked global crops, and local crops whole. Only what the losses need goes through its head.
-fn predict(student: &Network, batch: &Batch, mut noise: Option<&mut Rng>) -> Prediction {
+pub fn predict(student: &Network, batch: &Batch, mut noise: Option<&mut Rng>) -> Prediction {
     let Network { backbone, head } = student;
     let tokens = backbone.forward(batch.globals.clone().autodiff(), &batch.masks, &mut noise.as_deref_mut());
     let device = tokens.device();

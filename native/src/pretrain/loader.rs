@@ -8,10 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use ibot_core::augment::{Crops, multi_crop, normalize_into};
+use burn::tensor::{Device, Tensor, TensorData};
+use ibot_core::augment::{Crops, CropsConfig, multi_crop, normalize_into};
 use ibot_core::config::Config;
 use ibot_core::masking::Mask;
 use ibot_core::rng::{Purpose, crop_stream, stream};
+use ibot_core::train::Batch;
 use rand::seq::SliceRandom as _;
 
 use crate::data::Dataset;
@@ -24,7 +26,7 @@ const LOOK_UP: Duration = Duration::from_millis(100);
 /// Images looked at before the share of unreadable ones is judged.
 const ENOUGH_TO_JUDGE: usize = 100;
 
-/// The crops of a shard of a step's batch, B images, on the host.
+/// The crops of a part of a step's batch, B images, on the host.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HostBatch {
     /// Normalised global crops, `[globals * B, 3, S, S]`, crop by crop.
@@ -33,6 +35,22 @@ pub struct HostBatch {
     pub locals: Vec<f32>,
     /// One mask for each global crop.
     pub masks: Vec<Mask>,
+}
+
+impl HostBatch {
+    /// The same crops on `device`.
+    pub fn into_batch(self, crops: &CropsConfig, device: &Device) -> Batch {
+        let tensor = |values: Vec<f32>, size: usize| {
+            let count = values.len() / (3 * size * size);
+            Tensor::<4>::from_data(TensorData::new(values, [count, 3, size, size]), device)
+        };
+        Batch {
+            images: self.masks.len() / crops.global_crops_number,
+            globals: tensor(self.globals, crops.global_size),
+            locals: (!self.locals.is_empty()).then(|| tensor(self.locals, crops.local_size)),
+            masks: self.masks,
+        }
+    }
 }
 
 /// Too many images cannot be read.
@@ -54,8 +72,8 @@ pub struct LoaderGone;
 
 /// What the training step receives: its batch, and what went wrong while it was made.
 pub struct Delivery {
-    /// The shards of the batch, as equal as they can be, or the reason to stop.
-    pub shards: Result<Vec<HostBatch>, UnreadableError>,
+    /// The parts of the batch, as equal as they can be, or the reason to stop.
+    pub parts: Result<Vec<HostBatch>, UnreadableError>,
     /// Messages about images that were skipped for the first time.
     pub skipped: Vec<String>,
 }
@@ -131,21 +149,21 @@ impl Shared {
         loop {
             let step = self.next_step.fetch_add(1, Ordering::Relaxed);
             let mut skipped = Vec::new();
-            let shards = self.shards(step, &mut skipped);
-            if sender.send((step, Delivery { shards, skipped })).is_err() {
+            let parts = self.parts(step, &mut skipped);
+            if sender.send((step, Delivery { parts, skipped })).is_err() {
                 return;
             }
         }
     }
 
-    fn shards(&self, step: usize, skipped: &mut Vec<String>) -> Result<Vec<HostBatch>, UnreadableError> {
+    fn parts(&self, step: usize, skipped: &mut Vec<String>) -> Result<Vec<HostBatch>, UnreadableError> {
         let (epoch, within) = (step / self.steps_per_epoch, step % self.steps_per_epoch);
         let size = self.config.optim.batch_size;
         let order = self.order(epoch);
         let images = &order[within * size..][..size];
-        let shards = self.run.shards.clamp(1, size);
-        let start = |shard: usize| shard * size / shards;
-        (0..shards).map(|shard| self.batch(&images[start(shard)..start(shard + 1)], epoch, skipped)).collect()
+        let parts = self.run.parts(size);
+        let start = |part: usize| part * size / parts;
+        (0..parts).map(|part| self.batch(&images[start(part)..start(part + 1)], epoch, skipped)).collect()
     }
 
     fn batch(&self, images: &[usize], epoch: usize, skipped: &mut Vec<String>) -> Result<HostBatch, UnreadableError> {
@@ -175,7 +193,7 @@ impl Shared {
     fn views(&self, index: usize, epoch: usize, skipped: &mut Vec<String>) -> Result<(usize, Crops), UnreadableError> {
         let mut index = index;
         loop {
-            let seen = self.seen.fetch_add(1, Ordering::Relaxed) + 1;
+            self.seen.fetch_add(1, Ordering::Relaxed);
             match self.data.load(index) {
                 Ok(image) => {
                     let rng = |crop| crop_stream(self.run.seed, Purpose::Augment, epoch, index, crop);
@@ -186,7 +204,8 @@ impl Shared {
                     if unreadable.insert(index) {
                         skipped.push(error.to_string());
                     }
-                    let (failed, seen) = (unreadable.len(), seen.min(self.data.len()));
+                    // Counted now: other threads may have failed since this one began.
+                    let (failed, seen) = (unreadable.len(), self.seen.load(Ordering::Relaxed).min(self.data.len()));
                     let enough = seen >= ENOUGH_TO_JUDGE.min(self.data.len()) || failed >= ENOUGH_TO_JUDGE;
                     // A share of 1 allows any number of failures, but there must be an image to go on with.
                     let none_left = failed == self.data.len();

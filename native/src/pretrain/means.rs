@@ -1,11 +1,12 @@
 //! Means over steps: what a line of metrics says.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use ibot_core::schedule::StepValues;
 use ibot_core::train::StepReport;
 use serde::{Deserialize, Serialize};
+
+use crate::process;
 
 /// Means over the steps up to `step`. Losses in nats, `null` where not finite.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -110,14 +111,7 @@ impl Window {
             skipped_steps: done.skipped,
             images_per_second: done.images as f64 / seconds,
             waiting: (done.waited.as_secs_f64() / seconds).min(1.0),
-            memory_mib: resident_mib(),
+            memory_mib: process::resident_mib(),
         }
     }
-}
-
-/// Resident memory of this process in MiB, where the system tells.
-fn resident_mib() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok().map(|kib| kib / 1024)
 }

@@ -2,7 +2,7 @@
 
 mod checkpoint;
 mod clock;
-mod loader;
+pub(crate) mod loader;
 mod means;
 mod metrics;
 mod plan;
@@ -12,7 +12,7 @@ mod run;
 mod run_dir;
 mod saver;
 mod seal;
-mod shards;
+pub(crate) mod shards;
 mod status;
 mod watch;
 
@@ -87,10 +87,7 @@ fn carry_out(
     let data = Arc::new(Dataset::open(&request.settings.run.data)?);
     let selected = device::select(request.device)?;
     let mut settings = request.settings;
-    if settings.run.shards == 0 {
-        let cores = device::cores().get();
-        settings.run.shards = if selected.is_cpu { cores.min(settings.config.optim.batch_size) } else { 1 };
-    }
+    settings.run.resolve(&settings.config, selected.is_cpu, device::cores().get());
     let plan = Plan::new(settings, data.len())?;
     let dir = match dir {
         Some(dir) => dir.clone(),

@@ -25,7 +25,7 @@ use super::preview::save_preview;
 use super::progress::Progress;
 use super::run_dir::RunDir;
 use super::saver::Unsaved;
-use super::shards::{Shards, to_device};
+use super::shards::Shards;
 use super::status::{State, Status, StatusFile};
 use super::watch::{Culprits, Watch};
 use crate::data::Dataset;
@@ -183,11 +183,11 @@ impl<'a> Run<'a> {
             }
             let Some(delivery) = loader.next(self.interrupted)? else { continue };
             delivery.skipped.iter().for_each(|message| self.warn(&format!("{message} (skipped)")));
-            let shards = delivery.shards?.into_iter().map(|shard| to_device(shard, config, &self.device)).collect();
+            let parts = delivery.parts?.into_iter().map(|part| part.into_batch(&config.crops, &self.device)).collect();
             let waited = begin.elapsed();
             let now = schedules.at(self.step);
             let state = slot.take().context(lost)?;
-            let stepped = block_on(threads.step(state, shards, self.step, &now, config, run.seed));
+            let stepped = block_on(threads.step(state, parts, self.step, &now, config, run.seed));
             let (state, report) = stepped.with_context(|| {
                 format!("step {} on the device; the checkpoint of step {:?} is kept", self.step + 1, self.saved)
             })?;

@@ -2,17 +2,16 @@
 //!
 //! burn's CPU backend spreads only its larger matrix products over threads; between them all cores but one wait. Whole
 //! shards keep every core busy, and give the same sums but for their order.
+//! A shard is computed part by part: see [`RunSettings::micro_batch`](crate::recipe::RunSettings).
 
 use std::thread;
 
-use burn::tensor::{Device, ExecutionError, Tensor, TensorData};
+use burn::tensor::ExecutionError;
 use ibot_core::config::Config;
 use ibot_core::rng::{Purpose, stream};
 use ibot_core::schedule::StepValues;
 use ibot_core::train::{Batch, Objective, Pass, StepReport, TrainState, apply};
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
-
-use super::loader::HostBatch;
 
 /// One thread for each shard.
 pub struct Shards {
@@ -32,59 +31,57 @@ impl Shards {
         Ok(Self { pools: pools.collect::<Result<_, _>>()? })
     }
 
-    /// Step `step` on the shards of a batch, one for each thread.
+    /// Step `step` on the parts of a batch. Each thread takes its share of them one after another and adds up what they
+    /// give, so that only one part's activations a thread are in memory.
     ///
     /// # Errors
     /// If the device fails.
     pub async fn step(
         &self,
         state: TrainState,
-        shards: Vec<Batch>,
+        parts: Vec<Batch>,
         step: usize,
         now: &StepValues,
         config: &Config,
         seed: u64,
     ) -> Result<(TrainState, StepReport), ExecutionError> {
-        let pass = |state: &TrainState, batch: &Batch, shard: usize| {
+        let passes = self.spread(self.queues(&state, parts), |shard, (state, parts)| {
             let mut noise = stream(seed, Purpose::DropPath, step as u64, shard as u64);
-            Objective::new(state, batch, now, &config.loss, Some(&mut noise)).differentiate(&state.student)
-        };
-        let passes = if self.pools.is_empty() {
-            shards.iter().map(|batch| pass(&state, batch, 0)).collect()
-        } else {
-            thread::scope(|scope| {
-                let threads: Vec<_> = self
-                    .pools
-                    .iter()
-                    .zip(shards)
-                    .enumerate()
-                    .map(|(shard, (pool, batch))| {
-                        let (state, pass) = (state.fork(), &pass);
-                        scope.spawn(move || pool.install(|| pass(&state, &batch, shard)))
-                    })
-                    .collect();
-                // A thread that panicked takes the step down with it, as it would on this thread.
-                let join = |thread: thread::ScopedJoinHandle<Pass>| {
-                    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                };
-                threads.into_iter().map(join).collect()
-            })
-        };
-        apply(state, passes, now, &config.loss, &config.optim).await
+            let passes = parts.into_iter().map(|batch| {
+                Objective::new(&state, &batch, now, &config.loss, Some(&mut noise)).differentiate(&state.student)
+            });
+            passes.reduce(|sum, pass| Pass::join(vec![sum, pass]))
+        });
+        apply(state, passes.into_iter().flatten().collect(), now, &config.loss, &config.optim).await
     }
-}
 
-/// Moves a shard of a batch to the device.
-pub fn to_device(shard: HostBatch, config: &Config, device: &Device) -> Batch {
-    let crops = &config.crops;
-    let tensor = |values: Vec<f32>, size: usize| {
-        let count = values.len() / (3 * size * size);
-        Tensor::<4>::from_data(TensorData::new(values, [count, 3, size, size]), device)
-    };
-    Batch {
-        images: shard.masks.len() / crops.global_crops_number,
-        globals: tensor(shard.globals, crops.global_size),
-        locals: (!shard.locals.is_empty()).then(|| tensor(shard.locals, crops.local_size)),
-        masks: shard.masks,
+    /// The parts of each thread, in order, with a state of its own.
+    pub fn queues(&self, state: &TrainState, parts: Vec<Batch>) -> Vec<(TrainState, Vec<Batch>)> {
+        let each = parts.len().div_ceil(self.pools.len().max(1)).max(1);
+        let mut parts = parts.into_iter().peekable();
+        let mut queues = Vec::new();
+        while parts.peek().is_some() {
+            queues.push((state.fork(), parts.by_ref().take(each).collect()));
+        }
+        queues
+    }
+
+    /// What `work` makes of every item and its number, all at the same time: one item a thread.
+    pub fn spread<S: Send, T: Send>(&self, items: Vec<S>, work: impl Fn(usize, S) -> T + Sync) -> Vec<T> {
+        let items = items.into_iter().enumerate();
+        if self.pools.is_empty() {
+            return items.map(|(number, item)| work(number, item)).collect();
+        }
+        thread::scope(|scope| {
+            let work = &work;
+            let threads: Vec<_> = (self.pools.iter().zip(items))
+                .map(|(pool, (number, item))| scope.spawn(move || pool.install(|| work(number, item))))
+                .collect();
+            // A thread that panicked takes the step down with it, as it would on this thread.
+            let join = |thread: thread::ScopedJoinHandle<T>| {
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            threads.into_iter().map(join).collect()
+        })
     }
 }

@@ -1,0 +1,36 @@
+//! What the machine can do at best: the speed of one large matrix product.
+
+use std::time::{Duration, Instant};
+
+use burn::tensor::{Distribution, Tensor};
+
+use crate::device::Selected;
+use crate::pretrain::shards::Shards;
+
+/// How long products are repeated.
+const WINDOW: Duration = Duration::from_millis(1500);
+
+/// FLOP/s of f32 products of square matrices, by as many threads as the step uses: one product a shard at a time.
+///
+/// The best of many, since other work on the machine only ever slows one down.
+pub fn matmul_peak(shards: &Shards, count: usize, selected: &Selected) -> f64 {
+    let side = if selected.is_cpu { 1024 } else { 4096 };
+    let device = &selected.device;
+    let flop = 2.0 * (side as f64).powi(3);
+    let speeds = shards.spread(vec![(); count], |_, ()| {
+        let matrix = || Tensor::<2>::random([side, side], Distribution::Uniform(-1.0, 1.0), device);
+        let (a, b) = (matrix(), matrix());
+        let begin = Instant::now();
+        let mut best = 0.0f64;
+        while begin.elapsed() < WINDOW {
+            let start = Instant::now();
+            let product = a.clone().matmul(b.clone());
+            // A device that fails shows it in the step, which was measured before.
+            let _ = device.sync();
+            drop(product);
+            best = best.max(flop / start.elapsed().as_secs_f64());
+        }
+        best
+    });
+    speeds.iter().sum()
+}

@@ -1,0 +1,275 @@
+//! `ibot bench`: how fast a training step is on this machine, where its time goes, and what memory it takes.
+
+mod arithmetic;
+mod batches;
+mod loading;
+mod phases;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use burn::tensor::Device;
+use clap::Args;
+use futures_lite::future::block_on;
+use ibot_core::config::Config;
+use ibot_core::model::Network;
+use ibot_core::rng::{Purpose, stream};
+use ibot_core::schedule::{Schedules, StepValues};
+use ibot_core::train::TrainState;
+use serde::Serialize;
+
+use self::batches::Batches;
+use self::phases::Phases;
+use crate::device::{self, DeviceChoice};
+use crate::pretrain::shards::Shards;
+use crate::process;
+use crate::recipe::{RECIPES, Settings};
+
+/// What `ibot bench --help` says beyond its options.
+pub const HELP: &str = "\
+Examples:
+  ibot bench --recipe vit-small-imagenet --set optim.batch_size=4
+  ibot bench --recipe cpu-quick --set model.dim=192 --shards 1 --json
+  ibot bench --recipe vit-small-imagenet --loading
+
+A step is measured on random crops, without decoding and augmentation, as training computes it: on a CPU one shard a
+core. Seconds a step are the shortest and the mean of --steps; other work on the machine makes them longer, never
+shorter. Phases are then measured in steps of their own that wait for the device between phases, while all shards run.
+FLOP/s count the matrix products of the configuration, two operations a multiply-accumulate, against those of a large
+f32 matrix product on the same device and threads. Memory is resident memory of the whole process (Linux).
+
+--loading measures decoding and augmentation instead: a 400 x 400 image in memory to the recipe's crops on one thread,
+and 500 x 375 JPEGs (drawn, quality 90) decoded and augmented on one thread and on all cores.";
+
+/// Options of `ibot bench`.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub struct BenchArgs {
+    /// Settings inside the program
+    #[arg(long, default_value = "builtin", conflicts_with = "config", value_parser = clap::builder::PossibleValuesParser::new(RECIPES.map(|(name, _)| name)))]
+    recipe: String,
+    /// Settings in a TOML file, such as the config.toml of a run
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// Change one setting, for example optim.batch_size=4; may be given several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Steps to measure
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    steps: u32,
+    /// Steps before that
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    warmup: u32,
+    /// Shards of a batch computed at the same time [default: that of the settings; one a core on a CPU]
+    #[arg(long, value_name = "N")]
+    shards: Option<usize>,
+    /// Where to compute: auto, cpu, gpu, gpu:N, software or cuda:N
+    #[arg(long, default_value = "auto")]
+    device: DeviceChoice,
+    /// Measure decoding and augmentation in place of the step
+    #[arg(long)]
+    loading: bool,
+    /// One JSON object in place of text
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs `ibot bench`.
+///
+/// # Errors
+/// If the settings or the device cannot be used.
+pub fn run(args: &BenchArgs) -> Result<()> {
+    let settings = match &args.config {
+        Some(file) => Settings::from_file(file, &args.set)?,
+        None => Settings::from_recipe(&args.recipe, &args.set)?,
+    };
+    if args.loading {
+        return show(&loading::measure(&settings.config)?, args.json);
+    }
+    show(&measure(args, &settings)?, args.json)
+}
+
+fn show<T: Serialize + std::fmt::Display>(report: &T, json: bool) -> Result<()> {
+    if json {
+        println!("{}", serde_json::to_string(report).context("cannot write JSON")?);
+    } else {
+        println!("{report}");
+    }
+    Ok(())
+}
+
+/// What was measured.
+#[derive(Debug, Serialize)]
+struct Report {
+    /// The network and its crops, in words.
+    configuration: String,
+    device: String,
+    shards: usize,
+    /// Images that a shard takes at a time.
+    micro_batch: usize,
+    batch_size: usize,
+    steps: u32,
+    /// The shortest step.
+    seconds_per_step: f64,
+    mean_seconds_per_step: f64,
+    /// Of all cores; other work on the machine hardly changes it.
+    processor_seconds_per_step: Option<f64>,
+    /// At the shortest step.
+    images_per_second: f64,
+    flop_per_step: f64,
+    flop_per_second: f64,
+    matmul_flop_per_second: f64,
+    /// Before the first step, with the networks made.
+    memory_start_mib: Option<u64>,
+    memory_after_warmup_mib: Option<u64>,
+    memory_after_steps_mib: Option<u64>,
+    memory_peak_mib: Option<u64>,
+    phases: Phases,
+}
+
+fn measure(args: &BenchArgs, settings: &Settings) -> Result<Report> {
+    let selected = device::select(args.device)?;
+    let (config, batch_size) = (&settings.config, settings.config.optim.batch_size);
+    let mut run = settings.run.clone();
+    run.shards = args.shards.unwrap_or(run.shards);
+    run.resolve(config, selected.is_cpu, device::cores().get());
+    let count = run.shards.min(batch_size);
+    let shards = Shards::new(count).context("cannot start threads")?;
+    let mut bench = Bench {
+        config,
+        shards: &shards,
+        batches: Batches::new(config, run.parts(batch_size), &selected.device),
+        now: late_step(config),
+        state: Some(fresh_state(config, settings.run.seed, &selected.device)),
+        step: 0,
+    };
+    let memory_start_mib = process::resident_mib();
+    for _ in 0..args.warmup {
+        bench.step()?;
+    }
+    let memory_after_warmup_mib = process::resident_mib();
+    let busy = process::processor_time();
+    let times = (0..args.steps).map(|_| bench.step()).collect::<Result<Vec<_>>>()?;
+    let busy = process::processor_time().zip(busy).map(|(end, start)| end.saturating_sub(start));
+    let (memory_after_steps_mib, memory_peak_mib) = (process::resident_mib(), process::peak_mib());
+
+    let phases = bench.phases(args.steps.min(PHASE_STEPS), &selected.device)?;
+    let seconds_per_step = times.iter().min().map_or(0.0, Duration::as_secs_f64);
+    let flop_per_step = bench.batches.flop_per_step();
+    let matmul_flop_per_second = arithmetic::matmul_peak(&shards, count, &selected);
+    Ok(Report {
+        configuration: describe(config),
+        device: selected.description,
+        shards: count,
+        micro_batch: run.micro_batch,
+        batch_size,
+        steps: args.steps,
+        seconds_per_step,
+        mean_seconds_per_step: times.iter().sum::<Duration>().as_secs_f64() / f64::from(args.steps),
+        processor_seconds_per_step: busy.map(|busy| busy.as_secs_f64() / f64::from(args.steps)),
+        images_per_second: batch_size as f64 / seconds_per_step,
+        flop_per_step,
+        flop_per_second: flop_per_step / seconds_per_step,
+        matmul_flop_per_second,
+        memory_start_mib,
+        memory_after_warmup_mib,
+        memory_after_steps_mib,
+        memory_peak_mib,
+        phases,
+    })
+}
+
+/// Most steps that phases are measured in.
+const PHASE_STEPS: u32 = 10;
+
+/// A run reduced to its steps.
+struct Bench<'a> {
+    config: &'a Config,
+    shards: &'a Shards,
+    batches: Batches<'a>,
+    now: StepValues,
+    /// Always there between steps.
+    state: Option<TrainState>,
+    step: usize,
+}
+
+impl Bench<'_> {
+    /// One step as training takes it, and its time until the device has finished it.
+    fn step(&mut self) -> Result<Duration> {
+        let batch = self.batches.host(self.step);
+        let start = Instant::now();
+        let batch = self.batches.to_device(batch);
+        let state = self.state.take().context("the step before failed")?;
+        let stepped = self.shards.step(state, batch, self.step, &self.now, self.config, 0);
+        let (state, _) = block_on(stepped).with_context(|| format!("step {} on the device", self.step))?;
+        self.batches.device.sync().context("the device failed")?;
+        self.state = Some(state);
+        self.step += 1;
+        Ok(start.elapsed())
+    }
+}
+
+/// The values of a step in the middle of training, when everything is trained.
+fn late_step(config: &Config) -> StepValues {
+    let schedules = Schedules::new(&config.optim, &config.teacher, config.mask.pred_start_epoch, 1);
+    StepValues { freeze_last_layer: false, ..schedules.at(schedules.total_steps() / 2) }
+}
+
+fn fresh_state(config: &Config, seed: u64, device: &Device) -> TrainState {
+    let head = &config.head;
+    let tracked = device.clone().autodiff();
+    let student = Network::init(&config.vit(), head, &tracked, &mut stream(seed, Purpose::Init, 0, 0));
+    let patch_out_dim = if head.shared_head { head.out_dim } else { head.patch_out_dim };
+    TrainState::new(student, head.shared_head, head.out_dim, patch_out_dim, &tracked)
+}
+
+fn describe(config: &Config) -> String {
+    let (vit, crops) = (config.vit(), &config.crops);
+    format!(
+        "dim {}, depth {}, heads {}, patch {}; {} x {} + {} x {}; batch {}; K {}",
+        vit.dim,
+        vit.depth,
+        vit.heads,
+        vit.patch_size,
+        crops.global_crops_number,
+        crops.global_size,
+        crops.local_crops_number,
+        crops.local_size,
+        config.optim.batch_size,
+        config.head.out_dim
+    )
+}
+
+impl std::fmt::Display for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mib = |value: Option<u64>| value.map_or("unknown".to_owned(), |mib| format!("{mib} MiB"));
+        writeln!(f, "network {}", self.configuration)?;
+        writeln!(f, "device  {}, {} shards, {} images of each at a time", self.device, self.shards, self.micro_batch)?;
+        writeln!(
+            f,
+            "step    {:.4} s (shortest of {}; mean {:.4} s), {:.2} img/s",
+            self.seconds_per_step, self.steps, self.mean_seconds_per_step, self.images_per_second
+        )?;
+        if let Some(busy) = self.processor_seconds_per_step {
+            writeln!(f, "        {busy:.4} s of processor time, all cores together")?;
+        }
+        writeln!(
+            f,
+            "compute {:.2} GFLOP a step: {:.1} GFLOP/s, {:.0} % of a large matrix product's {:.1}",
+            self.flop_per_step / 1e9,
+            self.flop_per_second / 1e9,
+            100.0 * self.flop_per_second / self.matmul_flop_per_second,
+            self.matmul_flop_per_second / 1e9
+        )?;
+        writeln!(
+            f,
+            "memory  {} at the peak; {} before the first step, {} after the warm-up, {} after all",
+            mib(self.memory_peak_mib),
+            mib(self.memory_start_mib),
+            mib(self.memory_after_warmup_mib),
+            mib(self.memory_after_steps_mib)
+        )?;
+        write!(f, "{}", self.phases)
+    }
+}
