@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use ibot_core::weights::from_safetensors;
 use serde_json::Value;
@@ -85,20 +85,30 @@ impl Dice {
     }
 }
 
+/// When the file that is there while a checkpoint is written was last written to. A kill leaves it.
+fn partial(run: &Path) -> Option<SystemTime> {
+    fs::metadata(run.join("checkpoints/last.safetensors.partial")).and_then(|file| file.modified()).ok()
+}
+
+/// Waits until `happened`, or the run is over.
+fn wait_until(child: &mut Child, mut happened: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !happened() && child.try_wait().expect("a child").is_none() {
+        assert!(start.elapsed() < Duration::from_secs(60), "no progress");
+        sleep(Duration::from_micros(200));
+    }
+}
+
 /// Waits until the run has recorded a step it had not, or is over.
 fn wait_for_a_step(child: &mut Child, run: &Path) {
     let recorded = || fs::metadata(run.join("metrics.jsonl")).map_or(0, |file| file.len());
-    let (start, mut before) = (Instant::now(), recorded());
-    while child.try_wait().expect("a child").is_none() {
+    let mut before = recorded();
+    wait_until(child, || {
         let now = recorded();
-        if now > before && start.elapsed() > Duration::from_millis(20) {
-            return;
-        }
         // Resuming drops records.
         before = before.min(now);
-        assert!(start.elapsed() < Duration::from_secs(60), "no progress");
-        sleep(Duration::from_millis(2));
-    }
+        now > before
+    });
 }
 
 #[test]
@@ -117,20 +127,25 @@ fn fifty_kills_lose_no_more_than_the_steps_since_the_last_checkpoint() {
         let run = folder.path().join(format!("run-{complete}"));
         let mut saved = 0;
         loop {
-            let always = dice.below(3) > 0;
+            // The first five kills and one in four after them come at any moment of a process, one in four while a
+            // checkpoint is being written, the others while steps are done and saved.
+            let moment = if kills < 5 { 0 } else { dice.below(4) };
+            let always = moment == 1 || dice.below(3) > 0;
             let save = if always { ALWAYS } else { ONLY_EPOCHS };
-            let before = fs::read(run.join("metrics.jsonl")).ok();
+            let (before, left) = (fs::read(run.join("metrics.jsonl")).ok(), partial(&run));
+            let writes = || partial(&run).is_some_and(|time| left != Some(time));
             let resumed = run.join("config.toml").exists();
             let mut command = if resumed { resume(&run, &[save]) } else { run_of(&run, &[save]) };
             command.stdout(log.try_clone().expect("a file")).stderr(log.try_clone().expect("a file"));
             let mut child = command.spawn().expect("the command starts");
-            // The first five kills and one in four after them come at any moment of a process, the others while steps
-            // are done and saved.
             if kills < wanted {
-                if kills >= 5 && dice.below(4) > 0 {
-                    wait_for_a_step(&mut child, &run);
+                match moment {
+                    0 => {}
+                    1 => wait_until(&mut child, writes),
+                    _ => wait_for_a_step(&mut child, &run),
                 }
-                sleep(Duration::from_micros(dice.below(200_000)));
+                let most = if moment == 1 { 500 } else { 200_000 };
+                sleep(Duration::from_micros(dice.below(most)));
                 child.kill().expect("a child");
             }
             let ended = child.wait().expect("a child");
@@ -139,7 +154,7 @@ fn fifty_kills_lose_no_more_than_the_steps_since_the_last_checkpoint() {
             }
             assert_eq!(ended.code(), None, "killed: {}", fs::read_to_string(&log_path).expect("a log"));
             kills += 1;
-            in_write += u64::from(run.join("checkpoints/last.safetensors.partial").exists());
+            in_write += u64::from(writes());
             if !checkpoint(&run, "last").exists() {
                 assert_eq!(saved, 0, "a checkpoint is never gone");
                 before_first += 1;
