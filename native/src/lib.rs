@@ -15,3 +15,4 @@ pub mod pretrain;
 pub mod process;
 pub mod recipe;
 pub mod report;
+pub mod run_settings;

@@ -4,8 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use ibot_core::config::{Config, ConfigError};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
+
+use crate::run_settings::RunSettings;
 
 /// Recipes inside the binary: name and text.
 pub const RECIPES: [(&str, &str); 7] = [
@@ -17,100 +19,6 @@ pub const RECIPES: [(&str, &str); 7] = [
     ("vit-base-imagenet-random", include_str!("../recipes/vit-base-imagenet-random.toml")),
     ("vit-large-imagenet", include_str!("../recipes/vit-large-imagenet.toml")),
 ];
-
-/// How a run is carried out and reported; nothing here changes what a step computes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct RunSettings {
-    /// The images: what `--data` takes.
-    pub data: String,
-    /// Weights to start from in place of random ones: what `--init` takes.
-    pub init: Option<String>,
-    /// Seed of the weights, the order of the images, the crops and the masks.
-    pub seed: u64,
-    /// Threads that decode and augment; 0 takes one for each core.
-    pub workers: usize,
-    /// Shards of a batch that the CPU computes at the same time; 0 takes one for each core. Their number changes the
-    /// order of sums, so a run keeps that of its start.
-    pub shards: usize,
-    /// Images that a shard takes through forward and backward at a time: fewer take less memory. 0 takes few on a CPU,
-    /// whose caches then hold more of them, and all on a GPU. It changes the order of sums as `shards` does.
-    pub micro_batch: usize,
-    /// Steps that a line of metrics averages.
-    pub log_every: usize,
-    /// Minutes after which the state is saved within an epoch too; 0 saves only at the ends of epochs.
-    pub save_every: f64,
-    /// Minutes in which a file that cannot be written is tried again before the run stops.
-    pub save_patience: f64,
-    /// Hours after which the run stops, saved, to be continued; 0 sets no limit.
-    pub max_hours: f64,
-    /// Epochs between kept checkpoints; the last state is saved every epoch anyway.
-    pub checkpoint_every: usize,
-    /// Epochs between k-NN evaluations; 0 evaluates never.
-    pub knn_every: usize,
-    /// Most images in the k-NN bank.
-    pub knn_bank: usize,
-    /// Most images that k-NN classifies.
-    pub knn_queries: usize,
-    /// Side to which an image's shorter side is resized before the central crop of an evaluation, over the crop's.
-    pub eval_resize: f64,
-    /// Steps in a row with a non-finite loss or gradient that are skipped before the run stops.
-    pub max_skipped: usize,
-    /// Largest share of unreadable images before the run stops.
-    pub max_unreadable: f64,
-}
-
-impl Default for RunSettings {
-    fn default() -> Self {
-        Self {
-            data: "builtin".into(),
-            init: None,
-            seed: 0,
-            workers: 0,
-            shards: 0,
-            micro_batch: 0,
-            log_every: 10,
-            save_every: 30.0,
-            save_patience: 10.0,
-            max_hours: 0.0,
-            checkpoint_every: 40,
-            knn_every: 0,
-            knn_bank: 10_000,
-            knn_queries: 2_000,
-            eval_resize: 256.0 / 224.0,
-            max_skipped: 10,
-            max_unreadable: 0.1,
-        }
-    }
-}
-
-/// Tokens of the student that a CPU thread computes at a time, at most, if an image has not more; measured in
-/// docs/performance.md.
-const TOKENS_AT_A_TIME: usize = 1024;
-
-impl RunSettings {
-    /// Settles what 0 leaves to the device.
-    pub fn resolve(&mut self, config: &Config, is_cpu: bool, cores: usize) {
-        let batch = config.optim.batch_size;
-        if self.shards == 0 {
-            self.shards = if is_cpu { cores.min(batch) } else { 1 };
-        }
-        if self.micro_batch == 0 {
-            let tokens = |side: usize| (side / config.model.patch_size).pow(2) + 1;
-            let crops = &config.crops;
-            let image = crops.global_crops_number * tokens(crops.global_size)
-                + crops.local_crops_number * tokens(crops.local_size);
-            self.micro_batch = if is_cpu { (TOKENS_AT_A_TIME / image).clamp(1, batch) } else { batch };
-        }
-    }
-
-    /// Parts that a batch is cut into: as many for each shard as it takes one after another.
-    pub fn parts(&self, batch: usize) -> usize {
-        let shards = self.shards.clamp(1, batch);
-        let at_a_time = if self.micro_batch == 0 { batch } else { self.micro_batch };
-        (shards * batch.div_ceil(shards).div_ceil(at_a_time)).min(batch)
-    }
-}
 
 /// All settings of a run: what is learned, and how the run is carried out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -350,20 +258,6 @@ mod tests {
         assert_eq!(settings.config.optim.epochs, 3);
         assert_eq!(settings.config.vit().dim, 48);
         assert_eq!(settings.config.mask.pred_shape, ibot_core::masking::PredShape::Rand);
-    }
-
-    #[test]
-    fn a_batch_is_cut_into_parts_of_about_the_micro_batch() {
-        let parts =
-            |shards, micro_batch, batch| RunSettings { shards, micro_batch, ..RunSettings::default() }.parts(batch);
-        assert_eq!((parts(2, 4, 32), parts(2, 16, 32), parts(2, 0, 32)), (8, 2, 2));
-        assert_eq!((parts(2, 1, 5), parts(8, 1, 4), parts(1, 3, 10), parts(0, 0, 1)), (5, 4, 4, 1));
-        let mut settings = Settings::from_recipe("vit-small-imagenet", &[]).expect("a recipe");
-        settings.run.resolve(&settings.config, true, 2);
-        assert_eq!((settings.run.shards, settings.run.micro_batch), (2, 1), "2 * 197 + 10 * 37 = 764 tokens an image");
-        let mut settings = Settings::from_recipe("vit-small-imagenet", &[]).expect("a recipe");
-        settings.run.resolve(&settings.config, false, 2);
-        assert_eq!((settings.run.shards, settings.run.micro_batch), (1, 1024));
     }
 
     #[test]

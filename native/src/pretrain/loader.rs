@@ -17,7 +17,8 @@ use ibot_core::train::Batch;
 use rand::seq::SliceRandom as _;
 
 use crate::data::Dataset;
-use crate::recipe::{RunSettings, Settings};
+use crate::recipe::Settings;
+use crate::run_settings::RunSettings;
 
 /// Batches that are ready before the step asks for them.
 const AHEAD: usize = 3;
