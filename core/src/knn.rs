@@ -49,27 +49,14 @@ pub async fn knn(
     ks.dedup();
     let most = ks.last().copied().unwrap_or(1);
     let classes = bank.labels.iter().max().map_or(0, |last| last + 1);
-    let transposed = l2_normalize(bank.features.clone()).transpose();
-    let normalized = l2_normalize(queries.features.clone());
-
     let mut hits = vec![(0usize, 0usize); ks.len()];
-    for (chunk, truths) in queries.labels.chunks(CHUNK).enumerate() {
-        let rows = normalized.clone().narrow(0, chunk * CHUNK, truths.len());
-        let (similarities, neighbours) = rows.matmul(transposed.clone()).topk_with_indices(most, 1);
-        let data = Transaction::default().register(similarities).register(neighbours).execute_async().await?;
-        // A transaction returns one entry for each registered tensor.
-        let [similarities, neighbours] = &data[..] else { unreachable!("two tensors were registered") };
-        let similarities: Vec<f64> = similarities.iter::<f64>().collect();
-        let neighbours: Vec<usize> = neighbours.iter::<i64>().map(|i| i as usize).collect();
-        for (row, truth) in truths.iter().enumerate() {
-            let votes = similarities[row * most..][..most].iter().map(|s| (s / temperature).exp());
-            let voters: Vec<(f64, usize)> =
-                votes.zip(neighbours[row * most..][..most].iter().map(|i| bank.labels[*i])).collect();
-            for (k, (top1, top5)) in ks.iter().zip(&mut hits) {
-                let rank = rank_of(*truth, &voters[..*k], classes);
-                *top1 += usize::from(rank == 0);
-                *top5 += usize::from(rank < 5);
-            }
+    for (truth, voters) in queries.labels.iter().zip(neighbours(bank, queries.features.clone(), most).await?) {
+        let voters: Vec<(f64, usize)> =
+            voters.into_iter().map(|(cosine, class)| ((cosine / temperature).exp(), class)).collect();
+        for (k, (top1, top5)) in ks.iter().zip(&mut hits) {
+            let rank = rank_of(*truth, &voters[..*k], classes);
+            *top1 += usize::from(rank == 0);
+            *top5 += usize::from(rank < 5);
         }
     }
     let share = |count: usize| count as f64 / queries.labels.len().max(1) as f64;
@@ -78,6 +65,33 @@ pub async fn knn(
         .zip(hits)
         .map(|(k, (top1, top5))| KnnAccuracy { k: *k, top1: share(top1), top5: share(top5) })
         .collect())
+}
+
+/// Cosine and class of the `most` nearest features in `bank` (it must hold as many), for each query `[M, D]`; the
+/// nearest first.
+///
+/// # Errors
+/// If the device fails.
+pub(crate) async fn neighbours(
+    bank: &Labelled,
+    queries: Tensor<2>,
+    most: usize,
+) -> Result<Vec<Vec<(f64, usize)>>, ExecutionError> {
+    let transposed = l2_normalize(bank.features.clone()).transpose();
+    let count = queries.dims()[0];
+    let normalized = l2_normalize(queries);
+    let mut voters = Vec::with_capacity(count);
+    for start in (0..count).step_by(CHUNK) {
+        let rows = normalized.clone().narrow(0, start, CHUNK.min(count - start));
+        let (similarities, neighbours) = rows.matmul(transposed.clone()).topk_with_indices(most, 1);
+        let data = Transaction::default().register(similarities).register(neighbours).execute_async().await?;
+        // A transaction returns one entry for each registered tensor.
+        let [similarities, neighbours] = &data[..] else { unreachable!("two tensors were registered") };
+        let pairs: Vec<(f64, usize)> =
+            similarities.iter::<f64>().zip(neighbours.iter::<i64>().map(|i| bank.labels[i as usize])).collect();
+        voters.extend(pairs.chunks(most).map(<[_]>::to_vec));
+    }
+    Ok(voters)
 }
 
 /// How many classes have more votes than `truth`; among equals the lower class comes first. A class without a vote is

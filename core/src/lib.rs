@@ -20,4 +20,5 @@ pub mod semantics;
 #[cfg(test)]
 mod testing;
 pub mod train;
+pub mod tune;
 pub mod weights;

@@ -20,6 +20,8 @@ pub enum Purpose {
     Scene,
     /// First centroids of clusters and start vectors of eigenvalue iterations.
     Cluster,
+    /// Which images are put aside for validation.
+    Split,
 }
 
 /// The stream of `purpose` for the position `(a, b)` of a run with `seed`.

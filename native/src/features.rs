@@ -7,6 +7,7 @@ use std::thread;
 use burn::tensor::{Device, Tensor, TensorData};
 use ibot_core::augment::{eval_view, normalize_into};
 use ibot_core::model::Vit;
+pub use ibot_core::tune::Pooling;
 
 use crate::data::Dataset;
 
@@ -26,35 +27,6 @@ impl EvalView {
     /// A crop of `size` from images whose shorter side is resized to `ratio` times that.
     pub fn new(size: usize, ratio: f64) -> Self {
         Self { size, resize: (size as f64 * ratio).round() as usize }
-    }
-}
-
-/// Which tokens make an image's feature; all after the final norm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pooling {
-    /// CLS tokens of so many last blocks, the deepest last. The paper takes 1 for k-NN and 4 for the linear evaluation
-    /// of ViT-S.
-    pub cls_blocks: usize,
-    /// Also the mean of the last block's patch tokens, as for the linear evaluation of ViT-B and ViT-L.
-    pub patch_mean: bool,
-}
-
-impl Pooling {
-    /// The CLS token of the last block.
-    pub const CLS: Self = Self { cls_blocks: 1, patch_mean: false };
-
-    /// Width of a feature of this kind.
-    pub fn width(self, backbone: &Vit) -> usize {
-        backbone.dim() * (self.cls_blocks.min(backbone.depth()) + usize::from(self.patch_mean))
-    }
-
-    /// Features `[B, width]` of images `[B, 3, H, W]`.
-    pub fn of(self, backbone: &Vit, images: Tensor<4>) -> Tensor<2> {
-        let layers = backbone.intermediate_layers(images, self.cls_blocks.max(1));
-        let patches = layers.last().filter(|_| self.patch_mean).cloned();
-        let cls = layers.into_iter().take(self.cls_blocks).map(|tokens| backbone.cls_of(tokens));
-        let patches = patches.map(|tokens| backbone.patches_of(tokens).mean_dim(1).squeeze_dim(1));
-        Tensor::cat(cls.chain(patches).collect(), 1)
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod config;
 mod head;
-mod init;
+pub(crate) mod init;
 mod layers;
 pub mod pos_embed;
 mod vit;

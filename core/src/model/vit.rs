@@ -108,6 +108,16 @@ impl Vit {
         self
     }
 
+    /// The same weights, of which only those of the last `n` blocks and of the final norm learn. Backward passes end
+    /// where the frozen ones begin.
+    pub fn train_last(self, n: usize) -> Self {
+        let first = self.depth().saturating_sub(n);
+        let Self { blocks, norm, .. } = self.clone();
+        let learns = |(i, block): (usize, Block)| block.set_require_grad(i >= first);
+        let blocks = blocks.into_iter().enumerate().map(learns).collect();
+        Self { blocks, norm: norm.set_require_grad(true), ..self.no_grad() }
+    }
+
     /// Patch embedding, mask token, CLS, positions and registers: `[B, 3, H, W] -> [B, P + N, D]`.
     fn embed(&self, images: Tensor<4>, masks: &[Mask]) -> Tensor<3> {
         let [b, _, height, width] = images.dims();
@@ -213,6 +223,16 @@ mod tests {
         assert_eq!(vit.cls_of(tokens.clone()).dims(), [2, 24]);
         let patches = vit.patches_of(tokens.clone());
         assert_eq!(max_difference(&patches.narrow(1, 7, 1), &tokens.narrow(1, 11, 1)), 0.0);
+    }
+
+    #[test]
+    fn backward_passes_end_at_the_first_block_that_learns() {
+        let device = Device::flex().autodiff();
+        let vit = small().init(&device, &mut stream(0, Purpose::Init, 0, 0)).train_last(1);
+        let tokens = vit.embed(images(1, 32, 32).autodiff(), &[]);
+        let tokens = vit.blocks[..2].iter().fold(tokens, |tokens, block| block.forward(tokens, &mut None));
+        assert!(!tokens.is_tracked(), "nothing before the last block is kept for a backward pass");
+        assert!(vit.blocks[2].forward(tokens, &mut None).is_tracked());
     }
 
     #[test]

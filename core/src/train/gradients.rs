@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Gradients, Tensor};
 
-use crate::model::Network;
 use crate::schedule::{ClipBy, OptimConfig};
 use crate::weights::Path;
 
@@ -14,10 +13,10 @@ use crate::weights::Path;
 pub struct NamedGradients(pub(crate) BTreeMap<String, Tensor<1>>);
 
 impl NamedGradients {
-    /// Takes the gradients of `student`'s parameters out of what a backward pass gave.
-    pub fn of(student: &Network, gradients: Gradients) -> Self {
+    /// Takes the gradients of `module`'s parameters out of what a backward pass gave.
+    pub fn of<M: Module>(module: &M, gradients: Gradients) -> Self {
         let mut take = Take { path: Path::default(), gradients, named: BTreeMap::new() };
-        student.visit(&mut take);
+        module.visit(&mut take);
         Self(take.named)
     }
 

@@ -7,7 +7,6 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
 
 use super::{GradientNorms, NamedGradients};
-use crate::model::Network;
 use crate::schedule::{OptimConfig, StepValues};
 use crate::weights::Path;
 
@@ -26,20 +25,20 @@ pub struct AdamW {
 }
 
 impl AdamW {
-    /// One update of all trainable parameters of `student`.
+    /// One update of all trainable parameters of `module`, a student usually.
     ///
     /// A trainable parameter that the loss does not reach has a gradient of zero, as in PyTorch's autograd of the
     /// official loss: its moments decay and its weight decay applies.
-    pub fn step(
+    pub fn step<M: Module>(
         &mut self,
-        student: Network,
+        module: M,
         gradients: NamedGradients,
         norms: &GradientNorms,
         now: &StepValues,
         config: &OptimConfig,
-    ) -> Network {
+    ) -> M {
         let factors = norms.clip_factors(config);
-        student.map(&mut Update { path: Path::default(), state: self, gradients, factors, now, config })
+        module.map(&mut Update { path: Path::default(), state: self, gradients, factors, now, config })
     }
 }
 

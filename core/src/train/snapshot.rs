@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
@@ -33,31 +34,21 @@ impl TrainState {
     /// # Errors
     /// If the device fails.
     pub async fn snapshot(&self) -> Result<Snapshot, WeightsError> {
-        let moments = |second: bool| {
-            map_flat(self.student.clone(), |name, value| match self.optimizer.moments.get(name) {
-                Some(moments) if second => moments.second.clone(),
-                Some(moments) => moments.first.clone(),
-                None => value.zeros_like(),
-            })
-        };
-        let parts = [
-            ("student", &self.student),
-            ("teacher", &self.teacher),
-            ("exp_avg", &moments(false)),
-            ("exp_avg_sq", &moments(true)),
-        ];
         let mut tensors = Weights::new();
-        for (prefix, network) in parts {
-            let weights = weights::read(network).await?;
+        let mut add = |prefix: &str, weights: Weights| {
             tensors.extend(weights.into_iter().map(|(name, weight)| (format!("{prefix}/{name}"), weight)));
-        }
+        };
+        add("student", weights::read(&self.student).await?);
+        add("teacher", weights::read(&self.teacher).await?);
+        let (first, second, updates) = self.optimizer.read(&self.student).await?;
+        add("exp_avg", first);
+        add("exp_avg_sq", second);
         for (name, center) in [("center", &self.centers.cls), ("center2", &self.centers.patch)] {
             let data = center.to_data_async().await?;
             let values = data.iter::<f32>().collect();
             tensors.insert(name.to_owned(), Weight { shape: center.dims().to_vec(), values });
         }
-        let updates = self.optimizer.moments.iter().map(|(name, moments)| (name.clone(), moments.updates)).collect();
-        Ok(Snapshot { tensors, updates: Updates(updates) })
+        Ok(Snapshot { tensors, updates })
     }
 
     /// This state with everything replaced by `snapshot`; the networks must be of the same dimensions.
@@ -75,13 +66,7 @@ impl TrainState {
         };
         let student = weights::write(self.student, &part("student"))?;
         let teacher = weights::write(self.teacher, &part("teacher"))?;
-        let first = flat_parameters(&weights::write(student.clone(), &part("exp_avg"))?);
-        let mut second = flat_parameters(&weights::write(student.clone(), &part("exp_avg_sq"))?);
-        let moments = first.into_iter().filter_map(|(name, first)| {
-            let (updates, second) = (*updates.0.get(&name)?, second.remove(&name)?);
-            Some((name, Moments { first, second, updates }))
-        });
-        let optimizer = AdamW { moments: moments.collect() };
+        let optimizer = AdamW::write(&student, &part("exp_avg"), &part("exp_avg_sq"), &updates)?;
         let centers = Centers {
             cls: center(&tensors, "center", self.centers.cls)?,
             patch: center(&tensors, "center2", self.centers.patch)?,
@@ -104,6 +89,46 @@ impl TrainState {
             optimizer: AdamW::default(),
             centers: Centers::zeros(out_dim, patch_out_dim, &device),
         }
+    }
+}
+
+impl AdamW {
+    /// First and second moments of `module`'s parameters, and how often each was updated; nothing of a parameter that
+    /// never was.
+    pub(crate) async fn read<M: Module>(&self, module: &M) -> Result<(Weights, Weights, Updates), WeightsError> {
+        let moments = |of: fn(&Moments) -> &Tensor<1>| {
+            map_flat(module.clone(), |name, value| self.moments.get(name).map_or(value, |moments| of(moments).clone()))
+        };
+        let updated = |name: &str| self.moments.contains_key(name);
+        let first = weights::read_where(&moments(|moments| &moments.first), updated).await?;
+        let second = weights::read_where(&moments(|moments| &moments.second), updated).await?;
+        let updates = self.moments.iter().map(|(name, moments)| (name.clone(), moments.updates)).collect();
+        Ok((first, second, Updates(updates)))
+    }
+
+    /// The optimiser of `module` with these moments.
+    ///
+    /// # Errors
+    /// If a moment of an updated parameter is missing or has another shape.
+    pub(crate) fn write<M: Module>(
+        module: &M,
+        first: &Weights,
+        second: &Weights,
+        updates: &Updates,
+    ) -> Result<Self, WeightsError> {
+        let flat = |moments: &Weights| {
+            let (module, written) = weights::write_present(module.clone(), moments)?;
+            match written.missing.into_iter().find(|name| updates.0.contains_key(name)) {
+                Some(name) => Err(WeightsError::Missing(name)),
+                None => Ok(flat_parameters(&module)),
+            }
+        };
+        let (first, mut second) = (flat(first)?, flat(second)?);
+        let moments = first.into_iter().filter_map(|(name, first)| {
+            let (updates, second) = (*updates.0.get(&name)?, second.remove(&name)?);
+            Some((name, Moments { first, second, updates }))
+        });
+        Ok(Self { moments: moments.collect() })
     }
 }
 

@@ -71,7 +71,15 @@ impl From<ExecutionError> for WeightsError {
 /// # Errors
 /// If the device fails.
 pub async fn read<M: Module>(module: &M) -> Result<Weights, WeightsError> {
-    let mut reader = Reader::default();
+    read_where(module, |_| true).await
+}
+
+/// Reads the parameters of `module` whose official name is `wanted`.
+///
+/// # Errors
+/// If the device fails.
+pub(crate) async fn read_where<M: Module>(module: &M, wanted: impl Fn(&str) -> bool) -> Result<Weights, WeightsError> {
+    let mut reader = Reader { path: Path::default(), wanted, entries: Vec::new(), pending: None };
     module.visit(&mut reader);
     let data = reader.pending.unwrap_or_default().execute_async().await?;
     let weights = reader.entries.into_iter().zip(data).map(|((name, layout, shape), data)| {
@@ -124,14 +132,14 @@ pub(crate) fn find<'a>(weights: &'a Weights, name: &str, expected: Vec<usize>) -
     Ok(weight)
 }
 
-#[derive(Default)]
-struct Reader {
+struct Reader<F> {
     path: Path,
+    wanted: F,
     entries: Vec<(String, Layout, Vec<usize>)>,
     pending: Option<Transaction>,
 }
 
-impl ModuleVisitor for Reader {
+impl<F: Fn(&str) -> bool> ModuleVisitor for Reader<F> {
     fn enter_module(&mut self, name: &str, container: &str) {
         self.path.enter(name, container);
     }
@@ -141,8 +149,12 @@ impl ModuleVisitor for Reader {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let name = self.path.name();
+        if !(self.wanted)(&name) {
+            return;
+        }
         let tensor = param.val().without_autodiff();
-        self.entries.push((self.path.name(), self.path.layout(), tensor.dims().to_vec()));
+        self.entries.push((name, self.path.layout(), tensor.dims().to_vec()));
         self.pending = Some(self.pending.take().unwrap_or_default().register(tensor));
     }
 }

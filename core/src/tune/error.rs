@@ -1,0 +1,63 @@
+//! Why something cannot be learned.
+
+use burn::tensor::ExecutionError;
+
+use crate::weights::WeightsError;
+
+/// Images, labels or settings that nothing can be learned from, or a device that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum TuneError {
+    /// There is nothing to tell apart.
+    #[error("there are {0} classes, and a classifier tells at least two apart: add a class")]
+    Classes(usize),
+    /// There is nothing to learn from.
+    #[error("there are no images to learn from: add some")]
+    Empty,
+    /// A label without class.
+    #[error("image {image} is of class {label}, but there are only {classes} classes, counted from 0")]
+    Label {
+        /// Index of the image.
+        image: usize,
+        /// Its label.
+        label: usize,
+        /// Number of classes.
+        classes: usize,
+    },
+    /// Features of another width.
+    #[error("features of width {expected} were expected and {actual} values given: compute all with one model")]
+    Width {
+        /// Width of a feature.
+        expected: usize,
+        /// Values given.
+        actual: usize,
+    },
+    /// A feature that is not a number.
+    #[error("the feature of image {0} is not finite: the model or the device computes nonsense")]
+    NotFinite(usize),
+    /// A setting that makes no sense.
+    #[error("{name} = {value}: {problem}")]
+    Setting {
+        /// Which.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What is wrong, and what would do.
+        problem: String,
+    },
+    /// The device failed.
+    #[error("the device failed: {0}")]
+    Device(#[from] ExecutionError),
+    /// Weights that do not fit, or cannot be read.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+}
+
+/// Fails with what is wrong with a setting unless it `holds`.
+pub(super) fn check(
+    holds: bool,
+    name: &'static str,
+    value: impl ToString,
+    problem: impl FnOnce() -> String,
+) -> Result<(), TuneError> {
+    if holds { Ok(()) } else { Err(TuneError::Setting { name, value: value.to_string(), problem: problem() }) }
+}

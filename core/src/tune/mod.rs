@@ -1,0 +1,41 @@
+//! Learning on top of a pre-trained backbone: classes from a few labelled images, and iBOT continued on unlabelled ones.
+//!
+//! | mode | what learns | what a step costs |
+//! |---|---|---|
+//! | [`LinearHead`], [`KnnHead`] | a classifier on cached [`feature`]s | next to nothing |
+//! | [`FineTune`] | the backbone's last blocks or low-rank changes of all of them, and the classifier | a pass forward and back |
+//!
+//! Everything goes step by step, so that a page can draw between steps, stop, keep the state as named tensors
+//! and continue from it exactly.
+
+mod classifier;
+mod confusion;
+mod error;
+mod feature;
+mod feature_set;
+mod finetune;
+mod head;
+mod knn_head;
+mod lora;
+mod sampler;
+mod split;
+mod state;
+
+pub use classifier::Classifier;
+pub use confusion::Confusion;
+pub use error::TuneError;
+pub use feature::{Pooling, feature};
+pub use feature_set::FeatureSet;
+pub use finetune::{Example, FineTune, FineTuneSettings, Mode};
+pub use head::{HeadSettings, LinearHead};
+pub use knn_head::KnnHead;
+pub use split::{Split, split};
+
+/// What a step of learning classes measured on its images, before it changed anything.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// Cross-entropy in nats, with the weight decay's penalty where that is part of the objective.
+    pub loss: f64,
+    /// Share of images whose most likely class is theirs.
+    pub accuracy: f64,
+}
