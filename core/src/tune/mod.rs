@@ -4,10 +4,12 @@
 //! |---|---|---|
 //! | [`LinearHead`], [`KnnHead`] | a classifier on cached [`feature`]s | next to nothing |
 //! | [`FineTune`] | the backbone's last blocks or low-rank changes of all of them, and the classifier | a pass forward and back |
+//! | [`Adapt`] | the whole backbone, by iBOT's own objective | a step of pre-training |
 //!
 //! Everything goes step by step, so that a page can draw between steps, stop, keep the state as named tensors
 //! and continue from it exactly.
 
+mod adapt;
 mod classifier;
 mod confusion;
 mod error;
@@ -17,10 +19,13 @@ mod finetune;
 mod head;
 mod knn_head;
 mod lora;
+mod model_file;
+mod project;
 mod sampler;
 mod split;
 mod state;
 
+pub use adapt::{Adapt, AdaptSettings};
 pub use classifier::Classifier;
 pub use confusion::Confusion;
 pub use error::TuneError;
@@ -29,6 +34,8 @@ pub use feature_set::FeatureSet;
 pub use finetune::{Example, FineTune, FineTuneSettings, Mode};
 pub use head::{HeadSettings, LinearHead};
 pub use knn_head::KnnHead;
+pub use model_file::{TunedModel, read_tuned, write_tuned};
+pub use project::{Project, ProjectImage, ProjectSettings, StoreError};
 pub use split::{Split, split};
 
 /// What a step of learning classes measured on its images, before it changed anything.

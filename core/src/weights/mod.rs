@@ -25,6 +25,7 @@ pub use infer::InferError;
 pub use load::{LoadError, LoadReport};
 use path::Layout;
 pub(crate) use path::Path;
+pub(crate) use safetensors::read_casting;
 pub use safetensors::{Precision, from_safetensors, to_safetensors};
 
 /// One tensor as PyTorch would hold it.

@@ -60,10 +60,10 @@ pub fn from_safetensors(bytes: &[u8]) -> Result<(Weights, HashMap<String, String
 }
 
 /// Names of tensors by the type they were cast from.
-pub(super) type Cast = BTreeMap<String, Vec<String>>;
+pub(crate) type Cast = BTreeMap<String, Vec<String>>;
 
 /// Reads the `wanted` weights, whatever their float type, and the header's metadata.
-pub(super) fn read_casting(
+pub(crate) fn read_casting(
     bytes: &[u8],
     wanted: impl Fn(&str) -> bool,
 ) -> Result<(Weights, HashMap<String, String>, Cast), FileError> {

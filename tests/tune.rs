@@ -1,0 +1,238 @@
+//! What a few labelled or unlabelled scenes teach a pre-trained network. The figures in `docs/fine-tuning.md` are from
+//! `IBOT_MODEL=teacher.safetensors cargo test --release --workspace --test tune -- --ignored --nocapture`.
+
+use std::time::Instant;
+
+use burn::tensor::{Device, Tensor};
+use futures_lite::future::block_on;
+use ibot_core::image::RgbImage;
+use ibot_core::knn::{Labelled, TEMPERATURE, knn};
+use ibot_core::model::{Vit, VitConfig};
+use ibot_core::rng::{Purpose, stream};
+use ibot_core::scenes::{self, SIZE, Split};
+use ibot_core::tune::{
+    Adapt, AdaptSettings, Classifier, Confusion, Example, FeatureSet, FineTune, FineTuneSettings, HeadSettings,
+    KnnHead, LinearHead, Mode, Pooling, feature,
+};
+use ibot_core::weights::Checkpoint;
+
+/// Side at which images are shown, in pixels.
+const SHOWN: usize = 32;
+/// Labelled images of a class, and those held out.
+const LABELLED: usize = 20;
+const HELD_OUT: usize = 100;
+
+/// A pre-trained network from `IBOT_MODEL`.
+fn checkpoint() -> (Checkpoint, VitConfig) {
+    let path = std::env::var("IBOT_MODEL").expect("IBOT_MODEL is a trained network");
+    let checkpoint = Checkpoint::read(&std::fs::read(path).expect("a file"), None).expect("weights");
+    let vit = checkpoint.vit(None).expect("a vision transformer");
+    (checkpoint, vit)
+}
+
+fn trained() -> Vit {
+    let (checkpoint, vit) = checkpoint();
+    checkpoint.backbone(&vit, false, &Device::flex()).expect("a whole network").0
+}
+
+fn untrained() -> Vit {
+    checkpoint().1.init(&Device::flex(), &mut stream(0, Purpose::Init, 0, 0))
+}
+
+/// `count` scenes of each of `classes` from draw `draw`, relabelled from 0.
+fn images(split: Split, classes: &[usize], count: usize, draw: usize) -> Vec<(RgbImage, usize)> {
+    let scenes = (0..count).flat_map(|i| classes.iter().enumerate().map(move |(label, class)| (i, label, class)));
+    let image = |i: usize, class: usize| scenes::scene(split, (draw * count + i) * 10 + class, SIZE).image;
+    scenes.map(|(i, label, class)| (image(i, *class), label)).collect()
+}
+
+fn examples(images: &[(RgbImage, usize)]) -> Vec<Example<'_>> {
+    images.iter().map(|(image, class)| Example { image, class: *class }).collect()
+}
+
+fn cached(backbone: &Vit, images: &[(RgbImage, usize)], classes: usize) -> FeatureSet {
+    let features: Vec<Vec<f32>> = images
+        .iter()
+        .map(|(image, _)| block_on(feature(backbone, image, SHOWN, &Device::flex())).expect("flex"))
+        .collect();
+    let labels = images.iter().map(|(_, label)| *label);
+    let width = Pooling::TUNE.width(backbone);
+    FeatureSet::new(width, classes, features.iter().map(Vec::as_slice).zip(labels)).expect("sound features")
+}
+
+fn accuracy(classes: usize, truths: &[usize], mut predict: impl FnMut(usize) -> Vec<f32>) -> f64 {
+    let most = |p: Vec<f32>| (0..p.len()).max_by(|a, b| p[*a].total_cmp(&p[*b])).expect("classes");
+    let pairs = truths.iter().enumerate().map(|(i, truth)| (*truth, most(predict(i))));
+    Confusion::new(classes, pairs).accuracy().expect("held-out images")
+}
+
+/// Two classes (five pairs, so that no pair decides) and all ten.
+fn tasks() -> [Vec<Vec<usize>>; 2] {
+    [(0..5).map(|pair| vec![2 * pair, 2 * pair + 1]).collect(), vec![(0..10).collect()]]
+}
+
+fn head(set: &FeatureSet, weight_decay: f64) -> Classifier {
+    let settings = HeadSettings { weight_decay, ..HeadSettings::default() };
+    let mut head = LinearHead::new(set, settings).expect("sound settings");
+    for _ in 0..settings.steps {
+        head.step();
+    }
+    head.classifier()
+}
+
+#[test]
+#[ignore = "a figure"]
+fn heads() {
+    for (name, backbone) in [("trained", trained()), ("untrained", untrained())] {
+        for groups in tasks() {
+            let mut table = [0.0; 7];
+            let mut seconds = 0.0;
+            let runs = 3 * groups.len();
+            for (classes, draw) in groups.iter().flat_map(|group| (0..3).map(move |draw| (group, draw))) {
+                let train = images(Split::Train, classes, LABELLED, draw);
+                let start = Instant::now();
+                let set = cached(&backbone, &train, classes.len());
+                head(&set, HeadSettings::default().weight_decay);
+                seconds += start.elapsed().as_secs_f64() / runs as f64;
+                let held_out = cached(&backbone, &images(Split::Val, classes, HELD_OUT, 0), classes.len());
+                let rows: Vec<&[f32]> = held_out.rows().collect();
+                for (cell, decay) in table.iter_mut().zip([1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2]) {
+                    let classifier = head(&set, decay);
+                    let predict = |i: usize| classifier.predict(rows[i]).expect("one width");
+                    *cell += accuracy(classes.len(), held_out.labels(), predict) / runs as f64;
+                }
+                let knn = KnnHead::new(&set, 10, &Device::flex());
+                let predict = |i: usize| block_on(knn.predict(rows[i])).expect("flex");
+                table[6] += accuracy(classes.len(), held_out.labels(), predict) / runs as f64;
+            }
+            println!(
+                "{name}, {} classes: decay 1e-4..3e-2 {:.3?}, 10-NN {:.3}; {seconds:.2} s",
+                groups[0].len(),
+                &table[..6],
+                table[6]
+            );
+        }
+    }
+}
+
+#[test]
+#[ignore = "a figure"]
+fn poolings() {
+    let backbone = trained();
+    let pools = [(1, false), (1, true), (2, false), (4, false), (4, true), (0, true)];
+    for (cls_blocks, patch_mean) in pools {
+        let pooling = Pooling { cls_blocks, patch_mean };
+        let mut shares = Vec::new();
+        for groups in tasks() {
+            let mut sum = 0.0;
+            let runs = 3 * groups.len();
+            for (classes, draw) in groups.iter().flat_map(|group| (0..3).map(move |draw| (group, draw))) {
+                let set = |images: Vec<(RgbImage, usize)>| {
+                    let rows: Vec<Vec<f32>> = images
+                        .iter()
+                        .map(|(image, _)| {
+                            let pixels = ibot_core::semantics::tokens::pixels(image, 4, 4, 8, &Device::flex());
+                            pooling.of(&backbone, pixels).into_data().iter::<f32>().collect()
+                        })
+                        .collect();
+                    let labels = images.iter().map(|(_, label)| *label);
+                    FeatureSet::new(pooling.width(&backbone), classes.len(), rows.iter().map(Vec::as_slice).zip(labels))
+                        .expect("sound features")
+                };
+                let classifier = head(&set(images(Split::Train, classes, LABELLED, draw)), 1e-3);
+                let held_out = set(images(Split::Val, classes, HELD_OUT, 0));
+                let rows: Vec<&[f32]> = held_out.rows().collect();
+                let predict = |i: usize| classifier.predict(rows[i]).expect("one width");
+                sum += accuracy(classes.len(), held_out.labels(), predict) / runs as f64;
+            }
+            shares.push(sum);
+        }
+        println!("CLS of {cls_blocks} blocks, patch mean {patch_mean}: {shares:.3?}");
+    }
+}
+
+#[test]
+#[ignore = "a figure"]
+fn fine_tuning() {
+    let sweep: Vec<f64> =
+        std::env::var("LRS").map_or(vec![], |lrs| lrs.split(',').map(|lr| lr.parse().expect("a number")).collect());
+    for (name, backbone) in [("trained", trained()), ("untrained", untrained())] {
+        for (task, classes) in [vec![3, 5], (0..10).collect::<Vec<_>>()].into_iter().enumerate() {
+            let held_out = images(Split::Val, &classes, HELD_OUT, 0);
+            let truths: Vec<usize> = held_out.iter().map(|(_, class)| *class).collect();
+            let train = images(Split::Train, &classes, LABELLED, 0);
+            let linear = head(&cached(&backbone, &train, classes.len()), 1e-3);
+            let zeros = Classifier::zeros(linear.dim(), classes.len());
+            for mode in [Mode::Lora { rank: 4 }, Mode::LastBlocks(1), Mode::LastBlocks(2)] {
+                for (from, start) in [("zeros", &zeros), ("head", &linear)] {
+                    let default = FineTuneSettings::new(mode, SHOWN);
+                    let lrs = if sweep.is_empty() { vec![default.lr] } else { sweep.clone() };
+                    for lr in lrs {
+                        let settings = FineTuneSettings { lr, ..default.clone() };
+                        let steps = settings.steps;
+                        let began = Instant::now();
+                        let mut session =
+                            FineTune::new(backbone.clone(), start, settings, &Device::flex()).expect("sound settings");
+                        let mut last = 0.0;
+                        for _ in 0..steps {
+                            last = block_on(session.step(&examples(&train))).expect("flex").loss;
+                        }
+                        let seconds = began.elapsed().as_secs_f64();
+                        let predict = |i: usize| block_on(session.predict(&held_out[i].0)).expect("flex");
+                        let share = accuracy(classes.len(), &truths, predict);
+                        println!(
+                            "{name}, task {task}, {mode:?} from {from}, lr {lr:.0e}: {share:.3}, loss {last:.3}, {steps} steps {seconds:.1} s"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Another domain: colors inverted, and upside down.
+fn shifted(image: &RgbImage) -> RgbImage {
+    let (width, height) = (image.width(), image.height());
+    RgbImage::from_fn(width, height, |x, y| image.pixel(x, height - 1 - y).map(|v| 255 - v))
+}
+
+/// k-NN accuracy among scenes of the other domain.
+fn shifted_knn(backbone: &Vit) -> f64 {
+    let all: Vec<usize> = (0..10).collect();
+    let labelled = |split, count| {
+        let images: Vec<_> =
+            images(split, &all, count, 0).iter().map(|(image, class)| (shifted(image), *class)).collect();
+        let set = cached(backbone, &images, 10);
+        let width = set.dim();
+        let features = Tensor::<1>::from_floats(set.values(), &Device::flex()).reshape([images.len(), width]);
+        Labelled { features: features.narrow(1, 0, backbone.dim()), labels: set.labels().to_vec() }
+    };
+    let (bank, queries) = (labelled(Split::Train, 200), labelled(Split::Val, 100));
+    block_on(knn(&bank, &queries, &[20], TEMPERATURE)).expect("flex")[0].top1
+}
+
+#[test]
+#[ignore = "a figure"]
+fn adapting() {
+    let device = Device::flex();
+    let (checkpoint, vit) = checkpoint();
+    println!("before: {:.3}, untrained {:.3}", shifted_knn(&trained()), shifted_knn(&untrained()));
+    let unlabelled: Vec<RgbImage> =
+        (0..1000).map(|i| shifted(&scenes::scene(Split::Train, 2000 + i, SIZE).image)).collect();
+    let lrs = std::env::var("LRS").unwrap_or_else(|_| AdaptSettings::default().lr.to_string());
+    for lr in lrs.split(',') {
+        let (student, _) = Adapt::student(&checkpoint, &vit, 0, &device).expect("a whole network");
+        let settings =
+            AdaptSettings { size: SHOWN, lr: lr.parse().expect("a number"), batch: 32, ..AdaptSettings::default() };
+        let mut session = Adapt::new(student, settings.clone(), &device).expect("sound settings");
+        let began = Instant::now();
+        for step in 0..settings.steps {
+            let report = block_on(session.step(&unlabelled.iter().collect::<Vec<_>>())).expect("flex");
+            if step % 100 == 0 {
+                println!("  step {step}: loss {:.3}, cls {:.3}, patch {:.3}", report.loss, report.cls, report.patch);
+            }
+        }
+        let seconds = began.elapsed().as_secs_f64();
+        println!("lr {lr}: after {:.3}, {} steps in {seconds:.0} s", shifted_knn(session.backbone()), settings.steps);
+    }
+}
