@@ -12,7 +12,7 @@ use ibot_core::rng::{Purpose, stream};
 use ibot_core::scenes::{self, SIZE, Split};
 use ibot_core::tune::{
     Adapt, AdaptSettings, Classifier, Confusion, Example, FeatureSet, FineTune, FineTuneSettings, HeadSettings,
-    KnnHead, LinearHead, Mode, Pooling, feature,
+    KnnHead, LinearHead, Mode, Pooling, feature, most_likely,
 };
 use ibot_core::weights::Checkpoint;
 
@@ -61,8 +61,7 @@ fn cached(backbone: &Vit, images: &[(RgbImage, usize)], classes: usize) -> Featu
 }
 
 fn accuracy(classes: usize, truths: &[usize], mut predict: impl FnMut(usize) -> Vec<f32>) -> f64 {
-    let most = |p: Vec<f32>| (0..p.len()).max_by(|a, b| p[*a].total_cmp(&p[*b])).expect("classes");
-    let pairs = truths.iter().enumerate().map(|(i, truth)| (*truth, most(predict(i))));
+    let pairs = truths.iter().enumerate().map(|(i, truth)| (*truth, most_likely(&predict(i))));
     Confusion::new(classes, pairs).accuracy().expect("held-out images")
 }
 

@@ -76,7 +76,7 @@ pub(super) fn softmax(logits: &mut [f32]) {
 }
 
 /// The most likely class; the first among equals.
-pub(super) fn most_likely(probabilities: &[f32]) -> usize {
+pub fn most_likely(probabilities: &[f32]) -> usize {
     (0..probabilities.len()).rev().max_by(|a, b| probabilities[*a].total_cmp(&probabilities[*b])).unwrap_or(0)
 }
 

@@ -26,7 +26,7 @@ mod split;
 mod state;
 
 pub use adapt::{Adapt, AdaptSettings};
-pub use classifier::Classifier;
+pub use classifier::{Classifier, most_likely};
 pub use confusion::Confusion;
 pub use error::TuneError;
 pub use feature::{Pooling, feature};
