@@ -56,9 +56,13 @@ pub struct FineTuneSettings {
 }
 
 impl FineTuneSettings {
-    /// The defaults for views of `size` pixels.
+    /// The defaults for a mode and views of `size` pixels: LoRA's factors take a larger learning rate than weights.
     pub fn new(mode: Mode, size: usize) -> Self {
-        Self { mode, size, ..Self::default() }
+        let lr = match mode {
+            Mode::Lora { .. } => 2e-3,
+            Mode::LastBlocks(_) => 5e-4,
+        };
+        Self { mode, size, lr, ..Self::default() }
     }
 
     fn validate(&self, backbone: &Vit) -> Result<(), TuneError> {
@@ -107,7 +111,7 @@ impl Default for FineTuneSettings {
             size: 224,
             steps: 100,
             batch: 16,
-            lr: 1e-3,
+            lr: 2e-3,
             weight_decay: 0.05,
             crop_scale: 0.6,
             flip: 0.5,
