@@ -104,6 +104,11 @@ pub fn patch_weights(masks: &[Mask], device: &Device) -> Tensor<2> {
     Tensor::from_data(TensorData::new(weights, [rows, 1]), device)
 }
 
+/// Entropy of each of the distributions `[M, K]`, in nats, `[M, 1]`.
+pub(crate) fn entropy(distributions: Tensor<2>) -> Tensor<2> {
+    (distributions.clone() * distributions.clamp_min(1e-30).log()).sum_dim(1).neg()
+}
+
 /// `-<target, log_softmax(logits / temperature)>` of each row, `[M, 1]`.
 fn cross_entropy(logits: Tensor<2>, targets: Tensor<2>, temperature: f64) -> Tensor<2> {
     (targets * activation::log_softmax(logits / temperature, 1)).sum_dim(1).neg()

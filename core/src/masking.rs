@@ -1,6 +1,7 @@
 //! Which patches the student does not see: block-wise and random masks (paper section 3.1, appendix E; the official
 //! `ImageFolderMask`).
 
+use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
 use serde::{Deserialize, Serialize};
@@ -45,10 +46,28 @@ impl Mask {
         &self.cells
     }
 
+    /// Indices of the patches that are `masked`, or visible, in order.
+    pub fn patches(&self, masked: bool) -> impl Iterator<Item = usize> {
+        self.cells.iter().enumerate().filter(move |(_, cell)| **cell == masked).map(|(patch, _)| patch)
+    }
+
     /// How many patches are masked.
     pub fn count(&self) -> usize {
         self.cells.iter().filter(|masked| **masked).count()
     }
+}
+
+/// Rows of the masked patches among all tokens of the crops, each crop's patches behind `prefix` other tokens;
+/// `None` if nothing is masked.
+pub(crate) fn masked_rows(masks: &[Mask], prefix: usize, device: &Device) -> Option<Tensor<1, Int>> {
+    let mut rows = Vec::new();
+    let mut start = 0;
+    for mask in masks {
+        rows.extend(mask.patches(true).map(|patch| (start + prefix + patch) as i32));
+        start += prefix + mask.cells().len();
+    }
+    let count = rows.len();
+    (count > 0).then(|| Tensor::from_data(TensorData::new(rows, [count]), device))
 }
 
 /// Shape of the masked area.

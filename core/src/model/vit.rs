@@ -102,6 +102,11 @@ impl Vit {
         tokens.narrow(1, prefix, length - prefix)
     }
 
+    /// Whether masked patches can be replaced: a student's can, a teacher's not.
+    pub fn has_mask_token(&self) -> bool {
+        self.masked_embed.is_some()
+    }
+
     /// The same weights without a mask token: what the teacher is.
     pub fn without_mask_token(mut self) -> Self {
         self.masked_embed = None;

@@ -5,6 +5,7 @@
 //! [`attention::ClsAttention`], without a network.
 
 pub mod affinity;
+pub mod agreement;
 pub mod attention;
 pub mod correspondence;
 pub mod foreground;
@@ -23,6 +24,7 @@ pub mod patterns;
 pub mod pca;
 pub mod pck;
 pub mod pfm;
+pub mod predict;
 pub mod prototypes;
 pub mod rows;
 pub mod scores;

@@ -7,7 +7,7 @@ use crate::semantics::grid::TokenGrid;
 pub struct Neighbour {
     /// Index of the patch, `row * columns + column`.
     pub patch: usize,
-    /// Cosine of the tokens, from -1 to 1.
+    /// Where tokens are compared their cosine, from -1 to 1; larger is more alike.
     pub similarity: f32,
 }
 

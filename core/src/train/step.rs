@@ -1,11 +1,11 @@
 //! One optimisation step of iBOT, top to bottom as the paper's algorithm 1.
 
-use burn::tensor::{Device, ExecutionError, Int, Tensor, TensorData, Transaction};
+use burn::tensor::{ExecutionError, Int, Tensor, Transaction};
 
 use super::ema::update_teacher;
 use super::{AdamW, GradientNorms, NamedGradients};
 use crate::loss::{self, Centers, LossConfig};
-use crate::masking::Mask;
+use crate::masking::{Mask, masked_rows};
 use crate::model::Network;
 use crate::rng::Rng;
 use crate::schedule::{OptimConfig, StepValues};
@@ -226,7 +226,7 @@ impl Objective {
     pub fn differentiate(self, student: &Network) -> Pass {
         let Self { loss, cls, patch, images, target, prediction } = self;
         let gradients = NamedGradients::of(student, loss.backward());
-        let entropy = (target.cls.clone() * target.cls.clone().clamp_min(1e-30).log()).sum_dim(1).mean().neg();
+        let entropy = loss::entropy(target.cls.clone()).mean();
         let prototypes = target.cls.argmax(1);
         let second_view = prediction.cls.inner().narrow(0, images, images).argmax(1);
         let agreement = prototypes.clone().narrow(0, 0, images).equal(second_view).float().mean();
@@ -300,18 +300,4 @@ pub fn predict(student: &Network, batch: &Batch, mut noise: Option<&mut Rng>) ->
         cls: head.cls_logits(bottleneck.clone().narrow(0, 0, cls_count)),
         patch: (patch_count > 0).then(|| head.patch_logits(bottleneck.narrow(0, cls_count, patch_count))),
     }
-}
-
-/// Rows of the masked patches among all tokens of the crops, each crop's patches behind `prefix` other tokens;
-/// `None` if nothing is masked.
-fn masked_rows(masks: &[Mask], prefix: usize, device: &Device) -> Option<Tensor<1, Int>> {
-    let mut rows = Vec::new();
-    let mut start = 0;
-    for mask in masks {
-        let cells = mask.cells();
-        rows.extend((0..cells.len()).filter(|cell| cells[*cell]).map(|cell| (start + prefix + cell) as i32));
-        start += prefix + cells.len();
-    }
-    let count = rows.len();
-    (count > 0).then(|| Tensor::from_data(TensorData::new(rows, [count]), device))
 }
