@@ -185,6 +185,22 @@ fn exports_hold_what_was_asked_for() {
     assert!(checkpoint.weights.contains_key("masked_embed") && checkpoint.cast.contains_key("float16"));
     assert_eq!(checkpoint.vit(None).expect("a ViT").image_size, 64);
 
+    let pair = out.path().join("pair.safetensors");
+    let printed = succeed(command("export", &pair, &["--to=safetensors", "--f16", "--pair", "--size=64"]));
+    assert!(printed.contains("`student` of the file") && printed.contains("`teacher` of the file"), "{printed}");
+    let bytes = fs::read(&pair).expect("an export");
+    for (key, part, mask_token) in [(None, "teacher", false), (Some("student"), "student", true)] {
+        let checkpoint = Checkpoint::read(&bytes, key).expect("a model");
+        assert_eq!((checkpoint.section.as_deref(), checkpoint.head().expect("a head").out_dim), (Some(part), 32));
+        let vit = checkpoint.vit(None).expect("a ViT");
+        assert_eq!((vit.image_size, vit.mask_token), (64, mask_token));
+    }
+    let again = out.path().join("again.safetensors");
+    let mut of_half = ibot();
+    of_half.args(["export", "--to=safetensors", "--pair", "--model"]).arg(&half).arg("--out").arg(&again);
+    let message = fail(of_half);
+    assert!(message.contains("no part `student`"), "{message}");
+
     let onnx = out.path().join("backbone.onnx");
     succeed(command("export", &onnx, &["--to=onnx", "--size=48x32"]));
     assert!(fs::metadata(&onnx).expect("a file").len() > 1000);

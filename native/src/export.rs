@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use futures_lite::future::block_on;
-use ibot_core::model::VitConfig;
+use ibot_core::model::{Network, VitConfig};
 use ibot_core::onnx;
-use ibot_core::weights::{self, ModelHeader, Precision, to_safetensors};
+use ibot_core::weights::{self, Checkpoint, ModelHeader, Precision, to_safetensors};
 
 use crate::device::{self, DeviceChoice};
 use crate::files::write_atomically;
@@ -18,6 +18,7 @@ pub const HELP: &str = "\
 Examples:
   ibot export --model runs/photos --to safetensors --f16 --out photos.safetensors
   ibot export --model checkpoint.pth --key student --head --to safetensors --out student.safetensors
+  ibot export --model runs/photos --pair --f16 --to safetensors --out pair.safetensors
   ibot export --model runs/photos --to onnx --size 224 --out photos.onnx
 
 safetensors  timm's names; without --head it loads strictly into timm's VisionTransformer(num_classes=0).
@@ -42,6 +43,9 @@ pub struct ExportArgs {
     /// Also the iBOT head and the mask token (safetensors only)
     #[arg(long)]
     head: bool,
+    /// Student and teacher in one file, each with its head, as masked prediction needs them (safetensors only)
+    #[arg(long, conflicts_with_all = ["key", "head"])]
+    pair: bool,
     /// Image size, N or WIDTHxHEIGHT, that position embeddings are interpolated to [default: that of the model]
     #[arg(long)]
     size: Option<ImageSize>,
@@ -84,40 +88,55 @@ pub fn run(args: &ExportArgs) -> Result<()> {
 }
 
 fn safetensors(args: &ExportArgs) -> Result<Vec<u8>> {
-    let device = device::select(DeviceChoice::Cpu)?.device;
-    let Source { file, checkpoint, vit: own } = args.weights.read(args.head)?;
-    let place = || format!("model {}", file.display());
-    let image_size = match args.size {
-        Some(ImageSize(width, height)) => {
-            ensure!(width == height, "timm's position embeddings are square: --size takes one number here");
-            ensure!(
-                width.is_multiple_of(own.patch_size),
-                "--size {width} is no multiple of patches of {}",
-                own.patch_size
-            );
-            width
-        }
-        None => own.image_size,
-    };
-    let vit = VitConfig { image_size, mask_token: args.head && own.mask_token, ..own };
-    let partial = args.weights.allow_partial;
-    let (weights, report) = if args.head {
-        let (network, report) = checkpoint.network(&vit, partial, &device).with_context(place)?;
-        (block_on(weights::timm(&network.backbone, Some(&network.head)))?, report)
+    let (weights, header) = if args.pair {
+        let (student, _) = headed(args, Some("student"))?;
+        let (teacher, header) = headed(args, Some("teacher"))?;
+        (block_on(weights::timm_pair(&student, &teacher))?, header)
+    } else if args.head {
+        let (Network { backbone, head }, header) = headed(args, args.weights.key.as_deref())?;
+        (block_on(weights::timm(&backbone, Some(&head)))?, header)
     } else {
-        let (backbone, report) = checkpoint.backbone(&vit, partial, &device).with_context(place)?;
-        (block_on(weights::timm(&backbone, None))?, report)
+        let Source { file, checkpoint, vit } = args.weights.read(false)?;
+        let vit = VitConfig { mask_token: false, ..resized(vit, args.size)? };
+        let device = device::select(DeviceChoice::Cpu)?.device;
+        let loaded = checkpoint.backbone(&vit, args.weights.allow_partial, &device);
+        let (backbone, report) = loaded.with_context(|| format!("model {}", file.display()))?;
+        println!("model   {}: {report}", file.display());
+        (block_on(weights::timm(&backbone, None))?, header(&checkpoint, vit))
     };
-    println!("model   {}: {report}", file.display());
-    let (eval_resize, step) =
-        checkpoint.header.as_ref().map_or((USUAL_RESIZE, 0), |header| (header.eval_resize, header.step));
     let precision = if args.f16 { Precision::F16 } else { Precision::F32 };
-    Ok(to_safetensors(&weights, ModelHeader { vit, eval_resize, step }.to_metadata()?, precision)?)
+    Ok(to_safetensors(&weights, header.to_metadata()?, precision)?)
+}
+
+/// The network of a part of the file, and what the header says of it.
+fn headed(args: &ExportArgs, key: Option<&str>) -> Result<(Network, ModelHeader)> {
+    let part = WeightArgs { key: key.map(str::to_owned), ..args.weights.clone() };
+    let Source { file, checkpoint, vit } = part.read(true)?;
+    let vit = resized(vit, args.size)?;
+    let device = device::select(DeviceChoice::Cpu)?.device;
+    let loaded = checkpoint.network(&vit, part.allow_partial, &device);
+    let (network, report) = loaded.with_context(|| format!("model {}", file.display()))?;
+    println!("model   {}: {report}", file.display());
+    Ok((network, header(&checkpoint, vit)))
+}
+
+fn header(checkpoint: &Checkpoint, vit: VitConfig) -> ModelHeader {
+    let known = checkpoint.header.as_ref().map(|header| (header.eval_resize, header.step));
+    let (eval_resize, step) = known.unwrap_or((USUAL_RESIZE, 0));
+    ModelHeader { vit, eval_resize, step }
+}
+
+/// The network made for images of another size, as far as timm has such networks.
+fn resized(vit: VitConfig, size: Option<ImageSize>) -> Result<VitConfig> {
+    let Some(ImageSize(width, height)) = size else { return Ok(vit) };
+    ensure!(width == height, "timm's position embeddings are square: --size takes one number here");
+    ensure!(width.is_multiple_of(vit.patch_size), "--size {width} is no multiple of patches of {}", vit.patch_size);
+    Ok(VitConfig { image_size: width, ..vit })
 }
 
 fn onnx(args: &ExportArgs) -> Result<Vec<u8>> {
-    if args.head || args.f16 {
-        bail!("--head and --f16 are for --to safetensors: the ONNX model is the backbone in 32 bits");
+    if args.head || args.pair || args.f16 {
+        bail!("--head, --pair and --f16 are for --to safetensors: the ONNX model is the backbone in 32 bits");
     }
     let device = device::select(DeviceChoice::Cpu)?.device;
     let Source { file, checkpoint, vit } = args.weights.read(false)?;

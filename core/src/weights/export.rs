@@ -1,7 +1,7 @@
 //! Weights as other libraries expect them.
 
 use super::{Weight, Weights, WeightsError, read};
-use crate::model::{Head, Vit};
+use crate::model::{Head, Network, Vit};
 
 /// The tensors of a backbone, and of a head if one is given, under timm's names: without head and mask token they
 /// load strictly into timm's `VisionTransformer` of the same dimensions.
@@ -22,6 +22,20 @@ pub async fn timm(backbone: &Vit, head: Option<&Head>) -> Result<Weights, Weight
     Ok(weights)
 }
 
+/// The tensors of `student` and `teacher` with their heads, under [`timm`]'s names behind `student/` and `teacher/`:
+/// a file from which [`Checkpoint::read`](super::Checkpoint::read) takes either.
+///
+/// # Errors
+/// If the device fails.
+pub async fn timm_pair(student: &Network, teacher: &Network) -> Result<Weights, WeightsError> {
+    let mut weights = Weights::new();
+    for (part, Network { backbone, head }) in [("student", student), ("teacher", teacher)] {
+        let named = timm(backbone, Some(head)).await?;
+        weights.extend(named.into_iter().map(|(name, weight)| (format!("{part}/{name}"), weight)));
+    }
+    Ok(weights)
+}
+
 fn fold_cls_position(weights: &mut Weights) {
     let Some(Weight { shape, values }) = weights.get_mut("pos_embed") else { return };
     let dim = shape[2];
@@ -29,5 +43,43 @@ fn fold_cls_position(weights: &mut Weights) {
     let own: Vec<f32> = values.drain(..dim).collect();
     if let Some(token) = weights.get_mut("cls_token") {
         token.values.iter_mut().zip(own).for_each(|(token, position)| *token += position);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use burn::tensor::Device;
+    use futures_lite::future::block_on;
+
+    use super::*;
+    use crate::testing::{small_network, small_vit};
+    use crate::weights::{Checkpoint, ModelHeader, Precision, to_safetensors};
+
+    #[test]
+    fn either_of_a_pair_is_read_back() {
+        let device = Device::flex();
+        let (student, teacher) = (small_network(1, &device), small_network(2, &device).teacher(true));
+        let pair = block_on(timm_pair(&student, &teacher)).expect("a working device");
+        let header = ModelHeader { vit: small_vit(), eval_resize: 1.0, step: 0 };
+        let bytes = to_safetensors(&pair, header.to_metadata().expect("JSON"), Precision::F32).expect("sound weights");
+        for (key, part, network) in [
+            (Some("student"), "student", &student),
+            (Some("teacher"), "teacher", &teacher),
+            (None, "teacher", &teacher),
+        ] {
+            let checkpoint = Checkpoint::read(&bytes, key).expect("its own bytes");
+            assert_eq!(checkpoint.section.as_deref(), Some(part));
+            let vit = checkpoint.vit(None).expect("a ViT");
+            assert_eq!((vit.mask_token, vit.heads), (part == "student", 2));
+            let (again, report) = checkpoint.network(&vit, false, &device).expect("a whole network");
+            assert!(report.unused.is_empty() && report.missing.is_empty(), "{report}");
+            let values = |network: &Network| block_on(read(network)).expect("a working device");
+            assert_eq!(values(&again), values(network));
+        }
+        let half = to_safetensors(&pair, HashMap::new(), Precision::F16).expect("sound weights");
+        let checkpoint = Checkpoint::read(&half, Some("student")).expect("its own bytes");
+        assert_eq!(checkpoint.cast["float16"].len(), checkpoint.weights.len());
     }
 }

@@ -18,7 +18,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{ExecutionError, Tensor, TensorData, Transaction};
 
 pub use checkpoint::{Checkpoint, FileError};
-pub use export::timm;
+pub use export::{timm, timm_pair};
 pub(crate) use flat::{flat_parameters, map_flat};
 pub use header::ModelHeader;
 pub use infer::InferError;
