@@ -61,9 +61,25 @@ pub fn foreground_colors(grids: &[TokenGrid], threshold: f64) -> Result<Foregrou
     Ok(ForegroundColors { images: images.collect(), all, foreground })
 }
 
+/// Colors all patches of `grids` by their first three principal components, all images together, and gives these
+/// components.
+///
+/// # Errors
+/// If there is no image, the widths differ, or all patches are equal.
+pub fn joint_colors(grids: &[TokenGrid]) -> Result<(Vec<PatchColors>, Pca), PcaError> {
+    let rows = Rows::of_grids(grids)?;
+    let pca = Pca::fit(&rows, 3)?;
+    let mut colors = rgb(&pca.project(&rows)?, pca.count()).into_iter();
+    let images = grids.iter().map(|grid| PatchColors {
+        rgb: colors.by_ref().take(grid.count()).collect(),
+        foreground: vec![true; grid.count()],
+    });
+    Ok((images.collect(), pca))
+}
+
 /// Colors from the first three of `channels` values of each row: each channel is scaled to 0..=1 from its 1st to its
 /// 99th percentile. A channel that is missing or constant is 0.5.
-pub fn rgb(values: &[f32], channels: usize) -> Vec<[f32; 3]> {
+fn rgb(values: &[f32], channels: usize) -> Vec<[f32; 3]> {
     let mut colors = vec![[0.5; 3]; values.len() / channels.max(1)];
     for channel in 0..channels.min(3) {
         let mut sorted: Vec<f32> = values.iter().skip(channel).step_by(channels).copied().collect();

@@ -3,10 +3,8 @@
 use anyhow::{Context as _, Result};
 use clap::Args;
 use ibot_core::picture::{Interpolation, PatchGrid};
-use ibot_core::semantics::foreground::{PatchColors, foreground_colors, rgb};
+use ibot_core::semantics::foreground::{foreground_colors, joint_colors};
 use ibot_core::semantics::grid::TokenGrid;
-use ibot_core::semantics::pca::Pca;
-use ibot_core::semantics::rows::Rows;
 use serde_json::json;
 
 use super::TokenArgs;
@@ -57,7 +55,7 @@ pub fn run(args: &PcaArgs) -> Result<()> {
             let colored = foreground_colors(&grids, threshold).context("PCA of the foreground")?;
             (colored.images, colored.foreground)
         }
-        None => joint(&grids).context("PCA")?,
+        None => joint_colors(&grids).context("PCA")?,
     };
     let shown = originals.iter().zip(&grids).zip(&colors).map(|((image, grid), colors)| {
         let foreground = PatchGrid::new(grid.rows(), grid.columns(), &colors.foreground)?;
@@ -84,16 +82,4 @@ pub fn run(args: &PcaArgs) -> Result<()> {
         })
     });
     output.numbers("pca.json", json!({ "variance_shares": shares, "images": numbers.collect::<Vec<_>>() }))
-}
-
-/// Colors of all patches on one scale.
-fn joint(grids: &[TokenGrid]) -> Result<(Vec<PatchColors>, Pca)> {
-    let rows = Rows::of_grids(grids)?;
-    let pca = Pca::fit(&rows, 3)?;
-    let mut colors = rgb(&pca.project(&rows)?, pca.count()).into_iter();
-    let images = grids.iter().map(|grid| PatchColors {
-        rgb: colors.by_ref().take(grid.count()).collect(),
-        foreground: vec![true; grid.count()],
-    });
-    Ok((images.collect(), pca))
 }

@@ -1,0 +1,361 @@
+//! Explore: two images, and what the patch tokens know of them.
+
+mod controls;
+mod input;
+mod legend;
+mod paint;
+mod stage;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use web_sys::{HtmlCanvasElement, HtmlElement};
+
+use super::app::App;
+use super::problem::PageError;
+use super::{dom, pictures, status};
+use controls::{Change, Controls, Mode};
+use ibot_web::protocol::{
+    Attention, Clear, Colors, Correspond, Encode, Encoded, Loaded, Parts, PerSlot, Predict, Prototypes, RandomMask,
+    SLOTS, Similar,
+};
+use ibot_web::wire::Bytes;
+use paint::{Answer, paint};
+use stage::{Image, Scene, Stage};
+
+/// Least distance of two marked patches, in patches.
+const APART: f64 = 2.0;
+
+/// The part of the page that explores.
+pub struct Explore {
+    app: Rc<App>,
+    controls: Rc<Controls>,
+    stage: Stage,
+    legend: HtmlElement,
+    reading: HtmlElement,
+    state: RefCell<State>,
+    /// A question is on its way; another one waits for its answer.
+    asking: Cell<bool>,
+    ask_again: Cell<bool>,
+}
+
+#[derive(Default)]
+struct State {
+    views: PerSlot<View>,
+    answer: Answer,
+    /// Slot and patch.
+    cursor: Option<(usize, usize)>,
+    /// Whether the cursor stays where it is.
+    pinned: bool,
+    /// Where the next image goes.
+    active: usize,
+    masks: [Vec<bool>; SLOTS],
+    masked: usize,
+    seed: u32,
+}
+
+/// An image of the page.
+struct View {
+    picture: HtmlCanvasElement,
+    name: String,
+    grid: Option<Encoded>,
+}
+
+impl Explore {
+    /// Wires the form and the canvas.
+    ///
+    /// # Errors
+    /// If the page lacks a part.
+    pub fn start(app: Rc<App>) -> Result<Rc<Self>, PageError> {
+        let explore = Rc::new(Self {
+            app,
+            controls: Rc::new(Controls::find()?),
+            stage: Stage::new(dom::by_id("stage")?),
+            legend: dom::by_id("legend")?,
+            reading: dom::by_id("reading")?,
+            state: RefCell::default(),
+            asking: Cell::new(false),
+            ask_again: Cell::new(false),
+        });
+        input::wire(&explore)?;
+        let changed = Rc::downgrade(&explore);
+        explore.controls.on_change(move |change| {
+            let Some(explore) = changed.upgrade() else { return };
+            match change {
+                Change::Tokens => dom::start(async move { explore.encode_all().await }),
+                Change::Question => explore.ask(),
+                Change::Look => explore.draw(),
+            }
+        });
+        Ok(explore)
+    }
+
+    /// Another model: other tokens.
+    ///
+    /// # Errors
+    /// If the images cannot be encoded.
+    pub async fn use_model(self: &Rc<Self>, model: &Loaded) -> Result<(), PageError> {
+        self.controls.offer(model)?;
+        for view in self.state.borrow_mut().views.iter_mut().flatten() {
+            view.grid = None;
+        }
+        self.encode_all().await
+    }
+
+    /// The slot that the next image goes to.
+    pub fn active(&self) -> usize {
+        self.state.borrow().active
+    }
+
+    /// Lets the next image go to this slot.
+    pub fn activate(&self, slot: usize) {
+        self.state.borrow_mut().active = slot.min(SLOTS - 1);
+    }
+
+    /// Lets the next image go to where something was dropped, in pixels of the window.
+    pub fn drop_at(&self, x: f64, y: f64) {
+        let place = self.stage.canvas().get_bounding_client_rect();
+        self.activate(self.stage.slot_at(x - place.left(), y - place.top()));
+    }
+
+    /// Shows an image.
+    ///
+    /// # Errors
+    /// If it cannot be encoded.
+    pub async fn show(self: &Rc<Self>, slot: usize, picture: HtmlCanvasElement, name: &str) -> Result<(), PageError> {
+        {
+            let mut state = self.state.borrow_mut();
+            state.views[slot] = Some(View { picture, name: name.to_owned(), grid: None });
+            state.answer = Answer::None;
+            state.masks[slot].clear();
+            state.active = (slot + 1) % SLOTS;
+        }
+        self.encode(slot).await?;
+        self.ask();
+        Ok(())
+    }
+
+    /// Empties a slot.
+    ///
+    /// # Errors
+    /// If the worker is gone.
+    pub async fn clear(self: &Rc<Self>, slot: usize) -> Result<(), PageError> {
+        {
+            let mut state = self.state.borrow_mut();
+            state.views[slot] = None;
+            state.answer = Answer::None;
+            state.active = slot;
+            if state.cursor.is_some_and(|(at, _)| at == slot) {
+                state.cursor = None;
+            }
+        }
+        self.app.ask(Clear { slot }).await?;
+        self.ask();
+        Ok(())
+    }
+
+    async fn encode_all(self: &Rc<Self>) -> Result<(), PageError> {
+        self.state.borrow_mut().answer = Answer::None;
+        for slot in 0..SLOTS {
+            self.encode(slot).await?;
+        }
+        self.ask();
+        Ok(())
+    }
+
+    /// Has the worker compute an image's tokens.
+    async fn encode(&self, slot: usize) -> Result<(), PageError> {
+        let Some(picture) = self.state.borrow().views[slot].as_ref().map(|view| view.picture.clone()) else {
+            return Ok(());
+        };
+        if self.app.model().is_none() {
+            return Ok(self.draw());
+        }
+        self.draw();
+        status::say("Computing tokens…");
+        let (shorter, block) = (self.controls.shorter(), self.controls.block());
+        let ask = Encode { slot, picture: Some(pictures::pixels(&picture)?), shorter, block };
+        let encoded = self.app.ask(ask).await?;
+        let mut state = self.state.borrow_mut();
+        let count = encoded.rows * encoded.columns;
+        // A newer image may have come meanwhile; its own answer follows.
+        if let Some(view) = state.views[slot].as_mut().filter(|view| view.picture == picture) {
+            view.grid = Some(encoded);
+            status::say(&format!(
+                "{}: {} x {} patches in {:.2} s",
+                view.name,
+                encoded.rows,
+                encoded.columns,
+                encoded.milliseconds / 1000.0
+            ));
+        }
+        if state.masks[slot].len() != count {
+            state.masks[slot] = vec![false; count];
+        }
+        let outside = state.cursor.is_some_and(|(at, patch)| at == slot && patch >= count);
+        if outside || state.cursor.is_none() {
+            state.cursor = Some((slot, encoded.rows / 2 * encoded.columns + encoded.columns / 2));
+        }
+        Ok(())
+    }
+
+    /// Asks the worker what the mode shows. While a question is on its way only the last of many is kept, so that a
+    /// pointer may move as fast as it likes.
+    fn ask(self: &Rc<Self>) {
+        if self.asking.replace(true) {
+            return self.ask_again.set(true);
+        }
+        let explore = self.clone();
+        dom::start(async move {
+            let result = loop {
+                explore.ask_again.set(false);
+                match explore.answer().await {
+                    Ok(answer) => explore.state.borrow_mut().answer = answer,
+                    Err(error) => break Err(error),
+                }
+                if !explore.ask_again.get() {
+                    break Ok(());
+                }
+            };
+            explore.asking.set(false);
+            explore.draw();
+            result
+        });
+    }
+
+    async fn answer(&self) -> Result<Answer, PageError> {
+        let (cursor, masked, ready) = {
+            let state = self.state.borrow();
+            let ready = state.views.each_ref().map(|view| view.as_ref().is_some_and(|view| view.grid.is_some()));
+            (state.cursor, state.masked, ready)
+        };
+        if !ready.contains(&true) {
+            return Ok(Answer::None);
+        }
+        let controls = &self.controls;
+        Ok(match (controls.mode(), cursor) {
+            (Mode::Similar, Some((slot, patch))) => {
+                Answer::Similar(self.app.ask(Similar { slot, patch, best: controls.best(), apart: APART }).await?)
+            }
+            (Mode::Similar, None) => Answer::None,
+            (Mode::Attention, _) => Answer::Attention(self.app.ask(Attention).await?),
+            (Mode::Colors, _) => Answer::Colors(self.app.ask(Colors { foreground: controls.foreground() }).await?),
+            (Mode::Parts, _) => Answer::Parts(self.app.ask(Parts { clusters: controls.clusters() }).await?),
+            (Mode::Prototypes, _) => Answer::Prototypes(self.app.ask(Prototypes).await?),
+            (Mode::Match, _) if ready == [true; SLOTS] => {
+                Answer::Pairs(self.app.ask(Correspond { pairs: controls.pairs() }).await?)
+            }
+            (Mode::Match, _) => Answer::None,
+            (Mode::Predict, _) => {
+                let mask = self.state.borrow().masks[masked].iter().map(|hidden| u8::from(*hidden)).collect::<Vec<_>>();
+                if !mask.contains(&1) {
+                    return Ok(Answer::None);
+                }
+                Answer::Predicted(masked, self.app.ask(Predict { slot: masked, mask: Bytes(mask) }).await?)
+            }
+        })
+    }
+
+    /// Hides patches at random, as in pre-training.
+    ///
+    /// # Errors
+    /// If the worker is gone.
+    pub async fn random_mask(self: &Rc<Self>) -> Result<(), PageError> {
+        let (slot, seed) = {
+            let mut state = self.state.borrow_mut();
+            state.seed = state.seed.wrapping_add(1);
+            state.masked = state.cursor.map_or(0, |(slot, _)| slot);
+            (state.masked, state.seed)
+        };
+        let mask = self.app.ask(RandomMask { slot, ratio: self.controls.ratio(), seed }).await?;
+        self.state.borrow_mut().masks[slot] = mask.0.iter().map(|cell| *cell == 1).collect();
+        self.ask();
+        Ok(())
+    }
+
+    /// Hides nothing.
+    pub fn clear_mask(self: &Rc<Self>) {
+        for mask in &mut self.state.borrow_mut().masks {
+            mask.fill(false);
+        }
+        self.ask();
+    }
+
+    /// Draws what is known; what goes wrong is said.
+    fn draw(&self) {
+        if let Err(error) = self.try_draw() {
+            status::fail(&error);
+        }
+    }
+
+    fn try_draw(&self) -> Result<(), PageError> {
+        let state = self.state.borrow();
+        let grids = state.views.each_ref().map(|view| {
+            let grid = view.as_ref()?.grid?;
+            Some((grid.rows, grid.columns))
+        });
+        let mut painted = paint(&state.answer, &self.controls, &grids)?;
+        let mode = self.controls.mode();
+        if let (Answer::Predicted(at, found), Some((slot, patch))) = (&state.answer, state.cursor)
+            && let Some(predicted) = found.patches.iter().find(|predicted| *at == slot && predicted.patch == patch)
+        {
+            let nearest = predicted.nearest.iter().enumerate();
+            painted.marks[slot] =
+                nearest.map(|(n, patch)| (*patch, (n + 1).to_string(), "#ffd54a".to_owned())).collect();
+        }
+        let images = std::array::from_fn(|slot| {
+            let view = state.views[slot].as_ref()?;
+            let hidden = if mode == Mode::Predict { state.masks[slot].clone() } else { Vec::new() };
+            Some(Image {
+                picture: view.picture.clone(),
+                grid: grids[slot].unwrap_or_default(),
+                cells: painted.cells[slot].take(),
+                hidden,
+                marks: std::mem::take(&mut painted.marks[slot]),
+            })
+        });
+        let cursor = state.cursor.filter(|(slot, _)| grids[*slot].is_some());
+        let (opacity, smooth) = (self.controls.opacity(), self.controls.smooth());
+        self.stage.draw(&Scene { images, lines: painted.lines, cursor, opacity, smooth })?;
+        painted.legend.show(&self.legend)?;
+        self.reading.set_text_content(Some(&reading(&state)));
+        Ok(())
+    }
+}
+
+/// What there is to say of the patch under the cursor.
+fn reading(state: &State) -> String {
+    let Some((slot, patch)) = state.cursor else { return String::new() };
+    let Some(grid) = state.views[slot].as_ref().and_then(|view| view.grid) else { return String::new() };
+    let place = format!("image {}, row {}, column {}", slot + 1, patch / grid.columns + 1, patch % grid.columns + 1);
+    let value = match &state.answer {
+        Answer::Similar(found) => {
+            let best = found.best.iter().enumerate().filter_map(|(slot, best)| {
+                let first = best.first()?;
+                Some(format!("closest in image {}: cosine {:.2}", slot + 1, first.similarity))
+            });
+            best.collect::<Vec<_>>().join(", ")
+        }
+        Answer::Prototypes(found) => {
+            let rank = found.ranks[slot].as_ref().and_then(|ranks| ranks.0.get(patch));
+            match rank.and_then(|rank| found.ranking.get(usize::from(*rank))) {
+                Some((prototype, count)) => format!("prototype {prototype}, which {count} patches have"),
+                None => String::new(),
+            }
+        }
+        Answer::Predicted(at, found) if *at == slot => {
+            match found.patches.iter().find(|predicted| predicted.patch == patch) {
+                Some(predicted) => format!(
+                    "the teacher says prototype {} ({:.0} %), the student {}; it gives the teacher's {:.0} %",
+                    predicted.teacher,
+                    100.0 * predicted.teacher_probability,
+                    predicted.student,
+                    100.0 * predicted.student_probability,
+                ),
+                None => "visible".to_owned(),
+            }
+        }
+        _ => String::new(),
+    };
+    if value.is_empty() { place } else { format!("{place}: {value}") }
+}

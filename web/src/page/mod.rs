@@ -1,0 +1,26 @@
+//! The page: shows images, asks the worker, and shows its answers.
+
+mod app;
+mod camera;
+mod colors;
+mod dom;
+mod explore;
+mod files;
+mod link;
+mod model;
+mod pictures;
+mod problem;
+mod samples;
+mod status;
+mod store;
+mod tabs;
+
+/// Starts the page.
+pub fn run() {
+    std::panic::set_hook(Box::new(|info| {
+        let text = format!("the page broke off: {info}; reload it");
+        web_sys::console::error_1(&text.as_str().into());
+        status::fail(&problem::PageError::Worker(text));
+    }));
+    dom::start(app::App::run());
+}

@@ -1,0 +1,96 @@
+//! Pictures from files, addresses and the worker, small enough to be looked at.
+
+use js_sys::{ArrayBuffer, Uint8Array};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Blob, HtmlCanvasElement, ImageBitmap, ImageData, Response};
+
+use super::dom;
+use super::problem::PageError;
+use ibot_web::protocol::Picture;
+use ibot_web::wire::Bytes;
+
+/// Longest side that is kept, in pixels: more than a network is ever shown here.
+const LONGEST: f64 = 1024.0;
+
+/// A picture to draw, from a file of any kind that the browser reads.
+///
+/// # Errors
+/// If it is no image.
+pub async fn from_blob(blob: &Blob, name: &str) -> Result<HtmlCanvasElement, PageError> {
+    let no_image = || {
+        let kind = if blob.type_().is_empty() { "a file of unknown kind".to_owned() } else { blob.type_() };
+        PageError::NoImage { name: name.to_owned(), kind }
+    };
+    let bitmap = JsFuture::from(dom::window().create_image_bitmap_with_blob(blob)?).await.map_err(|_| no_image())?;
+    let bitmap: ImageBitmap = bitmap.dyn_into().map_err(|_| no_image())?;
+    let (width, height) = (f64::from(bitmap.width()), f64::from(bitmap.height()));
+    let scale = (LONGEST / width.max(height)).min(1.0);
+    let side = |side: f64| (side * scale).round().max(1.0) as u32;
+    let canvas = dom::canvas(side(width), side(height))?;
+    let context = dom::context(&canvas)?;
+    // What is transparent shows the paper.
+    context.set_fill_style_str("white");
+    context.fill_rect(0.0, 0.0, f64::from(canvas.width()), f64::from(canvas.height()));
+    context.draw_image_with_image_bitmap_and_dw_and_dh(
+        &bitmap,
+        0.0,
+        0.0,
+        f64::from(canvas.width()),
+        f64::from(canvas.height()),
+    )?;
+    bitmap.close();
+    Ok(canvas)
+}
+
+/// A picture to draw, from pixels.
+///
+/// # Errors
+/// If their number does not fit.
+pub fn from_pixels(picture: &Picture) -> Result<HtmlCanvasElement, PageError> {
+    let canvas = dom::canvas(picture.width as u32, picture.height as u32)?;
+    put(&canvas, &picture.rgba.0)?;
+    Ok(canvas)
+}
+
+/// The pixels of a picture, for the worker.
+///
+/// # Errors
+/// If the browser does not give them.
+pub fn pixels(canvas: &HtmlCanvasElement) -> Result<Picture, PageError> {
+    let (width, height) = (canvas.width(), canvas.height());
+    let data = dom::context(canvas)?.get_image_data(0.0, 0.0, f64::from(width), f64::from(height))?;
+    Ok(Picture { width: width as usize, height: height as usize, rgba: Bytes(data.data().0) })
+}
+
+/// Fills a canvas with pixels of four bytes.
+///
+/// # Errors
+/// If their number does not fit.
+pub fn put(canvas: &HtmlCanvasElement, rgba: &[u8]) -> Result<(), PageError> {
+    let data = ImageData::new_with_u8_clamped_array(wasm_bindgen::Clamped(rgba), canvas.width())?;
+    Ok(dom::context(canvas)?.put_image_data(&data, 0.0, 0.0)?)
+}
+
+/// The file at an address of this site.
+///
+/// # Errors
+/// If it cannot be loaded.
+pub async fn download(url: &str) -> Result<Blob, PageError> {
+    let failed = |reason: String| PageError::Download { url: url.to_owned(), reason };
+    let response = JsFuture::from(dom::window().fetch_with_str(url)).await;
+    let response: Response = response.map_err(|error| failed(ibot_web::js::describe(&error)))?.unchecked_into();
+    if !response.ok() {
+        return Err(failed(format!("the server answers {}", response.status())));
+    }
+    Ok(JsFuture::from(response.blob()?).await?.unchecked_into())
+}
+
+/// The bytes of a file.
+///
+/// # Errors
+/// If it cannot be read any more.
+pub async fn bytes(blob: &Blob) -> Result<Vec<u8>, PageError> {
+    let buffer: ArrayBuffer = JsFuture::from(blob.array_buffer()).await?.unchecked_into();
+    Ok(Uint8Array::new(&buffer).to_vec())
+}

@@ -1,0 +1,159 @@
+//! The worker: takes questions one by one, in order, and answers them.
+
+mod device;
+mod explore;
+mod model;
+mod problem;
+mod selftest;
+
+use std::panic;
+
+use futures_channel::mpsc::{UnboundedReceiver, unbounded};
+use ibot_core::image::RgbImage;
+use ibot_core::scenes::{self, Split};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
+
+use device::Compute;
+use explore::Explorer;
+use ibot_web::protocol::{Ask, Event, Picture, Request, Scene};
+use ibot_web::wire::{self, Bytes};
+use model::Model;
+use problem::Problem;
+
+/// Starts to listen.
+pub fn run() {
+    panic::set_hook(Box::new(|info| {
+        web_sys::console::error_1(&info.to_string().into());
+        say(&Event::Panicked(info.to_string()));
+    }));
+    let (sender, receiver) = unbounded();
+    let listen = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
+        // The receiver lives as long as the worker.
+        let _ = sender.unbounded_send(event.data());
+    });
+    scope().set_onmessage(Some(listen.as_ref().unchecked_ref()));
+    listen.forget();
+    spawn_local(answer_all(receiver));
+    say(&Event::Ready);
+}
+
+/// What the worker knows.
+struct Worker {
+    compute: Compute,
+    model: Option<Model>,
+    explorer: Explorer,
+}
+
+async fn answer_all(mut questions: UnboundedReceiver<JsValue>) {
+    let mut worker = Worker {
+        compute: Compute::cpu("The CPU, until a device is chosen."),
+        model: None,
+        explorer: Explorer::default(),
+    };
+    while let Ok(question) = questions.recv().await {
+        let id = wire::id(&question);
+        let request = wire::from_js(wire::property(&question, "ask"));
+        let answer = match request {
+            Ok(request) => worker.answer(request).await,
+            Err(error) => Err(Problem::Message(error.to_string())),
+        };
+        match answer {
+            Ok(answer) => post(&wire::message(id, "answer", &answer)),
+            Err(problem) => {
+                if let (true, Some(reason)) = (worker.compute.webgpu, problem.of_device()) {
+                    say(&Event::DeviceLost(reason));
+                }
+                post(&wire::message(id, "failed", &problem.to_string().into()));
+            }
+        }
+    }
+}
+
+impl Worker {
+    async fn answer(&mut self, request: Request) -> Result<JsValue, Problem> {
+        match request {
+            Request::Start(ask) => {
+                self.model = None;
+                self.explorer = Explorer::default();
+                self.compute = device::choose(ask.device).await;
+                reply(&ask, self.compute.describe())
+            }
+            Request::Load(ask) => {
+                // What was computed with the old model is freed before the new one is made.
+                self.model = None;
+                self.explorer.forget_tokens();
+                let (model, loaded) = model::load(&ask, &self.compute.device)?;
+                self.model = Some(model);
+                reply(&ask, loaded)
+            }
+            Request::Scene(ask) => reply(&ask, scene(ask)),
+            Request::Encode(ask) => {
+                let model = self.model.as_ref().ok_or(Problem::NoModel)?;
+                let encoded = self.explorer.encode(&ask, model, &self.compute.device).await?;
+                reply(&ask, encoded)
+            }
+            Request::Clear(ask) => {
+                self.explorer.clear(ask.slot);
+                reply(&ask, ())
+            }
+            Request::Similar(ask) => reply(&ask, self.explorer.similar(ask)?),
+            Request::Attention(ask) => reply(&ask, self.explorer.attention()),
+            Request::Colors(ask) => reply(&ask, self.explorer.colors(ask)?),
+            Request::Parts(ask) => reply(&ask, self.explorer.parts(ask)?),
+            Request::Prototypes(ask) => {
+                let model = self.model.as_ref().ok_or(Problem::NoModel)?;
+                reply(&ask, self.explorer.prototypes(model, &self.compute.device).await?)
+            }
+            Request::Correspond(ask) => reply(&ask, self.explorer.correspond(ask)?),
+            Request::RandomMask(ask) => reply(&ask, self.explorer.random_mask(ask)?),
+            Request::Predict(ask) => {
+                let model = self.model.as_ref().ok_or(Problem::NoModel)?;
+                let predicted = self.explorer.predict(&ask, model, &self.compute.device).await?;
+                reply(&ask, predicted)
+            }
+            Request::Memory(ask) => reply(&ask, memory()),
+        }
+    }
+}
+
+/// Ties the answer's type to that of its question.
+fn reply<A: Ask>(_: &A, answer: A::Answer) -> Result<JsValue, Problem> {
+    wire::to_js(&answer).map_err(|error| Problem::Message(error.to_string()))
+}
+
+/// Says something unasked.
+pub fn say(event: &Event) {
+    if let Ok(event) = wire::to_js(event) {
+        post(&wire::message(0, "event", &event));
+    }
+}
+
+fn post(message: &JsValue) {
+    if let Err(error) = scope().post_message_with_transfer(message, &wire::transfers(message)) {
+        web_sys::console::error_1(&error);
+    }
+}
+
+fn scope() -> DedicatedWorkerGlobalScope {
+    js_sys::global().unchecked_into()
+}
+
+fn scene(ask: Scene) -> Picture {
+    let image = scenes::scene(Split::Val, ask.index, ask.size.clamp(1, 1024)).image;
+    let rgba = image.pixels().chunks_exact(3).flat_map(|rgb| [rgb[0], rgb[1], rgb[2], 255]).collect();
+    Picture { width: image.width(), height: image.height(), rgba: Bytes(rgba) }
+}
+
+/// The pixels of a picture without its fourth channel.
+fn rgb(picture: &Picture) -> Result<RgbImage, Problem> {
+    let pixels = picture.rgba.0.chunks_exact(4).flat_map(|rgba| [rgba[0], rgba[1], rgba[2]]).collect();
+    Ok(RgbImage::new(picture.width, picture.height, pixels)?)
+}
+
+/// Bytes of the program's memory, which grows and never shrinks.
+fn memory() -> f64 {
+    let memory: js_sys::WebAssembly::Memory = wasm_bindgen::memory().unchecked_into();
+    f64::from(memory.buffer().unchecked_into::<js_sys::ArrayBuffer>().byte_length())
+}

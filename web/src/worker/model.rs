@@ -1,0 +1,62 @@
+//! The model: a backbone to look through, and student and teacher where the file has them.
+
+use burn::tensor::Device;
+use ibot_core::model::{Network, Vit, VitConfig};
+use ibot_core::weights::{Checkpoint, FileError, LoadError};
+
+use super::problem::Problem;
+use ibot_web::protocol::{Load, Loaded};
+
+/// Networks out of one file.
+pub struct Model {
+    /// What images are encoded with: the teacher, if there is one.
+    pub backbone: Vit,
+    /// The networks with their heads, where the file has one.
+    pub headed: Option<Headed>,
+}
+
+/// The networks of the online tokenizer.
+pub struct Headed {
+    /// Says what patches are.
+    pub teacher: Network,
+    /// Predicts what masked patches are; `None` without mask token.
+    pub student: Option<Network>,
+}
+
+/// Reads a file.
+///
+/// # Errors
+/// If it holds no vision transformer.
+pub fn load(ask: &Load, device: &Device) -> Result<(Model, Loaded), Problem> {
+    let of_file = |source: FileError| Problem::File { name: ask.name.clone(), source };
+    let of_load = |source: LoadError| Problem::Load { name: ask.name.clone(), source };
+    let checkpoint = Checkpoint::read(&ask.bytes.0, None).map_err(of_file)?;
+    let vit = checkpoint.vit(None).map_err(of_load)?;
+    let (backbone, report) =
+        checkpoint.backbone(&VitConfig { mask_token: false, ..vit.clone() }, false, device).map_err(of_load)?;
+    let headed = match checkpoint.head() {
+        Err(_) => None,
+        Ok(_) => {
+            // A file of one network has it say and predict.
+            let student = Checkpoint::read(&ask.bytes.0, Some("student")).ok();
+            let student = student.as_ref().unwrap_or(&checkpoint);
+            let student_vit = student.vit(None).map_err(of_load)?;
+            let predicts = student_vit.mask_token;
+            let (student, _) = student.network(&student_vit, false, device).map_err(of_load)?;
+            let (teacher, _) = checkpoint.network(&vit, false, device).map_err(of_load)?;
+            Some(Headed { teacher, student: predicts.then_some(student) })
+        }
+    };
+    let loaded = Loaded {
+        name: ask.name.clone(),
+        network: report.network.clone(),
+        report: report.to_string(),
+        patch: vit.patch_size,
+        depth: vit.depth,
+        heads: vit.heads,
+        image_size: vit.image_size,
+        prototypes: headed.as_ref().map(|headed| headed.teacher.head.patch_prototypes()),
+        predicts: headed.as_ref().is_some_and(|headed| headed.student.is_some()),
+    };
+    Ok((Model { backbone, headed }, loaded))
+}

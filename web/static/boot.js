@@ -1,0 +1,7 @@
+const { js, wasm } = document.querySelector("script[data-js]").dataset;
+try {
+  const { default: init } = await import(js);
+  await init({ module_or_path: wasm });
+} catch (error) {
+  document.getElementById("status").textContent = String(error);
+}
