@@ -4,6 +4,8 @@
 //! names and shapes it asked for (`python/check_timm.py --write`). `fixtures/export/*.onnx` passed
 //! `python/check_onnx.py`; they must come out again byte for byte.
 
+#![cfg(not(target_family = "wasm"))]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;

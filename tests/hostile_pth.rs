@@ -2,6 +2,8 @@
 //!
 //! The mutations are deterministic. `PTH_CASES` and `PTH_SEED` in the environment run more and others of them.
 
+#![cfg(not(target_family = "wasm"))]
+
 #[path = "hostile_pth/claims.rs"]
 mod claims;
 #[expect(unsafe_code, reason = "an allocator cannot be counted otherwise")]

@@ -1,5 +1,7 @@
 //! PyTorch checkpoints of every form that `torch.save` knows, against what torch reads from them.
 
+#![cfg(not(target_family = "wasm"))]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

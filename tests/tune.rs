@@ -1,6 +1,8 @@
 //! What a few labelled or unlabelled scenes teach a pre-trained network. The figures in `docs/fine-tuning.md` are from
 //! `IBOT_MODEL=teacher.safetensors cargo test --release --workspace --test tune -- --ignored --nocapture`.
 
+#![cfg(not(target_family = "wasm"))]
+
 use std::time::Instant;
 
 use burn::tensor::{Device, Tensor};

@@ -1,5 +1,7 @@
 //! Files of others load, and the loaded networks give the numbers of the code that wrote them.
 
+#![cfg(not(target_family = "wasm"))]
+
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -301,6 +301,7 @@ fn scale(key: &'static str, [low, high]: [f64; 2]) -> Result<(), ConfigError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     #[test]
     fn defaults_are_valid() {

@@ -56,6 +56,7 @@ mod tests {
     use super::*;
     use crate::augment::CropsConfig;
     use crate::config::{Arch, ModelConfig};
+    use crate::testing::test;
 
     fn config(arch: Arch) -> Config {
         Config {

@@ -91,6 +91,7 @@ impl RgbImage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     #[test]
     fn refuses_what_is_not_an_image() {

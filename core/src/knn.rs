@@ -114,6 +114,7 @@ mod tests {
     use futures_lite::future::block_on;
 
     use super::*;
+    use crate::testing::test;
 
     fn labelled(rows: &[([f32; 2], usize)]) -> Labelled {
         let values: Vec<f32> = rows.iter().flat_map(|(row, _)| *row).collect();

@@ -117,7 +117,7 @@ fn cross_entropy(logits: Tensor<2>, targets: Tensor<2>, temperature: f64) -> Ten
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::gradient_check;
+    use crate::testing::{gradient_check, test};
     use rand::RngExt as _;
 
     use crate::rng::{Purpose, stream};

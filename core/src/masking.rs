@@ -192,6 +192,7 @@ fn uniform(rng: &mut Rng, from: f64, to: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     fn fixed(ratio: f64, shape: PredShape) -> MaskConfig {
         MaskConfig { pred_ratio: vec![ratio], pred_ratio_var: vec![0.0], pred_shape: shape, ..MaskConfig::default() }

@@ -214,6 +214,7 @@ fn cosine(from: f64, to: f64, n: usize, i: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     fn schedules(epochs: usize, warmup_epochs: usize, temp_epochs: usize, start: usize) -> Schedules {
         let optim = OptimConfig { epochs, warmup_epochs, batch_size: 256, ..OptimConfig::default() };

@@ -1,10 +1,18 @@
 //! What the unit tests share.
 
 use burn::tensor::{Device, Tensor};
+#[cfg(not(target_family = "wasm"))]
+pub use core::prelude::v1::test;
+/// The attribute of a test, natively and in a browser's worker, where the page computes too.
+#[cfg(target_family = "wasm")]
+pub use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use crate::model::pos_embed::Sampling;
 use crate::model::{Ffn, HeadConfig, Network, VitConfig};
 use crate::rng::{Purpose, stream};
+
+#[cfg(target_family = "wasm")]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
 /// Largest absolute difference of two tensors of one shape.
 pub fn max_difference<const D: usize>(a: &Tensor<D>, b: &Tensor<D>) -> f32 {

@@ -147,6 +147,7 @@ impl RowBuffers {
 mod tests {
     use super::*;
     use crate::augment::fixture::{Fixture, difference};
+    use crate::testing::test;
 
     const FILE: &[u8] =
         include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/augment/blur.safetensors"));

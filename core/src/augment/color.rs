@@ -190,6 +190,7 @@ pub(super) fn byte(value: f32) -> u8 {
 mod tests {
     use super::*;
     use crate::augment::fixture::{Fixture, difference};
+    use crate::testing::test;
 
     const FILE: &[u8] =
         include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/augment/color.safetensors"));

@@ -96,6 +96,7 @@ mod tests {
     use crate::augment::fixture::floats;
     use crate::image::RgbImage;
     use crate::rng::{Purpose, stream};
+    use crate::testing::test;
 
     const FILE: &[u8] =
         include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/augment/draws.safetensors"));

@@ -67,6 +67,7 @@ fn smaller(a: f32, b: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     /// The conversions of Python's colorsys, with the 8-bit steps and the mix of f32 and f64 that Pillow gives them.
     fn reference([r, g, b]: [u8; 3], steps: u8) -> [u8; 3] {

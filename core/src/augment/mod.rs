@@ -147,6 +147,7 @@ pub fn multi_crop(
 mod tests {
     use super::*;
     use crate::rng::{Purpose, stream};
+    use crate::testing::test;
 
     fn ten_locals() -> CropsConfig {
         CropsConfig { local_crops_number: 10, ..CropsConfig::default() }

@@ -50,6 +50,7 @@ fn table(channel: usize) -> [f32; 256] {
 mod tests {
     use super::*;
     use crate::augment::fixture::{Fixture, floats};
+    use crate::testing::test;
 
     const FILE: &[u8] =
         include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/augment/view.safetensors"));

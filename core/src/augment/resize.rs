@@ -154,6 +154,7 @@ fn blank(width: usize, height: usize) -> RgbImage {
 mod tests {
     use super::*;
     use crate::augment::fixture::{Fixture, difference};
+    use crate::testing::test;
 
     const FILE: &[u8] =
         include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/augment/resize.safetensors"));

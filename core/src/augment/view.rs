@@ -59,6 +59,7 @@ impl ViewParams {
 mod tests {
     use super::*;
     use crate::augment::fixture::{Fixture, difference};
+    use crate::testing::test;
 
     const FILE: &[u8] =
         include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/augment/view.safetensors"));

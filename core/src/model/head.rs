@@ -142,7 +142,7 @@ pub fn l2_normalize(x: Tensor<2>) -> Tensor<2> {
 mod tests {
     use super::*;
     use crate::rng::{Purpose, stream};
-    use crate::testing::{gradient_check, max_difference};
+    use crate::testing::{gradient_check, max_difference, test};
 
     fn config(shared: bool) -> HeadConfig {
         HeadConfig {

@@ -69,6 +69,7 @@ fn sample_normal(rng: &mut Rng) -> f32 {
 mod tests {
     use super::*;
     use crate::rng::{Purpose, stream};
+    use crate::testing::test;
 
     #[test]
     fn normal_has_the_official_deviation() {

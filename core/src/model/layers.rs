@@ -180,7 +180,7 @@ fn drop_path(branch: Tensor<3>, rate: f64, noise: &mut Noise) -> Tensor<3> {
 mod tests {
     use super::*;
     use crate::rng::{Purpose, stream};
-    use crate::testing::{assert_close, gradient_check, small_vit};
+    use crate::testing::{assert_close, gradient_check, small_vit, test};
 
     #[test]
     fn both_forms_of_gelu_and_their_gradients_are_exact() {

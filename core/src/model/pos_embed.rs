@@ -88,6 +88,7 @@ fn cubic(t: f64, a: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     #[test]
     fn same_grid_without_offset_is_the_identity() {

@@ -183,7 +183,7 @@ mod tests {
     use super::*;
     use crate::model::{Ffn, VitConfig, init};
     use crate::rng::{Purpose, stream};
-    use crate::testing::{max_difference, small_vit};
+    use crate::testing::{max_difference, small_vit, test};
 
     fn small() -> VitConfig {
         VitConfig { image_size: 32, patch_size: 8, dim: 24, depth: 3, hidden: 96, ..small_vit() }

@@ -182,6 +182,7 @@ fn boundaries<T: PartialEq>((width, height): (usize, usize), part: impl Fn(usize
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     const GREY: [u8; 3] = [100; 3];
 

@@ -137,6 +137,7 @@ fn part_at(position: usize, parts: usize, length: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     #[test]
     fn patches_cover_an_image_once_whatever_its_size() {

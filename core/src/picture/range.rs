@@ -55,6 +55,7 @@ impl Range {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     #[test]
     fn ranges_come_from_finite_values() {

@@ -68,6 +68,7 @@ pub fn gray(image: &RgbImage) -> RgbImage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     fn image(width: usize, height: usize) -> RgbImage {
         RgbImage::from_fn(width, height, |x, y| [(x * 40) as u8, (y * 40) as u8, 9])

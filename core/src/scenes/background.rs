@@ -67,6 +67,7 @@ fn soft_noise(lattice: &[[f32; LATTICE]; LATTICE], at: Point) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     #[test]
     fn noise_meets_its_lattice() {

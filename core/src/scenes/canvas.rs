@@ -151,6 +151,7 @@ impl Canvas {
 mod tests {
     use super::*;
     use crate::rng::{Purpose, stream};
+    use crate::testing::test;
 
     #[test]
     fn poses_invert() {

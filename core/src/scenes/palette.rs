@@ -142,6 +142,7 @@ fn hsv(hue: f32, saturation: f32, value: f32) -> Rgb {
 mod tests {
     use super::*;
     use crate::rng::{Purpose, stream};
+    use crate::testing::test;
 
     #[test]
     fn hue_turns_from_red_to_green_to_blue() {

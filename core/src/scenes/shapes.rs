@@ -136,6 +136,7 @@ fn polygon_distance(corners: &[Point], point: Point) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     #[test]
     fn distances_are_signed() {

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::*;
+use crate::testing::test;
 
 /// How often each part label occurs in a scene.
 fn part_counts(scene: &Scene) -> [usize; PARTS.len()] {

@@ -123,6 +123,7 @@ fn dot(a: &[f32], b: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     #[test]
     fn tokens_above_the_cosine_are_connected() {

@@ -99,6 +99,7 @@ pub fn mass_mask(attention: &[f32], share: f64) -> Vec<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     fn kept(attention: &[f32], share: f64) -> Vec<usize> {
         let mask = mass_mask(attention, share);

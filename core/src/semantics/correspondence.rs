@@ -83,6 +83,7 @@ mod tests {
     use super::*;
     use crate::semantics::grid::TokenGrid;
     use crate::semantics::nearest::nearest;
+    use crate::testing::test;
 
     fn grid(tokens: &[[f32; 2]]) -> TokenGrid {
         TokenGrid::new(1, tokens.len(), 2, tokens.concat()).expect("one row of tokens of width 2")

@@ -110,6 +110,7 @@ fn border_share(scores: &[f32], border: &[bool], side: impl Fn(f32) -> bool) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     /// A `side x side` image of background tokens with an object of 2 x 2 different parts in the middle.
     fn object(side: usize, sign: f32) -> TokenGrid {

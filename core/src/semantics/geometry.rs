@@ -132,6 +132,7 @@ fn cell_of_pixel(pixel: usize, side: usize, cells: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     fn geometry(width: usize, height: usize, rows: usize, columns: usize) -> PatchGeometry {
         PatchGeometry::new(width, height, rows, columns).expect("no side is zero")

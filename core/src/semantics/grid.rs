@@ -106,6 +106,7 @@ impl TokenGrid {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     #[test]
     fn centered_tokens_have_no_mean_and_normalized_ones_length_one() {

@@ -80,6 +80,7 @@ impl DisparityMap {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     fn map() -> DisparityMap {
         DisparityMap::new(3, 2, vec![1.0, 2.0, 0.0, -1.0, f32::INFINITY, f32::NAN]).expect("3 x 2 values")

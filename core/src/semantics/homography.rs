@@ -72,6 +72,7 @@ fn from_numbers(text: &str) -> Result<Homography, HomographyError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     const XML: &str = r#"<?xml version="1.0"?>
 <opencv_storage>

@@ -79,6 +79,7 @@ mod tests {
 
     use super::*;
     use crate::rng::{Purpose, stream};
+    use crate::testing::test;
 
     /// The largest total over all ways to give the rows from `row` on different free columns, or none.
     fn best(weights: &[u64], columns: usize, row: usize, free: &mut Vec<bool>) -> u64 {

@@ -124,6 +124,7 @@ mod tests {
 
     use super::*;
     use crate::semantics::lloyd::squared_distance;
+    use crate::testing::test;
 
     /// `per` rows around each of `centers`, at most `spread` away in each dimension; row i belongs to i % centers.
     fn blobs(centers: &[[f32; 3]], per: usize, spread: f32) -> Vec<f32> {

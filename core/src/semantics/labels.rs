@@ -73,6 +73,7 @@ impl LabelMap {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     #[test]
     fn patches_show_what_most_of_their_pixels_do() {

@@ -147,6 +147,7 @@ mod tests {
     use std::f64::consts::PI;
 
     use super::*;
+    use crate::testing::test;
 
     const STOP: Stop = Stop { tolerance: 1e-10, steps: 100 };
 

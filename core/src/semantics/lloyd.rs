@@ -172,6 +172,7 @@ pub(super) fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
 mod tests {
     use super::*;
     use crate::rng::{Purpose, stream};
+    use crate::testing::test;
 
     fn state<'a>(data: &'a DMatrix<f32>, centroids: &[f32]) -> Lloyd<'a> {
         let centroids = DMatrix::from_row_slice(centroids.len(), 1, centroids);

@@ -115,6 +115,7 @@ mod tests {
     use super::*;
     use crate::semantics::affinity::TAU;
     use crate::semantics::grid::TokenGrid;
+    use crate::testing::test;
 
     fn graph(n: usize, weight: impl Fn(usize, usize) -> f32) -> Affinity {
         let weights = (0..n * n).map(|i| weight((i / n).min(i % n), (i / n).max(i % n))).collect();

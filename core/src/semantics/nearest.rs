@@ -131,6 +131,7 @@ mod tests {
     use super::*;
     use crate::rng::{Purpose, Rng, stream};
     use crate::semantics::similarity::{best_patches, cosines};
+    use crate::testing::test;
 
     fn rng(index: u64) -> Rng {
         stream(5, Purpose::Scene, 0, index)

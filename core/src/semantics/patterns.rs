@@ -220,6 +220,7 @@ mod tests {
 
     use super::*;
     use crate::rng::{Purpose, stream};
+    use crate::testing::test;
 
     fn patch(score: f32, image: usize, patch: usize, part: Option<usize>) -> Patch {
         Patch { score, image, patch, part }

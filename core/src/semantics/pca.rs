@@ -149,6 +149,7 @@ mod tests {
 
     use super::*;
     use crate::rng::{Purpose, stream};
+    use crate::testing::test;
 
     /// Rows at `center` plus and minus each axis times its length: their principal axes are known exactly.
     fn crosses(center: &[f32], axes: &[(Vec<f32>, f32)]) -> Vec<f32> {

@@ -76,6 +76,7 @@ fn number<T: std::str::FromStr>(bytes: &[u8]) -> Option<(T, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     fn file(header: &str, values: &[f32], bytes: fn(f32) -> [u8; 4]) -> Vec<u8> {
         let mut file = header.as_bytes().to_vec();

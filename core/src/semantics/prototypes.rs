@@ -64,7 +64,7 @@ mod tests {
     use futures_lite::future::block_on;
 
     use super::*;
-    use crate::testing::small_network;
+    use crate::testing::{small_network, test};
 
     #[test]
     fn a_token_goes_to_its_largest_output() {

@@ -142,6 +142,7 @@ impl<'a> Rows<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     #[test]
     fn what_is_not_rows_of_numbers_is_named() {

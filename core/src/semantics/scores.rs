@@ -190,6 +190,7 @@ fn distinct(labels: impl Iterator<Item = usize>) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     fn table(predicted: &[usize], truth: &[usize]) -> Contingency {
         Contingency::new(predicted, truth, Some(255)).expect("labels of equal length")

@@ -70,6 +70,7 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     fn patches(best: &[Neighbour]) -> Vec<usize> {
         best.iter().map(|neighbour| neighbour.patch).collect()

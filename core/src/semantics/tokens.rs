@@ -91,7 +91,7 @@ mod tests {
 
     use super::*;
     use crate::rng::{Purpose, stream};
-    use crate::testing::{assert_close, small_vit};
+    use crate::testing::{assert_close, small_vit, test};
 
     #[test]
     fn the_grid_follows_the_image() {

@@ -19,7 +19,7 @@ mod tests {
     use futures_lite::future::block_on;
 
     use super::*;
-    use crate::testing::small_network;
+    use crate::testing::{small_network, test};
     use crate::weights;
 
     #[test]

@@ -94,6 +94,7 @@ impl GradientNorms {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     fn norms() -> GradientNorms {
         GradientNorms(vec![("a".into(), 3.0), ("b".into(), 4.0)])

@@ -260,7 +260,7 @@ mod tests {
 
     use super::*;
     use crate::scenes;
-    use crate::testing::{small_network, small_vit};
+    use crate::testing::{small_network, small_vit, test};
     use crate::weights::{self, Precision, to_safetensors};
 
     fn images() -> Vec<RgbImage> {

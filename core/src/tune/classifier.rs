@@ -83,6 +83,7 @@ pub fn most_likely(probabilities: &[f32]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     #[test]
     fn probabilities_are_the_softmax_of_the_logits() {

@@ -60,7 +60,7 @@ mod tests {
 
     use super::*;
     use crate::rng::{Purpose, stream};
-    use crate::testing::small_vit;
+    use crate::testing::{small_vit, test};
 
     #[test]
     fn a_feature_is_cls_and_the_mean_patch() {

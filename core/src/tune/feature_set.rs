@@ -70,6 +70,7 @@ impl FeatureSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     #[test]
     fn what_cannot_be_learned_from_is_named() {

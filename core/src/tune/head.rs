@@ -198,6 +198,7 @@ mod tests {
 
     use super::*;
     use crate::rng::{Purpose, stream};
+    use crate::testing::test;
     use crate::tune::classifier::most_likely;
 
     /// `count` features of `dim` random values; the class is in the first, faintly.

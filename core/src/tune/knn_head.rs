@@ -52,6 +52,7 @@ mod tests {
     use futures_lite::future::block_on;
 
     use super::*;
+    use crate::testing::test;
 
     #[test]
     fn shares_of_votes_are_exponentials_of_cosines() {

@@ -83,7 +83,7 @@ mod tests {
     use super::*;
     use crate::model::VitConfig;
     use crate::rng::{Purpose, stream};
-    use crate::testing::small_vit;
+    use crate::testing::{small_vit, test};
     use crate::weights::{Checkpoint, read};
 
     fn file(classes: usize) -> (Vit, Result<Vec<u8>, StoreError>, TunedModel) {

@@ -224,6 +224,7 @@ mod tests {
 
     use super::*;
     use crate::rng::{Purpose, Rng, stream};
+    use crate::testing::test;
     use crate::tune::Mode;
     use crate::weights::Weight;
 

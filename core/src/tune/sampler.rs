@@ -32,6 +32,7 @@ pub(super) fn batch(seed: u64, images: usize, size: usize, step: usize) -> Vec<D
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     #[test]
     fn every_image_comes_once_a_pass() {

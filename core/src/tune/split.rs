@@ -35,6 +35,7 @@ pub fn split(labels: &[usize], share: f64, seed: u64) -> Split {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     #[test]
     fn every_class_is_split_by_the_share_and_keeps_an_image() {

@@ -54,7 +54,7 @@ mod tests {
     use futures_lite::future::block_on;
 
     use super::*;
-    use crate::testing::{small_network, small_vit};
+    use crate::testing::{small_network, small_vit, test};
     use crate::weights::{Checkpoint, ModelHeader, Precision, to_safetensors};
 
     #[test]

@@ -63,6 +63,7 @@ fn is_number(part: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
     use crate::weights::Weight;
 
     #[test]

@@ -103,6 +103,7 @@ fn torch_name(dtype: Dtype) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     fn weights(values: Vec<f32>) -> Weights {
         Weights::from([("a.weight".to_owned(), Weight { shape: vec![2, values.len() / 2], values })])

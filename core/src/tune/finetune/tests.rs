@@ -3,7 +3,7 @@
 use futures_lite::future::block_on;
 
 use super::*;
-use crate::testing::small_vit;
+use crate::testing::{small_vit, test};
 use crate::tune::feature;
 use crate::weights::Weight;
 

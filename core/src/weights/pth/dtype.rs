@@ -90,6 +90,7 @@ impl std::fmt::Display for Dtype {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::test;
 
     #[test]
     fn storages_and_names_agree() {

@@ -1,6 +1,7 @@
 //! Pickles by hand, against what Python makes of them.
 
 use super::*;
+use crate::testing::test;
 
 fn root(pickle: &[u8]) -> Result<Node, PthError> {
     unpickle(pickle, "test").map(|(graph, _)| graph.node(graph.root))

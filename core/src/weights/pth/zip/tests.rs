@@ -1,6 +1,7 @@
 //! Archives by hand, with what torch writes only into files beyond 4 GiB.
 
 use super::*;
+use crate::testing::test;
 
 /// One entry `a/x` of the bytes `data`, with sizes, position and directory in zip64 fields only.
 fn large(data: &[u8]) -> Vec<u8> {
