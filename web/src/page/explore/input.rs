@@ -87,17 +87,6 @@ impl Explore {
         }
     }
 
-    /// Hides a patch from the student, or shows it.
-    fn paint_mask(self: &Rc<Self>, (slot, patch): (usize, usize), hide: bool) {
-        let mut state = self.state.borrow_mut();
-        state.masked = slot;
-        if let Some(cell) = state.masks[slot].get_mut(patch) {
-            *cell = hide;
-        }
-        drop(state);
-        self.ask();
-    }
-
     /// Acts on a key; whether it has a meaning here.
     fn key(self: &Rc<Self>, key: &str) -> bool {
         let (slot, patch) = match self.state.borrow().cursor {

@@ -18,8 +18,8 @@ pub enum Legend {
     Text(String),
     /// A scale by its name, the numbers at its ends, and what they are.
     Scale(String, (f32, f32), String),
-    /// Kinds, by the color in CSS.
-    Kinds(Vec<(String, String)>),
+    /// Kinds, by the color in CSS, and what else there is to say.
+    Kinds(Vec<(String, String)>, String),
 }
 
 impl Legend {
@@ -44,13 +44,14 @@ impl Legend {
                 place.append_child(&bar)?;
                 add(place, "span", "high", &format!("{:.2}", high))?;
             }
-            Self::Kinds(kinds) => {
+            Self::Kinds(kinds, note) => {
                 for (color, name) in kinds {
                     let kind = add(place, "span", "kind", name)?;
                     let swatch: HtmlElement = dom::create("i", "")?;
                     swatch.style().set_property("background", color)?;
                     kind.insert_before(&swatch, kind.first_child().as_ref())?;
                 }
+                add(place, "span", "note", note)?;
             }
         }
         Ok(())

@@ -3,7 +3,9 @@
 mod controls;
 mod input;
 mod legend;
+mod mask;
 mod paint;
+mod reading;
 mod stage;
 
 use std::cell::{Cell, RefCell};
@@ -16,11 +18,11 @@ use super::problem::PageError;
 use super::{dom, pictures, status};
 use controls::{Change, Controls, Mode};
 use ibot_web::protocol::{
-    Attention, Clear, Colors, Correspond, Encode, Encoded, Loaded, Parts, PerSlot, Predict, Prototypes, RandomMask,
-    SLOTS, Similar,
+    Attention, Clear, Colors, Correspond, Encode, Encoded, Loaded, Parts, PerSlot, Predict, Prototypes, SLOTS, Similar,
 };
 use ibot_web::wire::Bytes;
 use paint::{Answer, paint};
+use reading::reading;
 use stage::{Image, Scene, Stage};
 
 /// Least distance of two marked patches, in patches.
@@ -83,6 +85,7 @@ impl Explore {
             let Some(explore) = changed.upgrade() else { return };
             match change {
                 Change::Tokens => dom::start(async move { explore.encode_all().await }),
+                Change::Question if explore.needs_mask() => dom::start(async move { explore.random_mask().await }),
                 Change::Question => explore.ask(),
                 Change::Look => explore.draw(),
             }
@@ -256,31 +259,6 @@ impl Explore {
         })
     }
 
-    /// Hides patches at random, as in pre-training.
-    ///
-    /// # Errors
-    /// If the worker is gone.
-    pub async fn random_mask(self: &Rc<Self>) -> Result<(), PageError> {
-        let (slot, seed) = {
-            let mut state = self.state.borrow_mut();
-            state.seed = state.seed.wrapping_add(1);
-            state.masked = state.cursor.map_or(0, |(slot, _)| slot);
-            (state.masked, state.seed)
-        };
-        let mask = self.app.ask(RandomMask { slot, ratio: self.controls.ratio(), seed }).await?;
-        self.state.borrow_mut().masks[slot] = mask.0.iter().map(|cell| *cell == 1).collect();
-        self.ask();
-        Ok(())
-    }
-
-    /// Hides nothing.
-    pub fn clear_mask(self: &Rc<Self>) {
-        for mask in &mut self.state.borrow_mut().masks {
-            mask.fill(false);
-        }
-        self.ask();
-    }
-
     /// Draws what is known; what goes wrong is said.
     fn draw(&self) {
         if let Err(error) = self.try_draw() {
@@ -321,41 +299,4 @@ impl Explore {
         self.reading.set_text_content(Some(&reading(&state)));
         Ok(())
     }
-}
-
-/// What there is to say of the patch under the cursor.
-fn reading(state: &State) -> String {
-    let Some((slot, patch)) = state.cursor else { return String::new() };
-    let Some(grid) = state.views[slot].as_ref().and_then(|view| view.grid) else { return String::new() };
-    let place = format!("image {}, row {}, column {}", slot + 1, patch / grid.columns + 1, patch % grid.columns + 1);
-    let value = match &state.answer {
-        Answer::Similar(found) => {
-            let best = found.best.iter().enumerate().filter_map(|(slot, best)| {
-                let first = best.first()?;
-                Some(format!("closest in image {}: cosine {:.2}", slot + 1, first.similarity))
-            });
-            best.collect::<Vec<_>>().join(", ")
-        }
-        Answer::Prototypes(found) => {
-            let rank = found.ranks[slot].as_ref().and_then(|ranks| ranks.0.get(patch));
-            match rank.and_then(|rank| found.ranking.get(usize::from(*rank))) {
-                Some((prototype, count)) => format!("prototype {prototype}, which {count} patches have"),
-                None => String::new(),
-            }
-        }
-        Answer::Predicted(at, found) if *at == slot => {
-            match found.patches.iter().find(|predicted| predicted.patch == patch) {
-                Some(predicted) => format!(
-                    "the teacher says prototype {} ({:.0} %), the student {}; it gives the teacher's {:.0} %",
-                    predicted.teacher,
-                    100.0 * predicted.teacher_probability,
-                    predicted.student,
-                    100.0 * predicted.student_probability,
-                ),
-                None => "visible".to_owned(),
-            }
-        }
-        _ => String::new(),
-    };
-    if value.is_empty() { place } else { format!("{place}: {value}") }
 }

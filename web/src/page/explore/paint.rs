@@ -141,7 +141,7 @@ fn labels(maps: &PerSlot<&[u8]>, names: Vec<String>, grids: &PerSlot<(usize, usi
         }
     }
     let kinds = names.into_iter().enumerate().map(|(n, name)| (colors::css(colors::kind(n)), name));
-    painted.legend = Legend::Kinds(kinds.collect());
+    painted.legend = Legend::Kinds(kinds.collect(), String::new());
     Ok(painted)
 }
 
@@ -158,25 +158,17 @@ fn predicted(
             *cell = opaque(color);
         }
     };
-    let percent = |share: f64| format!("{:.0} %", 100.0 * share);
-    let summary = format!(
-        "{} of the hidden patches get the teacher's prototype, of {} ({} are among five guesses); the commonest visible ones would be right for {} ({})",
-        percent(found.agreement.0),
-        found.prototypes,
-        percent(found.agreement.1),
-        percent(found.baseline.0),
-        percent(found.baseline.1),
-    );
     let legend = match controls.tell() {
         Tell::Agreement => {
             let (right, wrong) = (colors::kind(2), colors::kind(5));
             for patch in &found.patches {
                 set(patch, if patch.teacher == patch.student { right } else { wrong });
             }
-            Legend::Kinds(vec![
-                (colors::css(right), "student and teacher agree".to_owned()),
-                (colors::css(wrong), format!("they do not: {summary}")),
-            ])
+            let kinds = vec![
+                (colors::css(right), "the student names the teacher's prototype".to_owned()),
+                (colors::css(wrong), "it names another".to_owned()),
+            ];
+            Legend::Kinds(kinds, summary(found))
         }
         Tell::Probability => {
             let scale = controls.scale();
@@ -189,23 +181,32 @@ fn predicted(
             let prototype = |patch: &PredictedPatch| {
                 if tell == Tell::Teacher { patch.teacher } else { patch.student }
             };
-            let mut kinds: Vec<usize> = found.patches.iter().map(prototype).collect();
+            // Of both networks, so that a prototype has one color whichever is shown.
+            let mut kinds: Vec<usize> = found.patches.iter().flat_map(|patch| [patch.teacher, patch.student]).collect();
             kinds.sort_unstable();
             kinds.dedup();
             for patch in &found.patches {
                 set(patch, colors::kind(kinds.partition_point(|kind| *kind < prototype(patch))));
             }
-            let names = kinds
-                .iter()
-                .enumerate()
-                .take(12)
-                .map(|(n, kind)| (colors::css(colors::kind(n)), format!("prototype {kind}")));
-            Legend::Kinds(names.collect())
+            let name = |(n, kind): (usize, &usize)| (colors::css(colors::kind(n)), format!("prototype {kind}"));
+            Legend::Kinds(kinds.iter().enumerate().take(12).map(name).collect(), summary(found))
         }
     };
     let mut painted = Painted { legend, ..Painted::default() };
     painted.cells[slot] = Some(cells(grid, &rgba)?);
     Ok(painted)
+}
+
+/// How often the student is right, beside what needs no network.
+fn summary(found: &Predicted) -> String {
+    let percent = |share: f64| format!("{:.0} %", 100.0 * share);
+    format!(
+        "right for {} of the hidden patches, within five guesses for {}; guessing the commonest of the visible ones: {} and {}",
+        percent(found.agreement.0),
+        percent(found.agreement.1),
+        percent(found.baseline.0),
+        percent(found.baseline.1),
+    )
 }
 
 fn shares(shares: &[f64]) -> String {
