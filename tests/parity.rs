@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, Tensor};
 use futures_lite::future::block_on;
-use ibot_core::train::{Batch, Objective, apply};
+use ibot_core::train::{Batch, Objective, Pass, apply};
 use ibot_native::device::{DeviceChoice, select};
 use ibot_tests::{Check, FLEX, Fixture, WGPU, reproduce};
 
@@ -86,7 +86,7 @@ fn shards_add_up_to_the_official_steps() {
                 let fork = state.fork();
                 Objective::new(&fork, &shard(&batch, images), &now, &config.loss, None).differentiate(&fork.student)
             });
-            let applied = block_on(apply(state, passes.into(), &now, &config.loss, &config.optim));
+            let applied = block_on(apply(state, Pass::join(passes.into()), &now, &config.loss, &config.optim));
             let (next, report) = applied.expect("the CPU works");
             state = next;
             check.note(&format!("step{}/loss", entry.step), (report.loss / entry.loss - 1.0).abs(), FLEX.losses);

@@ -17,7 +17,7 @@ use crate::analyze::pca::PcaArgs;
 use crate::analyze::segment::SegmentArgs;
 use crate::analyze::similar::SimilarArgs;
 use crate::bench::BenchArgs;
-use crate::device::DeviceChoice;
+use crate::device::Devices;
 use crate::export::ExportArgs;
 use crate::knn::KnnArgs;
 use crate::pretrain::{Ending, PretrainRequest, pretrain};
@@ -96,9 +96,10 @@ struct PretrainArgs {
     /// Change one setting, for example optim.epochs=10; may be given several times
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Where to compute: auto, cpu, gpu, gpu:N, software or cuda:N
-    #[arg(long, default_value = "auto")]
-    device: DeviceChoice,
+    /// Where to compute: auto, cpu, gpu, gpu:N, software or cuda:N; several with commas between, as one with the whole
+    /// batch; all for every GPU. See docs/scale.md for several machines
+    #[arg(long, visible_alias = "device", default_value = "auto")]
+    devices: Devices,
     /// Seed of everything random
     #[arg(long)]
     seed: Option<u64>,
@@ -168,7 +169,7 @@ fn run_pretrain(args: PretrainArgs) -> Result<ExitCode> {
     };
     let name = args.config.as_deref().and_then(|file| file.file_stem()?.to_str()).unwrap_or(recipe);
     let request =
-        PretrainRequest { settings, name: name.to_owned(), out: args.out, resume: args.resume, device: args.device };
+        PretrainRequest { settings, name: name.to_owned(), out: args.out, resume: args.resume, devices: args.devices };
     let interrupted = watch_for_signals()?;
     Ok(match pretrain(request, &interrupted)? {
         Ending::Complete => ExitCode::SUCCESS,

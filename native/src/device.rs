@@ -31,6 +31,8 @@ impl FromStr for DeviceChoice {
         match text.split_once(':') {
             None if text == "auto" => Ok(Self::Auto),
             None if text == "cpu" => Ok(Self::Cpu),
+            // There is one CPU; numbers tell its workers apart.
+            Some(("cpu", number)) => index(number).map(|_| Self::Cpu),
             None if text == "gpu" => Ok(Self::Gpu(0)),
             None if text == "software" => Ok(Self::Software),
             None if text == "cuda" => Ok(Self::Cuda(0)),
@@ -38,6 +40,26 @@ impl FromStr for DeviceChoice {
             Some(("cuda", number)) => index(number).map(Self::Cuda),
             _ => Err(format!("`{text}` is not a device; use auto, cpu, gpu, gpu:N, software or cuda:N")),
         }
+    }
+}
+
+/// What the user asks for with `--devices`: one worker for each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Devices {
+    /// Every hardware GPU, or the CPU if there is none.
+    All,
+    /// These.
+    Of(Vec<DeviceChoice>),
+}
+
+impl FromStr for Devices {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "all" {
+            return Ok(Self::All);
+        }
+        text.split(',').map(str::parse).collect::<Result<_, _>>().map(Self::Of)
     }
 }
 
@@ -55,6 +77,16 @@ pub enum DeviceError {
     /// No software adapter is installed.
     #[error("no software GPU is installed (on Debian: mesa-vulkan-drivers); use --device cpu or auto")]
     NoSoftware,
+    /// A launcher started more processes on this machine than there are devices.
+    #[error(
+        "process {process} of this machine has no device: there are {devices}; start fewer, or name more in --devices"
+    )]
+    TooManyProcesses {
+        /// The number of the process, from 0.
+        process: usize,
+        /// Devices.
+        devices: usize,
+    },
     /// The build has no CUDA.
     #[error("this build has no CUDA; rebuild with --features cuda, or use --device gpu (Vulkan)")]
     NoCuda,
@@ -92,6 +124,34 @@ pub fn select(choice: DeviceChoice) -> Result<Selected, DeviceError> {
         }
         DeviceChoice::Software => software().ok_or(DeviceError::NoSoftware),
         DeviceChoice::Cuda(index) => cuda(index),
+    }
+}
+
+/// Finds the devices of this process's workers. A launcher starts one process a device: the process `local_rank` of its
+/// machine takes the device of that number, or the only one.
+///
+/// # Errors
+/// If one is not there.
+pub fn select_each(devices: &Devices, local_rank: Option<usize>) -> Result<Vec<Selected>, DeviceError> {
+    let auto = |devices: &[DeviceChoice]| devices == [DeviceChoice::Auto];
+    let mut found = match devices {
+        Devices::Of(choices) if local_rank.is_none() || !auto(choices) => {
+            choices.iter().map(|choice| select(*choice)).collect::<Result<Vec<_>, _>>()?
+        }
+        _ => gpus(),
+    };
+    if found.is_empty() {
+        found.push(cpu("no hardware GPU was found"));
+    }
+    match local_rank {
+        Some(process) if found.len() > 1 => {
+            let devices = found.len();
+            if process >= devices {
+                return Err(DeviceError::TooManyProcesses { process, devices });
+            }
+            Ok(vec![found.swap_remove(process)])
+        }
+        _ => Ok(found),
     }
 }
 
@@ -145,7 +205,22 @@ mod tests {
         assert_eq!("gpu".parse(), Ok(DeviceChoice::Gpu(0)));
         assert_eq!("gpu:3".parse(), Ok(DeviceChoice::Gpu(3)));
         assert!("gpu:x".parse::<DeviceChoice>().expect_err("no number").contains("gpu:0"));
+        assert_eq!("cpu:1".parse(), Ok(DeviceChoice::Cpu));
+        assert_eq!("all".parse(), Ok(Devices::All));
+        assert_eq!("gpu:0,gpu:1".parse(), Ok(Devices::Of(vec![DeviceChoice::Gpu(0), DeviceChoice::Gpu(1)])));
+        assert!("cpu,,cpu".parse::<Devices>().is_err());
         assert!("tpu".parse::<DeviceChoice>().expect_err("no device").contains("auto, cpu, gpu"));
+    }
+
+    #[test]
+    fn each_process_of_a_machine_takes_its_own_device() {
+        let cpus = Devices::Of(vec![DeviceChoice::Cpu; 2]);
+        assert_eq!(select_each(&cpus, None).expect("the CPU").len(), 2);
+        assert_eq!(select_each(&cpus, Some(1)).expect("the CPU").len(), 1);
+        let error = select_each(&cpus, Some(2)).map(|found| found.len());
+        assert_eq!(error, Err(DeviceError::TooManyProcesses { process: 2, devices: 2 }));
+        let cpu = Devices::Of(vec![DeviceChoice::Cpu]);
+        assert_eq!(select_each(&cpu, Some(5)).expect("all share the only one").len(), 1);
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod bench;
 pub mod cli;
 pub mod data;
 pub mod device;
+pub mod exchange;
 pub mod export;
 pub mod features;
 pub mod files;

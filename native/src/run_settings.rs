@@ -1,5 +1,7 @@
 //! The `[run]` section: how a run is carried out and reported.
 
+use std::time::Duration;
+
 use ibot_core::config::Config;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +29,11 @@ pub struct RunSettings {
     pub save_every: f64,
     /// Minutes in which a file that cannot be written is tried again before the run stops.
     pub save_patience: f64,
+    /// Minutes that a worker waits for the others before the run ends with an error, saved; more than a k-NN evaluation
+    /// and `save_patience` take, in which all wait for the first worker.
+    pub exchange_timeout: f64,
+    /// Whether gradients travel between workers in 16 bits.
+    pub exchange_f16: bool,
     /// Hours after which the run stops, saved, to be continued; 0 sets no limit.
     pub max_hours: f64,
     /// Epochs between kept checkpoints; the last state is saved every epoch anyway.
@@ -57,6 +64,8 @@ impl Default for RunSettings {
             log_every: 10,
             save_every: 30.0,
             save_patience: 10.0,
+            exchange_timeout: 15.0,
+            exchange_f16: false,
             max_hours: 0.0,
             checkpoint_every: 40,
             knn_every: 0,
@@ -87,6 +96,11 @@ impl RunSettings {
                 + crops.local_crops_number * tokens(crops.local_size);
             self.micro_batch = if is_cpu { (TOKENS_AT_A_TIME / image).clamp(1, batch) } else { batch };
         }
+    }
+
+    /// How long a worker waits for the others.
+    pub fn exchange_patience(&self) -> Duration {
+        Duration::try_from_secs_f64(60.0 * self.exchange_timeout).unwrap_or(Duration::MAX)
     }
 
     /// Parts that a batch is cut into: as many for each shard as it takes one after another.

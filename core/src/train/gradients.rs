@@ -10,7 +10,7 @@ use crate::weights::Path;
 
 /// Flattened gradients by official parameter name. A parameter that the loss does not reach has none.
 #[derive(Clone, Debug, Default)]
-pub struct NamedGradients(pub(crate) BTreeMap<String, Tensor<1>>);
+pub struct NamedGradients(pub BTreeMap<String, Tensor<1>>);
 
 impl NamedGradients {
     /// Takes the gradients of `module`'s parameters out of what a backward pass gave.
@@ -18,6 +18,14 @@ impl NamedGradients {
         let mut take = Take { path: Path::default(), gradients, named: BTreeMap::new() };
         module.visit(&mut take);
         Self(take.named)
+    }
+
+    /// These gradients and zeros for the other trainable parameters of `module`, which the loss did not reach: to the
+    /// optimiser the same, and every worker's gradients have the same names.
+    pub fn complete<M: Module>(self, module: &M) -> Self {
+        let mut complete = Complete { path: Path::default(), named: self.0 };
+        module.visit(&mut complete);
+        Self(complete.named)
     }
 
     /// The weighted sum of the gradients of several shards.
@@ -60,6 +68,29 @@ impl ModuleVisitor for Take {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = param.val().grad_remove(&mut self.gradients) {
             self.named.insert(self.path.name(), gradient.flatten(0, D - 1));
+        }
+    }
+}
+
+struct Complete {
+    path: Path,
+    named: BTreeMap<String, Tensor<1>>,
+}
+
+impl ModuleVisitor for Complete {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let value = param.val();
+        if value.is_require_grad() {
+            let zeros = || value.inner().zeros_like().flatten(0, D - 1);
+            self.named.entry(self.path.name()).or_insert_with(zeros);
         }
     }
 }

@@ -3,11 +3,13 @@
 mod ema;
 mod gradients;
 mod optimizer;
+mod pass;
 mod snapshot;
 mod step;
 
 pub use ema::update_teacher;
 pub use gradients::{GradientNorms, NamedGradients};
 pub use optimizer::AdamW;
+pub use pass::{Pass, StepReport};
 pub use snapshot::{Snapshot, Updates};
-pub use step::{Batch, Objective, Pass, Prediction, StepReport, Target, TrainState, apply, predict, teach, train_step};
+pub use step::{Batch, Objective, Prediction, Target, TrainState, apply, predict, teach, train_step};

@@ -1,9 +1,9 @@
 //! One optimisation step of iBOT, top to bottom as the paper's algorithm 1.
 
-use burn::tensor::{ExecutionError, Int, Tensor, Transaction};
+use burn::tensor::{ExecutionError, Tensor};
 
 use super::ema::update_teacher;
-use super::{AdamW, GradientNorms, NamedGradients};
+use super::{AdamW, NamedGradients, Pass, StepReport};
 use crate::loss::{self, Centers, LossConfig};
 use crate::masking::{Mask, masked_rows};
 use crate::model::Network;
@@ -52,27 +52,6 @@ impl Batch {
     }
 }
 
-/// What a step computed, read back to the host.
-#[derive(Clone, Debug)]
-pub struct StepReport {
-    /// `lambda1 * cls + lambda2 * patch`.
-    pub loss: f64,
-    /// Cross-view loss of the CLS token.
-    pub cls: f64,
-    /// Masked-patch loss.
-    pub patch: f64,
-    /// Gradient norms before clipping.
-    pub norms: GradientNorms,
-    /// Mean entropy of the teacher's CLS targets, in nats; ln K when they say nothing.
-    pub teacher_entropy: f64,
-    /// The teacher's most likely prototype for every global crop.
-    pub teacher_prototypes: Vec<u32>,
-    /// Share of images whose most likely prototype in the student's second view is the teacher's in the first.
-    pub agreement: f64,
-    /// Whether the update was applied. It is not when the loss or a gradient is not finite.
-    pub applied: bool,
-}
-
 /// One optimisation step. The state comes back unchanged if the loss or a gradient is not finite.
 ///
 /// `noise` drives the student's stochastic depth; `None` switches it off.
@@ -88,87 +67,20 @@ pub async fn train_step(
     noise: Option<&mut Rng>,
 ) -> Result<(TrainState, StepReport), ExecutionError> {
     let pass = Objective::new(&state, batch, now, loss_config, noise).differentiate(&state.student);
-    apply(state, vec![pass], now, loss_config, optim).await
+    apply(state, pass, now, loss_config, optim).await
 }
 
-/// What forward and backward on a batch, or on a shard of one, gave. Nothing is read or changed yet.
-pub struct Pass {
-    /// Images of the shard.
-    images: usize,
-    /// The gradients of the loss.
-    pub gradients: NamedGradients,
-    /// Loss, CLS loss, patch loss, teacher entropy, agreement of views; `[5]`.
-    scalars: Tensor<1>,
-    /// The teacher's most likely prototype for every global crop, `[globals * B, 1]`.
-    prototypes: Tensor<2, Int>,
-    /// Mean CLS logits of the teacher, `[1, K]`.
-    pub cls_mean: Tensor<2>,
-    /// Mean patch logits of the teacher, `[1, K']`.
-    pub patch_mean: Tensor<2>,
-}
-
-impl Pass {
-    /// The pass over all images of `shards`: since every loss is a mean over images, so are its parts.
-    ///
-    /// The shards must be of one batch; at least one.
-    pub fn join(mut shards: Vec<Self>) -> Self {
-        if shards.len() == 1 {
-            return shards.remove(0);
-        }
-        let images: usize = shards.iter().map(|shard| shard.images).sum();
-        let share = |shard: &Self| shard.images as f64 / images as f64;
-        let mean = |of: fn(&Self) -> Tensor<2>| {
-            let parts: Vec<Tensor<2>> = shards.iter().map(|shard| of(shard) * share(shard)).collect();
-            Tensor::cat(parts, 0).sum_dim(0)
-        };
-        let (cls_mean, patch_mean) = (mean(|shard| shard.cls_mean.clone()), mean(|shard| shard.patch_mean.clone()));
-        let scalars = mean(|shard| shard.scalars.clone().unsqueeze()).squeeze_dim(0);
-        let prototypes = Tensor::cat(shards.iter().map(|shard| shard.prototypes.clone()).collect(), 0);
-        let gradients = NamedGradients::weighted_sum(shards.into_iter().map(|shard| {
-            let share = share(&shard);
-            (shard.gradients, share)
-        }));
-        Self { images, gradients, scalars, prototypes, cls_mean, patch_mean }
-    }
-
-    /// Reads all that the host wants to know of a step in one transfer.
-    ///
-    /// # Errors
-    /// If the device fails.
-    pub async fn read(&self) -> Result<StepReport, ExecutionError> {
-        let names = self.gradients.0.keys().cloned();
-        let squares = self.gradients.squared_norms();
-        let floats = Tensor::cat(std::iter::once(self.scalars.clone()).chain(squares).collect(), 0);
-        let data = Transaction::default().register(floats).register(self.prototypes.clone()).execute_async().await?;
-        // A transaction returns one entry for each registered tensor.
-        let [floats, prototypes] = &data[..] else { unreachable!("two tensors were registered") };
-        let floats: Vec<f64> = floats.iter::<f64>().collect();
-        let norms = GradientNorms(names.zip(floats[5..].iter().map(|square| square.sqrt())).collect());
-        Ok(StepReport {
-            loss: floats[0],
-            cls: floats[1],
-            patch: floats[2],
-            teacher_entropy: floats[3],
-            agreement: floats[4],
-            applied: floats[0].is_finite() && norms.total().is_finite(),
-            norms,
-            teacher_prototypes: prototypes.iter::<u32>().collect(),
-        })
-    }
-}
-
-/// The second half of a step: updates student, teacher and centers by the passes over all shards of a batch.
+/// The second half of a step: updates student, teacher and centers by the pass over the whole batch.
 ///
 /// # Errors
 /// If the device fails.
 pub async fn apply(
     state: TrainState,
-    shards: Vec<Pass>,
+    pass: Pass,
     now: &StepValues,
     loss_config: &LossConfig,
     optim: &OptimConfig,
 ) -> Result<(TrainState, StepReport), ExecutionError> {
-    let pass = Pass::join(shards);
     let report = pass.read().await?;
     if !report.applied {
         return Ok((state, report));

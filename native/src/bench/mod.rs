@@ -16,7 +16,7 @@ use ibot_core::config::Config;
 use ibot_core::model::Network;
 use ibot_core::rng::{Purpose, stream};
 use ibot_core::schedule::{Schedules, StepValues};
-use ibot_core::train::TrainState;
+use ibot_core::train::{TrainState, apply};
 use serde::Serialize;
 
 use self::batches::Batches;
@@ -135,7 +135,7 @@ fn measure(args: &BenchArgs, settings: &Settings) -> Result<Report> {
     run.shards = args.shards.unwrap_or(run.shards);
     run.resolve(config, selected.is_cpu, device::cores().get());
     let count = run.shards.min(batch_size);
-    let shards = Shards::new(count).context("cannot start threads")?;
+    let shards = Shards::new(count, false).context("cannot start threads")?;
     let mut bench = Bench {
         config,
         shards: &shards,
@@ -201,8 +201,11 @@ impl Bench<'_> {
         let start = Instant::now();
         let batch = self.batches.to_device(batch);
         let state = self.state.take().context("the step before failed")?;
-        let stepped = self.shards.step(state, batch, self.step, &self.now, self.config, 0);
-        let (state, _) = block_on(stepped).with_context(|| format!("step {} on the device", self.step))?;
+        let Config { loss, optim, .. } = self.config;
+        let noise = |shard: usize| stream(0, Purpose::DropPath, self.step as u64, shard as u64);
+        let pass = self.shards.pass(&state, batch, &self.now, loss, noise);
+        let applied = block_on(apply(state, pass, &self.now, loss, optim));
+        let (state, _) = applied.with_context(|| format!("step {} on the device", self.step))?;
         self.batches.device.sync().context("the device failed")?;
         self.state = Some(state);
         self.step += 1;

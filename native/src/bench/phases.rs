@@ -68,7 +68,7 @@ impl Bench<'_> {
         Ok(sum.map(|time| time / f64::from(steps)))
     }
 
-    /// One step, phase by phase; what [`Shards::step`](crate::pretrain::shards::Shards::step) does.
+    /// One step, phase by phase; what [`Shards::pass`](crate::pretrain::shards::Shards::pass) and `apply` do.
     fn phased_step(&mut self, sum: &mut Phases, device: &Device) -> Result<()> {
         let (config, now) = (self.config, &self.now);
         let host = self.batches.host(self.step);

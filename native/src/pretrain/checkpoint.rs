@@ -29,8 +29,15 @@ struct Header {
     seed: u64,
     /// Images of its data: with another number epochs have other images.
     images: usize,
+    /// Workers that computed its steps together.
+    #[serde(default = "one")]
+    workers: usize,
     /// Updates of each parameter by the optimiser.
     updates: Updates,
+}
+
+fn one() -> usize {
+    1
 }
 
 /// What does not change from one checkpoint of a run to the next.
@@ -40,6 +47,8 @@ pub struct Identity {
     pub seed: u64,
     /// Images of its data.
     pub images: usize,
+    /// Workers that compute its steps together.
+    pub workers: usize,
 }
 
 /// A state to continue from.
@@ -62,11 +71,11 @@ pub fn save(
     keep_epoch: Option<usize>,
     state: &TrainState,
     model: &ModelHeader,
-    Identity { seed, images }: Identity,
+    Identity { seed, images, workers }: Identity,
 ) -> Result<()> {
     let Snapshot { tensors, updates } = block_on(state.snapshot())?;
     let mut metadata = model.to_metadata()?;
-    let header = Header { step: model.step, seed, images, updates };
+    let header = Header { step: model.step, seed, images, workers, updates };
     metadata.insert(HEADER.to_owned(), serde_json::to_string(&header)?);
     seal::reserve(&mut metadata);
     let mut bytes = to_safetensors(&tensors, metadata, Precision::F32)?;
@@ -119,13 +128,20 @@ pub fn load(dir: &RunDir, state: TrainState, identity: Identity) -> Result<Optio
         }
     };
     let place = || format!("checkpoint {}", path.display());
-    let Identity { seed, images } = identity;
+    let Identity { seed, images, workers } = identity;
     ensure!(header.seed == seed, "{} was made with seed {}, the run has seed {seed}", place(), header.seed);
     if header.images != images {
         warnings.push(format!(
             "the data has {images} images, it had {} when this run was saved: the order of images, and steps and \
              schedules where they follow from the number of images, differ from here on",
             header.images
+        ));
+    }
+    if header.workers != workers {
+        warnings.push(format!(
+            "the run goes on with {workers} workers in place of {}: batches have the same images, crops and masks; sums \
+             are in another order, and stochastic depth draws other numbers",
+            header.workers
         ));
     }
     let state = state.restore(Snapshot { tensors, updates: header.updates }).with_context(place)?;

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use ibot_core::augment::{Crops, CropsConfig, multi_crop, normalize_into};
@@ -66,10 +67,16 @@ pub struct UnreadableError {
     last: String,
 }
 
-/// The threads that load images are gone.
+/// Why there is no batch.
 #[derive(Debug, thiserror::Error)]
-#[error("the threads that load images ended unexpectedly; the first lines above say why")]
-pub struct LoaderGone;
+pub enum NoBatch {
+    /// The threads that load images are gone.
+    #[error("the threads that load images ended unexpectedly; the first lines above say why")]
+    Gone,
+    /// Others must not be kept waiting any longer.
+    #[error("no batch of images was ready after {} s (run.exchange_timeout): the disk hangs or is too slow", .0.as_secs_f64())]
+    Late(Duration),
+}
 
 /// What the training step receives: its batch, and what went wrong while it was made.
 pub struct Delivery {
@@ -91,6 +98,8 @@ struct Shared {
     data: Arc<Dataset>,
     config: Config,
     run: RunSettings,
+    /// The images of each batch that are wanted.
+    share: Range<usize>,
     steps_per_epoch: usize,
     next_step: AtomicUsize,
     seen: AtomicUsize,
@@ -100,8 +109,14 @@ struct Shared {
 }
 
 impl Loader {
-    /// Starts `workers` threads that make the batches of step `first_step` and after.
-    pub fn new(data: Arc<Dataset>, settings: &Settings, workers: NonZeroUsize, first_step: usize) -> Self {
+    /// Starts `workers` threads that make the images of `share` of the batches of step `first_step` and after.
+    pub fn new(
+        data: Arc<Dataset>,
+        settings: &Settings,
+        workers: NonZeroUsize,
+        first_step: usize,
+        share: Range<usize>,
+    ) -> Self {
         let Settings { config, run, .. } = settings.clone();
         let steps_per_epoch = data.len() / config.optim.batch_size;
         let order = Mutex::new((usize::MAX, Arc::default()));
@@ -109,6 +124,7 @@ impl Loader {
             data,
             config,
             run,
+            share,
             steps_per_epoch,
             next_step: AtomicUsize::new(first_step),
             seen: AtomicUsize::new(0),
@@ -127,8 +143,9 @@ impl Loader {
     /// from stopping.
     ///
     /// # Errors
-    /// If the threads are gone.
-    pub fn next(&mut self, stop: &AtomicBool) -> Result<Option<Delivery>, LoaderGone> {
+    /// If the threads are gone, or the batch is not there after `patience`.
+    pub fn next(&mut self, stop: &AtomicBool, patience: Option<Duration>) -> Result<Option<Delivery>, NoBatch> {
+        let begin = Instant::now();
         loop {
             if let Some(delivery) = self.waiting.remove(&self.next) {
                 self.next += 1;
@@ -137,8 +154,12 @@ impl Loader {
             match self.results.recv_timeout(LOOK_UP) {
                 Ok((step, delivery)) => drop(self.waiting.insert(step, delivery)),
                 Err(RecvTimeoutError::Timeout) if stop.load(Ordering::Relaxed) => return Ok(None),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Err(LoaderGone),
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Some(patience) = patience.filter(|patience| begin.elapsed() >= *patience) {
+                        return Err(NoBatch::Late(patience));
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => return Err(NoBatch::Gone),
             }
         }
     }
@@ -161,9 +182,9 @@ impl Shared {
         let (epoch, within) = (step / self.steps_per_epoch, step % self.steps_per_epoch);
         let size = self.config.optim.batch_size;
         let order = self.order(epoch);
-        let images = &order[within * size..][..size];
-        let parts = self.run.parts(size);
-        let start = |part: usize| part * size / parts;
+        let images = &order[within * size..][self.share.clone()];
+        let parts = self.run.parts(images.len());
+        let start = |part: usize| part * images.len() / parts;
         (0..parts).map(|part| self.batch(&images[start(part)..start(part + 1)], epoch, skipped)).collect()
     }
 

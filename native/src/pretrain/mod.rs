@@ -15,20 +15,26 @@ mod seal;
 pub(crate) mod shards;
 mod status;
 mod watch;
+mod worker;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::thread;
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use self::clock::Clock;
 use self::plan::Plan;
 use self::run::Run;
 use self::run_dir::RunDir;
+use self::worker::{Place, follow, live};
 use crate::data::Dataset;
-use crate::device::{self, DeviceChoice};
+use crate::device::{self, Devices, Selected};
+use crate::exchange::launcher::Launch;
+use crate::exchange::{Team, connect};
 use crate::files::write_atomically;
 use crate::recipe::Settings;
 
@@ -43,8 +49,8 @@ pub struct PretrainRequest {
     pub out: Option<PathBuf>,
     /// Whether to continue the run in `out`.
     pub resume: bool,
-    /// Where to compute.
-    pub device: DeviceChoice,
+    /// Where to compute: one worker a device.
+    pub devices: Devices,
 }
 
 /// How a run ended that did not fail.
@@ -63,14 +69,16 @@ pub enum Ending {
 ///
 /// # Errors
 /// If the data, the device or the folder cannot be used, or training diverges.
-pub fn pretrain(request: PretrainRequest, interrupted: &AtomicBool) -> Result<Ending> {
+pub fn pretrain(request: PretrainRequest, interrupted: &Arc<AtomicBool>) -> Result<Ending> {
     let start = Instant::now();
+    let launch = Launch::from_environment();
+    let leads = launch.is_none_or(|launch| launch.rank == 0);
     let mut dir = match (&request.out, request.resume) {
-        (Some(out), true) => Some(Arc::new(RunDir::open(out)?)),
+        (Some(out), true) if leads => Some(Arc::new(RunDir::open(out)?)),
         (None, true) => bail!("--resume needs --out, the folder of the run to continue"),
-        (_, false) => None,
+        _ => None,
     };
-    let result = carry_out(request, start, &mut dir, interrupted);
+    let result = carry_out(request, launch, start, &mut dir, interrupted);
     if let (Err(error), Some(dir)) = (&result, &dir) {
         status::fail(dir, error);
     }
@@ -80,28 +88,61 @@ pub fn pretrain(request: PretrainRequest, interrupted: &AtomicBool) -> Result<En
 /// Everything but the status of a failure; `dir` is the run's folder as soon as there is one.
 fn carry_out(
     request: PretrainRequest,
+    launch: Option<Launch>,
     start: Instant,
     dir: &mut Option<Arc<RunDir>>,
-    interrupted: &AtomicBool,
+    interrupted: &Arc<AtomicBool>,
 ) -> Result<Ending> {
     let data = Arc::new(Dataset::open(&request.settings.run.data)?);
-    let selected = device::select(request.device)?;
+    let devices = device::select_each(&request.devices, launch.map(|launch| launch.local_rank))?;
+    let here = NonZeroUsize::new(devices.len()).context("no device was asked for")?;
+    let cores = NonZeroUsize::new(device::cores().get() / here).unwrap_or(NonZeroUsize::MIN);
     let mut settings = request.settings;
-    settings.run.resolve(&settings.config, selected.is_cpu, device::cores().get());
-    let plan = Plan::new(settings, data.len())?;
-    let dir = match dir {
-        Some(dir) => dir.clone(),
-        // A mistake found before here leaves no folder behind.
-        None => dir.insert(Arc::new(RunDir::create(request.out.as_deref(), &request.name)?)).clone(),
+    settings.run.resolve(&settings.config, devices.iter().any(|device| device.is_cpu), cores.get());
+    let workers = launch.map_or(here.get(), |launch| launch.size);
+    let plan = Plan::new(settings, data.len(), workers)?;
+    let place = |device: &Selected| Place {
+        device: device.device.clone(),
+        loaders: NonZeroUsize::new(plan.settings.run.workers.div_ceil(here.get())).unwrap_or(cores),
+        crowded: here.get() > 1,
     };
-    println!("data    {}\ndevice  {}\nout     {}", data.description(), selected.description, dir.path().display());
-    plan.notes.iter().for_each(|note| println!("        {note}"));
-    plan.warnings.iter().for_each(|warning| println!("warning {warning}"));
-    if !request.resume {
-        println!("\n{}", plan.settings.to_toml());
-        write_atomically(&dir.config(), plan.to_toml().as_bytes())?;
+    let mut teams = connect(launch, here.get(), &plan.settings)?.into_iter().zip(devices.iter().map(place));
+    let (team, place) = teams.next().context("no device was asked for")?;
+    for (team, place) in teams {
+        let (data, plan, interrupted) = (data.clone(), plan.clone(), interrupted.clone());
+        // Not joined: a device that hangs must not keep the leader from ending the run.
+        thread::spawn(move || follow_beside(team, place, data, &plan, &interrupted));
     }
-    let clock = Clock::new(start, &plan.settings.run);
-    let (run, state) = Run::start(data, plan, selected.device, dir, clock, request.resume, interrupted)?;
-    run.train(state)
+    if launch.is_some_and(|launch| launch.rank > 0) {
+        return live(team, |team| follow(team, place, data, &plan, interrupted));
+    }
+    live(team, |team| {
+        let dir = match dir {
+            Some(dir) => dir.clone(),
+            // A mistake found before here leaves no folder behind.
+            None => dir.insert(Arc::new(RunDir::create(request.out.as_deref(), &request.name)?)).clone(),
+        };
+        let devices: Vec<String> = devices.into_iter().map(|device| device.description).collect();
+        println!("data    {}\ndevice  {}\nout     {}", data.description(), devices.join(" + "), dir.path().display());
+        plan.notes.iter().for_each(|note| println!("        {note}"));
+        plan.warnings.iter().for_each(|warning| println!("warning {warning}"));
+        if !request.resume {
+            println!("\n{}", plan.settings.to_toml());
+            write_atomically(&dir.config(), plan.to_toml().as_bytes())?;
+        }
+        let clock = Clock::new(start, &plan.settings.run);
+        let fingerprint = plan.fingerprint(data.len());
+        let (run, state) = Run::start(data, plan.clone(), &place, dir, clock, request.resume, interrupted)?;
+        let (state, _) = team.replicate(state, run.step, fingerprint)?;
+        run.train(state, team, place)
+    })
+}
+
+/// A worker of the leader's process that does not lead.
+fn follow_beside(team: Team, place: Place, data: Arc<Dataset>, plan: &Plan, interrupted: &Arc<AtomicBool>) {
+    let rank = team.rank();
+    let result = live(team, |team| follow(team, place, data, plan, interrupted));
+    if let Err(error) = result {
+        eprintln!("worker {rank} ended: {error:#}");
+    }
 }

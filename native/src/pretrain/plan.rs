@@ -11,6 +11,8 @@ use crate::recipe::Settings;
 pub struct Plan {
     /// All settings.
     pub settings: Settings,
+    /// Workers that compute each step together.
+    pub workers: usize,
     /// All schedules.
     pub schedules: Schedules,
     /// What follows from the settings, clamps included.
@@ -19,34 +21,62 @@ pub struct Plan {
     pub warnings: Vec<String>,
 }
 
-/// The data is too small for the batch.
+/// The batch fits neither the data nor the workers.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error(
-    "the data has {images} images, fewer than one batch of {batch}: choose a smaller one, for example --set optim.batch_size={suggested}"
-)]
-pub struct TooFewImages {
-    images: usize,
-    batch: usize,
-    suggested: usize,
+pub enum WrongBatch {
+    /// The data is too small for it.
+    #[error(
+        "the data has {images} images, fewer than one batch of {batch}: choose a smaller one, for example --set optim.batch_size={suggested}"
+    )]
+    TooFewImages {
+        /// Images of the data.
+        images: usize,
+        /// Images of a batch.
+        batch: usize,
+        /// A batch that would do.
+        suggested: usize,
+    },
+    /// There is not an image for each worker.
+    #[error(
+        "a batch of {batch} images leaves some of {workers} workers without one: use fewer, or a larger optim.batch_size"
+    )]
+    TooManyWorkers {
+        /// Images of a batch.
+        batch: usize,
+        /// Workers.
+        workers: usize,
+    },
 }
 
 impl Plan {
-    /// Plans a run over `images` images.
+    /// Plans a run over `images` images by `workers` workers, who share each batch.
     ///
     /// # Errors
-    /// If they do not fill one batch.
-    pub fn new(settings: Settings, images: usize) -> Result<Self, TooFewImages> {
+    /// If the images do not fill one batch, or a batch has fewer than there are workers.
+    pub fn new(settings: Settings, images: usize, workers: usize) -> Result<Self, WrongBatch> {
         let optim = &settings.config.optim;
         let batch = optim.batch_size;
         let steps_per_epoch = images / batch;
         if steps_per_epoch == 0 {
             let suggested = (images / 4).max(1).next_power_of_two().min(images.max(1));
-            return Err(TooFewImages { images, batch, suggested });
+            return Err(WrongBatch::TooFewImages { images, batch, suggested });
+        }
+        if workers > batch {
+            return Err(WrongBatch::TooManyWorkers { batch, workers });
         }
         let start = settings.config.mask.pred_start_epoch;
         let schedules = Schedules::new(optim, &settings.config.teacher, start, steps_per_epoch);
-        let (notes, warnings) = (notes(&settings, images, &schedules), warnings(&settings, &schedules));
-        Ok(Self { settings, schedules, notes, warnings })
+        let (mut notes, warnings) = (notes(&settings, images, &schedules), warnings(&settings, &schedules));
+        if workers > 1 {
+            notes.push(format!("{workers} workers, {} images of a batch each, rounded", batch.div_ceil(workers)));
+        }
+        Ok(Self { settings, workers, schedules, notes, warnings })
+    }
+
+    /// A number that two runs share only if they compute the same steps over as many images.
+    pub fn fingerprint(&self, images: usize) -> u32 {
+        let Settings { config, run, .. } = &self.settings;
+        crc32fast::hash(format!("{config:?} {} {} {images}", run.seed, run.exchange_f16).as_bytes())
     }
 
     /// The settings as TOML, headed by the notes as comments.
@@ -145,9 +175,9 @@ fn averaged(batch: usize, momentum: f64) -> u64 {
 mod tests {
     use super::*;
 
-    fn plan(assignments: &[&str], images: usize) -> Result<Plan, TooFewImages> {
+    fn plan(assignments: &[&str], images: usize) -> Result<Plan, WrongBatch> {
         let assignments: Vec<String> = assignments.iter().map(|a| (*a).to_owned()).collect();
-        Plan::new(Settings::from_recipe("vit-small-imagenet", &assignments).expect("valid"), images)
+        Plan::new(Settings::from_recipe("vit-small-imagenet", &assignments).expect("valid"), images, 4)
     }
 
     #[test]

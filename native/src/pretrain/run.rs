@@ -7,17 +7,12 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow};
 use burn::tensor::Device;
-use futures_lite::future::block_on;
-use ibot_core::config::Config;
 use ibot_core::knn::KnnAccuracy;
-use ibot_core::model::Network;
-use ibot_core::rng::{Purpose, stream};
 use ibot_core::train::{StepReport, TrainState};
 
 use super::Ending;
 use super::checkpoint::{self, Identity, Loaded};
 use super::clock::Clock;
-use super::loader::Loader;
 use super::means::Window;
 use super::metrics::{Metrics, Record};
 use super::plan::Plan;
@@ -25,28 +20,28 @@ use super::preview::save_preview;
 use super::progress::Progress;
 use super::run_dir::RunDir;
 use super::saver::Unsaved;
-use super::shards::Shards;
 use super::status::{State, Status, StatusFile};
 use super::watch::{Culprits, Watch};
+use super::worker::{self, LOST, Place, Step, Worker};
 use crate::data::Dataset;
-use crate::device;
+use crate::exchange::Team;
 use crate::features::EvalView;
 use crate::knn::{Space, Split, evaluate, headline};
 use crate::model::read_checkpoint;
 
 /// A run under way; the training state passes from step to step beside it.
-pub struct Run<'a> {
+pub struct Run {
     pub(super) data: Arc<Dataset>,
     pub(super) plan: Plan,
     device: Device,
     pub(super) dir: Arc<RunDir>,
-    workers: NonZeroUsize,
+    loaders: NonZeroUsize,
     pub(super) metrics: Metrics,
     pub(super) status: StatusFile,
     progress: Progress,
     watch: Watch,
     pub(super) clock: Clock,
-    pub(super) interrupted: &'a AtomicBool,
+    pub(super) interrupted: Arc<AtomicBool>,
     /// Means since the last line of metrics, and over the epoch.
     windows: [Window; 2],
     /// Steps done.
@@ -57,7 +52,7 @@ pub struct Run<'a> {
     pub(super) saved: Option<usize>,
 }
 
-impl<'a> Run<'a> {
+impl Run {
     /// Prepares a new run in `dir`, or the rest of the one there.
     ///
     /// # Errors
@@ -65,25 +60,22 @@ impl<'a> Run<'a> {
     pub fn start(
         data: Arc<Dataset>,
         plan: Plan,
-        device: Device,
+        place: &Place,
         dir: Arc<RunDir>,
         clock: Clock,
         resume: bool,
-        interrupted: &'a AtomicBool,
+        interrupted: &Arc<AtomicBool>,
     ) -> Result<(Self, TrainState)> {
-        let Config { head, optim, .. } = &plan.settings.config;
-        let run = &plan.settings.run;
-        let tracked = device.clone().autodiff();
-        let student =
-            Network::init(&plan.settings.config.vit(), head, &tracked, &mut stream(run.seed, Purpose::Init, 0, 0));
-        let patch_out_dim = if head.shared_head { head.out_dim } else { head.patch_out_dim };
-        let whole = |student| TrainState::new(student, head.shared_head, head.out_dim, patch_out_dim, &tracked);
-        let identity = Identity { seed: run.seed, images: data.len() };
-        let loaded = if resume { checkpoint::load(&dir, whole(student.clone()), identity)? } else { None };
+        let (optim, run) = (&plan.settings.config.optim, &plan.settings.run);
+        let prototypes = plan.settings.config.head.out_dim;
+        let device = place.device.clone();
+        let first = worker::first_state(&plan, &device);
+        let identity = Identity { seed: run.seed, images: data.len(), workers: plan.workers };
+        let loaded = if resume { checkpoint::load(&dir, first.clone(), identity)? } else { None };
         let saved = loaded.as_ref().map(|loaded| loaded.step);
         let Loaded { state, step, warnings } = match loaded {
             Some(loaded) => loaded,
-            None => Loaded { state: whole(initialised(student, &plan)?), step: 0, warnings: Vec::new() },
+            None => Loaded { state: initialised(first, &plan, &device)?, step: 0, warnings: Vec::new() },
         };
         match saved {
             Some(step) => println!("resumed after step {step}"),
@@ -91,19 +83,19 @@ impl<'a> Run<'a> {
             None => {}
         }
         let total = plan.schedules.total_steps();
-        let metrics = Metrics::open(&dir, step, head.out_dim)?;
+        let metrics = Metrics::open(&dir, step, prototypes)?;
         let mut run = Self {
-            workers: NonZeroUsize::new(run.workers).unwrap_or(device::cores()),
+            loaders: place.loaders,
             status: StatusFile::new(&dir, Status { total, skipped_steps: metrics.skipped(), ..Status::default() }),
             progress: Progress::new(total, step, optim.batch_size),
-            watch: Watch::new(head.out_dim, run.max_skipped),
-            windows: windows(head.out_dim),
+            watch: Watch::new(prototypes, run.max_skipped),
+            windows: windows(prototypes),
             data,
             device,
             dir,
             metrics,
             clock,
-            interrupted,
+            interrupted: interrupted.clone(),
             step,
             first: step,
             saved,
@@ -118,10 +110,10 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// If anything fails; the state is then saved if it still can be.
-    pub fn train(mut self, state: TrainState) -> Result<Ending> {
-        // Empty only while a step has the state.
+    pub fn train(mut self, state: TrainState, team: &Team, place: Place) -> Result<Ending> {
+        // Empty only while a step changes the state.
         let mut slot = Some(state);
-        let result = self.steps(&mut slot);
+        let result = worker::guarded(|| self.steps(&mut slot, team, place));
         self.progress.finish();
         let total = self.plan.schedules.total_steps();
         match (result, slot) {
@@ -149,13 +141,12 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn steps(&mut self, slot: &mut Option<TrainState>) -> Result<Ending> {
+    fn steps(&mut self, slot: &mut Option<TrainState>, team: &Team, place: Place) -> Result<Ending> {
         let settings = self.plan.settings.clone();
         let (config, run) = (&settings.config, &settings.run);
         let schedules = self.plan.schedules.clone();
         let (total, per_epoch) = (schedules.total_steps(), schedules.steps_per_epoch());
-        let lost = "the state of the run was lost with the device";
-        let state = slot.as_ref().context(lost)?;
+        let state = slot.as_ref().context(LOST)?;
         if self.step == 0 {
             if self.saved.is_none() {
                 // A folder that cannot hold a checkpoint shows now, not after hours.
@@ -169,30 +160,23 @@ impl<'a> Run<'a> {
             // A process killed after its last checkpoint has not written what follows from it.
             self.publish(state)?;
         }
-        let mut loader = Loader::new(self.data.clone(), &settings, self.workers, self.step);
-        let threads = Shards::new(run.shards).context("cannot start threads")?;
+        let mut worker = Worker::new(team, place, self.data.clone(), &self.plan, self.step, &self.interrupted)?;
         self.windows = windows(config.head.out_dim);
 
         while self.step < total {
             let begin = Instant::now();
-            if let Some(ending) = self.stop(begin) {
-                if self.saved != Some(self.step) {
-                    self.save(slot.as_ref().context(lost)?, None)?;
+            let (step, wish) = (self.step, self.stop(begin));
+            let (report, waited) = match worker.step(slot, step, wish, |warning| self.warn(warning))? {
+                Step::Done { report, waited } => (report, waited),
+                Step::Ended(ending) => {
+                    if self.saved != Some(self.step) {
+                        self.save(slot.as_ref().context(LOST)?, None)?;
+                    }
+                    return Ok(ending);
                 }
-                return Ok(ending);
-            }
-            let Some(delivery) = loader.next(self.interrupted)? else { continue };
-            delivery.skipped.iter().for_each(|message| self.warn(&format!("{message} (skipped)")));
-            let parts = delivery.parts?.into_iter().map(|part| part.into_batch(&config.crops, &self.device)).collect();
-            let waited = begin.elapsed();
-            let now = schedules.at(self.step);
-            let state = slot.take().context(lost)?;
-            let stepped = block_on(threads.step(state, parts, self.step, &now, config, run.seed));
-            let (state, report) = stepped.with_context(|| {
-                format!("step {} on the device; the checkpoint of step {:?} is kept", self.step + 1, self.saved)
-            })?;
-            let state = &*slot.insert(state);
-            let epoch = self.step / per_epoch;
+            };
+            let state = slot.as_ref().context(LOST)?;
+            let (now, epoch) = (schedules.at(step), step / per_epoch);
             self.step += 1;
             self.windows.iter_mut().for_each(|window| window.add(&report, config.optim.batch_size, waited));
             self.progress.step(self.step);
@@ -281,7 +265,7 @@ impl<'a> Run<'a> {
         let Some(split) = Split::of_one(&self.data, run.knn_bank, run.knn_queries) else { return Ok(None) };
         let view = EvalView::new(self.plan.settings.config.crops.global_size, run.eval_resize);
         let space = Space::Network(&state.teacher.backbone);
-        let accuracies = evaluate(&space, &split, view, self.workers, &self.device)?;
+        let accuracies = evaluate(&space, &split, view, self.loaders, &self.device)?;
         self.metrics.record_knn(self.step, epoch, &accuracies, split.sizes())?;
         let Some(KnnAccuracy { k, top1, .. }) = headline(&accuracies).copied() else { return Ok(None) };
         let percent = 100.0 * top1;
@@ -302,12 +286,12 @@ fn windows(prototypes: usize) -> [Window; 2] {
     [Window::new(prototypes), Window::new(prototypes)]
 }
 
-/// The student of a new run: as it is, or with the weights that the settings name.
-fn initialised(student: Network, plan: &Plan) -> Result<Network> {
-    let Some(file) = &plan.settings.run.init else { return Ok(student) };
+/// The state of a new run: as it is, or with the weights that the settings name.
+fn initialised(state: TrainState, plan: &Plan, device: &Device) -> Result<TrainState> {
+    let Some(file) = &plan.settings.run.init else { return Ok(state) };
     let checkpoint = read_checkpoint(file.as_ref(), None)?;
-    let started = checkpoint.start(student, &plan.settings.config.vit());
+    let started = checkpoint.start(state.student, &plan.settings.config.vit());
     let (student, report) = started.with_context(|| format!("cannot start from {file}"))?;
     println!("init    {file}: {report}");
-    Ok(student)
+    Ok(worker::whole_state(student, plan, device))
 }

@@ -29,7 +29,7 @@ pub struct Unsaved {
     last: String,
 }
 
-impl Run<'_> {
+impl Run {
     /// Writes the checkpoint, the teacher and the curves; with `keep_epoch` a checkpoint that stays.
     ///
     /// # Errors
@@ -44,7 +44,8 @@ impl Run<'_> {
     /// # Errors
     /// As [`Self::save`].
     pub(super) fn save_checkpoint(&mut self, state: &TrainState, keep_epoch: Option<usize>) -> Result<()> {
-        let identity = Identity { seed: self.plan.settings.run.seed, images: self.data.len() };
+        let identity =
+            Identity { seed: self.plan.settings.run.seed, images: self.data.len(), workers: self.plan.workers };
         let begin = Instant::now();
         self.patiently(|run| {
             run.metrics.sync()?;

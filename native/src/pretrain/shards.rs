@@ -6,53 +6,48 @@
 
 use std::thread;
 
-use burn::tensor::ExecutionError;
-use ibot_core::config::Config;
-use ibot_core::rng::{Purpose, stream};
+use ibot_core::loss::LossConfig;
+use ibot_core::rng::Rng;
 use ibot_core::schedule::StepValues;
-use ibot_core::train::{Batch, Objective, Pass, StepReport, TrainState, apply};
+use ibot_core::train::{Batch, Objective, Pass, TrainState};
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
 /// One thread for each shard.
 pub struct Shards {
-    /// Pools of one thread each: what a shard computes inside its pool stays on that thread. Empty for a single shard,
-    /// which the calling thread computes with all threads of the backend.
+    /// Pools of one thread each: what a shard computes inside its pool stays on that thread. Empty for a single shard of
+    /// a single worker, which the calling thread computes with all threads of the backend.
     pools: Vec<ThreadPool>,
 }
 
 impl Shards {
-    /// Threads for `count` shards.
+    /// Threads for `count` shards. A single shard stays on its thread if it is `crowded` by other workers of the process.
     ///
     /// # Errors
     /// If the system refuses a thread.
-    pub fn new(count: usize) -> Result<Self, ThreadPoolBuildError> {
-        let pools = if count > 1 { count } else { 0 };
+    pub fn new(count: usize, crowded: bool) -> Result<Self, ThreadPoolBuildError> {
+        let pools = if count > 1 || crowded { count } else { 0 };
         let pools = (0..pools).map(|_| ThreadPoolBuilder::new().num_threads(1).build());
         Ok(Self { pools: pools.collect::<Result<_, _>>()? })
     }
 
-    /// Step `step` on the parts of a batch. Each thread takes its share of them one after another and adds up what they
-    /// give, so that only one part's activations a thread are in memory.
-    ///
-    /// # Errors
-    /// If the device fails.
-    pub async fn step(
+    /// Forward and backward on the parts of a batch. Each thread takes its share of them one after another and adds up
+    /// what they give, so that only one part's activations a thread are in memory. `noise` is each shard's.
+    pub fn pass(
         &self,
-        state: TrainState,
+        state: &TrainState,
         parts: Vec<Batch>,
-        step: usize,
         now: &StepValues,
-        config: &Config,
-        seed: u64,
-    ) -> Result<(TrainState, StepReport), ExecutionError> {
-        let passes = self.spread(self.queues(&state, parts), |shard, (state, parts)| {
-            let mut noise = stream(seed, Purpose::DropPath, step as u64, shard as u64);
-            let passes = parts.into_iter().map(|batch| {
-                Objective::new(&state, &batch, now, &config.loss, Some(&mut noise)).differentiate(&state.student)
-            });
+        loss: &LossConfig,
+        noise: impl Fn(usize) -> Rng + Sync,
+    ) -> Pass {
+        let passes = self.spread(self.queues(state, parts), |shard, (state, parts)| {
+            let mut noise = noise(shard);
+            let passes = parts
+                .into_iter()
+                .map(|batch| Objective::new(&state, &batch, now, loss, Some(&mut noise)).differentiate(&state.student));
             passes.reduce(|sum, pass| Pass::join(vec![sum, pass]))
         });
-        apply(state, passes.into_iter().flatten().collect(), now, &config.loss, &config.optim).await
+        Pass::join(passes.into_iter().flatten().collect())
     }
 
     /// The parts of each thread, in order, with a state of its own.

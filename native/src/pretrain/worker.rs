@@ -1,0 +1,195 @@
+//! A worker of a run: a device with a replica of the training state, and the images that it computes.
+
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use burn::tensor::Device;
+use futures_lite::future::block_on;
+use ibot_core::config::Config;
+use ibot_core::model::Network;
+use ibot_core::rng::{Purpose, stream};
+use ibot_core::train::{StepReport, TrainState, apply};
+
+use super::Ending;
+use super::loader::Loader;
+use super::plan::Plan;
+use super::shards::Shards;
+use crate::data::Dataset;
+use crate::exchange::{Brought, Team};
+
+/// The state is gone when the device fails in the middle of its update.
+pub const LOST: &str = "the state of the run was lost with the device";
+
+/// What a worker needs beside its state.
+pub struct Worker<'a> {
+    team: &'a Team,
+    device: Device,
+    plan: Plan,
+    loader: Loader,
+    shards: Shards,
+    interrupted: Arc<AtomicBool>,
+}
+
+/// Where a worker computes, and with what.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Its device.
+    pub device: Device,
+    /// Threads that load its images.
+    pub loaders: NonZeroUsize,
+    /// Whether the process has other workers.
+    pub crowded: bool,
+}
+
+/// What becomes of a step.
+pub enum Step {
+    /// It is done.
+    Done {
+        /// What it computed, of all workers together.
+        report: StepReport,
+        /// How long this worker waited for its images.
+        waited: Duration,
+    },
+    /// The run ends before it.
+    Ended(Ending),
+}
+
+impl<'a> Worker<'a> {
+    /// A worker that goes on after `step` steps.
+    ///
+    /// # Errors
+    /// If the system refuses a thread.
+    pub fn new(
+        team: &'a Team,
+        place: Place,
+        data: Arc<Dataset>,
+        plan: &Plan,
+        step: usize,
+        interrupted: &Arc<AtomicBool>,
+    ) -> Result<Self> {
+        let Place { device, loaders, crowded } = place;
+        Ok(Self {
+            loader: Loader::new(data, &plan.settings, loaders, step, team.share()),
+            shards: Shards::new(plan.settings.run.shards, crowded).context("cannot start threads")?,
+            interrupted: interrupted.clone(),
+            plan: plan.clone(),
+            team,
+            device,
+        })
+    }
+
+    /// Step `step` of all workers together, as the paper's algorithm: forward and backward on this worker's share of the
+    /// batch, the sum over workers, and the update, which is the same on each of them. `slot` is empty only during the
+    /// update. `wish` is this worker's reason to end the run before the step.
+    ///
+    /// # Errors
+    /// If the images, the device or another worker fails.
+    pub fn step(
+        &mut self,
+        slot: &mut Option<TrainState>,
+        step: usize,
+        wish: Option<Ending>,
+        mut warn: impl FnMut(&str),
+    ) -> Result<Step> {
+        let begin = Instant::now();
+        let now = self.plan.schedules.at(step);
+        let state = slot.as_ref().context(LOST)?;
+        let Config { crops, loss, optim, .. } = &self.plan.settings.config;
+        let run = &self.plan.settings.run;
+        // A worker that waits for images without end would keep all others waiting.
+        let patience = (self.team.size() > 1).then(|| run.exchange_patience());
+        let images = if wish.is_none() { self.loader.next(&self.interrupted, patience)? } else { None };
+        let mut waited = begin.elapsed();
+        let brought = match images {
+            Some(delivery) => {
+                delivery.skipped.iter().for_each(|message| warn(&format!("{message} (skipped)")));
+                let parts = delivery.parts?.into_iter().map(|part| part.into_batch(crops, &self.device)).collect();
+                waited = begin.elapsed();
+                // Shards are numbered through all workers: no two have the same noise.
+                let first = self.team.rank() * run.shards;
+                let noise = |shard: usize| stream(run.seed, Purpose::DropPath, step as u64, (first + shard) as u64);
+                Brought::Pass(Box::new(self.shards.pass(state, parts, &now, loss, noise)))
+            }
+            None => Brought::Ending(wish.unwrap_or(Ending::Interrupted)),
+        };
+        let pass = match self.team.meet(brought, state)? {
+            Brought::Pass(pass) => *pass,
+            Brought::Ending(ending) => return Ok(Step::Ended(ending)),
+        };
+        let state = slot.take().context(LOST)?;
+        let (state, report) = block_on(apply(state, pass, &now, loss, optim)).context("the update on the device")?;
+        *slot = Some(state);
+        Ok(Step::Done { report, waited })
+    }
+}
+
+/// The state of a new run, before any weights are loaded.
+pub fn first_state(plan: &Plan, device: &Device) -> TrainState {
+    let (head, tracked) = (&plan.settings.config.head, device.clone().autodiff());
+    let mut rng = stream(plan.settings.run.seed, Purpose::Init, 0, 0);
+    whole_state(Network::init(&plan.settings.config.vit(), head, &tracked, &mut rng), plan, device)
+}
+
+/// The state of a run that starts from `student`.
+pub fn whole_state(student: Network, plan: &Plan, device: &Device) -> TrainState {
+    let head = &plan.settings.config.head;
+    let patch_out_dim = if head.shared_head { head.out_dim } else { head.patch_out_dim };
+    TrainState::new(student, head.shared_head, head.out_dim, patch_out_dim, device)
+}
+
+/// The run as a worker lives through it that does not lead: it computes its share of every step, and writes nothing.
+///
+/// # Errors
+/// If anything fails, here or elsewhere. The leader saves what it can.
+pub fn follow(
+    team: &Team,
+    place: Place,
+    data: Arc<Dataset>,
+    plan: &Plan,
+    interrupted: &Arc<AtomicBool>,
+) -> Result<Ending> {
+    let blank = first_state(plan, &place.device);
+    let (state, mut step) = team.replicate(blank, 0, plan.fingerprint(data.len()))?;
+    let mut slot = Some(state);
+    let mut worker = Worker::new(team, place, data, plan, step, interrupted)?;
+    while step < plan.schedules.total_steps() {
+        let warn = |warning: &str| eprintln!("warning: worker {}: {warning}", team.rank());
+        match worker.step(&mut slot, step, None, warn)? {
+            Step::Done { .. } => step += 1,
+            Step::Ended(ending) => return Ok(ending),
+        }
+    }
+    Ok(Ending::Complete)
+}
+
+/// What a worker does from beginning to end: the others are told if it fails, and all end together.
+///
+/// # Errors
+/// Those of `work`.
+pub fn live(team: Team, work: impl FnOnce(&Team) -> Result<Ending>) -> Result<Ending> {
+    let result = guarded(|| work(&team));
+    if let Err(error) = &result {
+        team.fail(error);
+    }
+    team.part(&result);
+    result
+}
+
+/// What `work` gives; a panic, which has said its message, as an error, so that others are told.
+pub fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result,
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+            match text {
+                Some(text) => Err(anyhow!("panicked: {text}")),
+                None => bail!("panicked"),
+            }
+        }
+    }
+}
