@@ -22,6 +22,7 @@ pub fn ibot() -> Command {
     Command::new(env!("CARGO_BIN_EXE_ibot"))
 }
 
+#[allow(dead_code, reason = "not all tests need it")]
 pub fn tiny(out: &Path, data: &str, more: &[&str]) -> Command {
     let mut command = ibot();
     command.arg("pretrain").args(TINY).args(["--data", data]).arg("--out").arg(out).args(more);

@@ -1,14 +1,21 @@
 //! An exchange on a thread of its own, so that vectors travel while the worker moves others from and to its device, and a
 //! worker can give up on an exchange that cannot give up itself.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Encoding, Exchange, ExchangeError, half};
 
 /// Time that an exchange gets to name those it waits for before the link gives up on it.
 const MARGIN: Duration = Duration::from_secs(2);
+/// How long others may take for their part of a step after the process was told to end. A launcher tells so when a
+/// process has died, and kills the rest soon after.
+const GRACE: Duration = Duration::from_secs(5);
+/// How often someone who waits looks whether to stop.
+const LOOK_UP: Duration = Duration::from_millis(100);
 
 /// One worker's connection to the others.
 pub struct Link {
@@ -18,6 +25,7 @@ pub struct Link {
     pub size: usize,
     /// How long it waits for the others.
     pub patience: Duration,
+    interrupted: Arc<AtomicBool>,
     values: Sender<(Vec<f32>, Encoding)>,
     sums: Receiver<Result<Vec<f32>, ExchangeError>>,
     thread: JoinHandle<()>,
@@ -31,6 +39,7 @@ impl Link {
     pub fn open<E: Exchange>(
         connect: impl FnOnce() -> Result<E, ExchangeError> + Send + 'static,
         patience: Duration,
+        interrupted: &Arc<AtomicBool>,
     ) -> Result<Self, ExchangeError> {
         let (values, jobs) = channel::<(Vec<f32>, Encoding)>();
         let (results, sums) = channel();
@@ -53,8 +62,16 @@ impl Link {
                 }
             }
         });
-        match place.recv_timeout(patience + MARGIN) {
-            Ok(place) => place.map(|(rank, size)| Self { rank, size, patience, values, sums, thread }),
+        match place.recv_timeout(patience.saturating_add(MARGIN)) {
+            Ok(place) => place.map(|(rank, size)| Self {
+                rank,
+                size,
+                patience,
+                interrupted: interrupted.clone(),
+                values,
+                sums,
+                thread,
+            }),
             Err(_) => Err(ExchangeError::Silent { who: "the other workers".into(), patience }),
         }
     }
@@ -68,16 +85,23 @@ impl Link {
     /// The oldest sum not received yet.
     ///
     /// # Errors
-    /// If a worker is gone or does not answer.
+    /// If a worker is gone or does not answer, the sooner if the process is to end.
     pub fn receive(&self) -> Result<Vec<f32>, ExchangeError> {
-        self.sums.recv_timeout(self.patience + MARGIN).unwrap_or_else(|error| {
-            Err(match error {
-                RecvTimeoutError::Timeout => {
-                    ExchangeError::Silent { who: "another worker".into(), patience: self.patience }
-                }
-                RecvTimeoutError::Disconnected => ExchangeError::Gone(self.rank),
-            })
-        })
+        let begin = Instant::now();
+        let mut told = None;
+        loop {
+            match self.sums.recv_timeout(LOOK_UP) {
+                Ok(sum) => return sum,
+                Err(RecvTimeoutError::Disconnected) => return Err(ExchangeError::Gone(self.rank)),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if self.interrupted.load(Ordering::Relaxed) && told.get_or_insert_with(Instant::now).elapsed() > GRACE {
+                return Err(ExchangeError::Interrupted(GRACE));
+            }
+            if begin.elapsed() > self.patience.saturating_add(MARGIN) {
+                return Err(ExchangeError::Silent { who: "another worker".into(), patience: self.patience });
+            }
+        }
     }
 
     /// Ends the connection in good order; all workers must.

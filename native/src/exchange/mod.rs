@@ -17,6 +17,8 @@ pub use link::Link;
 pub use local::Local;
 pub use team::{Brought, Team};
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use self::launcher::Launch;
@@ -75,6 +77,9 @@ pub enum ExchangeError {
         /// How long.
         patience: Duration,
     },
+    /// The process was told to end while it waited.
+    #[error("interrupted, and the other workers did not answer for {} s more: one may be gone", .0.as_secs())]
+    Interrupted(Duration),
     /// The program cannot reach the processes that were started with it.
     #[error(
         "a launcher started {0} of these processes, and this build has no MPI: rebuild with --features mpi, or start one process with --devices"
@@ -90,15 +95,20 @@ pub enum ExchangeError {
 ///
 /// # Errors
 /// If they cannot be connected.
-pub fn connect(launch: Option<Launch>, here: usize, settings: &Settings) -> Result<Vec<Team>, ExchangeError> {
+pub fn connect(
+    launch: Option<Launch>,
+    here: usize,
+    settings: &Settings,
+    interrupted: &Arc<AtomicBool>,
+) -> Result<Vec<Team>, ExchangeError> {
     let (run, batch) = (&settings.run, settings.config.optim.batch_size);
     let patience = run.exchange_patience();
     let links = match launch {
-        Some(launch) => vec![Some(processes(launch, patience)?)],
+        Some(launch) => vec![Some(processes(launch, patience, interrupted)?)],
         None if here == 1 => vec![None],
         None => {
             let group = Local::group(here, patience).into_iter();
-            group.map(|member| Link::open(|| Ok(member), patience).map(Some)).collect::<Result<_, _>>()?
+            group.map(|member| Link::open(|| Ok(member), patience, interrupted).map(Some)).collect::<Result<_, _>>()?
         }
     };
     let encoding = if run.exchange_f16 { Encoding::Half } else { Encoding::Exact };
@@ -106,12 +116,12 @@ pub fn connect(launch: Option<Launch>, here: usize, settings: &Settings) -> Resu
 }
 
 #[cfg(feature = "mpi")]
-fn processes(launch: Launch, patience: Duration) -> Result<Link, ExchangeError> {
-    Link::open(move || mpi::Mpi::connect(launch), patience)
+fn processes(launch: Launch, patience: Duration, interrupted: &Arc<AtomicBool>) -> Result<Link, ExchangeError> {
+    Link::open(move || mpi::Mpi::connect(launch), patience, interrupted)
 }
 
 #[cfg(not(feature = "mpi"))]
-fn processes(launch: Launch, _: Duration) -> Result<Link, ExchangeError> {
+fn processes(launch: Launch, _: Duration, _: &Arc<AtomicBool>) -> Result<Link, ExchangeError> {
     Err(ExchangeError::NoMpi(launch.size))
 }
 

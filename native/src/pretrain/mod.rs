@@ -34,7 +34,7 @@ use self::worker::{Place, follow, live};
 use crate::data::Dataset;
 use crate::device::{self, Devices, Selected};
 use crate::exchange::launcher::Launch;
-use crate::exchange::{Team, connect};
+use crate::exchange::{ExchangeError, Team, connect};
 use crate::files::write_atomically;
 use crate::recipe::Settings;
 
@@ -106,7 +106,8 @@ fn carry_out(
         loaders: NonZeroUsize::new(plan.settings.run.workers.div_ceil(here.get())).unwrap_or(cores),
         crowded: here.get() > 1,
     };
-    let mut teams = connect(launch, here.get(), &plan.settings)?.into_iter().zip(devices.iter().map(place));
+    let mut teams =
+        connect(launch, here.get(), &plan.settings, interrupted)?.into_iter().zip(devices.iter().map(place));
     let (team, place) = teams.next().context("no device was asked for")?;
     for (team, place) in teams {
         let (data, plan, interrupted) = (data.clone(), plan.clone(), interrupted.clone());
@@ -142,7 +143,9 @@ fn carry_out(
 fn follow_beside(team: Team, place: Place, data: Arc<Dataset>, plan: &Plan, interrupted: &Arc<AtomicBool>) {
     let rank = team.rank();
     let result = live(team, |team| follow(team, place, data, plan, interrupted));
-    if let Err(error) = result {
-        eprintln!("worker {rank} ended: {error:#}");
+    let problem = result.as_ref().err().and_then(|error| error.downcast_ref::<ExchangeError>());
+    // Where the workers could talk, the leader says what happened.
+    if let Some(problem) = problem.filter(|problem| !matches!(problem, ExchangeError::Failed { .. })) {
+        eprintln!("worker {rank}: {problem}");
     }
 }

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -158,7 +158,8 @@ pub fn follow(
     let mut worker = Worker::new(team, place, data, plan, step, interrupted)?;
     while step < plan.schedules.total_steps() {
         let warn = |warning: &str| eprintln!("warning: worker {}: {warning}", team.rank());
-        match worker.step(&mut slot, step, None, warn)? {
+        let wish = interrupted.load(Ordering::Relaxed).then_some(Ending::Interrupted);
+        match worker.step(&mut slot, step, wish, warn)? {
             Step::Done { .. } => step += 1,
             Step::Ended(ending) => return Ok(ending),
         }
@@ -191,5 +192,72 @@ pub fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
                 None => bail!("panicked"),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroUsize;
+
+    use super::*;
+    use crate::exchange::{ExchangeError, connect};
+    use crate::recipe::Settings;
+
+    const WORKERS: usize = 3;
+
+    fn plan(seed: u64) -> Plan {
+        let set = ["model.dim=16", "model.depth=1", "model.heads=2", "head.out_dim=32", "head.hidden_dim=16"];
+        let set =
+            set.map(str::to_owned).into_iter().chain([format!("run.seed={seed}"), "run.exchange_timeout=0.01".into()]);
+        Plan::new(Settings::from_recipe("builtin", &set.collect::<Vec<_>>()).expect("valid"), 1000, WORKERS)
+            .expect("valid")
+    }
+
+    /// What becomes of three workers of one process.
+    fn lives(work: impl Fn(&Team) -> Result<Ending> + Sync) -> Vec<Result<Ending>> {
+        let here = NonZeroUsize::new(WORKERS).expect("three");
+        let teams = connect(None, here.get(), &plan(0).settings, &Arc::default()).expect("threads");
+        std::thread::scope(|scope| {
+            let work = &work;
+            let threads: Vec<_> = teams.into_iter().map(|team| scope.spawn(move || live(team, work))).collect();
+            threads.into_iter().map(|thread| thread.join().expect("guarded")).collect()
+        })
+    }
+
+    #[test]
+    fn all_workers_start_from_the_leaders_state() {
+        let device = Device::flex();
+        let states = std::sync::Mutex::new(Vec::new());
+        let endings = lives(|team| {
+            let plan = plan(team.rank() as u64);
+            let (state, step) = team.replicate(first_state(&plan, &device), 7 + team.rank(), 1_000_000_007)?;
+            states.lock().expect("no panic").push((team.rank(), step, block_on(state.snapshot())?));
+            Ok(Ending::Complete)
+        });
+        assert!(endings.iter().all(|ending| matches!(ending, Ok(Ending::Complete))), "{endings:?}");
+        let leaders = block_on(first_state(&plan(0), &device).snapshot()).expect("the CPU works");
+        let states = states.into_inner().expect("no panic");
+        assert_eq!(states.len(), WORKERS);
+        assert!(states.iter().all(|(_, step, state)| *step == 7 && *state == leaders));
+        let different = lives(|team| {
+            team.replicate(first_state(&plan(0), &device), 0, team.rank() as u32 / 2)?;
+            team.replicate(first_state(&plan(0), &device), 0, 0).map(|_| Ending::Complete)
+        });
+        assert!(different.iter().all(|ending| format!("{ending:?}").contains("other settings")), "{different:?}");
+    }
+
+    #[test]
+    fn a_panic_ends_all_workers_with_its_message() {
+        let device = Device::flex();
+        let endings = lives(|team| {
+            assert!(team.rank() != 1, "the disk is on fire");
+            team.replicate(first_state(&plan(0), &device), 0, 0).map(|_| Ending::Complete)
+        });
+        for rank in [0, 2] {
+            let error = endings[rank].as_ref().expect_err("worker 1 failed");
+            let message = "panicked: the disk is on fire".to_owned();
+            assert_eq!(error.downcast_ref(), Some(&ExchangeError::Failed { worker: 1, message }));
+        }
+        assert!(endings[1].is_err());
     }
 }
