@@ -238,3 +238,13 @@ fn bench_measures_loading() {
     // A photograph's size: much less would be no work to decode.
     assert!(report["jpeg_bytes"].as_u64().is_some_and(|bytes| (30_000..200_000).contains(&bytes)), "{report}");
 }
+
+#[test]
+fn bench_measures_the_sum_of_gradients() {
+    let (exact, half) = (bench(&["--exchange=3", "--steps=2"]), bench(&["--exchange", "--set=run.exchange_f16=true"]));
+    let parameters = exact["parameters"].as_u64().expect("a number");
+    assert_eq!((exact["workers"].as_u64(), half["workers"].as_u64()), (Some(3), Some(2)));
+    assert_eq!(exact["bytes_per_worker"].as_u64(), Some(parameters * 4 * 2 * 2 / 3), "{exact}");
+    assert_eq!(half["bytes_per_worker"].as_u64(), Some(parameters * 2), "{half}");
+    assert!(exact["seconds"].as_f64().is_some_and(|seconds| seconds > 0.0), "{exact}");
+}

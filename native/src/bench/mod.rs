@@ -2,6 +2,7 @@
 
 mod arithmetic;
 mod batches;
+mod exchange;
 mod loading;
 mod phases;
 
@@ -32,6 +33,7 @@ Examples:
   ibot bench --recipe vit-small-imagenet --set optim.batch_size=4
   ibot bench --recipe cpu-quick --set model.dim=192 --shards 1 --json
   ibot bench --recipe vit-small-imagenet --loading
+  ibot bench --recipe vit-base-imagenet --exchange
 
 A step is measured on random crops, without decoding and augmentation, as training computes it: on a CPU one shard a
 core. Seconds a step are the shortest and the mean of --steps; other work on the machine makes them longer, never
@@ -40,7 +42,10 @@ FLOP/s count the matrix products of the configuration, two operations a multiply
 f32 matrix product on the same device and threads. Memory is resident memory of the whole process (Linux).
 
 --loading measures decoding and augmentation instead: a 400 x 400 image in memory to the recipe's crops on one thread,
-and 500 x 375 JPEGs (drawn, quality 90) decoded and augmented on one thread and on all cores.";
+and 500 x 375 JPEGs (drawn, quality 90) decoded and augmented on one thread and on all cores.
+
+--exchange measures how long workers take to add up the gradients of the recipe's network, from the device and back:
+docs/scale.md has figures.";
 
 /// Options of `ibot bench`.
 #[derive(Debug, Args)]
@@ -70,6 +75,9 @@ pub struct BenchArgs {
     /// Measure decoding and augmentation in place of the step
     #[arg(long)]
     loading: bool,
+    /// Measure the sum of gradients over N workers in place of the step: threads, or all processes of mpirun
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "2", conflicts_with = "loading", value_parser = clap::value_parser!(u16).range(2..))]
+    exchange: Option<u16>,
     /// One JSON object in place of text
     #[arg(long)]
     json: bool,
@@ -86,6 +94,11 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     };
     if args.loading {
         return show(&loading::measure(&settings.config)?, args.json);
+    }
+    if let Some(workers) = args.exchange {
+        let device = device::select(args.device)?.device;
+        let report = exchange::measure(&settings, workers.into(), &device, args.steps)?;
+        return report.iter().try_for_each(|report| show(report, args.json));
     }
     show(&measure(args, &settings)?, args.json)
 }

@@ -1,6 +1,7 @@
 //! Sums of vectors that travel in 16 bits and are added up in 32.
 
 use half::f16;
+use half::slice::{HalfBitsSliceExt as _, HalfFloatSliceExt as _};
 
 use super::{Exchange, ExchangeError};
 
@@ -36,14 +37,21 @@ fn encode(values: &[f32], length: usize) -> Vec<u16> {
     let scale = if usable { (LARGEST / largest).log2().floor().exp2() } else { 1.0 };
     let bits = scale.to_bits();
     let mut words = vec![bits as u16, (bits >> 16) as u16];
-    words.extend(values.iter().map(|value| f16::from_f32(value * scale).to_bits()));
+    let scaled: Vec<f32> = values.iter().map(|value| value * scale).collect();
+    let mut halves = vec![f16::ZERO; scaled.len()];
+    halves.convert_from_f32_slice(&scaled);
+    words.extend_from_slice(halves.reinterpret_cast());
     words.resize(HEADER + length, 0);
     words
 }
 
-fn decode(message: &[u16]) -> impl Iterator<Item = f32> {
-    let scale = f32::from_bits(u32::from(message[0]) | u32::from(message[1]) << 16);
-    message[HEADER..].iter().map(move |word| f16::from_bits(*word).to_f32() / scale)
+fn decode(message: &[u16]) -> Vec<f32> {
+    // A power of two: multiplying with its inverse is exact.
+    let inverse = 1.0 / f32::from_bits(u32::from(message[0]) | u32::from(message[1]) << 16);
+    let mut values = vec![0.0; message.len() - HEADER];
+    message[HEADER..].reinterpret_cast::<f16>().convert_to_f32_slice(&mut values);
+    values.iter_mut().for_each(|value| *value *= inverse);
+    values
 }
 
 #[cfg(test)]

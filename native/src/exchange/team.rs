@@ -7,7 +7,7 @@ use std::thread::sleep;
 
 use anyhow::{Context as _, Result, ensure};
 use futures_lite::future::block_on;
-use ibot_core::train::{Pass, Snapshot, TrainState};
+use ibot_core::train::{NamedGradients, Pass, Snapshot, TrainState};
 use ibot_core::weights::Weight;
 
 use super::{Encoding, ExchangeError, Link, buckets};
@@ -87,8 +87,19 @@ impl Team {
         link.send(rest, Encoding::Exact);
         let gradients = std::mem::take(&mut pass.gradients).complete(&state.student);
         let rest = link.receive()?;
-        let gradients = buckets::sum(link, gradients, pass.share(self.batch), self.encoding)?;
+        let gradients = self.add_up(gradients, pass.share(self.batch))?;
         Ok(Brought::Pass(Box::new(pass.whole(gradients, rest, self.batch))))
+    }
+
+    /// The sum over all workers of `weight` times each one's gradients, which must have the same names.
+    ///
+    /// # Errors
+    /// If the device or another worker fails.
+    pub fn add_up(&self, gradients: NamedGradients, weight: f64) -> Result<NamedGradients> {
+        match &self.link {
+            Some(link) => buckets::sum(link, gradients, weight, self.encoding),
+            None => Ok(gradients),
+        }
     }
 
     /// The leader's state and step on every worker. `fingerprint` is of all that must be the same on all of them.

@@ -252,3 +252,36 @@ impl Shared {
         cached.1.clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loader(share: Range<usize>, batch: usize) -> Loader {
+        let set = [format!("optim.batch_size={batch}"), "run.shards=1".into(), "run.micro_batch=4".into()];
+        let settings = Settings::from_recipe("builtin", &set).expect("valid");
+        let data = Arc::new(Dataset::open("builtin:val").expect("builtin"));
+        Loader::new(data, &settings, NonZeroUsize::MIN, 3, share)
+    }
+
+    fn images(loader: &mut Loader) -> Vec<HostBatch> {
+        let delivery = loader.next(&AtomicBool::new(false), None).expect("no disk is needed").expect("not stopped");
+        delivery.parts.expect("readable")
+    }
+
+    #[test]
+    fn shares_are_the_batch_cut_into_pieces() {
+        let whole = images(&mut loader(0..12, 12));
+        let mut pieces = images(&mut loader(0..4, 12));
+        pieces.extend(images(&mut loader(4..8, 12)));
+        pieces.extend(images(&mut loader(8..12, 12)));
+        assert_eq!(whole, pieces, "the same images, crops and masks");
+    }
+
+    #[test]
+    fn waiting_for_a_batch_has_an_end() {
+        // A batch of all images takes longer than a look.
+        let late = loader(0..500, 500).next(&AtomicBool::new(false), Some(Duration::ZERO));
+        assert!(matches!(late, Err(NoBatch::Late(_))));
+    }
+}

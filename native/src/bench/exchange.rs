@@ -1,0 +1,105 @@
+//! How long workers take to add up the gradients of a network.
+
+use std::fmt;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow};
+use burn::tensor::Device;
+use ibot_core::train::NamedGradients;
+use serde::Serialize;
+
+use super::fresh_state;
+use crate::exchange::launcher::Launch;
+use crate::exchange::{Team, connect};
+use crate::recipe::Settings;
+
+/// What was measured.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    workers: usize,
+    /// `threads` or `MPI`.
+    between: &'static str,
+    /// Bits of a value on its way.
+    bits: u64,
+    parameters: usize,
+    /// That each worker must send and receive if all send equally much: 2 (k - 1) / k of the gradients.
+    bytes_per_worker: u64,
+    /// The shortest sum, from the device and back to it.
+    seconds: f64,
+    mean_seconds: f64,
+    /// At the shortest sum.
+    bytes_per_second: f64,
+}
+
+/// Adds up the gradients of the network of `settings`, `times` times after once: between `threads` threads of this
+/// process, or all processes of a launcher. The leader's report.
+///
+/// # Errors
+/// If the workers cannot be connected, or one fails.
+pub fn measure(settings: &Settings, threads: usize, device: &Device, times: u32) -> Result<Option<Report>> {
+    let launch = Launch::from_environment();
+    let teams = connect(launch, threads, settings, &Default::default())?;
+    let measured = thread::scope(|scope| {
+        let work = |team: Team| {
+            let durations = sums(&team, settings, device, times);
+            team.part(&durations);
+            durations
+        };
+        let running: Vec<_> = teams.into_iter().map(|team| scope.spawn(move || work(team))).collect();
+        let join = |worker: thread::ScopedJoinHandle<_>| worker.join().unwrap_or_else(|_| Err(anyhow!("panicked")));
+        running.into_iter().map(join).collect::<Result<Vec<_>>>()
+    })?;
+    let (parameters, durations) = measured.into_iter().next().context("no worker")?;
+    if launch.is_some_and(|launch| launch.rank > 0) {
+        return Ok(None);
+    }
+    let workers = launch.map_or(threads, |launch| launch.size);
+    let bits = if settings.run.exchange_f16 { 16 } else { 32 };
+    let bytes_per_worker = 2 * (workers as u64 - 1) * parameters as u64 * bits / 8 / workers as u64;
+    let seconds = durations.iter().min().map_or(0.0, Duration::as_secs_f64);
+    Ok(Some(Report {
+        workers,
+        between: if launch.is_some() { "MPI" } else { "threads" },
+        bits,
+        parameters,
+        bytes_per_worker,
+        seconds,
+        mean_seconds: durations.iter().sum::<Duration>().as_secs_f64() / f64::from(times),
+        bytes_per_second: bytes_per_worker as f64 / seconds,
+    }))
+}
+
+/// The number of parameters, and what each sum took.
+fn sums(team: &Team, settings: &Settings, device: &Device, times: u32) -> Result<(usize, Vec<Duration>)> {
+    let student = fresh_state(&settings.config, settings.run.seed, device).student;
+    let mut gradients = NamedGradients::default().complete(&student);
+    drop(student);
+    let parameters = gradients.0.values().map(|gradient| gradient.dims()[0]).sum();
+    let mut durations = Vec::new();
+    for _ in 0..=times {
+        let begin = Instant::now();
+        gradients = team.add_up(gradients, 1.0)?;
+        device.sync().context("the device failed")?;
+        durations.push(begin.elapsed());
+    }
+    // The first one waits for the slowest worker to be ready.
+    Ok((parameters, durations.split_off(1)))
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} workers ({}), {:.1} M parameters in {} bits: {:.1} MB to and from each, {:.4} s (mean {:.4} s), {:.2} GB/s",
+            self.workers,
+            self.between,
+            self.parameters as f64 / 1e6,
+            self.bits,
+            self.bytes_per_worker as f64 / 1e6,
+            self.seconds,
+            self.mean_seconds,
+            self.bytes_per_second / 1e9
+        )
+    }
+}
