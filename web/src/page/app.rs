@@ -8,6 +8,7 @@ use web_sys::{Blob, HtmlElement, HtmlSelectElement};
 use super::explore::Explore;
 use super::link::Link;
 use super::problem::PageError;
+use super::tune::Tune;
 use super::{colors, dom, files, model, samples, status, tabs};
 use ibot_web::protocol::{Ask, DeviceChoice, Event, Load, Loaded, Memory, Start, Started};
 
@@ -18,6 +19,7 @@ pub struct App {
     /// The model's file, for the next worker should this one break off.
     file: RefCell<Option<(String, Blob)>>,
     explore: RefCell<Option<Rc<Explore>>>,
+    tune: RefCell<Option<Rc<Tune>>>,
     /// A new worker is being started.
     restarting: Cell<bool>,
 }
@@ -33,11 +35,13 @@ impl App {
             model: RefCell::default(),
             file: RefCell::default(),
             explore: RefCell::default(),
+            tune: RefCell::default(),
             restarting: Cell::new(false),
         });
         tabs::wire()?;
         let explore = Explore::start(app.clone())?;
         *app.explore.borrow_mut() = Some(explore.clone());
+        *app.tune.borrow_mut() = Some(Tune::start(app.clone())?);
         files::wire(&explore)?;
         model::wire(&app)?;
         let choice: HtmlSelectElement = dom::by_id("device-choice")?;
@@ -65,6 +69,11 @@ impl App {
         self.model.borrow().clone()
     }
 
+    /// The model's file, if there is a model.
+    pub fn file(&self) -> Option<Blob> {
+        self.file.borrow().as_ref().map(|(_, file)| file.clone())
+    }
+
     /// Replaces the model, and what was computed with it.
     ///
     /// # Errors
@@ -83,6 +92,10 @@ impl App {
         if let Some(explore) = explore {
             explore.use_model(&loaded).await?;
         }
+        let tune = self.tune.borrow().clone();
+        if let Some(tune) = tune {
+            tune.use_model().await?;
+        }
         Ok(loaded)
     }
 
@@ -94,6 +107,11 @@ impl App {
             match event {
                 Event::Ready => {}
                 Event::Progress(text) => status::say(&text),
+                Event::Stepped(_) | Event::Judged(_) | Event::TuneFailed(_) => {
+                    if let Some(tune) = app.tune.borrow().clone() {
+                        tune.hear(event);
+                    }
+                }
                 Event::DeviceLost(reason) | Event::Panicked(reason) => {
                     dom::start(async move { app.restart(DeviceChoice::Cpu, Some(reason)).await });
                 }

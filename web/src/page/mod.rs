@@ -14,6 +14,7 @@ mod samples;
 mod status;
 mod store;
 mod tabs;
+mod tune;
 
 /// Starts the page.
 pub fn run() {

@@ -1,6 +1,6 @@
 //! Pictures from files, addresses and the worker, small enough to be looked at.
 
-use js_sys::{ArrayBuffer, Uint8Array};
+use js_sys::{ArrayBuffer, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, HtmlCanvasElement, ImageBitmap, ImageData, Response};
@@ -51,6 +51,56 @@ pub fn from_pixels(picture: &Picture) -> Result<HtmlCanvasElement, PageError> {
     let canvas = dom::canvas(picture.width as u32, picture.height as u32)?;
     put(&canvas, &picture.rgba.0)?;
     Ok(canvas)
+}
+
+/// The picture with at most `longest` pixels a side.
+///
+/// # Errors
+/// If the browser cannot make a canvas.
+pub fn shrunk(picture: &HtmlCanvasElement, longest: f64) -> Result<HtmlCanvasElement, PageError> {
+    let (width, height) = (f64::from(picture.width()), f64::from(picture.height()));
+    let scale = (longest / width.max(height)).min(1.0);
+    let (width, height) = ((width * scale).round().max(1.0), (height * scale).round().max(1.0));
+    let canvas = dom::canvas(width as u32, height as u32)?;
+    dom::context(&canvas)?.draw_image_with_html_canvas_element_and_dw_and_dh(picture, 0.0, 0.0, width, height)?;
+    Ok(canvas)
+}
+
+/// The middle of a picture, `side` pixels wide and high.
+///
+/// # Errors
+/// If the browser cannot make a canvas.
+pub fn square(picture: &HtmlCanvasElement, side: u32) -> Result<HtmlCanvasElement, PageError> {
+    let canvas = dom::canvas(side, side)?;
+    let shorter = f64::from(picture.width().min(picture.height()));
+    let corner = |length: u32| (f64::from(length) - shorter) / 2.0;
+    dom::context(&canvas)?.draw_image_with_html_canvas_element_and_sw_and_sh_and_dx_and_dy_and_dw_and_dh(
+        picture,
+        corner(picture.width()),
+        corner(picture.height()),
+        shorter,
+        shorter,
+        0.0,
+        0.0,
+        f64::from(side),
+        f64::from(side),
+    )?;
+    Ok(canvas)
+}
+
+/// The picture as a file, without loss.
+///
+/// # Errors
+/// If the browser has no memory for it.
+pub async fn png(picture: &HtmlCanvasElement) -> Result<Blob, PageError> {
+    let file = Promise::new(&mut |resolve, reject| {
+        if let Err(error) = picture.to_blob(&resolve) {
+            // Rejecting cannot fail.
+            let _ = reject.call1(&JsValue::UNDEFINED, &error);
+        }
+    });
+    let file = JsFuture::from(file).await?;
+    file.dyn_into().map_err(|_| PageError::Browser("it has no memory for a picture".to_owned()))
 }
 
 /// The pixels of a picture, for the worker.

@@ -35,6 +35,9 @@ pub enum PageError {
         /// Why.
         reason: String,
     },
+    /// There is nothing to learn a class from.
+    #[error("{0} has no images yet; add some, or remove the class")]
+    EmptyClass(String),
     /// The camera is not to be had.
     #[error("no camera: {0}")]
     Camera(String),

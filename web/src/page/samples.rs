@@ -58,20 +58,7 @@ fn add(
     let button: HtmlButtonElement = dom::create("button", "sample")?;
     button.set_title(name);
     button.set_attribute("aria-label", &format!("show {name}"))?;
-    let thumb = dom::canvas(72, 72)?;
-    let side = f64::from(picture.width().min(picture.height()));
-    let corner = |length: u32| (f64::from(length) - side) / 2.0;
-    dom::context(&thumb)?.draw_image_with_html_canvas_element_and_sw_and_sh_and_dx_and_dy_and_dw_and_dh(
-        &picture,
-        corner(picture.width()),
-        corner(picture.height()),
-        side,
-        side,
-        0.0,
-        0.0,
-        72.0,
-        72.0,
-    )?;
+    let thumb = pictures::square(&picture, 72)?;
     button.append_child(&thumb)?;
     let explore = explore.clone();
     dom::listen(&button, "click", move |_: Event| {

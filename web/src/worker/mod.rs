@@ -1,14 +1,15 @@
-//! The worker: takes questions one by one, in order, and answers them.
+//! The worker: takes questions one by one, in order, and answers them. Between questions it learns, if it was told to.
 
 mod device;
 mod explore;
 mod model;
 mod problem;
 mod selftest;
+mod tune;
 
 use std::panic;
 
-use futures_channel::mpsc::{UnboundedReceiver, unbounded};
+use futures_channel::mpsc::{TryRecvError, UnboundedReceiver, unbounded};
 use ibot_core::image::RgbImage;
 use ibot_core::scenes::{self, Split};
 use wasm_bindgen::prelude::*;
@@ -17,10 +18,12 @@ use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 
 use device::Compute;
 use explore::Explorer;
+use ibot_web::js;
 use ibot_web::protocol::{Ask, Event, Picture, Request, Scene};
 use ibot_web::wire::{self, Bytes};
 use model::Model;
 use problem::Problem;
+use tune::Tuner;
 
 /// Starts to listen.
 pub fn run() {
@@ -44,6 +47,7 @@ struct Worker {
     compute: Compute,
     model: Option<Model>,
     explorer: Explorer,
+    tuner: Tuner,
 }
 
 async fn answer_all(mut questions: UnboundedReceiver<JsValue>) {
@@ -51,32 +55,71 @@ async fn answer_all(mut questions: UnboundedReceiver<JsValue>) {
         compute: Compute::cpu("The CPU, until a device is chosen."),
         model: None,
         explorer: Explorer::default(),
+        tuner: Tuner::default(),
     };
-    while let Ok(question) = questions.recv().await {
-        let id = wire::id(&question);
-        let request = wire::from_js(wire::property(&question, "ask"));
-        let answer = match request {
-            Ok(request) => worker.answer(request).await,
-            Err(error) => Err(Problem::Message(error.to_string())),
-        };
-        match answer {
-            Ok(answer) => post(&wire::message(id, "answer", &answer)),
-            Err(problem) => {
-                if let (true, Some(reason)) = (worker.compute.webgpu, problem.of_device()) {
-                    say(&Event::DeviceLost(reason));
+    loop {
+        let question = if worker.tuner.runs() {
+            // A lesson goes on as long as nobody asks; messages arrive while the worker sleeps.
+            match questions.try_recv() {
+                Err(TryRecvError::Empty) => {
+                    worker.learn().await;
+                    js::sleep(0.0).await;
+                    continue;
                 }
-                post(&wire::message(id, "failed", &problem.to_string().into()));
+                question => question.ok(),
             }
+        } else {
+            questions.recv().await.ok()
+        };
+        match question {
+            Some(question) => worker.hear(question).await,
+            None => break,
         }
     }
 }
 
 impl Worker {
+    async fn hear(&mut self, question: JsValue) {
+        let id = wire::id(&question);
+        let request = wire::from_js(wire::property(&question, "ask"));
+        let answer = match request {
+            Ok(request) => self.answer(request).await,
+            Err(error) => Err(Problem::Message(error.to_string())),
+        };
+        match answer {
+            Ok(answer) => post(&wire::message(id, "answer", &answer)),
+            Err(problem) => {
+                self.tell_if_lost(&problem);
+                post(&wire::message(id, "failed", &problem.to_string().into()));
+            }
+        }
+    }
+
+    /// Goes on with the lesson for a moment.
+    async fn learn(&mut self) {
+        let learned = match &self.model {
+            Some(model) => self.tuner.learn(model, &self.compute.device).await,
+            None => Err(Problem::NoModel),
+        };
+        if let Err(problem) = learned {
+            self.tuner.stop();
+            self.tell_if_lost(&problem);
+            say(&Event::TuneFailed(problem.to_string()));
+        }
+    }
+
+    fn tell_if_lost(&self, problem: &Problem) {
+        if let (true, Some(reason)) = (self.compute.webgpu, problem.of_device()) {
+            say(&Event::DeviceLost(reason));
+        }
+    }
+
     async fn answer(&mut self, request: Request) -> Result<JsValue, Problem> {
         match request {
             Request::Start(ask) => {
                 self.model = None;
                 self.explorer = Explorer::default();
+                self.tuner = Tuner::default();
                 self.compute = device::choose(ask.device).await;
                 reply(&ask, self.compute.describe())
             }
@@ -84,6 +127,7 @@ impl Worker {
                 // What was computed with the old model is freed before the new one is made.
                 self.model = None;
                 self.explorer.forget_tokens();
+                self.tuner.forget_features();
                 let (model, loaded) = model::load(&ask, &self.compute.device)?;
                 self.model = Some(model);
                 reply(&ask, loaded)
@@ -112,6 +156,49 @@ impl Worker {
                 let model = self.model.as_ref().ok_or(Problem::NoModel)?;
                 let predicted = self.explorer.predict(&ask, model, &self.compute.device).await?;
                 reply(&ask, predicted)
+            }
+            Request::AddExample(ask) => {
+                let model = self.model.as_ref().ok_or(Problem::NoModel)?;
+                self.tuner.add(&ask, model, &self.compute.device).await?;
+                reply(&ask, ())
+            }
+            Request::RemoveExamples(ask) => {
+                self.tuner.remove(&ask.ids);
+                reply(&ask, ())
+            }
+            Request::Train(ask) => {
+                let model = self.model.as_ref().ok_or(Problem::NoModel)?;
+                self.tuner.train(&ask, model, &self.compute.device).await?;
+                reply(&ask, ())
+            }
+            Request::Pause(ask) => {
+                let model = self.model.as_ref().ok_or(Problem::NoModel)?;
+                self.tuner.pause(model, &self.compute.device).await?;
+                reply(&ask, ())
+            }
+            Request::Continue(ask) => {
+                self.tuner.go_on();
+                reply(&ask, ())
+            }
+            Request::Classify(ask) => {
+                let model = self.model.as_ref().ok_or(Problem::NoModel)?;
+                let probabilities = self.tuner.classify(&ask, model, &self.compute.device).await?;
+                reply(&ask, probabilities)
+            }
+            Request::ExportModel(ask) => {
+                let model = self.model.as_ref().ok_or(Problem::NoModel)?;
+                reply(&ask, Bytes(self.tuner.export(&ask, model).await?))
+            }
+            Request::PackProject(ask) => {
+                let model = self.model.as_ref().ok_or(Problem::NoModel)?;
+                let bytes = self.tuner.pack(&ask, model).await?;
+                reply(&ask, Bytes(bytes))
+            }
+            Request::UnpackProject(ask) => reply(&ask, self.tuner.unpack(&ask)?),
+            Request::Restore(ask) => {
+                let model = self.model.as_ref().ok_or(Problem::NoModel)?;
+                let restored = self.tuner.restore(&ask, model, &self.compute.device).await?;
+                reply(&ask, restored)
             }
             Request::Memory(ask) => reply(&ask, memory()),
         }

@@ -2,13 +2,18 @@
 
 use burn::tensor::Device;
 use ibot_core::model::{Network, Vit, VitConfig};
-use ibot_core::weights::{Checkpoint, FileError, LoadError};
+use ibot_core::weights::{Checkpoint, FileError, LoadError, ModelHeader};
 
 use super::problem::Problem;
 use ibot_web::protocol::{Load, Loaded};
 
+/// Resize before an evaluation's central crop, over the crop's side, where the file does not say.
+const USUAL_RESIZE: f64 = 256.0 / 224.0;
+
 /// Networks out of one file.
 pub struct Model {
+    /// What a file of the backbone alone says of it.
+    pub header: ModelHeader,
     /// What images are encoded with: the teacher, if there is one.
     pub backbone: Vit,
     /// The networks with their heads, where the file has one.
@@ -32,8 +37,11 @@ pub fn load(ask: &Load, device: &Device) -> Result<(Model, Loaded), Problem> {
     let of_load = |source: LoadError| Problem::Load { name: ask.name.clone(), source };
     let checkpoint = Checkpoint::read(&ask.bytes.0, None).map_err(of_file)?;
     let vit = checkpoint.vit(None).map_err(of_load)?;
-    let (backbone, report) =
-        checkpoint.backbone(&VitConfig { mask_token: false, ..vit.clone() }, false, device).map_err(of_load)?;
+    let plain = VitConfig { mask_token: false, ..vit.clone() };
+    let (backbone, report) = checkpoint.backbone(&plain, false, device).map_err(of_load)?;
+    let (eval_resize, step) =
+        checkpoint.header.as_ref().map_or((USUAL_RESIZE, 0), |header| (header.eval_resize, header.step));
+    let header = ModelHeader { vit: plain, eval_resize, step };
     let headed = match checkpoint.head() {
         Err(_) => None,
         Ok(_) => {
@@ -58,5 +66,5 @@ pub fn load(ask: &Load, device: &Device) -> Result<(Model, Loaded), Problem> {
         prototypes: headed.as_ref().map(|headed| headed.teacher.head.patch_prototypes()),
         predicts: headed.as_ref().is_some_and(|headed| headed.student.is_some()),
     };
-    Ok((Model { backbone, headed }, loaded))
+    Ok((Model { header, backbone, headed }, loaded))
 }

@@ -9,7 +9,8 @@ use ibot_core::semantics::predict::PredictError;
 use ibot_core::semantics::rows::RowsError;
 use ibot_core::semantics::similarity::WidthError;
 use ibot_core::semantics::tokens::EncodeError;
-use ibot_core::weights::{FileError, LoadError};
+use ibot_core::tune::{StoreError, TuneError};
+use ibot_core::weights::{FileError, LoadError, WeightsError};
 
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +73,27 @@ pub enum Problem {
     /// The device failed.
     #[error("the device failed: {0}")]
     Device(#[from] ExecutionError),
+    /// Nothing was learned.
+    #[error("nothing is learned yet; train first")]
+    NothingLearned,
+    /// An image that was not given, or was taken back.
+    #[error("the worker lacks image {0}; reload the page")]
+    NoExample(u32),
+    /// The nearest images have no weights.
+    #[error("k-NN has no weights to save; train a linear head or fine-tune, or save the project")]
+    NoWeights,
+    /// The model's file was not given along.
+    #[error("the model's file is gone; load the model again")]
+    NoFile,
+    /// Something cannot be learned.
+    #[error(transparent)]
+    Tune(#[from] TuneError),
+    /// A project or a tuned model that cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What a project has learned is of another model.
+    #[error("what the project has learned does not fit this model: {0}")]
+    Learned(WeightsError),
     /// A message that cannot be read or written.
     #[error("{0}")]
     Message(String),
@@ -83,7 +105,8 @@ impl Problem {
         match self {
             Self::Device(error)
             | Self::Encode(EncodeError::Device(error))
-            | Self::Predict(PredictError::Device(error)) => Some(error.to_string()),
+            | Self::Predict(PredictError::Device(error))
+            | Self::Tune(TuneError::Device(error)) => Some(error.to_string()),
             _ => None,
         }
     }
