@@ -41,7 +41,8 @@ impl App {
         tabs::wire()?;
         let explore = Explore::start(app.clone())?;
         *app.explore.borrow_mut() = Some(explore.clone());
-        *app.tune.borrow_mut() = Some(Tune::start(app.clone())?);
+        let tune = Tune::start(app.clone())?;
+        *app.tune.borrow_mut() = Some(tune.clone());
         files::wire(&explore)?;
         model::wire(&app)?;
         let choice: HtmlSelectElement = dom::by_id("device-choice")?;
@@ -52,6 +53,7 @@ impl App {
         });
         app.start_worker(device_choice(&choice)).await?;
         model::load_included(&app).await?;
+        Tune::offer_last(&tune);
         samples::wire(&app, &explore).await
     }
 

@@ -3,6 +3,7 @@
 mod app;
 mod camera;
 mod colors;
+mod database;
 mod dom;
 mod explore;
 mod files;

@@ -136,6 +136,14 @@ pub async fn download(url: &str) -> Result<Blob, PageError> {
     Ok(JsFuture::from(response.blob()?).await?.unchecked_into())
 }
 
+/// A file of these bytes.
+///
+/// # Errors
+/// If the browser has no memory for it.
+pub fn blob(bytes: &[u8]) -> Result<Blob, PageError> {
+    Ok(Blob::new_with_u8_array_sequence(&js_sys::Array::of1(&Uint8Array::from(bytes)))?)
+}
+
 /// The bytes of a file.
 ///
 /// # Errors

@@ -45,6 +45,8 @@ pub struct Tune {
     tried: Cell<usize>,
     /// Changes so far; the project is saved when they settle.
     changes: Cell<u32>,
+    /// A project is being opened, and not yet worth saving.
+    opening: Cell<bool>,
 }
 
 impl Tune {
@@ -61,6 +63,7 @@ impl Tune {
             live: Cell::new(false),
             tried: Cell::new(0),
             changes: Cell::new(0),
+            opening: Cell::new(false),
         });
         tune.on_click("tune-samples", Self::add_samples)?;
         tune.on_click("tune-train", Self::train)?;

@@ -86,7 +86,7 @@ impl Tuner {
 
     /// Learns for a moment and says so; at the end says what it came to.
     pub async fn learn(&mut self, model: &Model, device: &Device) -> Result<(), Problem> {
-        let Some(session) = &mut self.session else { return Ok(self.stop()) };
+        let Some(session) = &mut self.session else { return Err(Problem::NothingLearned) };
         let (start, mut points) = (js::now(), Vec::<Point>::new());
         while !session.is_done() && js::now() - start < MOMENT {
             points.extend(session.step(&self.examples, model, device).await?);

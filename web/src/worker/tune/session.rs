@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use ibot_core::image::RgbImage;
 use ibot_core::tune::{
     Adapt, AdaptSettings, Classifier, Confusion, Example, FeatureSet, FineTune, FineTuneSettings, HeadSettings,
-    KnnHead, LinearHead, Mode, Pooling, ProjectSettings, feature, most_likely, split,
+    KnnHead, LinearHead, Mode, Pooling, ProjectSettings, TuneError, feature, most_likely, split,
 };
 use ibot_core::weights::{Checkpoint, Weights};
 
@@ -55,31 +55,34 @@ impl Session {
         let pick = |half: Vec<usize>| half.into_iter().map(|at| lesson.labels[at]).collect::<Vec<Label>>();
         let (train, validation) = (pick(halves.train), pick(halves.validation));
         let set = || examples.set(&train, classes, model);
-        let (learner, baseline, how) = match mode {
+        let knn = |set: &FeatureSet| KnnHead::new(set, NEIGHBOURS, device);
+        let knn_accuracy = async |set: &FeatureSet| {
+            let head = knn(set);
+            accuracy(async |feature| head.predict(feature).await, &validation, examples).await
+        };
+        let (learner, share, how) = match mode {
             TuneMode::Linear => {
                 let set = set()?;
-                let head = LinearHead::new(&set, settings.head)?;
-                (Learner::Linear(head), Some(Baseline::Knn(KnnHead::new(&set, NEIGHBOURS, device))), "k-NN")
+                (Learner::Linear(LinearHead::new(&set, settings.head)?), knn_accuracy(&set).await?, "k-NN")
             }
-            TuneMode::Knn => (Learner::Knn(KnnHead::new(&set()?, NEIGHBOURS, device)), None, ""),
+            TuneMode::Knn => (Learner::Knn(knn(&set()?)), None, ""),
             TuneMode::Lora | TuneMode::LastBlocks => {
                 let head = trained_head(&set()?)?;
                 let session = FineTune::new(model.backbone.clone(), &head, settings.finetune, device)?;
-                (Learner::FineTune(Box::new(session)), Some(Baseline::Linear(head)), "a head on the frozen backbone")
+                let share = accuracy(async |feature| head.predict(feature), &validation, examples).await?;
+                (Learner::FineTune(Box::new(session)), share, "a head on the frozen backbone")
             }
             TuneMode::Adapt => {
                 let checkpoint = checkpoint(file.ok_or(Problem::NoFile)?)?;
                 let student = Adapt::student(&checkpoint, &model.header.vit, settings.adapt.seed, device);
                 let (student, _) = student.map_err(|source| Problem::Load { name: "the model".to_owned(), source })?;
                 let session = Adapt::new(student, AdaptSettings { steps, ..settings.adapt }, device)?;
-                let baseline = if classes < 2 { None } else { Some(KnnHead::new(&set()?, NEIGHBOURS, device)) };
-                (Learner::Adapt(Box::new(session), None), baseline.map(Baseline::Knn), "k-NN before")
+                // Labels only serve to compare.
+                let share = if classes < 2 { None } else { knn_accuracy(&set()?).await? };
+                (Learner::Adapt(Box::new(session), None), share, "k-NN before")
             }
         };
-        let before = match baseline {
-            Some(baseline) => baseline.accuracy(&validation, examples).await?.map(|share| (share, how.to_owned())),
-            None => None,
-        };
+        let before = share.map(|share| (share, how.to_owned()));
         Ok(Self { lesson, learner, train, validation, before, spent: 0.0 })
     }
 
@@ -276,23 +279,15 @@ fn trained_head(set: &FeatureSet) -> Result<Classifier, Problem> {
     Ok(head.classifier())
 }
 
-/// What a lesson is compared with; it sees features of the frozen backbone.
-enum Baseline {
-    Linear(Classifier),
-    Knn(KnnHead),
-}
-
-impl Baseline {
-    async fn accuracy(&self, labels: &[Label], examples: &Examples) -> Result<Option<f64>, Problem> {
-        let mut hits = 0usize;
-        for label in labels {
-            let feature = examples.feature(label.id)?;
-            let probabilities = match self {
-                Self::Linear(head) => head.predict(feature)?,
-                Self::Knn(head) => head.predict(feature).await?,
-            };
-            hits += usize::from(most_likely(&probabilities) == label.class);
-        }
-        Ok((!labels.is_empty()).then(|| hits as f64 / labels.len() as f64))
+/// The accuracy of what a lesson is compared with, which sees features of the frozen backbone.
+async fn accuracy(
+    predict: impl AsyncFn(&[f32]) -> Result<Vec<f32>, TuneError>,
+    labels: &[Label],
+    examples: &Examples,
+) -> Result<Option<f64>, Problem> {
+    let mut hits = 0usize;
+    for label in labels {
+        hits += usize::from(most_likely(&predict(examples.feature(label.id)?).await?) == label.class);
     }
+    Ok((!labels.is_empty()).then(|| hits as f64 / labels.len() as f64))
 }
