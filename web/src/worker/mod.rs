@@ -31,6 +31,9 @@ pub fn run() {
         web_sys::console::error_1(&info.to_string().into());
         say(&Event::Panicked(info.to_string()));
     }));
+    if let Err(error) = construct() {
+        web_sys::console::error_1(&error);
+    }
     let (sender, receiver) = unbounded();
     let listen = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
         // The receiver lives as long as the worker.
@@ -40,6 +43,13 @@ pub fn run() {
     listen.forget();
     spawn_local(answer_all(receiver));
     say(&Event::Ready);
+}
+
+/// Runs the constructors that `build.rs` has the linker leave to us.
+fn construct() -> Result<(), JsValue> {
+    let constructors = js_sys::Reflect::get(&wasm_bindgen::exports(), &"__wasm_call_ctors".into())?;
+    constructors.dyn_into::<js_sys::Function>()?.call0(&JsValue::UNDEFINED)?;
+    Ok(())
 }
 
 /// What the worker knows.

@@ -59,7 +59,12 @@ fn describe(outcome: &Outcome) -> String {
         None => String::new(),
     };
     let steps = if outcome.step > 0 {
-        format!(" {} steps in {:.2} s{}.", outcome.step, outcome.seconds, if outcome.done { "" } else { ", stopped" })
+        let stopped = if outcome.done { "" } else { ", stopped" };
+        match outcome.seconds {
+            // Taken in an earlier session.
+            0.0 => format!(" {} steps{stopped}.", outcome.step),
+            seconds => format!(" {} steps in {seconds:.2} s{stopped}.", outcome.step),
+        }
     } else {
         String::new()
     };
