@@ -11,7 +11,7 @@ use super::super::camera::Camera;
 use super::super::problem::PageError;
 use super::super::{dom, files, pictures, status};
 use super::cards::{self, class_of, closest};
-use super::{LONGEST, Tune};
+use super::{LONGEST, Tune, folder};
 use ibot_web::{js, wire};
 
 /// Milliseconds between two recorded images.
@@ -83,6 +83,11 @@ impl Tune {
     /// Adds what was dropped or pasted to the class at that place, else to the active one; tries it out if it was put
     /// there.
     fn take_here(self: &Rc<Self>, event: &Event, data: Option<DataTransfer>) {
+        let folders = data.as_ref().map(folder::dropped).unwrap_or_default();
+        if !folders.is_empty() {
+            let at = self.clone();
+            return dom::start(async move { at.take_named(folder::files(folders).await?).await });
+        }
         let files = files::list(data.as_ref().and_then(DataTransfer::files));
         if closest(event, "#tune-shown").is_some() {
             return files.into_iter().take(1).for_each(|file| self.try_file(file));

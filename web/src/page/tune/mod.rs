@@ -1,6 +1,7 @@
 //! Fine-tune: classes from a few images, learned in this tab.
 
 mod cards;
+mod folder;
 mod input;
 mod plot;
 mod project;
