@@ -31,7 +31,7 @@ pub struct AddExample {
     pub picture: Picture,
 }
 
-/// Takes images back.
+/// Takes images back. The lesson is forgotten: it may have learned from them.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RemoveExamples {
     /// Their numbers.

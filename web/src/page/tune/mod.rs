@@ -149,15 +149,13 @@ impl Tune {
         self.show()
     }
 
-    /// Takes images away that are no longer in the state.
+    /// Has the worker forget images that are no longer in the state, and what it learned from them.
     async fn removed(self: &Rc<Self>, ids: Vec<u32>) -> Result<(), PageError> {
-        self.state.borrow_mut().forget_lesson();
         cards::show(&self.state.borrow())?;
-        self.show()?;
-        self.app.ask(Pause).await.ok();
+        self.app.ask(RemoveExamples { ids }).await?;
+        // Steps that were on their way have arrived by now.
         self.state.borrow_mut().forget_lesson();
         self.changed();
-        self.app.ask(RemoveExamples { ids }).await?;
         self.show()
     }
 

@@ -15,7 +15,10 @@ const BOTTOM: f64 = 22.0;
 const TRAIN: &str = "#3f7be8";
 const VALIDATION: &str = "#e8863f";
 
-/// Draws both plots side by side over `total` steps or more.
+/// Below this width plots are one above the other.
+const NARROW: f64 = 520.0;
+
+/// Draws both plots over `total` steps or more.
 ///
 /// # Errors
 /// If the browser cannot draw.
@@ -43,10 +46,11 @@ pub fn curves(canvas: &HtmlCanvasElement, points: &[Point], total: usize) -> Res
     let values = losses.iter().flat_map(|(_, line)| line).map(|(_, value)| *value);
     let highest = values.filter(|value| value.is_finite()).fold(0.0, f64::max);
     let steps = points.last().map_or(0, |point| point.step).max(total).max(1) as f64;
-    let half = width / 2.0;
-    let frame = |left: f64, top: f64| Frame { left, width: half, height, steps, top };
-    frame(0.0, round_up(highest)).draw(&context, "loss", &losses)?;
-    frame(half, 1.0).draw(&context, "accuracy", &shares)
+    let (columns, rows) = if width < NARROW { (1.0, 2.0) } else { (2.0, 1.0) };
+    let (width, height) = (width / columns, height / rows);
+    let frame = |left: f64, up: f64, top: f64| Frame { left, up, width, height, steps, top };
+    frame(0.0, 0.0, round_up(highest)).draw(&context, "loss", &losses)?;
+    frame(width * (columns - 1.0), height * (rows - 1.0), 1.0).draw(&context, "accuracy", &shares)
 }
 
 /// Steps and values of one line.
@@ -66,6 +70,7 @@ fn round_up(value: f64) -> f64 {
 /// Where a plot is, and what its axes reach to.
 struct Frame {
     left: f64,
+    up: f64,
     width: f64,
     height: f64,
     steps: f64,
@@ -78,7 +83,7 @@ impl Frame {
     }
 
     fn y(&self, value: f64) -> f64 {
-        self.height - BOTTOM - (value / self.top).clamp(0.0, 1.0) * (self.height - TOP - BOTTOM)
+        self.up + self.height - BOTTOM - (value / self.top).clamp(0.0, 1.0) * (self.height - TOP - BOTTOM)
     }
 
     fn draw(
@@ -100,17 +105,17 @@ impl Frame {
         }
         for part in 0..=2 {
             let step = (self.steps * f64::from(part) / 2.0).round();
-            context.fill_text(&format!("{step}"), self.x(step) + 6.0, self.height - 5.0)?;
+            context.fill_text(&format!("{step}"), self.x(step) + 6.0, self.up + self.height - 5.0)?;
         }
         context.set_text_align("left");
-        context.fill_text(name, self.left + LEFT, 13.0)?;
+        context.fill_text(name, self.left + LEFT, self.up + 13.0)?;
         let mut x = self.left + LEFT + 70.0;
         for ((color, points), what) in lines.iter().zip(["training", "validation"]) {
             if points.is_empty() {
                 continue;
             }
             context.set_fill_style_str(color);
-            context.fill_text(what, x, 13.0)?;
+            context.fill_text(what, x, self.up + 13.0)?;
             x += 62.0;
             context.set_stroke_style_str(color);
             context.set_line_width(1.8);

@@ -34,14 +34,11 @@ impl Tuner {
         self.examples.add(ask.id, rgb(&ask.picture)?, model, device).await
     }
 
-    /// Gives images up. A lesson that learns from them ends.
+    /// Gives images up, and what was learned while they were there.
     pub fn remove(&mut self, ids: &[u32]) {
         ids.iter().for_each(|id| self.examples.remove(*id));
-        let learns = |session: &mut Session| session.lesson.labels.iter().any(|label| ids.contains(&label.id));
-        if self.session.as_mut().is_some_and(learns) {
-            self.stop();
-            self.session = None;
-        }
+        self.stop();
+        self.session = None;
     }
 
     /// Keeps the images, but nothing that a model made of them.
