@@ -172,7 +172,8 @@ impl Explore {
             return Ok(());
         };
         if self.app.model().is_none() {
-            return Ok(self.draw());
+            self.draw();
+            return Ok(());
         }
         self.draw();
         status::say("Computing tokens…");

@@ -65,9 +65,9 @@ pub fn paint(answer: &Answer, controls: &Controls, grids: &PerSlot<(usize, usize
         }
         Answer::Colors(found) => {
             let mut painted = Painted::default();
-            for slot in 0..SLOTS {
-                if let (Some(map), Some(grid)) = (&found.maps[slot], grids[slot]) {
-                    painted.cells[slot] = Some(cells(grid, &map.0)?);
+            for ((into, map), grid) in painted.cells.iter_mut().zip(&found.maps).zip(grids) {
+                if let (Some(map), Some(grid)) = (map, grid) {
+                    *into = Some(cells(*grid, &map.0)?);
                 }
             }
             painted.legend = Legend::Text(shares(&found.shares));
