@@ -1,0 +1,35 @@
+# Sourced by scripts that build or test the page: programs that cargo does not bring, at the versions that fit.
+# What is missing is installed: Rust's programs into a cache folder, Debian's by apt-get where that is possible.
+
+tools="${XDG_CACHE_HOME:-$HOME/.cache}/ibot-rs/tools"
+export PATH="$tools/bin:$PATH"
+
+# need_crate PROGRAM CRATE VERSION: a program that cargo installs.
+need_crate() {
+    [[ "$("$1" --version 2>/dev/null)" == "$1 $3" ]] && return
+    # Built aside: the workspace's target folder is for the workspace.
+    env -u CARGO_TARGET_DIR cargo install --root "$tools" --target-dir "$tools/build" --locked "$2" --version "=$3"
+}
+
+# need_debian PROGRAM PACKAGE...: a program that the system brings.
+need_debian() {
+    local program="$1"
+    shift
+    command -v "$program" >/dev/null && return
+    if ! command -v apt-get >/dev/null || [[ "$(id -u)" != 0 ]]; then
+        echo "no $program: install it (on Debian: apt install $*)" >&2
+        exit 1
+    fi
+    apt-get update
+    apt-get install --yes --no-install-recommends "$@"
+}
+
+# The command and the crate of wasm-bindgen must be of one version.
+need_wasm_bindgen() { need_crate wasm-bindgen wasm-bindgen-cli 0.2.130; }
+need_wasm_pack() { need_crate wasm-pack wasm-pack 0.15.1; }
+need_trunk() {
+    need_wasm_bindgen
+    need_crate trunk trunk 0.21.14
+    # It would ask the network for a newer one.
+    export TRUNK_SKIP_VERSION_CHECK=true
+}
