@@ -13,7 +13,7 @@ use ibot_core::semantics::predict::{MaskedPatch, PredictOptions, predict};
 use ibot_core::semantics::prototypes::{self, Kind, assign};
 use ibot_core::semantics::rows::Rows;
 use ibot_core::semantics::similarity::{best_patches, cosines};
-use ibot_core::semantics::tokens::{ImageTokens, encode};
+use ibot_core::semantics::tokens::{ImageTokens, encode, grid_of};
 
 use super::model::Model;
 use super::problem::Problem;
@@ -24,6 +24,9 @@ use ibot_web::protocol::{
     Predicted, PredictedPatch, PrototypeMaps, RandomMask, SLOTS, Similar, SimilarMaps,
 };
 use ibot_web::wire::{Bytes, Floats};
+
+/// Most patches of an image: attention takes memory with their square.
+const MOST_PATCHES: usize = 4096;
 
 /// The images and their tokens.
 #[derive(Default)]
@@ -55,7 +58,8 @@ impl Explorer {
         }
         let image = image.as_ref().ok_or(Problem::NoImage(ask.slot))?;
         self.tokens[ask.slot] = None;
-        let tokens = encode(&model.backbone, image, ask.shorter, ask.block, device).await?;
+        let shorter = affordable(image, ask.shorter, model.backbone.patch_size());
+        let tokens = encode(&model.backbone, image, shorter, ask.block, device).await?;
         let (rows, columns) = (tokens.patches.rows(), tokens.patches.columns());
         self.tokens[ask.slot] = Some(tokens);
         Ok(Encoded { rows, columns, milliseconds: js::now() - start })
@@ -199,4 +203,11 @@ impl Explorer {
         let present = self.tokens.iter().enumerate();
         present.filter_map(|(slot, tokens)| Some((slot, tokens.as_ref()?.patches.clone()))).unzip()
     }
+}
+
+/// The resolution that was asked for, or as much of it as an image of extreme proportions can have.
+fn affordable(image: &RgbImage, shorter: usize, patch: usize) -> usize {
+    let (rows, columns) = grid_of(image, shorter, patch);
+    let excess = (rows * columns) as f64 / MOST_PATCHES as f64;
+    if excess > 1.0 { ((shorter as f64 / excess.sqrt()) as usize).max(1) } else { shorter }
 }
