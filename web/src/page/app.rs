@@ -52,7 +52,10 @@ impl App {
             dom::start(async move { app.restart(choice, None).await });
         });
         app.start_worker(device_choice(&choice)).await?;
-        model::load_included(&app).await?;
+        if let Err(error) = model::load_included(&app).await {
+            // The person can give it another one.
+            status::fail(&error);
+        }
         Tune::offer_last(&tune);
         samples::wire(&app, &explore).await
     }
@@ -79,8 +82,25 @@ impl App {
     /// Replaces the model, and what was computed with it.
     ///
     /// # Errors
-    /// If the file holds no model; the old one is gone then.
+    /// If the file holds no model; the one before it is there again then.
     pub async fn load(self: &Rc<Self>, name: &str, file: Blob) -> Result<Loaded, PageError> {
+        let loaded = self.try_load(name, file).await;
+        if let Err(PageError::Worker(_)) = loaded {
+            self.reload().await?;
+        }
+        loaded
+    }
+
+    /// Loads the file of the model again.
+    async fn reload(self: &Rc<Self>) -> Result<(), PageError> {
+        let file = self.file.borrow().clone();
+        match file {
+            Some((name, file)) => self.try_load(&name, file).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    async fn try_load(self: &Rc<Self>, name: &str, file: Blob) -> Result<Loaded, PageError> {
         let bytes = ibot_web::wire::Bytes(super::pictures::bytes(&file).await?);
         status::say(&format!("Loading {name}…"));
         *self.model.borrow_mut() = None;
@@ -130,7 +150,14 @@ impl App {
         if self.restarting.replace(true) {
             return Ok(());
         }
-        let again = self.try_restart(choice).await;
+        let mut again = self.try_restart(choice).await;
+        if again.is_err() {
+            // What broke off over the images would break off over them forever.
+            if let Some(explore) = self.explore.borrow().as_ref() {
+                explore.forget_images();
+            }
+            again = self.try_restart(choice).await;
+        }
         self.restarting.set(false);
         again?;
         match broke {
@@ -144,11 +171,7 @@ impl App {
             old.abandon();
         }
         self.start_worker(choice).await?;
-        let file = self.file.borrow().clone();
-        match file {
-            Some((name, file)) => self.load(&name, file).await.map(drop),
-            None => Ok(()),
-        }
+        self.reload().await
     }
 }
 

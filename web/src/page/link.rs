@@ -37,7 +37,8 @@ impl Link {
         let worker = Worker::new_with_options(PROGRAM, &options)?;
         let link = Rc::new(Self { worker, pending: RefCell::default(), last: Cell::new(0) });
         let (ready, is_ready) = oneshot::channel();
-        let ready = Cell::new(Some(ready));
+        let ready = Rc::new(Cell::new(Some(ready)));
+        let not_ready = ready.clone();
         let hear = Rc::new(hear);
         let (listening, heard) = (Rc::downgrade(&link), hear.clone());
         dom::listen(&link.worker, "message", move |message: MessageEvent| {
@@ -46,7 +47,7 @@ impl Link {
                 Some(Event::Ready) => {
                     if let Some(ready) = ready.take() {
                         // Nobody waits any more only if the page is being left.
-                        let _ = ready.send(());
+                        let _ = ready.send(Ok(()));
                     }
                 }
                 Some(event) => heard(event),
@@ -62,9 +63,13 @@ impl Link {
             if let Some(link) = failing.upgrade() {
                 link.abandon();
             }
-            hear(Event::Panicked(reason));
+            match not_ready.take() {
+                // A worker that never listened would not the next time either.
+                Some(not_ready) => drop(not_ready.send(Err(PageError::NoWorker(reason)))),
+                None => hear(Event::Panicked(reason)),
+            }
         });
-        is_ready.await.map_err(|_| PageError::Gone)?;
+        is_ready.await.map_err(|_| PageError::Gone)??;
         Ok(link)
     }
 

@@ -13,6 +13,9 @@ pub enum PageError {
     /// The worker said why.
     #[error("{0}")]
     Worker(String),
+    /// The worker's program is missing or broken.
+    #[error("the program that computes does not start ({0}); reload the page")]
+    NoWorker(String),
     /// The worker is no more.
     #[error("the computation broke off and was started anew; try again, with a smaller image or model if it repeats")]
     Gone,

@@ -157,6 +157,14 @@ impl Explore {
         Ok(())
     }
 
+    /// Empties both slots of the page; to be called when the worker is a new one.
+    pub fn forget_images(&self) {
+        let mut state = self.state.borrow_mut();
+        state.views = PerSlot::default();
+        state.answer = Answer::None;
+        state.cursor = None;
+    }
+
     async fn encode_all(self: &Rc<Self>) -> Result<(), PageError> {
         self.state.borrow_mut().answer = Answer::None;
         for slot in 0..SLOTS {
