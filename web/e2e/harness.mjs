@@ -1,0 +1,142 @@
+// dist/ behind a file server, a browser in front of it, and what a test needs to know of the page.
+
+import { createServer } from "node:http";
+import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
+const DIST = path.join(ROOT, "dist");
+const TYPES = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm", ".css": "text/css", ".jpg": "image/jpeg" };
+/** Longest that anything on the CPU may take, on a busy machine. */
+const PATIENCE = 30_000;
+
+/** A server of dist/ without any special header, and without one file. */
+export async function serve({ without } = {}) {
+  const server = createServer(async (request, response) => {
+    const { pathname } = new URL(request.url, "http://localhost");
+    const file = path.join(DIST, path.normalize(pathname === "/" ? "/index.html" : pathname));
+    try {
+      if (pathname === without) throw new Error("left out");
+      const { size } = await stat(file);
+      response.writeHead(200, { "content-type": TYPES[path.extname(file)] ?? "application/octet-stream", "content-length": size });
+      createReadStream(file).pipe(response);
+    } catch {
+      response.writeHead(404).end();
+    }
+  });
+  await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
+  return { origin: `http://127.0.0.1:${server.address().port}`, close: () => server.close().closeAllConnections() };
+}
+
+/** A browser; `args` go to it. */
+export function launch(args = []) {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-background-networking", ...args],
+  });
+}
+
+/** Opens the page and watches it. `problems` collects what should not happen: errors in the console, requests elsewhere. */
+export async function open(browser, origin, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1240, height: 900 }, ...options });
+  await context.addInitScript(recordAnswers);
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE);
+  const problems = [];
+  page.on("console", (message) => message.type() === "error" && problems.push(`console: ${message.text()}`));
+  page.on("pageerror", (error) => problems.push(`exception: ${error.message}`));
+  context.on("request", (request) => {
+    const url = request.url();
+    if (!url.startsWith(`${origin}/`) && !/^(blob|data):/.test(url)) problems.push(`request: ${url}`);
+  });
+  await page.goto(`${origin}/`);
+  return { page, problems, close: () => context.close() };
+}
+
+/** Opens the page and waits until all of it is there. */
+export async function openReady(browser, origin, options) {
+  const opened = await open(browser, origin, options);
+  await opened.page.waitForSelector("#legend canvas");
+  await opened.page.waitForFunction((count) => document.querySelectorAll(".sample").length === count, SAMPLES);
+  await settled(opened.page);
+  return opened;
+}
+
+/** Images in the strip. */
+export const SAMPLES = 13;
+
+/** Keeps the worker's last answer of each kind, by a field that only this kind has, and counts questions and answers. */
+function recordAnswers() {
+  const seen = { asked: 0, answered: 0, loads: 0, similar: null, predicted: null };
+  window.seen = seen;
+  const floats = (map) => map && Array.from(new Float32Array(map.slice().buffer));
+  window.Worker = class extends Worker {
+    constructor(...args) {
+      super(...args);
+      seen.asked = seen.answered = 0;
+      this.addEventListener("message", ({ data }) => {
+        if (!data.id) return;
+        seen.answered++;
+        const { answer } = data;
+        if (answer?.network) seen.loads++;
+        if (answer?.best) seen.similar = { maps: answer.maps.map(floats), best: answer.best };
+        if (answer?.agreement) seen.predicted = answer;
+      });
+    }
+    postMessage(...args) {
+      seen.asked++;
+      super.postMessage(...args);
+    }
+  };
+}
+
+/** Waits until every question is answered and no new one follows. */
+export async function settled(page, patience = PATIENCE) {
+  const quiet = () =>
+    new Promise((resolve) => {
+      const { seen } = window;
+      const asked = seen.asked;
+      requestAnimationFrame(() => setTimeout(() => resolve(asked === seen.asked && asked === seen.answered), 50));
+    });
+  const deadline = Date.now() + patience;
+  while (!(await page.evaluate(quiet))) {
+    if (Date.now() > deadline) throw new Error(`the worker does not answer: ${await status(page)}`);
+  }
+}
+
+/** What the page says of its state, its patch, its colors and its device. */
+export const status = (page) => page.textContent("#status");
+export const reading = (page) => page.textContent("#reading");
+export const failed = (page) => page.waitForSelector("#status.failed").then((line) => line.textContent());
+
+/** The patch under the cursor: image, row and column from 1. */
+export async function cursor(page) {
+  const [, image, row, column] = (await reading(page)).match(/image (\d), row (\d+), column (\d+)/).map(Number);
+  return { image, row, column };
+}
+
+/** Chooses what is shown. */
+export async function show(page, mode) {
+  await page.check(`input[name=mode][value=${mode}]`);
+  await settled(page);
+}
+
+/** Gives a file to one of the page's fields. */
+export const give = (page, field, name, buffer, mimeType = "") => page.setInputFiles(field, { name, mimeType, buffer });
+
+/** Sets a slider. */
+export const slide = (page, slider, value) =>
+  page.$eval(slider, (input, value) => {
+    input.value = value;
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+  }, value);
+
+/** Keeps a picture of the page for the documentation, if IBOT_SHOTS names a folder for them. */
+export async function shot(page, name) {
+  if (process.env.IBOT_SHOTS) {
+    await page.screenshot({ path: path.join(process.env.IBOT_SHOTS, `${name}.jpg`), type: "jpeg", quality: 80 });
+  }
+}
