@@ -12,3 +12,4 @@ step cargo test --release --workspace
 step cargo clippy --release --workspace --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" step cargo doc --release --workspace --no-deps
 step ./scripts/test-browser.sh
+step ./scripts/test-web.sh
