@@ -1,0 +1,215 @@
+// What a person does in the Fine-tune tab, on the CPU.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { ROOT, failed, give, launch, openReady, serve, settled, shot, status } from "./harness.mjs";
+
+let server, browser;
+before(async () => {
+  server = await serve();
+  browser = await launch();
+});
+after(async () => {
+  await browser.close();
+  server.close();
+});
+
+/** A test of the tab; `body` gives back which problems are expected. */
+function onTab(name, body, options) {
+  test(name, async (t) => {
+    const { page, problems, close } = await openReady(browser, server.origin, options);
+    t.after(close);
+    await page.click("#tab-tune");
+    const expected = (await body(page, t)) ?? [];
+    assert.deepEqual(problems.filter((problem) => !expected.some((known) => known.test(problem))), []);
+  });
+}
+
+const PHOTO = await readFile(path.join(ROOT, "web/static/samples/chelsea.jpg"));
+
+onTab("two classes are learned, saved, opened after a reload, and predict the same", async (page, t) => {
+  await addSamples(page);
+  await train(page, "linear");
+  const accuracy = await accuracyOf(page);
+  t.diagnostic(await page.textContent("#tune-result"));
+  assert.ok(accuracy >= 90, `${accuracy} %`);
+  assert.equal(await page.locator("#tune-confusion tr").count(), 3);
+  const before = await predict(page, PHOTO);
+  assert.match(before, /fish/);
+  assert.match(before, /house/);
+  await shot(page, "tune");
+  const project = await download(page, "#tune-export");
+
+  await page.reload();
+  await page.waitForFunction(() => !document.querySelector("#tune-samples").disabled);
+  await page.click("#tab-tune");
+  await give(page, "#tune-import", "project.ibot.safetensors", project);
+  await page.waitForFunction(() => document.querySelector("#tune-result").textContent.includes("accuracy"));
+  await settled(page);
+  assert.deepEqual(await counts(page), { fish: 20, house: 20 });
+  assert.equal(await accuracyOf(page), accuracy);
+  assert.equal(await predict(page, PHOTO), before);
+});
+
+for (const [mode, steps] of [["knn"], ["lora", 6], ["last-blocks", 6], ["adapt", 3]]) {
+  onTab(`the mode ${mode} learns, and again with an image less`, async (page, t) => {
+    await addSamples(page);
+    await train(page, mode, steps);
+    t.diagnostic(await page.textContent("#tune-result"));
+    if (mode === "knn") assert.ok((await accuracyOf(page)) >= 90);
+    if (mode !== "adapt") assert.match(await predict(page, PHOTO), /\d/);
+    // One image less is another lesson.
+    await page.click(".tune-thumbs button >> nth=0");
+    await settled(page);
+    assert.deepEqual(await counts(page), { fish: 19, house: 20 });
+    await train(page, mode, steps);
+  });
+}
+
+onTab("learning stops and goes on", async (page) => {
+  await addSamples(page);
+  await page.selectOption("#tune-mode", "lora");
+  await page.fill("#tune-steps", "500");
+  await page.click("#tune-train");
+  await page.waitForFunction(() => /Step \d+/.test(document.querySelector("#tune-result").textContent));
+  await page.click("#tune-stop");
+  await page.waitForFunction(() => /stopped/.test(document.querySelector("#tune-result").textContent));
+  const steps = async () => Number((await page.textContent("#tune-result")).match(/(\d+) steps in/)[1]);
+  const first = await steps();
+  await page.click("#tune-train");
+  await page.waitForFunction((first) => Number(document.querySelector("#tune-result").textContent.match(/Step (\d+)/)?.[1]) > first, first);
+  await page.click("#tune-stop");
+  await page.waitForFunction(() => /stopped/.test(document.querySelector("#tune-result").textContent));
+  assert.ok((await steps()) > first);
+});
+
+onTab("classes have names and images of the person", async (page) => {
+  await page.click("#tune-add-class");
+  await page.click("#tune-add-class");
+  const names = page.locator(".tune-class[data-class] input.tune-name");
+  const first = await names.count() - 2;
+  await names.nth(first).fill("cats");
+  await names.nth(first + 1).fill("dogs");
+  await page.setInputFiles(`.tune-class[data-class="${first}"] .tune-input`, { name: "a.jpg", mimeType: "image/jpeg", buffer: PHOTO });
+  await settled(page);
+  assert.equal((await counts(page)).cats, 1);
+  await page.click("#tune-train");
+  assert.match(await failed(page), /dogs/);
+  await page.setInputFiles(`.tune-class[data-class="${first}"] .tune-input`, { name: "a.txt", mimeType: "text/plain", buffer: Buffer.from("no image") });
+  await page.waitForFunction(() => /a\.txt/.test(document.querySelector("#status.failed")?.textContent));
+  assert.equal((await counts(page)).cats, 1);
+});
+
+onTab("the tuned model is a model for Explore", async (page) => {
+  await addSamples(page);
+  await train(page, "lora", 3);
+  const model = await download(page, "#tune-export-model");
+  await page.click("#tab-explore");
+  await give(page, "#model-file", "tuned.safetensors", model);
+  await page.waitForFunction(() => document.querySelector("#model-name").textContent === "tuned.safetensors");
+  await settled(page);
+  assert.equal(await page.$("#status.failed"), null);
+  assert.match(await page.textContent("#reading"), /closest in image 2/);
+});
+
+onTab("the last project is offered after a reload", async (page) => {
+  await addSamples(page);
+  await page.waitForTimeout(3000);
+  await page.reload();
+  await page.waitForSelector("#tune-banner:not([hidden])");
+  await page.waitForFunction(() => !document.querySelector("#tune-samples").disabled);
+  await page.click("#tune-resume");
+  await page.waitForFunction(() => document.querySelectorAll(".tune-thumbs button").length === 40);
+  await settled(page);
+  await page.waitForTimeout(3000);
+  await page.reload();
+  await page.waitForSelector("#tune-banner:not([hidden])");
+  await page.click("#tune-discard");
+  await page.waitForSelector("#tune-banner", { state: "hidden" });
+  await page.reload();
+  await page.waitForFunction(() => !document.querySelector("#tune-samples").disabled);
+  await page.waitForTimeout(300);
+  assert.ok(await page.locator("#tune-banner").isHidden());
+});
+
+onTab("a project that is none is refused", async (page) => {
+  await addSamples(page);
+  for (const bytes of [Buffer.alloc(0), Buffer.alloc(1000, 7), await readFile(path.join(ROOT, "web/static/model.safetensors"))]) {
+    await page.evaluate(() => (document.querySelector("#status").className = ""));
+    await give(page, "#tune-import", "broken.safetensors", bytes);
+    await failed(page);
+    assert.deepEqual(await counts(page), { fish: 20, house: 20 });
+  }
+  await train(page, "linear");
+});
+
+onTab("a worker that breaks off while it learns is replaced", async (page) => {
+  await addSamples(page);
+  await page.selectOption("#tune-mode", "lora");
+  await page.click("#tune-train");
+  const [worker] = page.workers().slice(-1);
+  await worker.evaluate(() => void setTimeout(() => { throw new Error("out of luck"); }));
+  assert.match(await failed(page), /the computation broke off/);
+  await settled(page);
+  assert.deepEqual(await counts(page), { fish: 20, house: 20 });
+  await train(page, "linear");
+  assert.ok((await accuracyOf(page)) >= 90);
+  return [/out of luck/];
+});
+
+onTab(
+  "on a phone nothing is wider than the screen",
+  async (page) => {
+    await addSamples(page);
+    await train(page, "linear");
+    assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 390);
+  },
+  { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true },
+);
+
+/** Two classes of builtin scenes. */
+async function addSamples(page) {
+  await page.click("#tune-samples");
+  await page.waitForFunction(() => /sample set is here/.test(document.querySelector("#status").textContent));
+  assert.deepEqual(await counts(page), { fish: 20, house: 20 });
+}
+
+/** The number of images of each class that has some. */
+const counts = async (page) => {
+  const cards = await page.$$eval(".tune-class[data-class]", (cards) =>
+    cards.map((card) => [card.querySelector("input.tune-name").value, parseInt(card.querySelector(".tune-count").textContent, 10)]));
+  return Object.fromEntries(cards.filter(([, count]) => count > 0));
+};
+
+/** Learns, and waits for what came of it. */
+async function train(page, mode, steps) {
+  await page.selectOption("#tune-mode", mode);
+  if (steps) await page.fill("#tune-steps", String(steps));
+  await page.click("#tune-train");
+  await page.waitForFunction(() => {
+    const idle = document.querySelector("#tune-stop").disabled;
+    return idle && /Validation accuracy|unlabelled/.test(document.querySelector("#tune-result").textContent);
+  });
+  await settled(page);
+  assert.equal(await page.$("#status.failed"), null, await status(page));
+}
+
+/** Percent of the images that were put aside. */
+const accuracyOf = async (page) => Number((await page.textContent("#tune-result")).match(/accuracy ([\d.]+) %/)[1]);
+
+/** What the page says of an image. */
+async function predict(page, bytes) {
+  await page.evaluate(() => document.querySelector("#tune-prediction").replaceChildren());
+  await give(page, "#tune-try", "photo.jpg", bytes, "image/jpeg");
+  await page.waitForFunction(() => document.querySelector("#tune-prediction").textContent !== "");
+  await settled(page);
+  return page.textContent("#tune-prediction");
+}
+
+/** The file that a button gives. */
+async function download(page, button) {
+  const [file] = await Promise.all([page.waitForEvent("download"), page.click(button)]);
+  return readFile(await file.path());
+}
