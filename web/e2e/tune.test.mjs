@@ -39,6 +39,9 @@ onTab("two classes are learned, saved, opened after a reload, and predict the sa
   const before = await predict(page, PHOTO);
   assert.match(before, /fish/);
   assert.match(before, /house/);
+  await page.click("#tune-scene");
+  await settled(page);
+  assert.match(await page.textContent("#tune-prediction"), /^fish/, "a scene of the first class that was not learned");
   await shot(page, "tune");
   const project = await download(page, "#tune-export");
 
