@@ -116,7 +116,7 @@ onPage("every mode explains its colors", async (page) => {
     await show(page, mode);
     assert.match(`${await page.textContent("#legend")} ${await status(page)}`, legend, mode);
     assert.equal(await page.$("#status.failed"), null, mode);
-    if (mode === "similar" || mode === "parts") await shot(page, mode);
+    if (mode === "similar") await shot(page, mode);
   }
   // Every head, every block and another resolution, too.
   await show(page, "attention");
