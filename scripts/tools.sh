@@ -8,7 +8,9 @@ export PATH="$tools/bin:$PATH"
 need_crate() {
     [[ "$("$1" --version 2>/dev/null)" == "$1 $3" ]] && return
     # Built aside: the workspace's target folder is for the workspace.
-    env -u CARGO_TARGET_DIR cargo install --root "$tools" --target-dir "$tools/build" --locked "$2" --version "=$3"
+    local install=(env -u CARGO_TARGET_DIR cargo install --root "$tools" --target-dir "$tools/build" "$2" --version "=$3")
+    # A registry that lags behind lacks some of the newest versions that a lock file names; others do as well.
+    "${install[@]}" --locked || "${install[@]}"
 }
 
 # need_debian PROGRAM PACKAGE...: a program that the system brings.
