@@ -92,7 +92,7 @@ onPage("an image is compared with itself", async (page) => {
   assert.equal(best.patch, (row - 1) * columns + column - 1, "the same patch of the other image is the most similar one");
   // Each patch has its twin, so that the worst pair is a perfect one.
   await show(page, "match");
-  assert.match(await page.textContent("#legend"), /12 mutual nearest neighbors, cosine at least 1\.00/);
+  assert.match(await page.textContent("#legend"), /12 mutual nearest neighbours, cosine at least 1\.00/);
 });
 
 onPage("images of one class have similar patches", async (page) => {
@@ -109,7 +109,7 @@ onPage("every mode explains its colors", async (page) => {
     attention: /attention of CLS/,
     parts: /patches/,
     prototypes: /\(\d+ patches\)/,
-    match: /mutual nearest neighbors/,
+    match: /mutual nearest neighbours/,
     predict: /./,
   };
   for (const [mode, legend] of Object.entries(expected)) {

@@ -136,7 +136,7 @@ pub struct PrototypeMaps {
     pub prototypes: usize,
 }
 
-/// Finds patches of the two images that are each other's nearest neighbor.
+/// Finds patches of the two images that are each other's nearest neighbour.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Correspond {
     /// How many, best first.

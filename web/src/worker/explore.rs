@@ -150,7 +150,7 @@ impl Explorer {
         Ok(PrototypeMaps { ranks, ranking, prototypes })
     }
 
-    /// Pairs of patches that are each other's nearest neighbor, those that CLS attends to first.
+    /// Pairs of patches that are each other's nearest neighbour, those that CLS attends to first.
     pub fn correspond(&self, ask: Correspond) -> Result<Vec<Pair>, Problem> {
         let [a, b] = self.tokens.each_ref();
         let (a, b) = (a.as_ref().ok_or(Problem::NoImage(0))?, b.as_ref().ok_or(Problem::NoImage(1))?);

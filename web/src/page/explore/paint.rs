@@ -84,8 +84,8 @@ pub fn paint(answer: &Answer, controls: &Controls, grids: &PerSlot<(usize, usize
         Answer::Pairs(pairs) => {
             let lines = pairs.iter().enumerate().map(|(n, pair)| (pair.from, pair.to, colors::css(colors::kind(n))));
             let legend = match pairs.iter().map(|pair| pair.similarity).reduce(f32::min) {
-                Some(least) => format!("{} mutual nearest neighbors, cosine at least {least:.2}", pairs.len()),
-                None => "no patches are each other's nearest neighbor".to_owned(),
+                Some(least) => format!("{} mutual nearest neighbours, cosine at least {least:.2}", pairs.len()),
+                None => "no patches are each other's nearest neighbour".to_owned(),
             };
             Ok(Painted { lines: lines.collect(), legend: Legend::Text(legend), ..Painted::default() })
         }
