@@ -6,12 +6,9 @@
 
 #[path = "hostile_pth/claims.rs"]
 mod claims;
-#[expect(unsafe_code, reason = "an allocator cannot be counted otherwise")]
-#[path = "hostile_pth/count.rs"]
 mod count;
 #[path = "hostile_pth/make.rs"]
 mod make;
-#[path = "hostile_pth/mutate.rs"]
 mod mutate;
 #[path = "hostile_pth/structures.rs"]
 mod structures;
@@ -22,13 +19,20 @@ use std::time::{Duration, Instant};
 
 use ibot_core::weights::pth::{Pth, PthError};
 use make::{unzip, zip};
-use mutate::{Random, mutate};
+use mutate::{Damage, Random, mutate};
 
 /// Bytes of memory for each byte of the file: while it is parsed, and with all tensors listed and read.
 const PARSE_LIMIT: usize = 96;
 const TOTAL_LIMIT: usize = 160;
 /// Beyond that, whatever the file's size: mostly messages and the first growth of vectors.
 const CONSTANT: usize = 16 << 10;
+
+/// All that a pickle may consist of.
+const PICKLE: Damage = Damage {
+    alphabet: b"(.012BCGJKMNQRTUX]abcehjqrstu})\x80\x81\x85\x86\x87\x88\x89\x8a\x8b\x8c\x8d\x8e\x8f\x90\x91\
+                \x92\x93\x94\x95\x96",
+    big_endian: false,
+};
 
 /// What a file made of it.
 #[derive(Debug, Default)]
@@ -185,13 +189,13 @@ fn random_damage_is_survived() {
             // The archive is sound, its pickle is not.
             let mut entries = archives[random.below(archives.len())].clone();
             let pickle = entries.iter_mut().find(|(name, _)| name.ends_with("data.pkl")).expect("a checkpoint");
-            mutate(&mut pickle.1, 0, pickles[random.below(pickles.len())], random);
+            mutate(&mut pickle.1, 0, pickles[random.below(pickles.len())], &PICKLE, random);
             pack(&entries)
         } else {
             let mut bytes = corpus[random.below(corpus.len())].clone();
             // The directory of an archive is at its end.
             let from = if random.below(2) == 0 { bytes.len() * 3 / 4 } else { 0 };
-            mutate(&mut bytes, from, &corpus[random.below(corpus.len())], random);
+            mutate(&mut bytes, from, &corpus[random.below(corpus.len())], &PICKLE, random);
             bytes
         };
         let start = Instant::now();

@@ -21,12 +21,17 @@ impl Random {
 const NUMBERS: [i64; 14] =
     [0, 1, -1, 2, 0x7f, 0xff, 0xffff, 0x7fff_ffff, 0xffff_ffff, 1 << 31, 1 << 32, 1 << 62, i64::MAX, i64::MIN];
 
-/// All that a pickle may consist of.
-const OPCODES: &[u8] = b"(.012BCGJKMNQRTUX]abcehjqrstu})\x80\x81\x85\x86\x87\x88\x89\x8a\x8b\x8c\x8d\x8e\x8f\x90\x91\
-                         \x92\x93\x94\x95\x96";
+/// What damage to files of a format is made of.
+pub struct Damage {
+    /// Bytes that mean something there.
+    pub alphabet: &'static [u8],
+    /// Whether its numbers have their high byte first.
+    pub big_endian: bool,
+}
 
 /// Damages `bytes` in one to three places at or after `from`. Parts of `other` may get in.
-pub fn mutate(bytes: &mut Vec<u8>, from: usize, other: &[u8], random: &mut Random) {
+pub fn mutate(bytes: &mut Vec<u8>, from: usize, other: &[u8], damage: &Damage, random: &mut Random) {
+    let letter = |random: &mut Random| damage.alphabet[random.below(damage.alphabet.len())];
     for _ in 0..1 + random.below(2) * random.below(3) {
         if bytes.len() <= from {
             return;
@@ -36,15 +41,19 @@ pub fn mutate(bytes: &mut Vec<u8>, from: usize, other: &[u8], random: &mut Rando
         match random.below(10) {
             0 | 1 => bytes[at] ^= 1 << random.below(8),
             2 => bytes[at] = random.next() as u8,
-            3 | 4 => bytes[at] = OPCODES[random.below(OPCODES.len())],
+            3 | 4 => bytes[at] = letter(random),
             5 => {
                 let number = NUMBERS[random.below(NUMBERS.len())].wrapping_add(random.below(3) as i64 - 1);
                 let width = [1, 2, 4, 8][random.below(4)];
                 let end = (at + width).min(bytes.len());
-                bytes[at..end].copy_from_slice(&number.to_le_bytes()[..end - at]);
+                let mut number = number.to_le_bytes();
+                if damage.big_endian {
+                    number[..end - at].reverse();
+                }
+                bytes[at..end].copy_from_slice(&number[..end - at]);
             }
             6 => drop(bytes.drain(at..end)),
-            7 => drop(bytes.splice(at..at, (0..1 + random.below(4)).map(|_| OPCODES[random.below(OPCODES.len())]))),
+            7 => drop(bytes.splice(at..at, (0..1 + random.below(4)).map(|_| letter(random)))),
             8 => {
                 let part = bytes[at..end].to_vec();
                 let to = from + random.below(bytes.len() - from);

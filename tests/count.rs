@@ -1,4 +1,5 @@
 //! How much memory a piece of code takes at most: an allocator that counts, for each thread.
+#![expect(unsafe_code, reason = "an allocator cannot be counted otherwise")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

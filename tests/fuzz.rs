@@ -1,0 +1,170 @@
+//! Damaged tar archives, IDX files, settings and images: an error or a whole result, in bounded time and memory.
+//!
+//! Case *n* of a target is the same file in every run. `IBOT_FUZZ_SECONDS=600` tries cases for that long,
+//! `IBOT_FUZZ_CASE=n` tries one, `IBOT_FUZZ_TRACE=1` prints the number of each before it is tried.
+
+#[path = "fuzz/corpus.rs"]
+mod corpus;
+mod count;
+#[path = "fuzz/engine.rs"]
+mod engine;
+mod mutate;
+#[path = "fuzz/repair.rs"]
+mod repair;
+#[path = "fuzz/settings.rs"]
+mod settings;
+
+use std::fs;
+use std::path::Path;
+
+use ibot_native::data::{Dataset, DecodeError, LoadCause, MAX_BYTES, MAX_SIDE, decode};
+
+use corpus::Image;
+use mutate::{Damage, Random, mutate};
+
+/// Most memory that an image may take: the decoder's own form, then RGB, each within the limit, and what the decoder
+/// needs beside them. A progressive JPEG's coefficients take twice its pixels.
+const IMAGE_LIMIT: usize = 4 * MAX_BYTES as usize;
+
+const TAR: Damage = Damage { alphabet: b"\0 /.0123457LKSVgxustar-a", big_endian: true };
+const IDX: Damage = Damage { alphabet: b"\0\x01\x02\x03\x08\x0d\xff", big_endian: true };
+
+#[test]
+fn images() {
+    let corpus = corpus::images();
+    let mut by_format = vec![(0, 0); corpus.len()];
+    engine::run("images", IMAGE_LIMIT, |random| {
+        let which = random.below(corpus.len());
+        let Image { bytes, damage, .. } = &corpus[which];
+        let mut bytes = bytes.clone();
+        // Headers are at the start, and where most decisions fall.
+        if random.below(3) == 0 {
+            let rest = bytes.split_off(bytes.len().min(64));
+            mutate(&mut bytes, 0, &corpus[random.below(corpus.len())].bytes, damage, random);
+            bytes.extend(rest);
+        } else {
+            mutate(&mut bytes, 0, &corpus[random.below(corpus.len())].bytes, damage, random);
+        }
+        if random.below(4) != 0 {
+            repair::png(&mut bytes);
+        }
+        by_format[which].0 += 1;
+        match decode(&bytes) {
+            Ok(image) => {
+                by_format[which].1 += 1;
+                assert!(image.width().max(image.height()) <= MAX_SIDE as usize);
+                assert_eq!(image.pixels().len(), image.width() * image.height() * 3);
+                true
+            }
+            Err(error) => {
+                judge(&error);
+                false
+            }
+        }
+    });
+    for (image, (tried, decoded)) in corpus.iter().zip(by_format) {
+        println!("  {:24} {tried:>9} tried, {decoded:>9} decoded", image.name);
+    }
+}
+
+/// What a person reads names the problem and what to do.
+fn judge(error: &DecodeError) {
+    let message = error.to_string();
+    assert!(message.contains("remove it"), "{message}");
+}
+
+/// Opens a dataset and loads its first images; whether it could be opened.
+fn open(path: &Path) -> bool {
+    let spec = path.display().to_string();
+    let data = match Dataset::open(&spec) {
+        Ok(data) => data,
+        Err(error) => {
+            let message = error.to_string();
+            assert!(message.contains(&spec), "{message} does not name {spec}");
+            return false;
+        }
+    };
+    assert!(!data.is_empty());
+    for index in 0..data.len().min(6) {
+        let name = data.name(index).into_owned();
+        assert!(!name.starts_with('/') && !name.split('/').any(|part| part == ".."), "{name} climbs");
+        assert!(data.label(index).is_none_or(|label| label < data.classes().len()), "the label of {name}");
+        match data.load(index) {
+            Ok(image) => assert_eq!(image.pixels().len(), image.width() * image.height() * 3),
+            Err(error) => {
+                assert!(error.to_string().contains(&spec), "{error} does not name {spec}");
+                if let LoadCause::Decode(error) = &error.cause {
+                    judge(error);
+                }
+            }
+        }
+    }
+    true
+}
+
+#[test]
+fn tar_archives() {
+    let corpus = corpus::archives();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("images.tar");
+    engine::run("tar archives", IMAGE_LIMIT, |random| {
+        let mut bytes = corpus[random.below(corpus.len())].clone();
+        let other = &corpus[random.below(corpus.len())];
+        if random.below(4) == 0 {
+            mutate(&mut bytes, 0, other, &TAR, random);
+        } else {
+            damage_headers(&mut bytes, other, random);
+        }
+        if random.below(4) != 0 {
+            repair::tar(&mut bytes);
+        }
+        fs::write(&path, &bytes).expect("writable");
+        open(&path)
+    });
+}
+
+/// Damages one or two blocks that are headers, keeping the blocks where they are.
+fn damage_headers(bytes: &mut [u8], other: &[u8], random: &mut Random) {
+    let headers: Vec<usize> = repair::tar_headers(bytes).collect();
+    for _ in 0..1 + random.below(2) {
+        let Some(&at) = headers.get(random.below(headers.len())) else { return };
+        let header = &mut bytes[at..at + 512];
+        // Name, mode, owners, size, time, checksum, kind, link: all that is read lies in the first half.
+        let from = [0, 0, 100, 124, 148, 156, 157, 257, 345][random.below(9)];
+        let mut part = header[from..(from + 12).min(512)].to_vec();
+        mutate(&mut part, 0, other, &TAR, random);
+        part.resize(12, 0);
+        header[from..from + 12].copy_from_slice(&part);
+    }
+}
+
+#[test]
+fn idx_files() {
+    let (images, labels) = corpus::idx();
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [images_path, labels_path] =
+        ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"].map(|name| folder.path().join(name));
+    engine::run("IDX files", 64 << 20, |random| {
+        let (mut images, mut labels) = (images.clone(), labels.clone());
+        let what = random.below(4);
+        if what != 0 {
+            mutate(&mut images, 0, &labels, &IDX, random);
+            if random.below(2) == 0 {
+                repair::idx(&mut images);
+            }
+        }
+        if what < 2 {
+            mutate(&mut labels, 0, &images, &IDX, random);
+        } else if random.below(2) == 0 {
+            repair::idx_labels(&mut labels, &images);
+        }
+        fs::write(&images_path, &images).expect("writable");
+        fs::write(&labels_path, &labels).expect("writable");
+        open(folder.path())
+    });
+}
+
+#[test]
+fn settings_and_assignments() {
+    settings::fuzz();
+}
