@@ -9,6 +9,17 @@ use crate::model::pos_embed::Sampling;
 use crate::model::{Ffn, HeadConfig, VitConfig};
 use crate::schedule::{OptimConfig, TeacherTempConfig};
 
+/// The longest side of a crop or patch, in pixels.
+const MAX_SIDE: usize = 16_384;
+/// The most channels of a layer.
+const MAX_WIDTH: usize = 65_536;
+/// The most prototypes of a head.
+const MAX_PROTOTYPES: usize = 1 << 24;
+/// The most crops of an image.
+const MAX_CROPS: usize = 256;
+/// The most epochs, and images of a batch.
+const MAX_COUNT: usize = 1_000_000_000;
+
 /// Named sizes of vision transformers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -164,12 +175,15 @@ impl Config {
     }
 
     fn validate_network(&self) -> Result<(), ConfigError> {
+        let model = &self.model;
+        // Beyond these bounds, which no network comes near, sizes would overflow or ask for memory that no machine has.
+        within("model.patch_size", model.patch_size, 1, MAX_SIDE)?;
+        within("model.dim", model.dim.unwrap_or(1), 1, MAX_WIDTH)?;
+        within("model.depth", model.depth.unwrap_or(1), 1, 1024)?;
+        within("model.heads", model.heads.unwrap_or(1), 1, MAX_WIDTH)?;
+        within("model.mlp_ratio", model.mlp_ratio, 1, 64)?;
+        within("model.num_register_tokens", model.num_register_tokens, 0, 1024)?;
         let vit = self.vit();
-        at_least("model.patch_size", vit.patch_size, 1)?;
-        at_least("model.dim", vit.dim, 1)?;
-        at_least("model.depth", vit.depth, 1)?;
-        at_least("model.heads", vit.heads, 1)?;
-        at_least("model.mlp_ratio", self.model.mlp_ratio, 1)?;
         if let Some(initial) = vit.layerscale {
             check(initial.is_finite() && initial != 0.0, "model.layerscale", initial, || {
                 "would shut the branches off: leave it out for no LayerScale".into()
@@ -178,26 +192,28 @@ impl Config {
         check(vit.dim.is_multiple_of(vit.heads), "model.dim", vit.dim, || {
             format!("is not a multiple of {} heads", vit.heads)
         })?;
+        fraction("model.interpolate_offset", self.model.interpolate_offset)?;
         fraction("model.drop_path", vit.drop_path)?;
         check(vit.drop_path < 1.0, "model.drop_path", vit.drop_path, || "would drop every block".into())?;
         for (key, size) in [("crops.global_size", self.crops.global_size), ("crops.local_size", self.crops.local_size)]
         {
-            check(size > 0 && size.is_multiple_of(vit.patch_size), key, size, || {
+            within(key, size, 1, MAX_SIDE)?;
+            check(size.is_multiple_of(vit.patch_size), key, size, || {
                 format!("is not a multiple of the patch size {}", vit.patch_size)
             })?;
         }
-        at_least("head.out_dim", self.head.out_dim, 2)?;
-        at_least("head.patch_out_dim", self.head.patch_out_dim, 2)?;
-        at_least("head.hidden_dim", self.head.hidden_dim, 1)?;
-        at_least("head.bottleneck_dim", self.head.bottleneck_dim, 1)
+        within("head.out_dim", self.head.out_dim, 2, MAX_PROTOTYPES)?;
+        within("head.patch_out_dim", self.head.patch_out_dim, 2, MAX_PROTOTYPES)?;
+        within("head.hidden_dim", self.head.hidden_dim, 1, MAX_WIDTH)?;
+        within("head.bottleneck_dim", self.head.bottleneck_dim, 1, MAX_WIDTH)
     }
 
     fn validate_views(&self) -> Result<(), ConfigError> {
         let crops = &self.crops;
-        at_least("crops.global_crops_number", crops.global_crops_number, 2)?;
-        let total = crops.global_crops_number + crops.local_crops_number;
-        check(total <= 256, "crops.local_crops_number", crops.local_crops_number, || {
-            "makes more than 256 crops of an image".into()
+        within("crops.global_crops_number", crops.global_crops_number, 2, MAX_CROPS)?;
+        let locals = crops.local_crops_number;
+        check(locals <= MAX_CROPS - crops.global_crops_number, "crops.local_crops_number", locals, || {
+            format!("makes more than {MAX_CROPS} crops of an image")
         })?;
         scale("crops.global_crops_scale", crops.global_crops_scale)?;
         scale("crops.local_crops_scale", crops.local_crops_scale)?;
@@ -212,6 +228,19 @@ impl Config {
             ("augment.solarize", a.solarize),
         ] {
             fraction(key, probability)?;
+        }
+        for (key, strength, most) in [
+            ("augment.brightness", a.brightness, 10.0),
+            ("augment.contrast", a.contrast, 10.0),
+            ("augment.saturation", a.saturation, 10.0),
+            ("augment.hue", a.hue, 0.5),
+        ] {
+            check((0.0..=most).contains(&strength), key, strength, || format!("must lie between 0 and {most}"))?;
+        }
+        for (key, [low, high]) in [("augment.crop_ratio", a.crop_ratio), ("augment.blur_radius", a.blur_radius)] {
+            check(low > 0.0 && low <= high && high <= 100.0, key, format!("[{low}, {high}]"), || {
+                "must be two numbers above 0 and up to 100, the smaller first".into()
+            })?;
         }
         let mask = &self.mask;
         check(
@@ -234,8 +263,8 @@ impl Config {
 
     fn validate_optimisation(&self) -> Result<(), ConfigError> {
         let o = &self.optim;
-        at_least("optim.epochs", o.epochs, 1)?;
-        at_least("optim.batch_size", o.batch_size, 1)?;
+        within("optim.epochs", o.epochs, 1, MAX_COUNT)?;
+        within("optim.batch_size", o.batch_size, 1, MAX_COUNT)?;
         for (key, value) in [
             ("optim.lr", o.lr),
             ("optim.min_lr", o.min_lr),
@@ -284,8 +313,8 @@ fn check(
     if holds { Ok(()) } else { Err(ConfigError { key, value: value.to_string(), problem: problem() }) }
 }
 
-fn at_least(key: &'static str, value: usize, least: usize) -> Result<(), ConfigError> {
-    check(value >= least, key, value, || format!("must be at least {least}"))
+fn within(key: &'static str, value: usize, least: usize, most: usize) -> Result<(), ConfigError> {
+    check((least..=most).contains(&value), key, value, || format!("must lie between {least} and {most}"))
 }
 
 fn fraction(key: &'static str, value: f64) -> Result<(), ConfigError> {
@@ -325,5 +354,11 @@ mod tests {
         assert_eq!(broken(|c| c.optim.lr = f64::NAN), "optim.lr");
         assert_eq!(broken(|c| (c.loss.lambda1, c.loss.lambda2) = (0.0, 0.0)), "loss.lambda1");
         assert_eq!(broken(|c| c.augment.solarize = 1.5), "augment.solarize");
+        assert_eq!(broken(|c| c.augment.hue = f64::NAN), "augment.hue");
+        assert_eq!(broken(|c| c.augment.blur_radius = [0.1, 1e9]), "augment.blur_radius");
+        assert_eq!(broken(|c| c.model.dim = Some(usize::MAX / 3)), "model.dim");
+        assert_eq!(broken(|c| c.crops.global_size = 1 << 30), "crops.global_size");
+        assert_eq!(broken(|c| c.crops.local_crops_number = usize::MAX), "crops.local_crops_number");
+        assert_eq!(broken(|c| c.optim.epochs = usize::MAX), "optim.epochs");
     }
 }

@@ -47,20 +47,20 @@ pub enum SettingsError {
         known: String,
     },
     /// A file of settings cannot be read.
-    #[error("cannot read the settings in {path}: {source}")]
+    #[error("cannot read the settings in {path}: {error}")]
     Read {
         /// The file.
         path: String,
         /// What the system says.
-        source: std::io::Error,
+        error: std::io::Error,
     },
     /// A text is not TOML.
-    #[error("{origin} is not valid TOML: {source}")]
+    #[error("{origin} is not valid TOML: {error}")]
     Syntax {
         /// Where the text comes from.
         origin: String,
         /// What the parser says.
-        source: Box<toml::de::Error>,
+        error: Box<toml::de::Error>,
     },
     /// A `--set` has no `=`.
     #[error("`--set {0}` needs the form section.key=value, for example --set optim.epochs=10")]
@@ -85,7 +85,7 @@ pub enum SettingsError {
     },
     /// A value makes no sense.
     #[error("setting {0}")]
-    Invalid(#[from] ConfigError),
+    Invalid(ConfigError),
 }
 
 impl Settings {
@@ -108,7 +108,7 @@ impl Settings {
     /// If the file cannot be read or is not a file of settings, or an assignment is not a setting.
     pub fn from_file(path: &Path, assignments: &[String]) -> Result<Self, SettingsError> {
         let text = fs::read_to_string(path)
-            .map_err(|source| SettingsError::Read { path: path.display().to_string(), source })?;
+            .map_err(|error| SettingsError::Read { path: path.display().to_string(), error })?;
         Self::from_text(&path.display().to_string(), &text, assignments)
     }
 
@@ -117,7 +117,7 @@ impl Settings {
         let mut tree = serde_json::to_value(Self::default()).unwrap_or_default();
         let table = text.parse::<toml::Table>();
         let table =
-            table.map_err(|source| SettingsError::Syntax { origin: origin.to_owned(), source: Box::new(source) })?;
+            table.map_err(|error| SettingsError::Syntax { origin: origin.to_owned(), error: Box::new(error) })?;
         for (key, value) in leaves("", &toml::Value::Table(table)) {
             assign(&mut tree, origin, &key, value)?;
         }
@@ -129,8 +129,7 @@ impl Settings {
         }
         let run = tree.as_object_mut().and_then(|sections| sections.remove("run")).unwrap_or_default();
         let settings = Self { config: typed(tree, "")?, run: typed(run, "run.")?, intended_batch };
-        settings.config.validate()?;
-        settings.validate_run()?;
+        settings.config.validate().and_then(|()| settings.validate_run()).map_err(SettingsError::Invalid)?;
         Ok(settings)
     }
 
@@ -140,10 +139,16 @@ impl Settings {
         if run.log_every == 0 {
             return invalid("run.log_every", "0".into(), "must be at least 1");
         }
+        for (key, threads) in [("run.workers", run.workers), ("run.shards", run.shards)] {
+            if threads > 1024 {
+                return invalid(key, threads.to_string(), "must be at most 1024");
+            }
+        }
         // A hundred years are more than any clock here can add up.
         for (key, value) in [
             ("run.save_every", run.save_every),
             ("run.save_patience", run.save_patience),
+            ("run.exchange_timeout", run.exchange_timeout),
             ("run.max_hours", run.max_hours),
         ] {
             if !(0.0..=876_600.0).contains(&value) {
@@ -173,7 +178,16 @@ fn leaves(prefix: &str, value: &toml::Value) -> Vec<(String, Value)> {
             let dotted = |key: &String| if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
             table.iter().flat_map(|(key, value)| leaves(&dotted(key), value)).collect()
         }
-        leaf => vec![(prefix.to_owned(), serde_json::to_value(leaf).unwrap_or_default())],
+        leaf => vec![(prefix.to_owned(), to_json(leaf))],
+    }
+}
+
+/// The value in JSON, which has no `nan` and `inf`: as texts they are refused, as nulls they could pass for nothing.
+fn to_json(value: &toml::Value) -> Value {
+    match value {
+        toml::Value::Float(number) if !number.is_finite() => Value::String(value.to_string()),
+        toml::Value::Array(values) => values.iter().map(to_json).collect(),
+        other => serde_json::to_value(other).unwrap_or_default(),
     }
 }
 
@@ -189,8 +203,17 @@ fn assign(tree: &mut Value, origin: &str, key: &str, value: Value) -> Result<(),
             let mut known = Vec::new();
             collect_keys("", tree, &mut known);
             let hint = suggestion(key, known.iter().map(String::as_str));
-            Err(SettingsError::Unknown { origin: origin.to_owned(), key: key.to_owned(), hint })
+            Err(SettingsError::Unknown { origin: origin.to_owned(), key: shortened(key), hint })
         }
+    }
+}
+
+/// The first characters of a text that may be a whole file.
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 200;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -208,6 +231,10 @@ fn collect_keys(prefix: &str, value: &Value, keys: &mut Vec<String>) {
 
 /// `; did you mean ...?` for the known name closest to `name`, comparing without section too.
 fn suggestion<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    // Comparing takes the product of the lengths, and no long text is a typo.
+    if name.len() > 64 {
+        return String::new();
+    }
     let last = |key: &'a str| key.rsplit('.').next().unwrap_or(key);
     let own = name.rsplit('.').next().unwrap_or(name);
     let closeness = |key: &'a str| {
@@ -224,13 +251,13 @@ fn suggestion<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
 /// A value as TOML would read it; what TOML cannot read is a text.
 fn parse_value(text: &str) -> Value {
     let parsed = format!("value = {text}").parse::<toml::Table>().ok().and_then(|mut table| table.remove("value"));
-    parsed.and_then(|value| serde_json::to_value(value).ok()).unwrap_or_else(|| Value::String(text.to_owned()))
+    parsed.map_or_else(|| Value::String(text.to_owned()), |value| to_json(&value))
 }
 
 fn typed<T: serde::de::DeserializeOwned>(value: Value, prefix: &str) -> Result<T, SettingsError> {
     serde_path_to_error::deserialize(value).map_err(|error| SettingsError::Type {
         key: format!("{prefix}{}", error.path()),
-        problem: error.inner().to_string(),
+        problem: shortened(&error.inner().to_string()),
     })
 }
 
@@ -269,6 +296,8 @@ mod tests {
         assert!(error("optim.epochs=many").contains("optim.epochs"), "{}", error("optim.epochs=many"));
         assert!(error("run.seed=-1").contains("run.seed"), "{}", error("run.seed=-1"));
         assert!(error("mask.pred_shape=circle").contains("mask.pred_shape"));
+        assert!(error("optim.lr=nan").contains("string \"nan\", expected f64"), "{}", error("optim.lr=nan"));
+        assert!(error("model.layerscale=inf").contains("model.layerscale"), "not as if it were left out");
         assert!(error("run.max_hours=-1").contains("run.max_hours"), "{}", error("run.max_hours=-1"));
         assert!(error("crops.local_size=7").contains("multiple of the patch"));
         let unknown = Settings::from_recipe("cpu-quik", &[]).expect_err("a typo").to_string();
