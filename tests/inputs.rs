@@ -1,0 +1,77 @@
+//! Inputs that are broken, huge, lying or wrongly named: what is said, that the rest is kept, and what memory it takes.
+//!
+//! Each reader has more of these beside its code; what damage at random does is in `fuzz.rs`.
+
+#[path = "inputs/archives.rs"]
+mod archives;
+mod count;
+#[path = "inputs/images.rs"]
+mod images;
+#[path = "inputs/settings.rs"]
+mod settings;
+
+use std::fs;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+use ibot_native::data::Dataset;
+use image::{DynamicImage, GrayImage, ImageFormat};
+
+fn encode(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    image.into().write_to(&mut bytes, format).expect("encoding to memory");
+    bytes.into_inner()
+}
+
+/// A small sound PNG of one shade.
+fn png(shade: u8) -> Vec<u8> {
+    encode(GrayImage::from_pixel(3, 2, image::Luma([shade])), ImageFormat::Png)
+}
+
+/// A file of `tests/fixtures/images/`.
+fn fixture(name: &str) -> Vec<u8> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/images");
+    fs::read(folder.join(name)).expect("a committed file")
+}
+
+/// A temporary folder with these files.
+fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (name, bytes) in files {
+        fs::write(folder.path().join(name), bytes).expect("writable");
+    }
+    folder
+}
+
+fn open(path: &Path) -> Dataset {
+    Dataset::open(&path.display().to_string()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Why a dataset cannot be opened; the message names it.
+fn refusal(path: &Path) -> String {
+    let error = Dataset::open(&path.display().to_string()).expect_err("to be refused").to_string();
+    assert!(error.contains(&path.display().to_string()), "{error}");
+    error
+}
+
+/// What becomes of each image, by name: its size and first shade, or the message.
+fn outcomes(data: &Dataset) -> Vec<(String, String)> {
+    let outcome = |index| match data.load(index) {
+        Ok(image) => format!("{} x {}, {}", image.width(), image.height(), image.pixel(0, 0)[0]),
+        Err(error) => {
+            let message = error.to_string();
+            assert!(message.contains(&*data.name(index)), "{message}");
+            message
+        }
+    };
+    (0..data.len()).map(|index| (data.name(index).into_owned(), outcome(index))).collect()
+}
+
+/// Asserts that the images are these, each with this part of what [`outcomes`] says.
+fn assert_outcomes(data: &Dataset, expected: &[(&str, &str)]) {
+    let outcomes = outcomes(data);
+    assert_eq!(outcomes.len(), expected.len(), "{outcomes:?}");
+    for ((name, outcome), (expected_name, part)) in outcomes.iter().zip(expected) {
+        assert!(name == expected_name && outcome.contains(part), "{name}: {outcome}, not {expected_name}: {part}");
+    }
+}
