@@ -22,9 +22,9 @@ use ibot_native::data::{Dataset, DecodeError, LoadCause, MAX_BYTES, MAX_SIDE, de
 use corpus::Image;
 use mutate::{Damage, Random, mutate};
 
-/// Most memory that an image may take: the decoder's own form, then RGB, each within the limit, and what the decoder
-/// needs beside them. A progressive JPEG's coefficients take twice its pixels.
-const IMAGE_LIMIT: usize = 4 * MAX_BYTES as usize;
+/// Most memory that an image may take: twice the limit for what its decoder keeps (a progressive JPEG's coefficients take
+/// two bytes a sample), once for the RGB that is handed over.
+const IMAGE_LIMIT: usize = 3 * MAX_BYTES as usize;
 
 const TAR: Damage = Damage { alphabet: b"\0 /.0123457LKSVgxustar-a", big_endian: true };
 const IDX: Damage = Damage { alphabet: b"\0\x01\x02\x03\x08\x0d\xff", big_endian: true };

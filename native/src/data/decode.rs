@@ -96,6 +96,10 @@ fn decode_as(bytes: &[u8], format: ImageFormat) -> Result<RgbImage, DecodeError>
     if width.max(height) > MAX_SIDE || rgb_bytes.max(decoder.total_bytes()) > MAX_BYTES {
         return Err(too_large(format!("{width} x {height} pixels")));
     }
+    // Every block of 8 x 8 pixels takes a bit at least; the decoder would make up gray for those that are not there.
+    if format == ImageFormat::Jpeg && u64::from(width) * u64::from(height) > bytes.len() as u64 * 512 {
+        return Err(damaged(format, format!("{} bytes are too few for {width} x {height} pixels", bytes.len())));
+    }
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
     decoder.set_limits(limits).map_err(failed)?;
