@@ -283,6 +283,9 @@ impl Explore {
         });
         let mut painted = paint(&state.answer, &self.controls, &grids)?;
         let mode = self.controls.mode();
+        // A finger paints masks; elsewhere it scrolls the page.
+        let touch = if mode == Mode::Predict { "none" } else { "pan-y" };
+        self.stage.canvas().style().set_property("touch-action", touch)?;
         if let (Answer::Predicted(at, found), Some((slot, patch))) = (&state.answer, state.cursor)
             && let Some(predicted) = found.patches.iter().find(|predicted| *at == slot && predicted.patch == patch)
         {
