@@ -131,8 +131,9 @@ impl Run {
                 Ok(ending)
             }
             // What could not be written in all the time that the settings allow is not tried once more.
-            (Err(error), Some(state)) if self.saved != Some(self.step) && !error.is::<Unsaved>() => {
-                Err(match self.save(&state, None) {
+            (Err(error), Some(state)) if !error.is::<Unsaved>() && (self.saved.is_none() || self.step > self.first) => {
+                let saved = if self.saved == Some(self.step) { Ok(()) } else { self.save(&state, None) };
+                Err(match saved {
                     Ok(()) => error.context(format!("stopped after step {} of {total}, saved", self.step)),
                     Err(failed) => anyhow!("{error:#}; and the state could not be saved: {failed:#}"),
                 })
