@@ -43,7 +43,9 @@ pub async fn keep(project: &Kept) -> Result<(), PageError> {
     let record = Object::new();
     Reflect::set(&record, &"summary".into(), &project.summary.as_str().into())?;
     Reflect::set(&record, &"file".into(), &project.file)?;
-    done(&store(IdbTransactionMode::Readwrite).await?.put_with_key(&record, &LAST.into())?).await.map(drop)
+    let store = store(IdbTransactionMode::Readwrite).await?;
+    let request = store.put_with_key(&record, &LAST.into())?;
+    written(&store, &request).await
 }
 
 /// Forgets the project.
@@ -51,7 +53,9 @@ pub async fn keep(project: &Kept) -> Result<(), PageError> {
 /// # Errors
 /// As [`find`].
 pub async fn clear() -> Result<(), PageError> {
-    done(&store(IdbTransactionMode::Readwrite).await?.delete(&LAST.into())?).await.map(drop)
+    let store = store(IdbTransactionMode::Readwrite).await?;
+    let request = store.delete(&LAST.into())?;
+    written(&store, &request).await
 }
 
 async fn store(mode: IdbTransactionMode) -> Result<IdbObjectStore, PageError> {
@@ -72,6 +76,19 @@ async fn store(mode: IdbTransactionMode) -> Result<IdbObjectStore, PageError> {
     Ok(store)
 }
 
+/// Waits until a write is there to stay, whatever becomes of the page: its transaction is over.
+async fn written(store: &IdbObjectStore, request: &IdbRequest) -> Result<(), PageError> {
+    let transaction = store.transaction();
+    let over = Promise::new(&mut |resolve, reject| {
+        transaction.set_oncomplete(Some(&resolve));
+        transaction.set_onabort(Some(&reject));
+    });
+    match JsFuture::from(over).await {
+        Ok(_) => Ok(()),
+        Err(_) => Err(failed(request)?),
+    }
+}
+
 /// The result of a request.
 async fn done(request: &IdbRequest) -> Result<JsValue, PageError> {
     let answered = Promise::new(&mut |resolve, reject| {
@@ -80,9 +97,12 @@ async fn done(request: &IdbRequest) -> Result<JsValue, PageError> {
     });
     match JsFuture::from(answered).await {
         Ok(_) => Ok(request.result()?),
-        Err(_) => {
-            let reason = request.error()?.map_or_else(String::new, |error| error.message());
-            Err(PageError::Browser(format!("keeping the project in this browser ({reason})")))
-        }
+        Err(_) => Err(failed(request)?),
     }
+}
+
+/// Why a request failed.
+fn failed(request: &IdbRequest) -> Result<PageError, PageError> {
+    let reason = request.error()?.map_or_else(String::new, |error| error.message());
+    Ok(PageError::Browser(format!("keeping the project in this browser ({reason})")))
 }

@@ -29,8 +29,8 @@ pub fn wire(tune: &Rc<Tune>) -> Result<(), PageError> {
     tune.on_click("tune-export-model", Tune::export_model)?;
     tune.on_click("tune-resume", Tune::resume)?;
     tune.on_click("tune-discard", |_| async {
-        show_banner(None)?;
-        database::clear().await
+        database::clear().await?;
+        show_banner(None)
     })?;
     let input: HtmlInputElement = dom::by_id("tune-import")?;
     let (at, field) = (tune.clone(), input.clone());
