@@ -6,6 +6,7 @@ pub mod augment;
 pub mod config;
 pub mod flops;
 pub mod image;
+mod kernels;
 pub mod knn;
 pub mod loss;
 pub mod masking;

@@ -4,6 +4,7 @@
 use burn::tensor::{Device, Tensor, TensorData, activation};
 use serde::{Deserialize, Serialize};
 
+use crate::kernels;
 use crate::masking::Mask;
 
 /// Weights and temperatures of the losses, with the official code's names.
@@ -81,7 +82,7 @@ pub fn cls_loss(student: Tensor<2>, targets: Tensor<2>, globals: usize, student_
         partners.push(all.expand([crops - globals, batch, prototypes]));
     }
     let partners = Tensor::cat(partners, 0).reshape([rows, prototypes]);
-    cross_entropy(student, partners, student_temp).sum() / (pairs * batch) as f64
+    kernels::cross_entropy(student, partners, student_temp).sum() / (pairs * batch) as f64
 }
 
 /// Masked-patch loss (equation 2): the student's prediction at masked patches against the teacher's tokens there.
@@ -90,7 +91,7 @@ pub fn cls_loss(student: Tensor<2>, targets: Tensor<2>, globals: usize, student_
 /// - `targets`: the teacher's distributions `[M, K]` at the same patches.
 /// - `weights`: `[M, 1]`, see [`patch_weights`].
 pub fn patch_loss(student: Tensor<2>, targets: Tensor<2>, weights: Tensor<2>, student_temp: f64) -> Tensor<1> {
-    (cross_entropy(student, targets, student_temp) * weights).sum()
+    (kernels::cross_entropy(student, targets, student_temp) * weights).sum()
 }
 
 /// Weight of every masked patch, in order: one over the masked patches of its crop, over the number of crops. A crop
@@ -107,11 +108,6 @@ pub fn patch_weights(masks: &[Mask], device: &Device) -> Tensor<2> {
 /// Entropy of each of the distributions `[M, K]`, in nats, `[M, 1]`.
 pub(crate) fn entropy(distributions: Tensor<2>) -> Tensor<2> {
     (distributions.clone() * distributions.clamp_min(1e-30).log()).sum_dim(1).neg()
-}
-
-/// `-<target, log_softmax(logits / temperature)>` of each row, `[M, 1]`.
-fn cross_entropy(logits: Tensor<2>, targets: Tensor<2>, temperature: f64) -> Tensor<2> {
-    (targets * activation::log_softmax(logits / temperature, 1)).sum_dim(1).neg()
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Differences between burn's backends, all of them.
 
-use burn::tensor::Device;
+use burn::tensor::{DType, Device, Tensor};
 
-/// Whether burn's own GELU has the exact gradient on this device. The CPU backend's has; those of GPUs differentiate
-/// the tanh approximation (burn 0.22.1).
-pub(crate) fn has_exact_gelu(device: &Device) -> bool {
-    *device == Device::flex()
+/// Whether [`kernels`](crate::kernels) has operations of its own for this tensor: on the CPU. Other backends fuse what
+/// they are given.
+pub(crate) fn has_kernels<const D: usize>(x: &Tensor<D>) -> bool {
+    x.device() == Device::flex() && x.dtype() == DType::F32
 }

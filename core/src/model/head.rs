@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::init;
-use super::layers::gelu;
+use crate::kernels;
 use crate::rng::Rng;
 
 /// Dimensions and options of a [`Head`], with the official code's names.
@@ -71,7 +71,7 @@ impl Head {
         let last = self.mlp.len() - 1;
         let projected = self.mlp.iter().enumerate().fold(tokens, |x, (i, layer)| {
             let x = layer.forward(x);
-            if i < last { gelu(x) } else { x }
+            if i < last { kernels::gelu(x) } else { x }
         });
         l2_normalize(projected)
     }

@@ -6,6 +6,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt as _;
 use rand_distr::{Distribution as _, StandardNormal};
 
+use crate::kernels;
 use crate::rng::Rng;
 
 /// Standard deviation of every linear weight, token and position embedding (`trunc_normal_(std=.02)` in the official
@@ -56,9 +57,9 @@ pub(crate) fn patch_projection(fan_in: usize, dim: usize, device: &Device, rng: 
     layer
 }
 
-/// A layer norm with the official epsilon of 1e-6.
+/// A layer norm with the official epsilon.
 pub(crate) fn layer_norm(dim: usize, device: &Device) -> LayerNorm {
-    LayerNormConfig::new(dim).with_epsilon(1e-6).init(device)
+    LayerNormConfig::new(dim).with_epsilon(kernels::EPSILON).init(device)
 }
 
 fn sample_normal(rng: &mut Rng) -> f32 {

@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor, TensorData, activation, module};
 use rand::RngExt as _;
 
 use super::{Ffn, VitConfig, init};
-use crate::platform::has_exact_gelu;
+use crate::kernels;
 use crate::rng::Rng;
 
 /// Where stochastic depth takes its random numbers; `None` switches it off (teacher, evaluation).
@@ -52,22 +52,22 @@ impl Block {
 
     /// `[B, N, D] -> [B, N, D]`.
     pub fn forward(&self, x: Tensor<3>, noise: &mut Noise) -> Tensor<3> {
-        let branch = scaled(&self.ls1, self.attn.forward(self.norm1.forward(x.clone())));
+        let branch = scaled(&self.ls1, self.attn.forward(kernels::layer_norm(&self.norm1, x.clone())));
         let x = x + drop_path(branch, self.drop_path, noise);
-        let branch = scaled(&self.ls2, self.mlp.forward(self.norm2.forward(x.clone())));
+        let branch = scaled(&self.ls2, self.mlp.forward(kernels::layer_norm(&self.norm2, x.clone())));
         x + drop_path(branch, self.drop_path, noise)
     }
 
     /// Attention probabilities of this block for its input `x`: `[B, N, D] -> [B, heads, N, N]`.
     pub fn attention(&self, x: Tensor<3>) -> Tensor<4> {
-        let (q, k, _) = self.attn.project(self.norm1.forward(x));
+        let (q, k, _) = self.attn.project(kernels::layer_norm(&self.norm1, x));
         self.attn.probabilities(q, k)
     }
 
     /// What the first token, CLS, attends to: `[B, N, D] -> [B, heads, N]`. One row instead of the square of a large
     /// image's tokens.
     pub fn cls_attention(&self, x: Tensor<3>) -> Tensor<3> {
-        let (q, k, _) = self.attn.project(self.norm1.forward(x));
+        let (q, k, _) = self.attn.project(kernels::layer_norm(&self.norm1, x));
         self.attn.probabilities(q.narrow(2, 0, 1), k).squeeze_dim(2)
     }
 }
@@ -100,7 +100,7 @@ impl Attention {
     /// softmax(q kᵀ / sqrt(d)), `[B, heads, N, N]`.
     fn probabilities(&self, q: Tensor<4>, k: Tensor<4>) -> Tensor<4> {
         let scale = 1.0 / (q.dims()[3] as f64).sqrt();
-        activation::softmax((q * scale).matmul(k.transpose()), 3)
+        kernels::softmax(q.matmul(k.transpose()), scale)
     }
 }
 
@@ -117,7 +117,7 @@ impl Mlp {
     /// `[B, N, D] -> [B, N, D]`.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         if !self.gated {
-            return self.fc2.forward(gelu(self.fc1.forward(x)));
+            return self.fc2.forward(kernels::gelu(self.fc1.forward(x)));
         }
         let hidden = self.fc1.weight.dims()[1] / 2;
         let gate = activation::silu(columns(&self.fc1, x.clone(), 0, hidden));
@@ -155,17 +155,6 @@ fn scaled(scale: &Option<LayerScale>, branch: Tensor<3>) -> Tensor<3> {
     }
 }
 
-/// Exact GELU, x Φ(x), with an exact gradient on every backend.
-pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    if has_exact_gelu(&x.device()) { activation::gelu(x) } else { composed_gelu(x) }
-}
-
-/// GELU from operations whose gradients are exact everywhere.
-fn composed_gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    let cdf = (x.clone() * std::f64::consts::FRAC_1_SQRT_2).erf() * 0.5 + 0.5;
-    x * cdf
-}
-
 /// Stochastic depth: drops the whole branch of an image with probability `rate` and rescales what is kept.
 fn drop_path(branch: Tensor<3>, rate: f64, noise: &mut Noise) -> Tensor<3> {
     let (Some(rng), true) = (noise, rate > 0.0) else { return branch };
@@ -181,22 +170,6 @@ mod tests {
     use super::*;
     use crate::rng::{Purpose, stream};
     use crate::testing::{assert_close, gradient_check, small_vit, test};
-
-    #[test]
-    fn both_forms_of_gelu_and_their_gradients_are_exact() {
-        let device = Device::flex().autodiff();
-        for gelu in [gelu, composed_gelu] {
-            let x = Tensor::<1>::from_floats([-3.0, -1.0, -0.1, 0.0, 0.5, 2.0], &device).require_grad();
-            let y = gelu(x.clone());
-            // x Φ(x), from tables of the normal distribution.
-            let expected = [-0.004_049_69, -0.158_655_25, -0.046_017_22, 0.0, 0.345_731_23, 1.954_499_7];
-            assert_close(&y.clone().inner(), &expected, 1e-6);
-            let gradient = x.grad(&y.sum().backward()).expect("x is a leaf");
-            // Φ(x) + x φ(x).
-            let expected = [-0.011_945_65, -0.083_315_47, 0.420_476_9, 0.5, 0.867_495_1, 1.085_231_9];
-            assert_close(&gradient, &expected, 1e-6);
-        }
-    }
 
     #[test]
     fn attention_matches_a_loop() {

@@ -12,7 +12,7 @@ use burn::tensor::Device;
 
 pub use config::{Ffn, VitConfig};
 pub use head::{Head, HeadConfig, l2_normalize};
-pub use layers::{Attention, Block, LayerScale, Mlp, Noise, gelu};
+pub use layers::{Attention, Block, LayerScale, Mlp, Noise};
 pub use vit::Vit;
 
 use crate::rng::Rng;

@@ -7,6 +7,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::layers::{Block, Noise};
 use super::pos_embed::{self, Sampling};
+use crate::kernels;
 use crate::masking::Mask;
 
 /// A vision transformer (paper section 4.1, "Architecture").
@@ -33,7 +34,7 @@ impl Vit {
     pub fn forward(&self, images: Tensor<4>, masks: &[Mask], noise: &mut Noise) -> Tensor<3> {
         let tokens = self.embed(images, masks);
         let tokens = self.blocks.iter().fold(tokens, |tokens, block| block.forward(tokens, noise));
-        self.norm.forward(tokens)
+        kernels::layer_norm(&self.norm, tokens)
     }
 
     /// Tokens after each of the last `n` blocks, the final norm applied to each: `[B, P + N, D]`, deepest last.
@@ -44,7 +45,7 @@ impl Vit {
         for (i, block) in self.blocks.iter().enumerate() {
             tokens = block.forward(tokens, &mut None);
             if i >= skip {
-                layers.push(self.norm.forward(tokens.clone()));
+                layers.push(kernels::layer_norm(&self.norm, tokens.clone()));
             }
         }
         layers
@@ -68,7 +69,7 @@ impl Vit {
         let tokens = self.blocks[..block].iter().fold(tokens, |tokens, block| block.forward(tokens, &mut None));
         let patches = tokens.dims()[1] - self.prefix();
         let attention = last.cls_attention(tokens.clone()).narrow(2, self.prefix(), patches);
-        Some((self.norm.forward(last.forward(tokens, &mut None)), attention))
+        Some((kernels::layer_norm(&self.norm, last.forward(tokens, &mut None)), attention))
     }
 
     /// Side of a patch, in pixels.
