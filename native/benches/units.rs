@@ -144,7 +144,7 @@ fn training() -> (TrainState, Config, Schedules) {
     config.optim.batch_size = BATCH;
     let device = Device::flex().autodiff();
     let student = Network::init(&config.vit(), &config.head, &device, &mut rng(0));
-    let state = TrainState::new(student, true, config.head.out_dim, config.head.patch_out_dim, &device);
+    let state = TrainState::new(student, true, &device);
     let schedules = Schedules::new(&config.optim, &config.teacher, config.mask.pred_start_epoch, 100);
     (state, config, schedules)
 }

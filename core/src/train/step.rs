@@ -1,6 +1,6 @@
 //! One optimisation step of iBOT, top to bottom as the paper's algorithm 1.
 
-use burn::tensor::{ExecutionError, Tensor};
+use burn::tensor::{Device, ExecutionError, Tensor};
 
 use super::ema::update_teacher;
 use super::{AdamW, NamedGradients, Pass, StepReport};
@@ -38,6 +38,16 @@ pub struct Batch {
 }
 
 impl TrainState {
+    /// The state before the first step: the student's weights in both networks, centers at zero.
+    ///
+    /// `shared_head_teacher` is whether the teacher's CLS and patch tokens share their prototypes.
+    pub fn new(student: Network, shared_head_teacher: bool, device: &Device) -> Self {
+        let teacher = student.teacher(shared_head_teacher);
+        let (classes, patches) = (teacher.head.prototypes(), teacher.head.patch_prototypes());
+        let centers = Centers::zeros(classes, patches, &device.clone().without_autodiff());
+        Self { student, teacher, optimizer: AdamW::default(), centers }
+    }
+
     /// This state with a student whose parameters are leaves of their own, so that a thread can differentiate it
     /// while others do the same.
     pub fn fork(&self) -> Self {

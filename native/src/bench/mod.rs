@@ -236,8 +236,7 @@ fn fresh_state(config: &Config, seed: u64, device: &Device) -> TrainState {
     let head = &config.head;
     let tracked = device.clone().autodiff();
     let student = Network::init(&config.vit(), head, &tracked, &mut stream(seed, Purpose::Init, 0, 0));
-    let patch_out_dim = if head.shared_head { head.out_dim } else { head.patch_out_dim };
-    TrainState::new(student, head.shared_head, head.out_dim, patch_out_dim, &tracked)
+    TrainState::new(student, head.shared_head, &tracked)
 }
 
 fn describe(config: &Config) -> String {

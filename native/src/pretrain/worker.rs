@@ -136,9 +136,7 @@ pub fn first_state(plan: &Plan, device: &Device) -> TrainState {
 
 /// The state of a run that starts from `student`.
 pub fn whole_state(student: Network, plan: &Plan, device: &Device) -> TrainState {
-    let head = &plan.settings.config.head;
-    let patch_out_dim = if head.shared_head { head.out_dim } else { head.patch_out_dim };
-    TrainState::new(student, head.shared_head, head.out_dim, patch_out_dim, device)
+    TrainState::new(student, plan.settings.config.head.shared_head, device)
 }
 
 /// The run as a worker lives through it that does not lead: it computes its share of every step, and writes nothing.

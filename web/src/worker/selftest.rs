@@ -32,7 +32,7 @@ async fn steps(device: &Device) -> Result<Vec<f64>, WeightsError> {
     let (vit, head) = dimensions();
     let tracked = device.clone().autodiff();
     let student = Network::init(&vit, &head, &tracked, &mut stream(0, Purpose::Init, 0, 0));
-    let mut state = TrainState::new(student, true, head.out_dim, head.patch_out_dim, device);
+    let mut state = TrainState::new(student, true, device);
     let config = Config::default();
     let schedules = Schedules::new(&config.optim, &config.teacher, 0, 10);
     let mut numbers = Vec::new();
