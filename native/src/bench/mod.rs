@@ -10,11 +10,9 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use burn::tensor::Device;
 use clap::Args;
 use futures_lite::future::block_on;
 use ibot_core::config::Config;
-use ibot_core::model::Network;
 use ibot_core::rng::{Purpose, stream};
 use ibot_core::schedule::{Schedules, StepValues};
 use ibot_core::train::{TrainState, apply};
@@ -154,7 +152,7 @@ fn measure(args: &BenchArgs, settings: &Settings) -> Result<Report> {
         shards: &shards,
         batches: Batches::new(config, run.parts(batch_size), &selected.device),
         now: late_step(config),
-        state: Some(fresh_state(config, settings.run.seed, &selected.device)),
+        state: Some(TrainState::fresh(config, settings.run.seed, &selected.device)),
         step: 0,
     };
     let memory_start_mib = process::resident_mib();
@@ -230,13 +228,6 @@ impl Bench<'_> {
 fn late_step(config: &Config) -> StepValues {
     let schedules = Schedules::new(&config.optim, &config.teacher, config.mask.pred_start_epoch, 1);
     StepValues { freeze_last_layer: false, ..schedules.at(schedules.total_steps() / 2) }
-}
-
-fn fresh_state(config: &Config, seed: u64, device: &Device) -> TrainState {
-    let head = &config.head;
-    let tracked = device.clone().autodiff();
-    let student = Network::init(&config.vit(), head, &tracked, &mut stream(seed, Purpose::Init, 0, 0));
-    TrainState::new(student, head.shared_head, &tracked)
 }
 
 fn describe(config: &Config) -> String {
