@@ -8,6 +8,7 @@ mod corpus;
 mod count;
 #[path = "fuzz/engine.rs"]
 mod engine;
+mod input_files;
 mod mutate;
 #[path = "fuzz/repair.rs"]
 mod repair;
