@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use futures_lite::future::block_on;
+use ibot_core::augment::CropsConfig;
 use ibot_core::config::Config;
 use ibot_core::rng::{Purpose, stream};
 use ibot_core::schedule::{Schedules, StepValues};
@@ -165,7 +166,7 @@ fn measure(args: &BenchArgs, settings: &Settings) -> Result<Report> {
     let busy = process::processor_time().zip(busy).map(|(end, start)| end.saturating_sub(start));
     let (memory_after_steps_mib, memory_peak_mib) = (process::resident_mib(), process::peak_mib());
 
-    let phases = bench.phases(args.steps.min(PHASE_STEPS), &selected.device)?;
+    let phases = bench.phases(args.steps.min(PHASE_STEPS))?;
     let seconds_per_step = times.iter().min().map_or(0.0, Duration::as_secs_f64);
     let flop_per_step = bench.batches.flop_per_step();
     let matmul_flop_per_second = arithmetic::matmul_peak(&shards, count, &selected);
@@ -231,20 +232,22 @@ fn late_step(config: &Config) -> StepValues {
 }
 
 fn describe(config: &Config) -> String {
-    let (vit, crops) = (config.vit(), &config.crops);
+    let vit = config.vit();
     format!(
-        "dim {}, depth {}, heads {}, patch {}; {} x {} + {} x {}; batch {}; K {}",
+        "dim {}, depth {}, heads {}, patch {}; {}; batch {}; K {}",
         vit.dim,
         vit.depth,
         vit.heads,
         vit.patch_size,
-        crops.global_crops_number,
-        crops.global_size,
-        crops.local_crops_number,
-        crops.local_size,
+        describe_crops(&config.crops),
         config.optim.batch_size,
         config.head.out_dim
     )
+}
+
+fn describe_crops(crops: &CropsConfig) -> String {
+    let CropsConfig { global_crops_number, global_size, local_crops_number, local_size, .. } = crops;
+    format!("{global_crops_number} x {global_size} + {local_crops_number} x {local_size}")
 }
 
 impl std::fmt::Display for Report {
