@@ -8,6 +8,7 @@ mod corpus;
 mod count;
 #[path = "fuzz/engine.rs"]
 mod engine;
+mod input_files;
 mod mutate;
 #[path = "fuzz/repair.rs"]
 mod repair;
@@ -38,13 +39,10 @@ fn images() {
         let Image { bytes, damage, .. } = &corpus[which];
         let mut bytes = bytes.clone();
         // Headers are at the start, and where most decisions fall.
-        if random.below(3) == 0 {
-            let rest = bytes.split_off(bytes.len().min(64));
-            mutate(&mut bytes, 0, &corpus[random.below(corpus.len())].bytes, damage, random);
-            bytes.extend(rest);
-        } else {
-            mutate(&mut bytes, 0, &corpus[random.below(corpus.len())].bytes, damage, random);
-        }
+        let start = if random.below(3) == 0 { 64 } else { usize::MAX };
+        let rest = bytes.split_off(bytes.len().min(start));
+        mutate(&mut bytes, 0, &corpus[random.below(corpus.len())].bytes, damage, random);
+        bytes.extend(rest);
         if random.below(4) != 0 {
             repair::png(&mut bytes);
         }
@@ -129,7 +127,7 @@ fn damage_headers(bytes: &mut [u8], other: &[u8], random: &mut Random) {
     for _ in 0..1 + random.below(2) {
         let Some(&at) = headers.get(random.below(headers.len())) else { return };
         let header = &mut bytes[at..at + 512];
-        // Name, mode, owners, size, time, checksum, kind, link: all that is read lies in the first half.
+        // Where the name (more often than others), mode, size, checksum, kind, link, mark and prefix begin.
         let from = [0, 0, 100, 124, 148, 156, 157, 257, 345][random.below(9)];
         let mut part = header[from..(from + 12).min(512)].to_vec();
         mutate(&mut part, 0, other, &TAR, random);

@@ -7,21 +7,17 @@ mod archives;
 mod count;
 #[path = "inputs/images.rs"]
 mod images;
+mod input_files;
 #[path = "inputs/settings.rs"]
 mod settings;
 
 use std::fs;
-use std::io::Cursor;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ibot_native::data::Dataset;
-use image::{DynamicImage, GrayImage, ImageFormat};
+use image::{GrayImage, ImageFormat};
 
-fn encode(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
-    let mut bytes = Cursor::new(Vec::new());
-    image.into().write_to(&mut bytes, format).expect("encoding to memory");
-    bytes.into_inner()
-}
+use input_files::{encode, image_fixtures};
 
 /// A small sound PNG of one shade.
 fn png(shade: u8) -> Vec<u8> {
@@ -30,8 +26,7 @@ fn png(shade: u8) -> Vec<u8> {
 
 /// A file of `tests/fixtures/images/`.
 fn fixture(name: &str) -> Vec<u8> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/images");
-    fs::read(folder.join(name)).expect("a committed file")
+    fs::read(image_fixtures().join(name)).expect("a committed file")
 }
 
 /// A temporary folder with these files.

@@ -130,6 +130,32 @@ pub struct ConfigError {
 }
 
 impl Config {
+    /// The defaults with a network of which a step takes milliseconds, to try a device with: 16 patches of 4 x 4 pixels,
+    /// 12 prototypes.
+    pub fn miniature() -> Self {
+        Self {
+            model: ModelConfig {
+                patch_size: 4,
+                dim: Some(16),
+                depth: Some(2),
+                heads: Some(2),
+                mlp_ratio: 2,
+                drop_path: 0.0,
+                ..ModelConfig::default()
+            },
+            head: HeadConfig {
+                out_dim: 12,
+                patch_out_dim: 12,
+                hidden_dim: 16,
+                bottleneck_dim: 8,
+                norm_last_layer: false,
+                ..HeadConfig::default()
+            },
+            crops: CropsConfig { global_size: 16, local_size: 8, ..CropsConfig::default() },
+            ..Self::default()
+        }
+    }
+
     /// The student's backbone; the teacher's is the same without mask token.
     pub fn vit(&self) -> VitConfig {
         let (dim, depth, heads) = self.model.arch.dimensions();
@@ -335,6 +361,7 @@ mod tests {
     #[test]
     fn defaults_are_valid() {
         assert_eq!(Config::default().validate(), Ok(()));
+        assert_eq!(Config::miniature().validate(), Ok(()));
     }
 
     #[test]

@@ -7,8 +7,8 @@ pub use core::prelude::v1::test;
 #[cfg(target_family = "wasm")]
 pub use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use crate::model::pos_embed::Sampling;
-use crate::model::{Ffn, HeadConfig, Network, VitConfig};
+use crate::config::Config;
+use crate::model::{Network, VitConfig};
 use crate::rng::{Purpose, stream};
 
 #[cfg(target_family = "wasm")]
@@ -54,31 +54,11 @@ pub fn gradient_check<const D: usize>(x: Tensor<D>, f: impl Fn(Tensor<D>) -> Ten
 
 /// A backbone small enough for tests: 16 patches of 4 x 4 pixels.
 pub fn small_vit() -> VitConfig {
-    VitConfig {
-        image_size: 16,
-        patch_size: 4,
-        dim: 16,
-        depth: 2,
-        heads: 2,
-        hidden: 32,
-        ffn: Ffn::Mlp,
-        layerscale: None,
-        registers: 0,
-        drop_path: 0.0,
-        pos_sampling: Sampling::OFFICIAL,
-        mask_token: true,
-    }
+    Config::miniature().vit()
 }
 
 /// A network small enough for tests: 16 patches of 4 x 4 pixels, 12 prototypes.
 pub fn small_network(seed: u64, device: &Device) -> Network {
-    let head = HeadConfig {
-        out_dim: 12,
-        patch_out_dim: 12,
-        shared_head: true,
-        hidden_dim: 16,
-        bottleneck_dim: 8,
-        norm_last_layer: false,
-    };
-    Network::init(&small_vit(), &head, device, &mut stream(seed, Purpose::Init, 0, 0))
+    let config = Config::miniature();
+    Network::init(&config.vit(), &config.head, device, &mut stream(seed, Purpose::Init, 0, 0))
 }

@@ -11,7 +11,7 @@ use ibot_core::config::Config;
 use ibot_core::image::RgbImage;
 use ibot_core::loss::{cls_loss, targets};
 use ibot_core::masking::MaskConfig;
-use ibot_core::model::{HeadConfig, Network, Vit, VitConfig};
+use ibot_core::model::{HeadConfig, Vit, VitConfig};
 use ibot_core::rng::{Purpose, Rng, stream};
 use ibot_core::scenes::{Split, scene};
 use ibot_core::schedule::Schedules;
@@ -142,9 +142,7 @@ fn small() -> VitConfig {
 fn training() -> (TrainState, Config, Schedules) {
     let mut config = Config::default();
     config.optim.batch_size = BATCH;
-    let device = Device::flex().autodiff();
-    let student = Network::init(&config.vit(), &config.head, &device, &mut rng(0));
-    let state = TrainState::new(student, true, config.head.out_dim, config.head.patch_out_dim, &device);
+    let state = TrainState::fresh(&config, 0, &Device::flex());
     let schedules = Schedules::new(&config.optim, &config.teacher, config.mask.pred_start_epoch, 100);
     (state, config, schedules)
 }

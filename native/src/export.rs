@@ -7,11 +7,11 @@ use clap::{Args, ValueEnum};
 use futures_lite::future::block_on;
 use ibot_core::model::{Network, VitConfig};
 use ibot_core::onnx;
-use ibot_core::weights::{self, Checkpoint, ModelHeader, Precision, to_safetensors};
+use ibot_core::weights::{self, ModelHeader, Precision, to_safetensors};
 
 use crate::device::{self, DeviceChoice};
 use crate::files::write_atomically;
-use crate::model::{Source, USUAL_RESIZE, WeightArgs};
+use crate::model::{Source, WeightArgs};
 
 /// What `ibot export --help` says beyond its options.
 pub const HELP: &str = "\
@@ -102,7 +102,7 @@ fn safetensors(args: &ExportArgs) -> Result<Vec<u8>> {
         let loaded = checkpoint.backbone(&vit, args.weights.allow_partial, &device);
         let (backbone, report) = loaded.with_context(|| format!("model {}", file.display()))?;
         println!("model   {}: {report}", file.display());
-        (block_on(weights::timm(&backbone, None))?, header(&checkpoint, vit))
+        (block_on(weights::timm(&backbone, None))?, checkpoint.header_for(vit))
     };
     let precision = if args.f16 { Precision::F16 } else { Precision::F32 };
     Ok(to_safetensors(&weights, header.to_metadata()?, precision)?)
@@ -117,13 +117,7 @@ fn headed(args: &ExportArgs, key: Option<&str>) -> Result<(Network, ModelHeader)
     let loaded = checkpoint.network(&vit, part.allow_partial, &device);
     let (network, report) = loaded.with_context(|| format!("model {}", file.display()))?;
     println!("model   {}: {report}", file.display());
-    Ok((network, header(&checkpoint, vit)))
-}
-
-fn header(checkpoint: &Checkpoint, vit: VitConfig) -> ModelHeader {
-    let known = checkpoint.header.as_ref().map(|header| (header.eval_resize, header.step));
-    let (eval_resize, step) = known.unwrap_or((USUAL_RESIZE, 0));
-    ModelHeader { vit, eval_resize, step }
+    Ok((network, checkpoint.header_for(vit)))
 }
 
 /// The network made for images of another size, as far as timm has such networks.

@@ -1,4 +1,4 @@
-//! Files that are whole or not there at all.
+//! Files that are whole or not there at all, and files that grow.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -97,9 +97,84 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     fs::rename(&pending.partial, path).map_err(|source| WriteError { path: path.to_owned(), source })
 }
 
+/// A file that grows. What the system refuses to write is kept, and written before what follows.
+#[derive(Debug)]
+pub struct Growing {
+    path: PathBuf,
+    file: File,
+    unwritten: Vec<u8>,
+}
+
+impl Growing {
+    /// `file`, open for writing at its end, which is at `path`.
+    pub fn new(path: PathBuf, file: File) -> Self {
+        Self { path, file, unwritten: Vec::new() }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Adds `bytes`, in memory until [`flush`](Self::flush).
+    pub fn add(&mut self, bytes: &[u8]) {
+        self.unwritten.extend_from_slice(bytes);
+    }
+
+    /// Hands all that was added to the system, where readers see it.
+    ///
+    /// # Errors
+    /// If the system refuses a part, which the next call tries again.
+    pub fn flush(&mut self) -> Result<(), WriteError> {
+        while !self.unwritten.is_empty() {
+            match self.file.write(&self.unwritten) {
+                Ok(0) => return Err(self.error(io::ErrorKind::WriteZero.into())),
+                Ok(count) => drop(self.unwritten.drain(..count)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.error(error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings all that was added to the disk.
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    pub fn sync(&mut self) -> Result<(), WriteError> {
+        self.flush()?;
+        self.file.sync_data().map_err(|source| self.error(source))
+    }
+
+    fn error(&self, source: io::Error) -> WriteError {
+        WriteError { path: self.path.clone(), source }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::fs::OpenOptions;
+
     use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_a_full_disk_refuses_is_written_when_it_can_be() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("file");
+        let full = OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+        let mut growing = Growing::new(path.clone(), full);
+        growing.add(b"one\n");
+        assert!(growing.flush().is_err());
+        growing.add(b"two\n");
+        let error = growing.sync().expect_err("still full").to_string();
+        assert!(error.contains("file: No space left on device"), "{error}");
+        growing.file = File::create(&path).expect("a new file");
+        growing.sync().expect("written");
+        growing.add(b"three\n");
+        growing.flush().expect("written");
+        assert_eq!(fs::read(&path).expect("readable"), b"one\ntwo\nthree\n");
+    }
 
     #[test]
     fn content_is_replaced_and_nothing_is_left_beside_it() {

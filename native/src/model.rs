@@ -17,8 +17,6 @@ use crate::files::write_atomically;
 pub const TEACHER_FILE: &str = "teacher.safetensors";
 /// Name of the newest whole state in a run's folder.
 pub const CHECKPOINT_FILE: &str = "checkpoints/last.safetensors";
-/// Resize before an evaluation's central crop, over the crop's side, for networks of others: 256 over 224.
-pub const USUAL_RESIZE: f64 = 256.0 / 224.0;
 
 /// Which weights a command uses.
 #[derive(Clone, Debug, Args)]
@@ -111,7 +109,7 @@ impl ModelArgs {
         if self.untrained {
             backbone = vit.init(device, &mut stream(0, Purpose::Init, 0, 0));
         }
-        let eval_resize = checkpoint.header.map_or(USUAL_RESIZE, |header| header.eval_resize);
+        let ModelHeader { vit, eval_resize, .. } = checkpoint.header_for(vit);
         Ok((Model { backbone, vit, eval_resize }, self.line(&file, &report)))
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ibot_core::config::Config;
+use ibot_core::weights::ModelHeader;
 use serde::{Deserialize, Serialize};
 
 /// How a run is carried out and reported; nothing here changes what a step computes.
@@ -71,7 +72,7 @@ impl Default for RunSettings {
             knn_every: 0,
             knn_bank: 10_000,
             knn_queries: 2_000,
-            eval_resize: 256.0 / 224.0,
+            eval_resize: ModelHeader::USUAL_RESIZE,
             max_skipped: 10,
             max_unreadable: 0.1,
         }

@@ -1,12 +1,12 @@
 //! Sound files to damage: small ones of every kind, made here but for those that need another program's encoder.
 
 use std::fs;
-use std::io::Cursor;
 use std::path::PathBuf;
 
 use image::{DynamicImage, Frame, GrayImage, ImageFormat, Rgb, RgbImage};
 use tar::{Builder, EntryType, Header};
 
+use super::input_files::{encode, image_fixtures, tar_header};
 use super::mutate::Damage;
 
 /// An image file.
@@ -18,12 +18,6 @@ pub struct Image {
 
 fn picture(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| Rgb([(x * 9 % 16 * 16) as u8, (y * 7 % 16 * 16) as u8, 40]))
-}
-
-fn encode(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
-    let mut bytes = Cursor::new(Vec::new());
-    image.into().write_to(&mut bytes, format).expect("encoding to memory");
-    bytes.into_inner()
 }
 
 /// What the bytes of a format are, by its mark.
@@ -62,9 +56,10 @@ pub fn images() -> Vec<Image> {
         ("color.tif".to_owned(), encode(color, ImageFormat::Tiff)),
         ("deep.tif".to_owned(), encode(deep, ImageFormat::Tiff)),
     ];
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/images");
-    let mut stored: Vec<PathBuf> =
-        fs::read_dir(folder).expect("a committed folder").map(|entry| entry.expect("readable").path()).collect();
+    let mut stored: Vec<PathBuf> = fs::read_dir(image_fixtures())
+        .expect("a committed folder")
+        .map(|entry| entry.expect("readable").path())
+        .collect();
     // The order of a folder is the disk's, and cases must be the same everywhere.
     stored.sort();
     for path in stored {
@@ -80,21 +75,12 @@ pub fn archives() -> Vec<Vec<u8>> {
     let mut plain = Builder::new(Vec::new());
     let mut odd = Builder::new(Vec::new());
     let mut long = Builder::new(Vec::new());
-    let entry = |kind: EntryType, name: &str, link: &str, size: usize| {
-        let mut header = Header::new_ustar();
-        header.set_entry_type(kind);
-        header.set_size(size as u64);
-        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
-        header.as_old_mut().linkname[..link.len()].copy_from_slice(link.as_bytes());
-        header.set_cksum();
-        header
-    };
     for name in ["cat/1.png", "cat/2.png", "dog/1.png"] {
-        plain.append(&entry(EntryType::Regular, name, "", png.len()), png.as_slice()).expect("writing to memory");
+        plain.append(&tar_header(EntryType::Regular, name, "", png.len()), png.as_slice()).expect("writing to memory");
     }
-    odd.append(&entry(EntryType::Directory, "a/", "", 0), &[][..]).expect("writing to memory");
+    odd.append(&tar_header(EntryType::Directory, "a/", "", 0), &[][..]).expect("writing to memory");
     for name in ["a/1.png", "../../2.png", "a/1.png"] {
-        odd.append(&entry(EntryType::Regular, name, "", png.len()), png.as_slice()).expect("writing to memory");
+        odd.append(&tar_header(EntryType::Regular, name, "", png.len()), png.as_slice()).expect("writing to memory");
     }
     for (kind, name, link) in [
         (EntryType::Link, "b/1.png", "a/1.png"),
@@ -103,7 +89,7 @@ pub fn archives() -> Vec<Vec<u8>> {
         (EntryType::Fifo, "b/4.png", ""),
         (EntryType::Continuous, "b/5.png", ""),
     ] {
-        odd.append(&entry(kind, name, link, 0), &[][..]).expect("writing to memory");
+        odd.append(&tar_header(kind, name, link, 0), &[][..]).expect("writing to memory");
     }
     let name = format!("{}/{}.png", "class".repeat(30), "file".repeat(30));
     let mut header = Header::new_gnu();
@@ -111,7 +97,8 @@ pub fn archives() -> Vec<Vec<u8>> {
     long.append_data(&mut header, name.as_str(), png.as_slice()).expect("writing to memory");
     long.append_pax_extensions([("path", name.as_bytes()), ("size", b"78"), ("comment", b"x")])
         .expect("writing to memory");
-    long.append(&entry(EntryType::Regular, "short.png", "", png.len()), png.as_slice()).expect("writing to memory");
+    long.append(&tar_header(EntryType::Regular, "short.png", "", png.len()), png.as_slice())
+        .expect("writing to memory");
     [plain, odd, long].map(|builder| builder.into_inner().expect("writing to memory")).into()
 }
 

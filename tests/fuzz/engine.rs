@@ -19,7 +19,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(60);
 static FOREIGN_PANICS: Mutex<BTreeMap<String, u64>> = Mutex::new(BTreeMap::new());
 
 fn number(name: &str) -> Option<u64> {
-    env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name} is a number")))
+    env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name}={value} is no number")))
 }
 
 /// Gives cases to `accepts`, which builds an input from the random numbers, asserts what must hold, and says whether it

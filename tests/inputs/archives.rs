@@ -2,21 +2,16 @@
 
 use std::fs;
 
-use tar::{Builder, EntryType, Header};
+use tar::{Builder, EntryType};
 
+use super::input_files::tar_header;
 use super::{assert_outcomes, folder, open, png, refusal};
 
 /// An archive of entries with these kinds, names, link targets and contents, as they are.
 fn archive(entries: &[(EntryType, &str, &str, &[u8])]) -> Vec<u8> {
     let mut builder = Builder::new(Vec::new());
     for &(kind, name, link, content) in entries {
-        let mut header = Header::new_ustar();
-        header.set_entry_type(kind);
-        header.set_size(content.len() as u64);
-        header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
-        header.as_old_mut().linkname[..link.len()].copy_from_slice(link.as_bytes());
-        header.set_cksum();
-        builder.append(&header, content).expect("writing to memory");
+        builder.append(&tar_header(kind, name, link, content.len()), content).expect("writing to memory");
     }
     builder.into_inner().expect("writing to memory")
 }

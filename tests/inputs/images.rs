@@ -7,7 +7,8 @@ use ibot_native::data::{DecodeError, MAX_BYTES, decode};
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ColorType, GrayImage, ImageEncoder, ImageFormat, RgbImage};
 
-use super::{assert_outcomes, count, encode, fixture, folder, open, png};
+use super::input_files::encode;
+use super::{assert_outcomes, count, fixture, folder, open, png};
 
 /// A gray PNG of one shade, packed fast.
 fn gray_png(width: u32, height: u32, shade: u8) -> Vec<u8> {

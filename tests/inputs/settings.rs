@@ -85,7 +85,7 @@ fn depth_and_length_are_refused_fast_and_briefly() {
     let dotted = format!("a{} = 1", ".a".repeat(deep));
     for text in [nested, tables, dotted] {
         let message = refusal(&text);
-        assert!(message.contains("recur"), "{}", &message[..200]);
+        assert!(message.contains("recur"), "{message:.200}");
     }
     let long = "k".repeat(1 << 20);
     for text in [format!("[optim]\n{long} = 1"), format!("[optim]\nlr = \"{long}\"")] {

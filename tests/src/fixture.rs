@@ -163,10 +163,7 @@ impl Fixture {
         let device = device.clone().autodiff();
         let mut rng = stream(0, Purpose::Init, 0, 0);
         let student = Network::init(&config.vit(), &config.head, &device, &mut rng);
-        // Shared prototypes are as many for patches as for CLS, whatever the settings say of patches.
-        let out = config.head.out_dim;
-        let patch_out = if config.head.shared_head { out } else { config.head.patch_out_dim };
-        let mut state = TrainState::new(student, self.config.shared_head_teacher, out, patch_out, &device);
+        let mut state = TrainState::new(student, self.config.shared_head_teacher, &device);
         state.student = weights::write(state.student, &self.group("init/student")).expect("the student's weights");
         state.teacher = weights::write(state.teacher, &self.group("init/teacher")).expect("the teacher's weights");
         state

@@ -48,6 +48,12 @@ impl NamedGradients {
     pub(crate) fn squared_norms(&self) -> Vec<Tensor<1>> {
         self.0.values().map(|gradient| gradient.clone().square().sum()).collect()
     }
+
+    /// The norms, from what the host read of [`squared_norms`](Self::squared_norms).
+    pub(crate) fn norms(&self, squares: &[f64]) -> GradientNorms {
+        let norms = squares.iter().map(|square| square.sqrt());
+        GradientNorms(self.0.keys().cloned().zip(norms).collect())
+    }
 }
 
 struct Take {

@@ -70,14 +70,13 @@ impl Pass {
     /// # Errors
     /// If the device fails.
     pub async fn read(&self) -> Result<StepReport, ExecutionError> {
-        let names = self.gradients.0.keys().cloned();
         let squares = self.gradients.squared_norms();
         let floats = Tensor::cat(std::iter::once(self.scalars.clone()).chain(squares).collect(), 0);
         let data = Transaction::default().register(floats).register(self.prototypes.clone()).execute_async().await?;
         // A transaction returns one entry for each registered tensor.
         let [floats, prototypes] = &data[..] else { unreachable!("two tensors were registered") };
         let floats: Vec<f64> = floats.iter::<f64>().collect();
-        let norms = GradientNorms(names.zip(floats[5..].iter().map(|square| square.sqrt())).collect());
+        let norms = self.gradients.norms(&floats[5..]);
         Ok(StepReport {
             loss: floats[0],
             cls: floats[1],

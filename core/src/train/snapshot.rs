@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::optimizer::Moments;
 use super::{AdamW, TrainState};
 use crate::loss::Centers;
-use crate::model::Network;
 use crate::weights::{self, Weight, Weights, WeightsError, flat_parameters, map_flat};
 
 /// Everything that a step reads and changes, on the host.
@@ -72,23 +71,6 @@ impl TrainState {
             patch: center(&tensors, "center2", self.centers.patch)?,
         };
         Ok(Self { student, teacher, optimizer, centers })
-    }
-
-    /// The state before the first step: the student's weights in both networks, centers at zero.
-    pub fn new(
-        student: Network,
-        shared_head_teacher: bool,
-        out_dim: usize,
-        patch_out_dim: usize,
-        device: &Device,
-    ) -> Self {
-        let device = device.clone().without_autodiff();
-        Self {
-            teacher: student.teacher(shared_head_teacher),
-            student,
-            optimizer: AdamW::default(),
-            centers: Centers::zeros(out_dim, patch_out_dim, &device),
-        }
     }
 }
 

@@ -1,13 +1,14 @@
 //! One optimisation step of iBOT, top to bottom as the paper's algorithm 1.
 
-use burn::tensor::{ExecutionError, Tensor};
+use burn::tensor::{Device, ExecutionError, Tensor};
 
 use super::ema::update_teacher;
 use super::{AdamW, NamedGradients, Pass, StepReport};
+use crate::config::Config;
 use crate::loss::{self, Centers, LossConfig};
 use crate::masking::{Mask, masked_rows};
 use crate::model::Network;
-use crate::rng::Rng;
+use crate::rng::{Purpose, Rng, stream};
 use crate::schedule::{OptimConfig, StepValues};
 use crate::weights::map_flat;
 
@@ -38,6 +39,23 @@ pub struct Batch {
 }
 
 impl TrainState {
+    /// The state of a new run: the network of `config`, initialised by `seed`.
+    pub fn fresh(config: &Config, seed: u64, device: &Device) -> Self {
+        let rng = &mut stream(seed, Purpose::Init, 0, 0);
+        let student = Network::init(&config.vit(), &config.head, &device.clone().autodiff(), rng);
+        Self::new(student, config.head.shared_head, device)
+    }
+
+    /// The state before the first step: the student's weights in both networks, centers at zero.
+    ///
+    /// `shared_head_teacher` is whether the teacher's CLS and patch tokens share their prototypes.
+    pub fn new(student: Network, shared_head_teacher: bool, device: &Device) -> Self {
+        let teacher = student.teacher(shared_head_teacher);
+        let (classes, patches) = (teacher.head.prototypes(), teacher.head.patch_prototypes());
+        let centers = Centers::zeros(classes, patches, &device.clone().without_autodiff());
+        Self { student, teacher, optimizer: AdamW::default(), centers }
+    }
+
     /// This state with a student whose parameters are leaves of their own, so that a thread can differentiate it
     /// while others do the same.
     pub fn fork(&self) -> Self {

@@ -135,9 +135,8 @@ impl Adapt {
             teacher_patch_temp: cold.warmup_teacher_patch_temp,
             ..cold
         };
-        let (cls, patches) = (student.head.prototypes(), student.head.patch_prototypes());
         Ok(Self {
-            state: TrainState::new(student, false, cls, patches, device),
+            state: TrainState::new(student, false, device),
             crops: settings.crops(patch),
             augment: settings.augment(),
             mask: MaskConfig::default(),

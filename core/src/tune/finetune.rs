@@ -15,7 +15,7 @@ use crate::model::{Vit, init};
 use crate::rng::{Purpose, crop_stream, stream};
 use crate::schedule::{ClipBy, OptimConfig, Schedules, TeacherTempConfig};
 use crate::semantics::tokens;
-use crate::train::{AdamW, GradientNorms, NamedGradients, Updates};
+use crate::train::{AdamW, NamedGradients, Updates};
 use crate::weights::{self, Weights, WeightsError};
 
 /// Which weights of the backbone learn.
@@ -200,12 +200,10 @@ impl FineTune {
         let (images, labels) = self.batch(examples)?;
         let (loss, hits) = objective(self.model.forward(images), &labels);
         let gradients = NamedGradients::of(&self.model, loss.backward());
-        let names: Vec<String> = gradients.0.keys().cloned().collect();
         let scalars = [loss.inner(), hits.inner()].into_iter().chain(gradients.squared_norms());
         let data = Tensor::cat(scalars.collect(), 0).into_data_async().await?;
         let scalars: Vec<f64> = data.iter::<f64>().collect();
-        let norms = names.into_iter().zip(scalars[2..].iter().map(|square| square.sqrt()));
-        let norms = GradientNorms(norms.collect());
+        let norms = gradients.norms(&scalars[2..]);
         if scalars[0].is_finite() && norms.total().is_finite() {
             let now = self.schedules.at(self.steps.min(self.settings.steps - 1));
             self.model = self.optimizer.step(self.model.clone(), gradients, &norms, &now, &self.optim);

@@ -7,6 +7,7 @@ use safetensors::tensor::{SafeTensorError, SafeTensors};
 use super::pth::{Dtype, Pth, PthError};
 use super::safetensors::{Cast, read_casting};
 use super::{ModelHeader, Weight, Weights, names};
+use crate::model::VitConfig;
 
 /// Why bytes are not weights.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +68,15 @@ impl Checkpoint {
     pub fn read(bytes: &[u8], key: Option<&str>) -> Result<Self, FileError> {
         let checkpoint = if is_pth(bytes) { Self::from_pth(bytes, key)? } else { Self::from_safetensors(bytes, key)? };
         if checkpoint.weights.is_empty() { Err(FileError::Empty) } else { Ok(checkpoint) }
+    }
+
+    /// What a file of ours says that holds these weights as `vit`: the same as this file, or what is usual where this one
+    /// says nothing.
+    pub fn header_for(&self, vit: VitConfig) -> ModelHeader {
+        match &self.header {
+            Some(header) => ModelHeader { vit, ..header.clone() },
+            None => ModelHeader { vit, eval_resize: ModelHeader::USUAL_RESIZE, step: 0 },
+        }
     }
 
     /// A part of a safetensors file is what stands before the slash, as in our own checkpoints.

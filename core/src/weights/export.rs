@@ -62,7 +62,7 @@ mod tests {
         let device = Device::flex();
         let (student, teacher) = (small_network(1, &device), small_network(2, &device).teacher(true));
         let pair = block_on(timm_pair(&student, &teacher)).expect("a working device");
-        let header = ModelHeader { vit: small_vit(), eval_resize: 1.0, step: 0 };
+        let header = ModelHeader { vit: small_vit(), eval_resize: 1.0, step: 7 };
         let bytes = to_safetensors(&pair, header.to_metadata().expect("JSON"), Precision::F32).expect("sound weights");
         for (key, part, network) in [
             (Some("student"), "student", &student),
@@ -73,6 +73,7 @@ mod tests {
             assert_eq!(checkpoint.section.as_deref(), Some(part));
             let vit = checkpoint.vit(None).expect("a ViT");
             assert_eq!((vit.mask_token, vit.heads), (part == "student", 2));
+            assert_eq!(checkpoint.header_for(vit.clone()), ModelHeader { vit: vit.clone(), ..header.clone() });
             let (again, report) = checkpoint.network(&vit, false, &device).expect("a whole network");
             assert!(report.unused.is_empty() && report.missing.is_empty(), "{report}");
             let values = |network: &Network| block_on(read(network)).expect("a working device");
@@ -81,5 +82,7 @@ mod tests {
         let half = to_safetensors(&pair, HashMap::new(), Precision::F16).expect("sound weights");
         let checkpoint = Checkpoint::read(&half, Some("student")).expect("its own bytes");
         assert_eq!(checkpoint.cast["float16"].len(), checkpoint.weights.len());
+        let header = checkpoint.header_for(small_vit());
+        assert_eq!((header.eval_resize, header.step), (ModelHeader::USUAL_RESIZE, 0), "this file says nothing");
     }
 }

@@ -20,6 +20,8 @@ pub struct ModelHeader {
 impl ModelHeader {
     /// Name of the entry.
     pub const KEY: &'static str = "ibot";
+    /// [`eval_resize`](Self::eval_resize) where nobody says otherwise: 256 over 224.
+    pub const USUAL_RESIZE: f64 = 256.0 / 224.0;
 
     /// The header of a file that needs no other entry.
     ///

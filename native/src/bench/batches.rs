@@ -3,6 +3,7 @@
 use burn::tensor::Device;
 use ibot_core::config::Config;
 use ibot_core::flops::step_macs;
+use ibot_core::masking::Mask;
 use ibot_core::rng::{Purpose, stream};
 use ibot_core::train::Batch;
 use rand::RngExt as _;
@@ -51,7 +52,7 @@ impl<'a> Batches<'a> {
         parts
     }
 
-    fn mask(&self, step: usize, part: usize, crop: usize) -> ibot_core::masking::Mask {
+    fn mask(&self, step: usize, part: usize, crop: usize) -> Mask {
         let Config { mask, .. } = self.config;
         let image = (part << 8) + crop;
         mask.mask(self.config.global_grid(), step as u64, mask.pred_start_epoch, image, 0)

@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
 use burn::tensor::Device;
-use ibot_core::train::NamedGradients;
+use ibot_core::train::{NamedGradients, TrainState};
 use serde::Serialize;
 
-use super::fresh_state;
 use crate::exchange::launcher::Launch;
 use crate::exchange::{Team, connect};
 use crate::recipe::Settings;
@@ -72,7 +71,7 @@ pub fn measure(settings: &Settings, threads: usize, device: &Device, times: u32)
 
 /// The number of parameters, and what each sum took.
 fn sums(team: &Team, settings: &Settings, device: &Device, times: u32) -> Result<(usize, Vec<Duration>)> {
-    let student = fresh_state(&settings.config, settings.run.seed, device).student;
+    let student = TrainState::fresh(&settings.config, settings.run.seed, device).student;
     let mut gradients = NamedGradients::default().complete(&student);
     drop(student);
     let parameters = gradients.0.values().map(|gradient| gradient.dims()[0]).sum();

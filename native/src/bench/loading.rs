@@ -15,6 +15,7 @@ use image::{ExtendedColorType, ImageEncoder as _};
 use rand::RngExt as _;
 use serde::Serialize;
 
+use super::describe_crops;
 use crate::data::decode;
 use crate::device;
 
@@ -60,13 +61,7 @@ pub fn measure(config: &Config) -> Result<Loading> {
     };
     let cores = device::cores().get();
     Ok(Loading {
-        crops: format!(
-            "{} x {} + {} x {}",
-            config.crops.global_crops_number,
-            config.crops.global_size,
-            config.crops.local_crops_number,
-            config.crops.local_size
-        ),
+        crops: describe_crops(&config.crops),
         augment_per_thread: rate(1, |index| augment(&square, index)),
         jpeg_bytes: jpeg.len(),
         decode_per_thread: rate(1, |_| drop(decode(&jpeg))),

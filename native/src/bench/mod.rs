@@ -10,11 +10,10 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use burn::tensor::Device;
 use clap::Args;
 use futures_lite::future::block_on;
+use ibot_core::augment::CropsConfig;
 use ibot_core::config::Config;
-use ibot_core::model::Network;
 use ibot_core::rng::{Purpose, stream};
 use ibot_core::schedule::{Schedules, StepValues};
 use ibot_core::train::{TrainState, apply};
@@ -154,7 +153,7 @@ fn measure(args: &BenchArgs, settings: &Settings) -> Result<Report> {
         shards: &shards,
         batches: Batches::new(config, run.parts(batch_size), &selected.device),
         now: late_step(config),
-        state: Some(fresh_state(config, settings.run.seed, &selected.device)),
+        state: Some(TrainState::fresh(config, settings.run.seed, &selected.device)),
         step: 0,
     };
     let memory_start_mib = process::resident_mib();
@@ -167,7 +166,7 @@ fn measure(args: &BenchArgs, settings: &Settings) -> Result<Report> {
     let busy = process::processor_time().zip(busy).map(|(end, start)| end.saturating_sub(start));
     let (memory_after_steps_mib, memory_peak_mib) = (process::resident_mib(), process::peak_mib());
 
-    let phases = bench.phases(args.steps.min(PHASE_STEPS), &selected.device)?;
+    let phases = bench.phases(args.steps.min(PHASE_STEPS))?;
     let seconds_per_step = times.iter().min().map_or(0.0, Duration::as_secs_f64);
     let flop_per_step = bench.batches.flop_per_step();
     let matmul_flop_per_second = arithmetic::matmul_peak(&shards, count, &selected);
@@ -232,29 +231,23 @@ fn late_step(config: &Config) -> StepValues {
     StepValues { freeze_last_layer: false, ..schedules.at(schedules.total_steps() / 2) }
 }
 
-fn fresh_state(config: &Config, seed: u64, device: &Device) -> TrainState {
-    let head = &config.head;
-    let tracked = device.clone().autodiff();
-    let student = Network::init(&config.vit(), head, &tracked, &mut stream(seed, Purpose::Init, 0, 0));
-    let patch_out_dim = if head.shared_head { head.out_dim } else { head.patch_out_dim };
-    TrainState::new(student, head.shared_head, head.out_dim, patch_out_dim, &tracked)
-}
-
 fn describe(config: &Config) -> String {
-    let (vit, crops) = (config.vit(), &config.crops);
+    let vit = config.vit();
     format!(
-        "dim {}, depth {}, heads {}, patch {}; {} x {} + {} x {}; batch {}; K {}",
+        "dim {}, depth {}, heads {}, patch {}; {}; batch {}; K {}",
         vit.dim,
         vit.depth,
         vit.heads,
         vit.patch_size,
-        crops.global_crops_number,
-        crops.global_size,
-        crops.local_crops_number,
-        crops.local_size,
+        describe_crops(&config.crops),
         config.optim.batch_size,
         config.head.out_dim
     )
+}
+
+fn describe_crops(crops: &CropsConfig) -> String {
+    let CropsConfig { global_crops_number, global_size, local_crops_number, local_size, .. } = crops;
+    format!("{global_crops_number} x {global_size} + {local_crops_number} x {local_size}")
 }
 
 impl std::fmt::Display for Report {

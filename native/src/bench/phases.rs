@@ -60,17 +60,17 @@ impl<'a> Watch<'a> {
 
 impl Bench<'_> {
     /// The phases of `steps` further steps.
-    pub fn phases(&mut self, steps: u32, device: &Device) -> Result<Phases> {
+    pub fn phases(&mut self, steps: u32) -> Result<Phases> {
         let mut sum = Phases::default();
         for _ in 0..steps {
-            self.phased_step(&mut sum, device)?;
+            self.phased_step(&mut sum)?;
         }
         Ok(sum.map(|time| time / f64::from(steps)))
     }
 
     /// One step, phase by phase; what [`Shards::pass`](crate::pretrain::shards::Shards::pass) and `apply` do.
-    fn phased_step(&mut self, sum: &mut Phases, device: &Device) -> Result<()> {
-        let (config, now) = (self.config, &self.now);
+    fn phased_step(&mut self, sum: &mut Phases) -> Result<()> {
+        let (config, now, device) = (self.config, &self.now, &self.batches.device);
         let host = self.batches.host(self.step);
         let mut watch = Watch::new(device);
         let batch = self.batches.to_device(host);

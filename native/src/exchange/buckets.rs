@@ -9,8 +9,8 @@ use ibot_core::train::NamedGradients;
 
 use super::{Encoding, Link};
 
-/// Values of a bucket: 25 MiB, as PyTorch's. While one travels, the next comes from the device.
-const VALUES: usize = 25 << 18;
+/// Values of a bucket: 25 MiB, as PyTorch's. While one travels, the next is made ready.
+pub const VALUES: usize = 25 << 18;
 
 /// The sum over all workers of `weight` times each one's gradients, which must have the same names.
 ///

@@ -15,8 +15,6 @@ use crate::pretrain::Ending;
 
 /// Bytes of a failure's message that the others are told.
 const MESSAGE: usize = 1024;
-/// Values of a replica sent at a time.
-const CHUNK: usize = 25 << 18;
 
 /// What a worker says at the beginning of every exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,12 +206,12 @@ fn wish(words: &[f32]) -> Option<Ending> {
     }
 }
 
-/// The leader's values: everybody else adds zeros.
+/// The leader's values, bucket by bucket: everybody else adds zeros.
 fn broadcast(link: &Link, mut values: Vec<f32>) -> Result<Vec<f32>, ExchangeError> {
     if link.rank > 0 {
         values.fill(0.0);
     }
-    values.chunks(CHUNK).for_each(|chunk| link.send(chunk.to_vec(), Encoding::Exact));
-    let sums = values.chunks(CHUNK).map(|_| link.receive()).collect::<Result<Vec<_>, _>>()?;
+    values.chunks(buckets::VALUES).for_each(|bucket| link.send(bucket.to_vec(), Encoding::Exact));
+    let sums = values.chunks(buckets::VALUES).map(|_| link.receive()).collect::<Result<Vec<_>, _>>()?;
     Ok(sums.concat())
 }

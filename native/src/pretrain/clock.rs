@@ -16,7 +16,7 @@ pub struct Clock {
     limit: Option<Duration>,
     /// `run.save_every`.
     save_every: Option<Duration>,
-    last_save: Instant,
+    last_save: Option<Instant>,
     slowest_save: Duration,
     /// With what comes between it and the next: evaluation and saving.
     slowest_step: Duration,
@@ -31,7 +31,7 @@ impl Clock {
             start,
             limit: positive(run.max_hours, 3600.0),
             save_every: positive(run.save_every, 60.0),
-            last_save: start,
+            last_save: None,
             slowest_save: Duration::ZERO,
             slowest_step: Duration::ZERO,
             warned: false,
@@ -45,9 +45,10 @@ impl Clock {
 
     /// Notes a checkpoint written at `now`; a warning the first time that the disk is slow.
     pub fn saved(&mut self, now: Instant, took: Duration) -> Option<String> {
-        let share = took.as_secs_f64() / now.duration_since(self.last_save).as_secs_f64().max(1e-9);
-        self.last_save = now;
         self.slowest_save = self.slowest_save.max(took);
+        // The first of a run is written before its first step: there is no time yet to compare it with.
+        let last = self.last_save.replace(now)?;
+        let share = took.as_secs_f64() / now.duration_since(last).as_secs_f64().max(1e-9);
         if self.warned || took < FAST || share < SLOW_SHARE {
             return None;
         }
@@ -62,7 +63,7 @@ impl Clock {
 
     /// Whether the last checkpoint is older than a run may lose.
     pub fn save_is_due(&self, now: Instant) -> bool {
-        self.save_every.is_some_and(|every| now.duration_since(self.last_save) >= every)
+        self.save_every.is_some_and(|every| now.duration_since(self.last_save.unwrap_or(self.start)) >= every)
     }
 
     /// Whether another step, and saving after it, might not fit before the limit. Both are taken as the slowest yet,
@@ -106,7 +107,8 @@ mod tests {
     #[test]
     fn a_slow_disk_is_named_once() {
         let (mut clock, at) = clock(0.0, 30.0);
-        assert_eq!(clock.saved(at(10), Duration::from_secs(4)), None, "fast enough");
+        assert_eq!(clock.saved(at(9), Duration::from_secs(8)), None, "before the first step");
+        assert_eq!(clock.saved(at(20), Duration::from_secs(4)), None, "fast enough");
         assert_eq!(clock.saved(at(1000), Duration::from_secs(20)), None, "seldom enough");
         let warning = clock.saved(at(1100), Duration::from_secs(25)).expect("slow");
         assert!(warning.contains("25 s, 25 %") && warning.contains("run.save_every"), "{warning}");

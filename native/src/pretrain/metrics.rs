@@ -1,7 +1,6 @@
 //! What a run records: JSON lines for programs, TensorBoard events and curves for people.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::Write as _;
+use std::fs::{self, OpenOptions};
 
 use anyhow::{Context as _, Result};
 use ibot_core::knn::KnnAccuracy;
@@ -9,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::means::Means;
 use super::run_dir::RunDir;
-use crate::files::{replace, write_atomically};
+use crate::files::{Growing, WriteError, replace, write_atomically};
 use crate::report::curves::{Line, Panel, curves_svg};
 use crate::report::tensorboard::{EventWriter, prune};
 
@@ -55,7 +54,7 @@ pub enum Record {
 
 /// The records of a run.
 pub struct Metrics {
-    file: File,
+    lines: Growing,
     events: EventWriter,
     records: Vec<Record>,
     prototypes: usize,
@@ -81,15 +80,15 @@ impl Metrics {
         let events = prune(&dir.tensorboard(), (step > 0).then_some(step as u64))
             .and_then(|()| EventWriter::create(&dir.tensorboard()))
             .context("TensorBoard events")?;
-        Ok(Self { file, events, records, prototypes })
+        Ok(Self { lines: Growing::new(path, file), events, records, prototypes })
     }
 
-    /// Adds a record everywhere.
+    /// Adds a record everywhere. What a full disk refuses is tried again with the next one, and by [`sync`](Self::sync).
     ///
     /// # Errors
-    /// If a file cannot be written.
+    /// None in practice: a record is always JSON.
     pub fn record(&mut self, record: Record) -> Result<()> {
-        writeln!(self.file, "{}", serde_json::to_string(&record)?).context("metrics.jsonl")?;
+        self.lines.add(format!("{}\n", serde_json::to_string(&record)?).as_bytes());
         let step = record_step(&record) as u64;
         let tagged = match &record {
             Record::Step(means) => scalars("train", means),
@@ -100,16 +99,17 @@ impl Metrics {
             Record::Skipped { .. } => Vec::new(),
         };
         let tagged: Vec<(&str, f64)> = tagged.iter().map(|(tag, value)| (tag.as_str(), *value)).collect();
-        let written = self.events.scalars(step, &tagged).and_then(|()| self.events.flush());
-        written.context("TensorBoard events")?;
+        self.events.scalars(step, &tagged);
         self.records.push(record);
+        // A run waits for its disk where it saves.
+        let _ = self.lines.flush().and_then(|()| self.events.flush());
         Ok(())
     }
 
     /// Adds the records of an evaluation.
     ///
     /// # Errors
-    /// If a file cannot be written.
+    /// As [`Self::record`].
     pub fn record_knn(
         &mut self,
         step: usize,
@@ -126,9 +126,10 @@ impl Metrics {
     /// Brings what was recorded to the disk, where a checkpoint of the same steps is about to be.
     ///
     /// # Errors
-    /// If the system refuses.
-    pub fn sync(&self) -> Result<()> {
-        self.file.sync_data().context("metrics.jsonl")
+    /// If the system refuses; nothing is lost, and the next call tries again.
+    pub fn sync(&mut self) -> Result<(), WriteError> {
+        self.events.flush()?;
+        self.lines.sync()
     }
 
     /// Steps skipped so far.

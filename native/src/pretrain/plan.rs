@@ -132,7 +132,9 @@ fn notes(settings: &Settings, images: usize, schedules: &Schedules) -> Vec<Strin
         config.teacher.warmup_teacher_temp_epochs,
         "the temperatures reach their end in the last epoch",
     );
-    clamp("optim.freeze_last_layer", optim.freeze_last_layer, "the prototypes are never trained");
+    if optim.freeze_last_layer >= optim.epochs {
+        notes.push(format!("optim.freeze_last_layer = {}: the prototypes are never trained", optim.freeze_last_layer));
+    }
     let masks_late = config.mask.use_masked_im_modeling && config.mask.pred_start_epoch >= optim.epochs;
     if masks_late {
         notes.push(format!("mask.pred_start_epoch = {}: nothing is ever masked", config.mask.pred_start_epoch));
@@ -188,6 +190,14 @@ mod tests {
         assert!(text.contains("optim.warmup_epochs = 10 is more than the 5 epochs"), "{text}");
         assert!(text.contains("teacher.warmup_teacher_temp_epochs = 30"), "{text}");
         assert_eq!(plan.schedules.total_steps(), 45);
+        assert!(!text.contains("never trained"), "{text}");
+    }
+
+    #[test]
+    fn prototypes_frozen_in_every_epoch_are_named() {
+        let plan = plan(&["optim.epochs=5", "optim.freeze_last_layer=5"], 10_000).expect("enough images");
+        assert!((0..45).all(|step| plan.schedules.at(step).freeze_last_layer));
+        assert!(plan.to_toml().contains("optim.freeze_last_layer = 5: the prototypes are never trained"));
     }
 
     #[test]

@@ -294,5 +294,5 @@ fn initialised(state: TrainState, plan: &Plan, device: &Device) -> Result<TrainS
     let started = checkpoint.start(state.student, &plan.settings.config.vit());
     let (student, report) = started.with_context(|| format!("cannot start from {file}"))?;
     println!("init    {file}: {report}");
-    Ok(worker::whole_state(student, plan, device))
+    Ok(TrainState::new(student, plan.settings.config.head.shared_head, device))
 }

@@ -80,7 +80,7 @@ impl Run {
     }
 
     /// Tries to write until it works, for `run.save_patience` minutes or until the run is interrupted.
-    fn patiently(&mut self, write: impl Fn(&Self) -> Result<()>) -> Result<()> {
+    fn patiently(&mut self, mut write: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
         let patience = Duration::from_secs_f64(60.0 * self.plan.settings.run.save_patience);
         let begin = Instant::now();
         loop {

@@ -10,7 +10,6 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use burn::tensor::Device;
 use futures_lite::future::block_on;
 use ibot_core::config::Config;
-use ibot_core::model::Network;
 use ibot_core::rng::{Purpose, stream};
 use ibot_core::train::{StepReport, TrainState, apply};
 
@@ -129,16 +128,7 @@ impl<'a> Worker<'a> {
 
 /// The state of a new run, before any weights are loaded.
 pub fn first_state(plan: &Plan, device: &Device) -> TrainState {
-    let (head, tracked) = (&plan.settings.config.head, device.clone().autodiff());
-    let mut rng = stream(plan.settings.run.seed, Purpose::Init, 0, 0);
-    whole_state(Network::init(&plan.settings.config.vit(), head, &tracked, &mut rng), plan, device)
-}
-
-/// The state of a run that starts from `student`.
-pub fn whole_state(student: Network, plan: &Plan, device: &Device) -> TrainState {
-    let head = &plan.settings.config.head;
-    let patch_out_dim = if head.shared_head { head.out_dim } else { head.patch_out_dim };
-    TrainState::new(student, head.shared_head, head.out_dim, patch_out_dim, device)
+    TrainState::fresh(&plan.settings.config, plan.settings.run.seed, device)
 }
 
 /// The run as a worker lives through it that does not lead: it computes its share of every step, and writes nothing.

@@ -3,21 +3,18 @@
 //! Written by hand because the crates that do it bring dozens of dependencies for the two messages encoded here.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::files::{PARTIAL, write_atomically};
+use crate::files::{Growing, PARTIAL, WriteError, write_atomically};
 
 /// How TensorBoard wants the names of event files to begin.
 const FILE_NAME: &str = "events.out.tfevents";
 
-/// Writes one event file. What is buffered reaches the disk on [`flush`](Self::flush) and on drop.
+/// Writes one event file.
 #[derive(Debug)]
-pub struct EventWriter {
-    file: BufWriter<File>,
-    path: PathBuf,
-}
+pub struct EventWriter(Growing);
 
 impl EventWriter {
     /// Starts a new event file in `dir`, which is made if missing. Earlier files there stay: TensorBoard reads all
@@ -29,35 +26,31 @@ impl EventWriter {
         fs::create_dir_all(dir)?;
         let name = format!("{FILE_NAME}.{}.{}", unix_time() as u64, host_name());
         let (file, path) = create_new(dir, &name)?;
-        let mut writer = Self { file: BufWriter::new(file), path };
-        writer.file.write_all(&frame(&version_event(unix_time())))?;
-        writer.flush()?;
-        Ok(writer)
+        let mut file = Growing::new(path, file);
+        file.add(&frame(&version_event(unix_time())));
+        file.flush().map_err(|error| error.source)?;
+        Ok(Self(file))
     }
 
     /// The event file.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.0.path()
     }
 
     /// Records `values` (tag and value) at `step`, as one event. The format holds 32-bit floats; NaN and infinities are
     /// written as they are, since a diverged loss is worth seeing.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
-    pub fn scalars(&mut self, step: u64, values: &[(&str, f64)]) -> io::Result<()> {
-        if values.is_empty() {
-            return Ok(());
+    pub fn scalars(&mut self, step: u64, values: &[(&str, f64)]) {
+        if !values.is_empty() {
+            self.0.add(&frame(&scalar_event(unix_time(), step, values)));
         }
-        self.file.write_all(&frame(&scalar_event(unix_time(), step, values)))
     }
 
     /// Hands everything recorded so far to the operating system, so that a running TensorBoard sees it.
     ///
     /// # Errors
-    /// If the file cannot be written.
-    pub fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+    /// If the file cannot be written; nothing is lost, and the next call tries again.
+    pub fn flush(&mut self) -> Result<(), WriteError> {
+        self.0.flush()
     }
 }
 
@@ -262,8 +255,8 @@ mod tests {
         let mut writer = EventWriter::create(&dir).expect("a new event file");
         let second = EventWriter::create(&dir).expect("a second one beside it");
         assert_ne!(writer.path(), second.path());
-        writer.scalars(7, &[("loss", f64::NAN), ("lr", 5e-4)]).expect("two scalars");
-        writer.scalars(8, &[]).expect("nothing to write");
+        writer.scalars(7, &[("loss", f64::NAN), ("lr", 5e-4)]);
+        writer.scalars(8, &[]);
         writer.flush().expect("on disk");
 
         let content = fs::read(writer.path()).expect("the event file");
@@ -294,8 +287,9 @@ mod tests {
         for first in [100, 300] {
             let mut writer = EventWriter::create(dir.path()).expect("a new event file");
             for step in [first, first + 100] {
-                writer.scalars(step, &[("loss", 1.0)]).expect("scalars");
+                writer.scalars(step, &[("loss", 1.0)]);
             }
+            writer.flush().expect("written");
         }
         prune(dir.path(), Some(300)).expect("pruned");
         assert_eq!(steps(), [100, 200, 300]);

@@ -7,9 +7,6 @@ use ibot_core::weights::{Checkpoint, FileError, LoadError, ModelHeader};
 use super::problem::Problem;
 use ibot_web::protocol::{Load, Loaded};
 
-/// Resize before an evaluation's central crop, over the crop's side, where the file does not say.
-const USUAL_RESIZE: f64 = 256.0 / 224.0;
-
 /// Networks out of one file.
 pub struct Model {
     /// What a file of the backbone alone says of it.
@@ -39,9 +36,7 @@ pub fn load(ask: &Load, device: &Device) -> Result<(Model, Loaded), Problem> {
     let vit = checkpoint.vit(None).map_err(of_load)?;
     let plain = VitConfig { mask_token: false, ..vit.clone() };
     let (backbone, report) = checkpoint.backbone(&plain, false, device).map_err(of_load)?;
-    let (eval_resize, step) =
-        checkpoint.header.as_ref().map_or((USUAL_RESIZE, 0), |header| (header.eval_resize, header.step));
-    let header = ModelHeader { vit: plain, eval_resize, step };
+    let header = checkpoint.header_for(plain);
     let headed = match checkpoint.head() {
         Err(_) => None,
         Ok(_) => {

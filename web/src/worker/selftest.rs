@@ -4,9 +4,6 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use ibot_core::config::Config;
 use ibot_core::masking::Mask;
-use ibot_core::model::pos_embed::Sampling;
-use ibot_core::model::{Ffn, HeadConfig, Network, VitConfig};
-use ibot_core::rng::{Purpose, stream};
 use ibot_core::schedule::Schedules;
 use ibot_core::train::{Batch, TrainState, train_step};
 use ibot_core::weights::WeightsError;
@@ -29,11 +26,8 @@ pub async fn error(device: &Device) -> Result<f64, WeightsError> {
 
 /// Loss and gradient norm of each step.
 async fn steps(device: &Device) -> Result<Vec<f64>, WeightsError> {
-    let (vit, head) = dimensions();
-    let tracked = device.clone().autodiff();
-    let student = Network::init(&vit, &head, &tracked, &mut stream(0, Purpose::Init, 0, 0));
-    let mut state = TrainState::new(student, true, head.out_dim, head.patch_out_dim, device);
-    let config = Config::default();
+    let config = Config::miniature();
+    let mut state = TrainState::fresh(&config, 0, device);
     let schedules = Schedules::new(&config.optim, &config.teacher, 0, 10);
     let mut numbers = Vec::new();
     for step in 0..STEPS {
@@ -46,30 +40,4 @@ async fn steps(device: &Device) -> Result<Vec<f64>, WeightsError> {
         numbers.extend([stepped.1.loss, stepped.1.norms.total()]);
     }
     Ok(numbers)
-}
-
-fn dimensions() -> (VitConfig, HeadConfig) {
-    let vit = VitConfig {
-        image_size: 16,
-        patch_size: 4,
-        dim: 16,
-        depth: 2,
-        heads: 2,
-        hidden: 32,
-        ffn: Ffn::Mlp,
-        layerscale: None,
-        registers: 0,
-        drop_path: 0.0,
-        pos_sampling: Sampling::OFFICIAL,
-        mask_token: true,
-    };
-    let head = HeadConfig {
-        out_dim: 12,
-        patch_out_dim: 12,
-        shared_head: true,
-        hidden_dim: 16,
-        bottleneck_dim: 8,
-        norm_last_layer: false,
-    };
-    (vit, head)
 }
