@@ -1,10 +1,8 @@
 // What a person does in the Explore tab, on the CPU.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import {
-  cursor, give, launch, open, openReady, reading, serve, settled, shot, show, slide, status,
-} from "./harness.mjs";
+import { test } from "node:test";
+import { cursor, equip, give, open, reading, settled, shot, show, slide, status } from "./harness.mjs";
 
 /** The aim is a first heatmap within three seconds; a busy machine gets four times as long. */
 const FIRST_HEATMAP = 12_000;
@@ -13,28 +11,10 @@ const VIRIDIS_END = [253, 231, 37];
 /** Width of the cursor's frame in CSS pixels. */
 const FRAME = 4;
 
-let server, browser;
-before(async () => {
-  server = await serve();
-  browser = await launch();
-});
-after(async () => {
-  await browser.close();
-  server.close();
-});
-
-/** A test of the page with both sample images; nothing in the console, no request elsewhere. */
-function onPage(name, body, options) {
-  test(name, async (t) => {
-    const { page, problems, close } = await openReady(browser, server.origin, options);
-    t.after(close);
-    await body(page, t);
-    assert.deepEqual(problems, []);
-  });
-}
+const { browser, origin, onPage } = await equip();
 
 test("the first heatmap is there soon", async (t) => {
-  const { page, problems, close } = await open(browser, server.origin);
+  const { page, problems, close } = await open(browser, origin);
   t.after(close);
   const canvas = await page.waitForSelector("#legend canvas");
   const time = await canvas.evaluate(() => performance.now());

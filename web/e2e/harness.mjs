@@ -1,8 +1,10 @@
 // dist/ behind a file server, a browser in front of it, and what a test needs to know of the page.
 
+import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
+import { after, test } from "node:test";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
@@ -31,12 +33,26 @@ export async function serve({ without } = {}) {
   return { origin: `http://127.0.0.1:${server.address().port}`, close: () => server.close().closeAllConnections() };
 }
 
-/** A browser; `args` go to it. */
-export function launch(args = []) {
-  return chromium.launch({
+/** A server and a browser, to which `args` go, for all tests of a file; and what makes a test of the page there. */
+export async function equip(args = []) {
+  const server = await serve();
+  const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     args: ["--no-sandbox", "--disable-background-networking", ...args],
   });
+  after(async () => {
+    await browser.close();
+    server.close();
+  });
+  /** A test of the page when all of it is there; `body` gives back which problems are expected. */
+  const onPage = (name, body, options) =>
+    test(name, async (t) => {
+      const { page, problems, close } = await openReady(browser, server.origin, options);
+      t.after(close);
+      const expected = (await body(page, t)) ?? [];
+      assert.deepEqual(problems.filter((problem) => !expected.some((known) => known.test(problem))), []);
+    });
+  return { browser, origin: server.origin, onPage };
 }
 
 /** Opens the page and watches it. `problems` collects what should not happen: errors in the console, requests elsewhere. */

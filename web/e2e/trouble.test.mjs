@@ -1,35 +1,24 @@
 // What goes wrong, and that the page is usable all the same.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { deflateSync } from "node:zlib";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { ROOT, failed, give, launch, open, openReady, reading, serve, settled, status } from "./harness.mjs";
+import { ROOT, equip, failed, give, open, reading, serve, settled, status } from "./harness.mjs";
 
-let server, browser;
-before(async () => {
-  server = await serve();
-  browser = await launch();
-});
-after(async () => {
-  await browser.close();
-  server.close();
-});
+const { browser, origin, onPage } = await equip();
 
-/** A test of the page that ends with a heatmap; `body` gives back which problems are expected. */
-function survives(name, body) {
-  test(name, async (t) => {
-    const { page, problems, close } = await openReady(browser, server.origin);
-    t.after(close);
-    const expected = (await body(page, t)) ?? [];
+/** A test of the page that ends with a heatmap. */
+const survives = (name, body) =>
+  onPage(name, async (page, t) => {
+    const expected = await body(page, t);
     await page.click(".sample[title=cat] >> nth=0");
     await settled(page);
     assert.match(await status(page), /cat: \d+ x \d+ patches in/);
     assert.match(await reading(page), /closest in image 1: cosine/);
-    assert.deepEqual(problems.filter((problem) => !expected.some((known) => known.test(problem))), []);
+    return expected;
   });
-}
 
 const MODEL = path.join(ROOT, "web/static/model.safetensors");
 
@@ -65,7 +54,7 @@ survives("a model with tensors of no vision transformer", async (page) => {
 });
 
 survives("a model at an address that is not there", async (page) => {
-  await page.fill("#model-url", `${server.origin}/nothing.safetensors`);
+  await page.fill("#model-url", `${origin}/nothing.safetensors`);
   await page.click("#model-from-url button");
   assert.match(await failed(page), /nothing\.safetensors cannot be loaded: the server answers 404/);
   return [/404/];

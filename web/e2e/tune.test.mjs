@@ -1,31 +1,22 @@
 // What a person does in the Fine-tune tab, on the CPU.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { ROOT, failed, give, launch, openReady, serve, settled, shot, status } from "./harness.mjs";
+import { ROOT, equip, failed, give, settled, shot, status } from "./harness.mjs";
 
-let server, browser;
-before(async () => {
-  server = await serve();
-  browser = await launch();
-});
-after(async () => {
-  await browser.close();
-  server.close();
-});
+const { onPage } = await equip();
 
-/** A test of the tab; `body` gives back which problems are expected. */
-function onTab(name, body, options) {
-  test(name, async (t) => {
-    const { page, problems, close } = await openReady(browser, server.origin, options);
-    t.after(close);
-    await page.click("#tab-tune");
-    const expected = (await body(page, t)) ?? [];
-    assert.deepEqual(problems.filter((problem) => !expected.some((known) => known.test(problem))), []);
-  });
-}
+/** A test of the tab. */
+const onTab = (name, body, options) =>
+  onPage(
+    name,
+    async (page, t) => {
+      await page.click("#tab-tune");
+      return body(page, t);
+    },
+    options,
+  );
 
 const PHOTO = await readFile(path.join(ROOT, "web/static/samples/chelsea.jpg"));
 
