@@ -9,8 +9,9 @@ use super::explore::Explore;
 use super::link::Link;
 use super::problem::PageError;
 use super::tune::Tune;
-use super::{colors, dom, files, model, samples, status, tabs};
+use super::{blob, colors, dom, files, model, samples, status, tabs};
 use ibot_web::protocol::{Ask, DeviceChoice, Event, Load, Loaded, Memory, Start, Started};
+use ibot_web::wire::Bytes;
 
 /// What all parts of the page share.
 pub struct App {
@@ -101,7 +102,7 @@ impl App {
     }
 
     async fn try_load(self: &Rc<Self>, name: &str, file: Blob) -> Result<Loaded, PageError> {
-        let bytes = ibot_web::wire::Bytes(super::pictures::bytes(&file).await?);
+        let bytes = Bytes(blob::bytes(&file).await?);
         status::say(&format!("Loading {name}…"));
         *self.model.borrow_mut() = None;
         let loaded = self.ask(Load { name: name.to_owned(), bytes }).await?;

@@ -1,9 +1,9 @@
-//! Pictures from files, addresses and the worker, small enough to be looked at.
+//! Pictures from files and from the worker, small enough to be looked at.
 
-use js_sys::{ArrayBuffer, Promise, Uint8Array};
+use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Blob, HtmlCanvasElement, ImageBitmap, ImageData, Response};
+use web_sys::{Blob, HtmlCanvasElement, ImageBitmap, ImageData};
 
 use super::dom;
 use super::problem::PageError;
@@ -120,35 +120,4 @@ pub fn pixels(canvas: &HtmlCanvasElement) -> Result<Picture, PageError> {
 pub fn put(canvas: &HtmlCanvasElement, rgba: &[u8]) -> Result<(), PageError> {
     let data = ImageData::new_with_u8_clamped_array(wasm_bindgen::Clamped(rgba), canvas.width())?;
     Ok(dom::context(canvas)?.put_image_data(&data, 0.0, 0.0)?)
-}
-
-/// The file at an address of this site.
-///
-/// # Errors
-/// If it cannot be loaded.
-pub async fn download(url: &str) -> Result<Blob, PageError> {
-    let failed = |reason: String| PageError::Download { url: url.to_owned(), reason };
-    let response = JsFuture::from(dom::window().fetch_with_str(url)).await;
-    let response: Response = response.map_err(|error| failed(ibot_web::js::describe(&error)))?.unchecked_into();
-    if !response.ok() {
-        return Err(failed(format!("the server answers {}", response.status())));
-    }
-    Ok(JsFuture::from(response.blob()?).await?.unchecked_into())
-}
-
-/// A file of these bytes.
-///
-/// # Errors
-/// If the browser has no memory for it.
-pub fn blob(bytes: &[u8]) -> Result<Blob, PageError> {
-    Ok(Blob::new_with_u8_array_sequence(&js_sys::Array::of1(&Uint8Array::from(bytes)))?)
-}
-
-/// The bytes of a file.
-///
-/// # Errors
-/// If it cannot be read any more.
-pub async fn bytes(blob: &Blob) -> Result<Vec<u8>, PageError> {
-    let buffer: ArrayBuffer = JsFuture::from(blob.array_buffer()).await?.unchecked_into();
-    Ok(Uint8Array::new(&buffer).to_vec())
 }

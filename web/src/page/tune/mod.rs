@@ -17,7 +17,7 @@ use web_sys::{Blob, Event, HtmlButtonElement, HtmlCanvasElement, HtmlElement, Ht
 use super::app::App;
 use super::camera::Camera;
 use super::problem::PageError;
-use super::{dom, pictures, status};
+use super::{blob, dom, pictures, status};
 use ibot_web::protocol::{AddExample, Continue, Lesson, Pause, RemoveExamples, Scene, Train, TuneMode};
 use ibot_web::wire::Bytes;
 use state::{Image, Phase, State};
@@ -228,7 +228,7 @@ impl Tune {
     /// The model's file, for the mode that starts from it.
     async fn file_for(&self, mode: TuneMode) -> Result<Option<Bytes>, PageError> {
         match self.app.file().filter(|_| mode == TuneMode::Adapt) {
-            Some(file) => Ok(Some(Bytes(pictures::bytes(&file).await?))),
+            Some(file) => Ok(Some(Bytes(blob::bytes(&file).await?))),
             None => Ok(None),
         }
     }

@@ -7,7 +7,7 @@ use web_sys::{Blob, Event, HtmlAnchorElement, HtmlElement, HtmlInputElement, Url
 
 use super::super::database::{self, Kept};
 use super::super::problem::PageError;
-use super::super::{dom, files, pictures, status};
+use super::super::{blob, dom, files, pictures, status};
 use super::Tune;
 use super::cards;
 use super::state::{Phase, State};
@@ -78,7 +78,7 @@ impl Tune {
         if classes == 0 {
             return database::clear().await;
         }
-        let file = pictures::blob(&self.pack().await?)?;
+        let file = blob::of(&self.pack().await?)?;
         let count = |n: usize, one: &str, more: &str| format!("{n} {}", if n == 1 { one } else { more });
         let summary = format!("{}, {}", count(classes, "class", "classes"), count(images, "image", "images"));
         database::keep(&Kept { summary, file }).await?;
@@ -95,20 +95,20 @@ impl Tune {
         };
         let mut images = Vec::with_capacity(files.len());
         for (id, name, class, file) in files {
-            images.push(StoredImage { id, name, class: Some(class), bytes: Bytes(pictures::bytes(&file).await?) });
+            images.push(StoredImage { id, name, class: Some(class), bytes: Bytes(blob::bytes(&file).await?) });
         }
         let model = self.app.model().map(|model| model.name).unwrap_or_default();
         Ok(self.app.ask(PackProject { classes, images, model }).await?.0)
     }
 
     async fn export(self: Rc<Self>) -> Result<(), PageError> {
-        download(&pictures::blob(&self.pack().await?)?, &format!("{}.ibot.safetensors", name()?))
+        download(&blob::of(&self.pack().await?)?, &format!("{}.ibot.safetensors", name()?))
     }
 
     async fn export_model(self: Rc<Self>) -> Result<(), PageError> {
         let classes = self.state.borrow().classes.clone();
         let file = self.app.ask(ExportModel { classes }).await?;
-        download(&pictures::blob(&file.0)?, &format!("{}.safetensors", name()?))
+        download(&blob::of(&file.0)?, &format!("{}.safetensors", name()?))
     }
 
     async fn resume(self: Rc<Self>) -> Result<(), PageError> {
@@ -123,7 +123,7 @@ impl Tune {
 
     /// Puts the project of a file in place of this one.
     async fn open(self: &Rc<Self>, file: &Blob) -> Result<(), PageError> {
-        let bytes = Bytes(pictures::bytes(file).await?);
+        let bytes = Bytes(blob::bytes(file).await?);
         let project = self.app.ask(UnpackProject { bytes }).await?;
         self.opening.set(true);
         let result = self.replace(project).await;
@@ -144,7 +144,7 @@ impl Tune {
         self.app.ask(RemoveExamples { ids: old }).await?;
         cards::show(&self.state.borrow())?;
         for StoredImage { name, class, bytes, .. } in images {
-            let picture = pictures::from_blob(&pictures::blob(&bytes.0)?, &name).await?;
+            let picture = pictures::from_blob(&blob::of(&bytes.0)?, &name).await?;
             let class = match class {
                 Some(class) => class,
                 None => self.unlabelled()?,
