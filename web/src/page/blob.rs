@@ -1,9 +1,9 @@
-//! Files as the browser holds them: downloaded, read, made.
+//! Files as the browser holds them: downloaded, read, made, saved.
 
 use js_sys::{Array, ArrayBuffer, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Blob, Response};
+use web_sys::{Blob, HtmlAnchorElement, HtmlElement, Response, Url};
 
 use super::dom;
 use super::problem::PageError;
@@ -43,4 +43,22 @@ pub fn of(bytes: &[u8]) -> Result<Blob, PageError> {
 pub async fn bytes(blob: &Blob) -> Result<Vec<u8>, PageError> {
     let buffer: ArrayBuffer = JsFuture::from(blob.array_buffer()).await?.unchecked_into();
     Ok(Uint8Array::new(&buffer).to_vec())
+}
+
+/// Has the browser save a file.
+///
+/// # Errors
+/// If it refuses.
+pub fn save(file: &Blob, name: &str) -> Result<(), PageError> {
+    let url = Url::create_object_url_with_blob(file)?;
+    let link: HtmlAnchorElement = dom::create("a", "")?;
+    link.set_href(&url);
+    link.set_download(name);
+    link.unchecked_ref::<HtmlElement>().click();
+    dom::start(async move {
+        // The browser has read it long before.
+        js::sleep(60_000.0).await;
+        Ok(Url::revoke_object_url(&url)?)
+    });
+    Ok(())
 }

@@ -2,8 +2,7 @@
 
 use std::rc::Rc;
 
-use wasm_bindgen::JsCast;
-use web_sys::{Blob, Event, HtmlAnchorElement, HtmlElement, HtmlInputElement, Url};
+use web_sys::{Blob, Event, HtmlElement, HtmlInputElement};
 
 use super::super::database::{self, Kept};
 use super::super::problem::PageError;
@@ -102,13 +101,13 @@ impl Tune {
     }
 
     async fn export(self: Rc<Self>) -> Result<(), PageError> {
-        download(&blob::of(&self.pack().await?)?, &format!("{}.ibot.safetensors", name()?))
+        blob::save(&blob::of(&self.pack().await?)?, &format!("{}.ibot.safetensors", name()?))
     }
 
     async fn export_model(self: Rc<Self>) -> Result<(), PageError> {
         let classes = self.state.borrow().classes.clone();
         let file = self.app.ask(ExportModel { classes }).await?;
-        download(&blob::of(&file.0)?, &format!("{}.safetensors", name()?))
+        blob::save(&blob::of(&file.0)?, &format!("{}.safetensors", name()?))
     }
 
     async fn resume(self: Rc<Self>) -> Result<(), PageError> {
@@ -194,20 +193,5 @@ fn show_banner(kept: Option<&Kept>) -> Result<(), PageError> {
     dom::by_id::<HtmlElement>("tune-banner")?.set_hidden(kept.is_none());
     let text = kept.map(|kept| format!("Resume your last project ({})?", kept.summary));
     dom::by_id::<HtmlElement>("tune-last")?.set_text_content(text.as_deref());
-    Ok(())
-}
-
-/// Has the browser save a file.
-fn download(file: &Blob, name: &str) -> Result<(), PageError> {
-    let url = Url::create_object_url_with_blob(file)?;
-    let link: HtmlAnchorElement = dom::create("a", "")?;
-    link.set_href(&url);
-    link.set_download(name);
-    link.unchecked_ref::<HtmlElement>().click();
-    dom::start(async move {
-        // The browser has read it long before.
-        js::sleep(60_000.0).await;
-        Ok(Url::revoke_object_url(&url)?)
-    });
     Ok(())
 }
