@@ -11,8 +11,8 @@ use web_sys::{
     MediaStreamConstraints, MediaStreamTrack,
 };
 
-use super::dom;
 use super::problem::PageError;
+use super::{dom, pictures};
 use ibot_web::js;
 
 /// A camera that is on; off when dropped.
@@ -44,17 +44,10 @@ impl Camera {
     /// # Errors
     /// If the browser cannot make a canvas.
     pub fn picture(&self, longest: f64) -> Result<HtmlCanvasElement, PageError> {
-        let (width, height) = (f64::from(self.video.video_width()), f64::from(self.video.video_height()));
-        let scale = (longest / width.max(height).max(1.0)).min(1.0);
-        let canvas = dom::canvas((width * scale).max(1.0) as u32, (height * scale).max(1.0) as u32)?;
-        let (width, height) = (f64::from(canvas.width()), f64::from(canvas.height()));
-        dom::context(&canvas)?.draw_image_with_html_video_element_and_dw_and_dh(
-            &self.video,
-            0.0,
-            0.0,
-            width,
-            height,
-        )?;
+        let video = &self.video;
+        let (width, height) = pictures::fit(video.video_width(), video.video_height(), longest);
+        let canvas = dom::canvas(width as u32, height as u32)?;
+        dom::context(&canvas)?.draw_image_with_html_video_element_and_dw_and_dh(video, 0.0, 0.0, width, height)?;
         Ok(canvas)
     }
 }
@@ -88,7 +81,7 @@ pub async fn picture() -> Result<Option<HtmlCanvasElement>, PageError> {
     dom::listen(&dialog, "close", move |_: Event| decide(&sender, false));
     dialog.show_modal()?;
     let take = decision.await.unwrap_or(false);
-    let picture = if take { Some(camera.picture(1024.0)?) } else { None };
+    let picture = if take { Some(camera.picture(pictures::LONGEST)?) } else { None };
     dialog.close();
     Ok(picture)
 }
