@@ -3,14 +3,14 @@
 use std::rc::Rc;
 
 use web_sys::{
-    ClipboardEvent, DataTransfer, DragEvent, Element, Event, File, HtmlButtonElement, HtmlElement, HtmlInputElement,
-    KeyboardEvent, PointerEvent,
+    ClipboardEvent, DataTransfer, DragEvent, Event, File, HtmlButtonElement, HtmlElement, HtmlInputElement,
+    HtmlVideoElement, KeyboardEvent, PointerEvent,
 };
 
 use super::super::camera::Camera;
 use super::super::problem::PageError;
 use super::super::{dom, files, pictures, status};
-use super::cards::{self, class_of, closest};
+use super::cards::{self, class_of};
 use super::{LONGEST, Tune, folder};
 use ibot_web::{js, wire};
 
@@ -27,13 +27,13 @@ pub fn wire(tune: &Rc<Tune>) -> Result<(), PageError> {
     let document = dom::document()?;
     let at = tune.clone();
     dom::listen(&document, "drop", move |event: DragEvent| {
-        if is_ours(&event) {
+        if files::are_for("tune", &event) {
             at.take_here(&event, event.data_transfer());
         }
     });
     let at = tune.clone();
     dom::listen(&document, "paste", move |event: ClipboardEvent| {
-        if is_ours(&event) {
+        if files::are_for("tune", &event) {
             at.take_here(&event, event.clipboard_data());
         }
     });
@@ -89,7 +89,7 @@ impl Tune {
             return dom::start(async move { at.take_named(folder::files(folders).await?).await });
         }
         let files = files::list(data.as_ref().and_then(DataTransfer::files));
-        if closest(event, "#tune-shown").is_some() {
+        if dom::closest(event, "#tune-shown").is_some() {
             return files.into_iter().take(1).for_each(|file| self.try_file(file));
         }
         if files.is_empty() {
@@ -132,8 +132,8 @@ impl Tune {
         if let Some(camera) = on {
             return Ok(camera);
         }
-        let view: HtmlElement = dom::by_id("tune-view")?;
-        let camera = Rc::new(Camera::start(dom::by_id("tune-view")?).await?);
+        let view: HtmlVideoElement = dom::by_id("tune-view")?;
+        let camera = Rc::new(Camera::start(view.clone()).await?);
         view.set_hidden(false);
         *self.camera.borrow_mut() = Rc::downgrade(&camera);
         Ok(camera)
@@ -151,7 +151,7 @@ impl Tune {
     }
 
     fn begin_recording(self: &Rc<Self>, event: &Event) {
-        let (Some(class), true) = (class_of(event), closest(event, ".tune-record").is_some()) else { return };
+        let (Some(class), true) = (class_of(event), dom::closest(event, ".tune-record").is_some()) else { return };
         if self.recording.replace(true) {
             return;
         }
@@ -171,12 +171,6 @@ impl Tune {
             at.release(camera).await
         });
     }
-}
-
-/// Whether this tab takes what is dropped or pasted: it is shown, and no part beside it was meant.
-fn is_ours(event: &Event) -> bool {
-    let shown = dom::by_id::<Element>("tune").is_ok_and(|panel| !panel.has_attribute("hidden"));
-    shown && closest(event, "[data-takes-files]").is_none()
 }
 
 /// The name of the folder that a file of a chosen folder is in.
