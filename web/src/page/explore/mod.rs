@@ -289,9 +289,7 @@ impl Explore {
         if let (Answer::Predicted(at, found), Some((slot, patch))) = (&state.answer, state.cursor)
             && let Some(predicted) = found.patches.iter().find(|predicted| *at == slot && predicted.patch == patch)
         {
-            let nearest = predicted.nearest.iter().enumerate();
-            painted.marks[slot] =
-                nearest.map(|(n, patch)| (*patch, (n + 1).to_string(), "#ffd54a".to_owned())).collect();
+            painted.marks[slot].clone_from(&predicted.nearest);
         }
         let images = std::array::from_fn(|slot| {
             let view = state.views[slot].as_ref()?;
