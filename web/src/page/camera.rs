@@ -1,14 +1,11 @@
 //! The camera, in a dialog.
 
-use futures_channel::oneshot;
-use std::cell::Cell;
-use std::rc::Rc;
-
+use js_sys::Promise;
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    Event, HtmlButtonElement, HtmlCanvasElement, HtmlDialogElement, HtmlVideoElement, MediaStream,
-    MediaStreamConstraints, MediaStreamTrack,
+    AddEventListenerOptions, Event, EventTarget, HtmlButtonElement, HtmlCanvasElement, HtmlDialogElement,
+    HtmlVideoElement, MediaStream, MediaStreamConstraints, MediaStreamTrack,
 };
 
 use super::problem::PageError;
@@ -66,22 +63,20 @@ impl Drop for Camera {
 /// # Errors
 /// If there is no camera, or it is refused.
 pub async fn picture() -> Result<Option<HtmlCanvasElement>, PageError> {
-    let dialog: HtmlDialogElement = dom::by_id("camera")?;
+    let (dialog, take): (HtmlDialogElement, HtmlButtonElement) = (dom::by_id("camera")?, dom::by_id("camera-take")?);
     let camera = Camera::start(dom::by_id("camera-view")?).await?;
-    let (sender, decision) = oneshot::channel();
-    let sender = Rc::new(Cell::new(Some(sender)));
-    let decide = |sender: &Rc<Cell<Option<oneshot::Sender<bool>>>>, take: bool| {
-        if let Some(sender) = sender.take() {
-            // The other end waits below.
-            let _ = sender.send(take);
+    let once = AddEventListenerOptions::new();
+    once.set_once(true);
+    let decided = Promise::new(&mut |decide, _| {
+        let ends: [(&EventTarget, &str); 2] = [(&take, "click"), (&dialog, "close")];
+        for (target, kind) in ends {
+            // Adding a listener to an element that exists cannot fail.
+            let _ = target.add_event_listener_with_callback_and_add_event_listener_options(kind, &decide, &once);
         }
-    };
-    let taken = sender.clone();
-    dom::listen(&dom::by_id::<HtmlButtonElement>("camera-take")?, "click", move |_: Event| decide(&taken, true));
-    dom::listen(&dialog, "close", move |_: Event| decide(&sender, false));
+    });
     dialog.show_modal()?;
-    let take = decision.await.unwrap_or(false);
-    let picture = if take { Some(camera.picture(pictures::LONGEST)?) } else { None };
+    let end: Event = JsFuture::from(decided).await?.unchecked_into();
+    let picture = (end.type_() == "click").then(|| camera.picture(pictures::LONGEST));
     dialog.close();
-    Ok(picture)
+    picture.transpose()
 }
