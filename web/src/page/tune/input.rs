@@ -140,14 +140,17 @@ impl Tune {
     }
 
     /// Gives the camera back.
-    pub async fn release(&self, camera: Rc<Camera>) -> Result<(), PageError> {
-        js::sleep(STAY_ON).await;
-        drop(camera);
-        let off = self.camera.borrow().upgrade().is_none();
-        if off {
-            dom::by_id::<HtmlElement>("tune-view")?.set_hidden(true);
-        }
-        Ok(())
+    pub fn release(self: &Rc<Self>, camera: Rc<Camera>) {
+        let at = self.clone();
+        dom::start(async move {
+            js::sleep(STAY_ON).await;
+            drop(camera);
+            let off = at.camera.borrow().upgrade().is_none();
+            if off {
+                dom::by_id::<HtmlElement>("tune-view")?.set_hidden(true);
+            }
+            Ok(())
+        });
     }
 
     fn begin_recording(self: &Rc<Self>, event: &Event) {
@@ -156,20 +159,22 @@ impl Tune {
             return;
         }
         let at = self.clone();
-        dom::start(async move {
-            let camera = match at.camera().await {
-                Ok(camera) => camera,
-                Err(error) => {
-                    at.recording.set(false);
-                    return Err(error);
-                }
-            };
-            while at.recording.get() {
-                at.add(class, &camera.picture(LONGEST)?, "camera").await?;
+        dom::start(async move { at.record(class).await.inspect_err(|_| at.recording.set(false)) });
+    }
+
+    /// Adds what the camera sees to a class, as long as its button is held.
+    async fn record(self: &Rc<Self>, class: usize) -> Result<(), PageError> {
+        let camera = self.camera().await?;
+        let result = async {
+            while self.recording.get() {
+                self.add(class, &camera.picture(LONGEST)?, "camera").await?;
                 js::sleep(FRAME).await;
             }
-            at.release(camera).await
-        });
+            Ok(())
+        }
+        .await;
+        self.release(camera);
+        result
     }
 }
 
