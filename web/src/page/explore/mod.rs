@@ -147,6 +147,7 @@ impl Explore {
             let mut state = self.state.borrow_mut();
             state.views[slot] = None;
             state.answer = Answer::None;
+            state.masks[slot].clear();
             state.active = slot;
             if state.cursor.is_some_and(|(at, _)| at == slot) {
                 state.cursor = None;
@@ -162,6 +163,7 @@ impl Explore {
         let mut state = self.state.borrow_mut();
         state.views = PerSlot::default();
         state.answer = Answer::None;
+        state.masks = Default::default();
         state.cursor = None;
     }
 
