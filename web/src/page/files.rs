@@ -79,11 +79,15 @@ fn show_all(explore: &Rc<Explore>, files: Option<FileList>) {
     let files: Vec<File> = list(files).into_iter().take(SLOTS).collect();
     let explore = explore.clone();
     dom::start(async move {
+        let mut result = Ok(());
         for file in files {
-            let picture = pictures::from_blob(&file, &file.name()).await?;
-            explore.show(explore.active(), picture, &file.name()).await?;
+            match pictures::from_blob(&file, &file.name()).await {
+                Ok(picture) => explore.show(explore.active(), picture, &file.name()).await?,
+                // The others are shown all the same.
+                Err(error) => result = Err(error),
+            }
         }
-        Ok(())
+        result
     });
 }
 

@@ -72,11 +72,15 @@ impl Tune {
     pub fn take(self: &Rc<Self>, class: usize, files: Vec<File>) {
         let at = self.clone();
         dom::start(async move {
+            let mut result = Ok(());
             for file in files {
-                let picture = pictures::from_blob(&file, &file.name()).await?;
-                at.add(class, &picture, &file.name()).await?;
+                match pictures::from_blob(&file, &file.name()).await {
+                    Ok(picture) => at.add(class, &picture, &file.name()).await?,
+                    // The others are added all the same.
+                    Err(error) => result = Err(error),
+                }
             }
-            Ok(())
+            result
         });
     }
 
