@@ -39,11 +39,17 @@ impl App {
             tune: RefCell::default(),
             restarting: Cell::new(false),
         });
-        tabs::wire()?;
         let explore = Explore::start(app.clone())?;
         *app.explore.borrow_mut() = Some(explore.clone());
         let tune = Tune::start(app.clone())?;
         *app.tune.borrow_mut() = Some(tune.clone());
+        let (images, curves) = (explore.clone(), tune.clone());
+        let draw = move || {
+            images.draw();
+            curves.draw();
+        };
+        tabs::wire(draw.clone())?;
+        dom::listen(&dom::window(), "resize", move |_: web_sys::Event| draw());
         files::wire(&explore)?;
         model::wire(&app)?;
         let choice: HtmlSelectElement = dom::by_id("device-choice")?;

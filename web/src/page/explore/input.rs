@@ -59,8 +59,6 @@ pub fn wire(explore: &Rc<Explore>) -> Result<(), PageError> {
         }
     });
     let at = explore.clone();
-    dom::listen(&dom::window(), "resize", move |_: Event| at.draw());
-    let at = explore.clone();
     dom::listen(&dom::by_id::<HtmlButtonElement>("mask-random")?, "click", move |_: Event| {
         let explore = at.clone();
         dom::start(async move { explore.random_mask().await });

@@ -181,11 +181,10 @@ impl Explore {
         let Some(picture) = self.state.borrow().views[slot].as_ref().map(|view| view.picture.clone()) else {
             return Ok(());
         };
+        self.draw();
         if self.app.model().is_none() {
-            self.draw();
             return Ok(());
         }
-        self.draw();
         status::say("Computing tokens…");
         let (shorter, block) = (self.controls.shorter(), self.controls.block());
         let ask = Encode { slot, picture: Some(pictures::pixels(&picture)?), shorter, block };
@@ -271,7 +270,7 @@ impl Explore {
     }
 
     /// Draws what is known; what goes wrong is said.
-    fn draw(&self) {
+    pub fn draw(&self) {
         if let Err(error) = self.try_draw() {
             status::fail(&error);
         }

@@ -107,9 +107,12 @@ impl Stage {
         usize::from(second)
     }
 
-    /// Draws everything anew.
+    /// Draws everything anew, unless there is no room: in a tab that is not shown.
     pub fn draw(&self, scene: &Scene) -> Result<(), PageError> {
-        let width = f64::from(self.canvas.client_width()).max(1.0);
+        let width = f64::from(self.canvas.client_width());
+        if width < 1.0 {
+            return Ok(());
+        }
         let places = layout(scene, width);
         let bottom = places.iter().flatten().map(|place| place.top + place.height).fold(0.0, f64::max);
         let height = (bottom + GAP).max(160.0);

@@ -254,6 +254,11 @@ impl Tune {
         }
     }
 
+    /// Draws what is known in the room that there is; what goes wrong is said.
+    pub fn draw(&self) {
+        self.say(self.show());
+    }
+
     /// Shows how far the lesson is.
     fn show(&self) -> Result<(), PageError> {
         let lesson = self.lesson()?;
