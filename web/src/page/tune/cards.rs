@@ -76,6 +76,8 @@ pub fn show(state: &State) -> Result<(), PageError> {
     for (class, name) in state.classes.iter().enumerate() {
         let card: HtmlElement = dom::create("div", "tune-class")?;
         card.set_attribute("data-class", &class.to_string())?;
+        card.set_attribute("role", "group")?;
+        card.set_attribute("aria-label", &format!("Class {}", class + 1))?;
         let row: HtmlElement = dom::create("div", "row")?;
         let field: HtmlInputElement = dom::create("input", "tune-name")?;
         field.set_type("text");
