@@ -63,7 +63,7 @@ impl App {
             // The person can give it another one.
             status::fail(&error);
         }
-        Tune::offer_last(&tune);
+        Tune::offer_last();
         samples::wire(&app, &explore).await
     }
 

@@ -106,7 +106,7 @@ impl Tune {
     pub fn hear(self: &Rc<Self>, event: ibot_web::protocol::Event) {
         use ibot_web::protocol::Event as Said;
         match event {
-            Said::Stepped(stepped) => self.state.borrow_mut().points.extend(stepped.points),
+            Said::Stepped(points) => self.state.borrow_mut().points.extend(points),
             Said::Judged(outcome) => {
                 let mut state = self.state.borrow_mut();
                 state.phase = if outcome.done { Phase::Done } else { Phase::Paused };

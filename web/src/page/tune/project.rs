@@ -49,7 +49,7 @@ pub fn wire(tune: &Rc<Tune>) -> Result<(), PageError> {
 
 impl Tune {
     /// Offers to go on with the project of the last visit.
-    pub fn offer_last(self: &Rc<Self>) {
+    pub fn offer_last() {
         dom::start(async { show_banner(database::find().await?.as_ref()) });
     }
 
@@ -161,9 +161,9 @@ impl Tune {
         };
         // Only one mode needs the file, and only the worker knows the mode.
         let file = self.file_for(TuneMode::Adapt).await?;
-        if let Some(restored) = self.app.ask(Restore { labels, classes, file }).await? {
-            let (mode, steps) = (restored.lesson.mode, restored.lesson.steps);
-            self.state.borrow_mut().lesson = Some(restored.lesson);
+        if let Some(lesson) = self.app.ask(Restore { labels, classes, file }).await? {
+            let (mode, steps) = (lesson.mode, lesson.steps);
+            self.state.borrow_mut().lesson = Some(lesson);
             self.choose(mode, Some(steps))?;
         }
         status::say("");
