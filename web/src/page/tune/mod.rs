@@ -216,13 +216,15 @@ impl Tune {
         }
         self.show()?;
         status::say("Learning…");
-        let file = self.file_for(lesson.mode).await?;
-        if let Err(error) = self.app.ask(Train { lesson, file }).await {
+        let begun = match self.file_for(lesson.mode).await {
+            Ok(file) => self.app.ask(Train { lesson, file }).await,
+            Err(error) => Err(error),
+        };
+        if begun.is_err() {
             self.state.borrow_mut().forget_lesson();
             self.show()?;
-            return Err(error);
         }
-        Ok(())
+        begun
     }
 
     /// The model's file, for the mode that starts from it.
