@@ -26,6 +26,9 @@ impl Camera {
     pub async fn start(video: HtmlVideoElement) -> Result<Self, PageError> {
         let failed = |error| PageError::Camera(js::describe(&error));
         let devices = dom::window().navigator().media_devices().map_err(failed)?;
+        if devices.is_undefined() {
+            return Err(PageError::Camera("browsers lend it to pages at https:// or localhost alone".to_owned()));
+        }
         let constraints = MediaStreamConstraints::new();
         constraints.set_video(&true.into());
         let stream = devices.get_user_media_with_constraints(&constraints).map_err(failed)?;
