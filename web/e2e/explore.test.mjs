@@ -1,10 +1,8 @@
 // What a person does in the Explore tab, on the CPU.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import {
-  cursor, give, launch, open, openReady, reading, serve, settled, shot, show, slide, status,
-} from "./harness.mjs";
+import { test } from "node:test";
+import { MODEL, PHOTO, bring, cursor, encoded, equip, give, open, reading, settled, shot, show, slide, status } from "./harness.mjs";
 
 /** The aim is a first heatmap within three seconds; a busy machine gets four times as long. */
 const FIRST_HEATMAP = 12_000;
@@ -13,28 +11,10 @@ const VIRIDIS_END = [253, 231, 37];
 /** Width of the cursor's frame in CSS pixels. */
 const FRAME = 4;
 
-let server, browser;
-before(async () => {
-  server = await serve();
-  browser = await launch();
-});
-after(async () => {
-  await browser.close();
-  server.close();
-});
-
-/** A test of the page with both sample images; nothing in the console, no request elsewhere. */
-function onPage(name, body, options) {
-  test(name, async (t) => {
-    const { page, problems, close } = await openReady(browser, server.origin, options);
-    t.after(close);
-    await body(page, t);
-    assert.deepEqual(problems, []);
-  });
-}
+const { browser, origin, onPage } = await equip();
 
 test("the first heatmap is there soon", async (t) => {
-  const { page, problems, close } = await open(browser, server.origin);
+  const { page, problems, close } = await open(browser, origin);
   t.after(close);
   const canvas = await page.waitForSelector("#legend canvas");
   const time = await canvas.evaluate(() => performance.now());
@@ -178,11 +158,67 @@ onPage("the student predicts what is masked", async (page) => {
 });
 
 onPage("images come from files, as they are", async (page) => {
-  const photo = await page.evaluate(async () => [...new Uint8Array(await (await fetch("samples/chelsea.jpg")).arrayBuffer())]);
   await page.click("button.clear[data-slot='0']");
-  await give(page, "#image-file", "cat.jpg", Buffer.from(photo), "image/jpeg");
-  await settled(page);
+  await give(page, "#image-file", "cat.jpg", PHOTO, "image/jpeg");
+  await encoded(page, "cat.jpg");
   assert.match(await status(page), /cat\.jpg: \d+ x \d+ patches in/);
+});
+
+onPage("images are dropped where they belong, or pasted; models beside them", async (page) => {
+  const patches = () => page.evaluate(() => window.seen.similar.maps.map((map) => map.length));
+  const [square] = await patches();
+  assert.ok(await bring(page, "drop", "#stage", "cat.jpg", PHOTO, "image/jpeg", 0.9), "the browser does not open it");
+  await encoded(page, "cat.jpg");
+  const [first, wide] = await patches();
+  assert.equal(first, square);
+  assert.ok(wide > square);
+  await bring(page, "paste", "body", "pasted.jpg", PHOTO, "image/jpeg");
+  await encoded(page, "pasted.jpg");
+  assert.deepEqual(await patches(), [wide, wide]);
+  await bring(page, "drop", "#model", "own.safetensors", MODEL, "");
+  await page.waitForFunction(() => document.querySelector("#model-name").textContent === "own.safetensors");
+  await settled(page);
+  assert.deepEqual(await patches(), [wide, wide], "a model is no image");
+});
+
+onPage("a picture is taken with the camera, or not", async (page) => {
+  const off = () => page.waitForFunction(() => !document.querySelector("#camera").open && !document.querySelector("#camera-view").srcObject);
+  for (const slot of [1, 0]) {
+    await page.click(`button.camera[data-slot='${slot}']`);
+    await page.click("#camera >> text=Cancel");
+    await off();
+    assert.doesNotMatch(await status(page), /camera/);
+  }
+  await page.click("button.camera[data-slot='1']");
+  await page.click("#camera-take");
+  await encoded(page, "camera");
+  await off();
+  const [scene, picture] = await page.evaluate(() => window.seen.similar.maps.map((map) => map.length));
+  assert.ok(picture > scene, "the camera's picture is wider than high");
+});
+
+onPage("an image's mask goes with it", async (page) => {
+  await page.locator("#stage").click({ position: { x: 10, y: 100 } });
+  await show(page, "predict");
+  await page.click("#mask-random");
+  await settled(page);
+  await page.click("button.clear[data-slot='0']");
+  await settled(page);
+  assert.equal(await page.$("#status.failed"), null);
+});
+
+onPage("what changes behind another tab is drawn when its own is shown", async (page) => {
+  const size = () => page.$eval("#stage", ({ width, height }) => [width, height]);
+  const before = await size();
+  await page.click("#tab-tune");
+  await page.click("#model-included");
+  await page.waitForFunction(() => window.seen.loads > 1);
+  await settled(page);
+  await page.click("#tab-explore");
+  assert.deepEqual(await size(), before);
+  await page.locator("#stage").click({ position: { x: before[0] - 20, y: 100 } });
+  await settled(page);
+  assert.equal((await cursor(page)).image, 2);
 });
 
 onPage("the canvas is saved as a picture", async (page) => {

@@ -1,15 +1,22 @@
 // dist/ behind a file server, a browser in front of it, and what a test needs to know of the page.
 
+import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
+import { after, test } from "node:test";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
-export const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
+const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
+/** A photograph, which is wider than high. */
+export const PHOTO = await readFile(path.join(ROOT, "web/static/samples/chelsea.jpg"));
+export const MODEL = await readFile(path.join(ROOT, "web/static/model.safetensors"));
 const DIST = path.join(ROOT, "dist");
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm", ".css": "text/css", ".jpg": "image/jpeg" };
+/** A camera that sees a test picture, and may be used. */
+const CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"];
 /** Longest that anything on the CPU may take, on a busy machine. */
 const PATIENCE = 30_000;
 
@@ -31,12 +38,26 @@ export async function serve({ without } = {}) {
   return { origin: `http://127.0.0.1:${server.address().port}`, close: () => server.close().closeAllConnections() };
 }
 
-/** A browser; `args` go to it. */
-export function launch(args = []) {
-  return chromium.launch({
+/** A server and a browser, to which `args` go, for all tests of a file; and what makes a test of the page there. */
+export async function equip(args = []) {
+  const server = await serve();
+  const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-background-networking", ...args],
+    args: ["--no-sandbox", "--disable-background-networking", ...CAMERA, ...args],
   });
+  after(async () => {
+    await browser.close();
+    server.close();
+  });
+  /** A test of the page when all of it is there; `body` gives back which problems are expected. */
+  const onPage = (name, body, options) =>
+    test(name, async (t) => {
+      const { page, problems, close } = await openReady(browser, server.origin, options);
+      t.after(close);
+      const expected = (await body(page, t)) ?? [];
+      assert.deepEqual(problems.filter((problem) => !expected.some((known) => known.test(problem))), []);
+    });
+  return { browser, origin: server.origin, onPage };
 }
 
 /** Opens the page and watches it. `problems` collects what should not happen: errors in the console, requests elsewhere. */
@@ -107,6 +128,12 @@ export async function settled(page, patience = PATIENCE) {
   }
 }
 
+/** Waits until an image of this name has its tokens. */
+export async function encoded(page, name) {
+  await page.waitForFunction((name) => document.querySelector("#status").textContent.startsWith(`${name}: `), name);
+  await settled(page);
+}
+
 /** What the page says of its state, its patch, its colors and its device. */
 export const status = (page) => page.textContent("#status");
 export const reading = (page) => page.textContent("#reading");
@@ -126,6 +153,20 @@ export async function show(page, mode) {
 
 /** Gives a file to one of the page's fields. */
 export const give = (page, field, name, buffer, mimeType = "") => page.setInputFiles(field, { name, mimeType, buffer });
+
+/** Drops or pastes a file over an element, `across` its width; whether the page kept the browser from opening it. */
+export const bring = (page, how, over, name, buffer, mimeType, across = 0.5) =>
+  page.$eval(over, (element, { how, name, base64, mimeType, across }) => {
+    const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+    const data = new DataTransfer();
+    data.items.add(new File([bytes], name, { type: mimeType }));
+    const { left, top, width, height } = element.getBoundingClientRect();
+    const place = { clientX: left + across * width, clientY: top + height / 2 };
+    const event = how === "drop"
+      ? new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true, ...place })
+      : new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true });
+    return !element.dispatchEvent(event);
+  }, { how, name, base64: buffer.toString("base64"), mimeType, across });
 
 /** Sets a slider. */
 export const slide = (page, slider, value) =>

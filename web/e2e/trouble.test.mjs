@@ -1,41 +1,25 @@
 // What goes wrong, and that the page is usable all the same.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { deflateSync } from "node:zlib";
-import { readFile } from "node:fs/promises";
-import path from "node:path";
-import { ROOT, failed, give, launch, open, openReady, reading, serve, settled, status } from "./harness.mjs";
+import { MODEL, PHOTO, encoded, equip, failed, give, open, reading, serve, settled, status } from "./harness.mjs";
 
-let server, browser;
-before(async () => {
-  server = await serve();
-  browser = await launch();
-});
-after(async () => {
-  await browser.close();
-  server.close();
-});
+const { browser, origin, onPage } = await equip();
 
-/** A test of the page that ends with a heatmap; `body` gives back which problems are expected. */
-function survives(name, body) {
-  test(name, async (t) => {
-    const { page, problems, close } = await openReady(browser, server.origin);
-    t.after(close);
-    const expected = (await body(page, t)) ?? [];
+/** A test of the page that ends with a heatmap. */
+const survives = (name, body) =>
+  onPage(name, async (page, t) => {
+    const expected = await body(page, t);
     await page.click(".sample[title=cat] >> nth=0");
     await settled(page);
     assert.match(await status(page), /cat: \d+ x \d+ patches in/);
     assert.match(await reading(page), /closest in image 1: cosine/);
-    assert.deepEqual(problems.filter((problem) => !expected.some((known) => known.test(problem))), []);
+    return expected;
   });
-}
-
-const MODEL = path.join(ROOT, "web/static/model.safetensors");
 
 survives("a model file that is cut off", async (page) => {
-  const whole = await readFile(MODEL);
-  await refuses(page, "half.safetensors", whole.subarray(0, whole.length / 2), /is no model that can be read/);
+  await refuses(page, "half.safetensors", MODEL.subarray(0, MODEL.length / 2), /is no model that can be read/);
 });
 
 survives("a model file of noise", async (page) => {
@@ -65,7 +49,7 @@ survives("a model with tensors of no vision transformer", async (page) => {
 });
 
 survives("a model at an address that is not there", async (page) => {
-  await page.fill("#model-url", `${server.origin}/nothing.safetensors`);
+  await page.fill("#model-url", `${origin}/nothing.safetensors`);
   await page.click("#model-from-url button");
   assert.match(await failed(page), /nothing\.safetensors cannot be loaded: the server answers 404/);
   return [/404/];
@@ -78,10 +62,19 @@ survives("a file that is no image", async (page) => {
   assert.match(await failed(page), /cut\.jpg is no image/);
 });
 
+survives("a file that is no image, and one that is", async (page) => {
+  const notes = { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("no image") };
+  await page.setInputFiles("#image-file", [notes, { name: "cat.jpg", mimeType: "image/jpeg", buffer: PHOTO }]);
+  assert.match(await failed(page), /notes\.txt is no image/);
+  await settled(page);
+  const [first, second] = await page.evaluate(() => window.seen.similar.maps.map((map) => map.length));
+  assert.ok(first > second, "the photograph has more patches than the scene beside it");
+});
+
 survives("a picture of 40 megapixels", async (page, t) => {
   const start = Date.now();
   await give(page, "#image-file", "large.png", png(8000, 5000), "image/png");
-  await page.waitForFunction(() => /large\.png: \d+ x \d+ patches/.test(document.querySelector("#status").textContent));
+  await encoded(page, "large.png");
   t.diagnostic(`shown after ${((Date.now() - start) / 1000).toFixed(1)} s`);
 });
 
@@ -89,8 +82,7 @@ survives("pictures of extreme proportions", async (page) => {
   for (const [width, height] of [[1, 1], [3000, 1], [1, 3000], [8000, 40]]) {
     const name = `${width}x${height}.png`;
     await give(page, "#image-file", name, png(width, height), "image/png");
-    await page.waitForFunction((name) => document.querySelector("#status").textContent.startsWith(`${name}: `), name);
-    await settled(page);
+    await encoded(page, name);
     const [, rows, columns] = (await status(page)).match(/: (\d+) x (\d+) patches/).map(Number);
     assert.ok(rows * columns <= 4096, `${name}: ${rows} x ${columns}`);
   }
@@ -125,7 +117,7 @@ survives("memory stays where it is while models are loaded again and again", asy
 test("a page without its model says so, and takes another", async (t) => {
   const { page } = await without(t, "/model.safetensors");
   assert.match(await failed(page), /model\.safetensors cannot be loaded: the server answers 404/);
-  await give(page, "#model-file", "own.safetensors", await readFile(MODEL));
+  await give(page, "#model-file", "own.safetensors", MODEL);
   await page.waitForFunction(() => document.querySelector("#model-name").textContent === "own.safetensors");
   await page.click(".sample >> nth=0");
   await page.waitForSelector("#legend canvas");

@@ -1,33 +1,21 @@
 // What a person does in the Fine-tune tab, on the CPU.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
 import { readFile } from "node:fs/promises";
-import path from "node:path";
-import { ROOT, failed, give, launch, openReady, serve, settled, shot, status } from "./harness.mjs";
+import { MODEL, PHOTO, bring, equip, failed, give, settled, shot, status } from "./harness.mjs";
 
-let server, browser;
-before(async () => {
-  server = await serve();
-  browser = await launch();
-});
-after(async () => {
-  await browser.close();
-  server.close();
-});
+const { onPage } = await equip();
 
-/** A test of the tab; `body` gives back which problems are expected. */
-function onTab(name, body, options) {
-  test(name, async (t) => {
-    const { page, problems, close } = await openReady(browser, server.origin, options);
-    t.after(close);
-    await page.click("#tab-tune");
-    const expected = (await body(page, t)) ?? [];
-    assert.deepEqual(problems.filter((problem) => !expected.some((known) => known.test(problem))), []);
-  });
-}
-
-const PHOTO = await readFile(path.join(ROOT, "web/static/samples/chelsea.jpg"));
+/** A test of the tab. */
+const onTab = (name, body, options) =>
+  onPage(
+    name,
+    async (page, t) => {
+      await page.click("#tab-tune");
+      return body(page, t);
+    },
+    options,
+  );
 
 onTab("two classes are learned, saved, opened after a reload, and predict the same", async (page, t) => {
   await addSamples(page);
@@ -105,6 +93,49 @@ onTab("classes have names and images of the person", async (page) => {
   assert.equal((await counts(page)).cats, 1);
 });
 
+onTab("images are dropped and pasted where they belong", async (page) => {
+  await addSamples(page);
+  await train(page, "linear");
+  await page.evaluate(() => document.querySelector("#tune-prediction").replaceChildren());
+  assert.ok(await bring(page, "drop", "#tune-shown", "cat.jpg", PHOTO, "image/jpeg"));
+  await page.waitForFunction(() => document.querySelector("#tune-prediction").textContent !== "");
+  assert.deepEqual(await counts(page), { fish: 20, house: 20 }, "what is tried out belongs to no class");
+
+  await bring(page, "drop", ".tune-class[data-class='1'] .tune-thumbs", "cat.jpg", PHOTO, "image/jpeg");
+  await thumbs(page, 41);
+  assert.deepEqual(await counts(page), { fish: 20, house: 21 }, "the class that it was dropped on");
+  await bring(page, "paste", "body", "cat.jpg", PHOTO, "image/jpeg");
+  await thumbs(page, 42);
+  assert.deepEqual(await counts(page), { fish: 21, house: 21 }, "the class that is chosen");
+});
+
+onTab("a class is recorded as long as the camera's button is held", async (page) => {
+  await page.click("#tune-add-class");
+  await page.hover(".tune-record");
+  await page.mouse.down();
+  await thumbs(page, 3);
+  await page.mouse.up();
+  await page.waitForTimeout(500);
+  const count = await page.locator(".tune-thumbs button").count();
+  await page.waitForTimeout(500);
+  assert.equal(await page.locator(".tune-thumbs button").count(), count);
+});
+
+onTab("the webcam is switched on, off, and on again", async (page) => {
+  await addSamples(page);
+  await train(page, "linear");
+  await page.click("#tune-live");
+  await page.waitForFunction(() => document.querySelector("#tune-prediction").textContent !== "");
+  await page.click("#tune-live");
+  await page.waitForTimeout(500);
+  await page.click("#tune-live");
+  // Longer than the camera stays on after its first use.
+  await page.waitForTimeout(6000);
+  assert.equal(await page.getAttribute("#tune-live", "aria-pressed"), "true");
+  await page.click("#tune-live");
+  await page.waitForSelector("#tune-view", { state: "hidden" });
+});
+
 onTab("the tuned model is a model for Explore", async (page) => {
   await addSamples(page);
   await train(page, "lora", 3);
@@ -124,8 +155,7 @@ onTab("the last project is offered after a reload", async (page) => {
   await page.waitForSelector("#tune-banner:not([hidden])");
   await page.waitForFunction(() => !document.querySelector("#tune-samples").disabled);
   await page.click("#tune-resume");
-  await page.waitForFunction(() => document.querySelectorAll(".tune-thumbs button").length === 40);
-  await settled(page);
+  await thumbs(page, 40);
   await page.waitForTimeout(3000);
   await page.reload();
   await page.waitForSelector("#tune-banner:not([hidden])");
@@ -139,7 +169,7 @@ onTab("the last project is offered after a reload", async (page) => {
 
 onTab("a project that is none is refused", async (page) => {
   await addSamples(page);
-  for (const bytes of [Buffer.alloc(0), Buffer.alloc(1000, 7), await readFile(path.join(ROOT, "web/static/model.safetensors"))]) {
+  for (const bytes of [Buffer.alloc(0), Buffer.alloc(1000, 7), MODEL]) {
     await page.evaluate(() => (document.querySelector("#status").className = ""));
     await give(page, "#tune-import", "broken.safetensors", bytes);
     await failed(page);
@@ -185,6 +215,12 @@ const counts = async (page) => {
     cards.map((card) => [card.querySelector("input.tune-name").value, parseInt(card.querySelector(".tune-count").textContent, 10)]));
   return Object.fromEntries(cards.filter(([, count]) => count > 0));
 };
+
+/** Waits until the classes have this many images, or more. */
+async function thumbs(page, count) {
+  await page.waitForFunction((count) => document.querySelectorAll(".tune-thumbs button").length >= count, count);
+  await settled(page);
+}
 
 /** Learns, and waits for what came of it. */
 async function train(page, mode, steps) {

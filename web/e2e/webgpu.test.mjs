@@ -2,18 +2,17 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { launch, openReady, reading, serve, settled } from "./harness.mjs";
+import { equip, openReady, reading, settled } from "./harness.mjs";
 
 /** Kernels of a software adapter are compiled slowly. */
 const PATIENCE = 240_000;
 const TOLERANCE = 1e-3;
 
+const { browser, origin } = await equip(["--enable-unsafe-webgpu"]);
+
 test("WebGPU is tested before it is used, and gives the numbers of the CPU", { timeout: 2 * PATIENCE }, async (t) => {
-  const server = await serve();
-  t.after(server.close);
-  const browser = await launch(["--enable-unsafe-webgpu"]);
-  t.after(() => browser.close());
-  const { page, problems } = await openReady(browser, server.origin);
+  const { page, problems, close } = await openReady(browser, origin);
+  t.after(close);
   page.setDefaultTimeout(PATIENCE);
 
   assert.equal(await page.textContent("#device"), "CPU", "a software adapter is not chosen for the person");

@@ -3,5 +3,7 @@ try {
   const { default: init } = await import(js);
   await init({ module_or_path: wasm });
 } catch (error) {
-  document.getElementById("status").textContent = String(error);
+  const status = document.getElementById("status");
+  status.textContent = String(error);
+  status.className = "failed";
 }

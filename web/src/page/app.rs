@@ -9,8 +9,9 @@ use super::explore::Explore;
 use super::link::Link;
 use super::problem::PageError;
 use super::tune::Tune;
-use super::{colors, dom, files, model, samples, status, tabs};
+use super::{blob, colors, dom, files, model, samples, status, tabs};
 use ibot_web::protocol::{Ask, DeviceChoice, Event, Load, Loaded, Memory, Start, Started};
+use ibot_web::wire::Bytes;
 
 /// What all parts of the page share.
 pub struct App {
@@ -38,11 +39,17 @@ impl App {
             tune: RefCell::default(),
             restarting: Cell::new(false),
         });
-        tabs::wire()?;
         let explore = Explore::start(app.clone())?;
         *app.explore.borrow_mut() = Some(explore.clone());
         let tune = Tune::start(app.clone())?;
         *app.tune.borrow_mut() = Some(tune.clone());
+        let (images, curves) = (explore.clone(), tune.clone());
+        let draw = move || {
+            images.draw();
+            curves.draw();
+        };
+        tabs::wire(draw.clone())?;
+        dom::listen(&dom::window(), "resize", move |_: web_sys::Event| draw());
         files::wire(&explore)?;
         model::wire(&app)?;
         let choice: HtmlSelectElement = dom::by_id("device-choice")?;
@@ -56,7 +63,7 @@ impl App {
             // The person can give it another one.
             status::fail(&error);
         }
-        Tune::offer_last(&tune);
+        Tune::offer_last();
         samples::wire(&app, &explore).await
     }
 
@@ -101,7 +108,7 @@ impl App {
     }
 
     async fn try_load(self: &Rc<Self>, name: &str, file: Blob) -> Result<Loaded, PageError> {
-        let bytes = ibot_web::wire::Bytes(super::pictures::bytes(&file).await?);
+        let bytes = Bytes(blob::bytes(&file).await?);
         status::say(&format!("Loading {name}…"));
         *self.model.borrow_mut() = None;
         let loaded = self.ask(Load { name: name.to_owned(), bytes }).await?;

@@ -1,18 +1,15 @@
 //! The camera, in a dialog.
 
-use futures_channel::oneshot;
-use std::cell::Cell;
-use std::rc::Rc;
-
+use js_sys::Promise;
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    Event, HtmlButtonElement, HtmlCanvasElement, HtmlDialogElement, HtmlVideoElement, MediaStream,
-    MediaStreamConstraints, MediaStreamTrack,
+    AddEventListenerOptions, Event, EventTarget, HtmlButtonElement, HtmlCanvasElement, HtmlDialogElement,
+    HtmlVideoElement, MediaStream, MediaStreamConstraints, MediaStreamTrack,
 };
 
-use super::dom;
 use super::problem::PageError;
+use super::{dom, pictures};
 use ibot_web::js;
 
 /// A camera that is on; off when dropped.
@@ -29,6 +26,9 @@ impl Camera {
     pub async fn start(video: HtmlVideoElement) -> Result<Self, PageError> {
         let failed = |error| PageError::Camera(js::describe(&error));
         let devices = dom::window().navigator().media_devices().map_err(failed)?;
+        if devices.is_undefined() {
+            return Err(PageError::Camera("browsers lend it to pages at https:// or localhost alone".to_owned()));
+        }
         let constraints = MediaStreamConstraints::new();
         constraints.set_video(&true.into());
         let stream = devices.get_user_media_with_constraints(&constraints).map_err(failed)?;
@@ -44,17 +44,10 @@ impl Camera {
     /// # Errors
     /// If the browser cannot make a canvas.
     pub fn picture(&self, longest: f64) -> Result<HtmlCanvasElement, PageError> {
-        let (width, height) = (f64::from(self.video.video_width()), f64::from(self.video.video_height()));
-        let scale = (longest / width.max(height).max(1.0)).min(1.0);
-        let canvas = dom::canvas((width * scale).max(1.0) as u32, (height * scale).max(1.0) as u32)?;
-        let (width, height) = (f64::from(canvas.width()), f64::from(canvas.height()));
-        dom::context(&canvas)?.draw_image_with_html_video_element_and_dw_and_dh(
-            &self.video,
-            0.0,
-            0.0,
-            width,
-            height,
-        )?;
+        let video = &self.video;
+        let (width, height) = pictures::fit(video.video_width(), video.video_height(), longest);
+        let canvas = dom::canvas(width as u32, height as u32)?;
+        dom::context(&canvas)?.draw_image_with_html_video_element_and_dw_and_dh(video, 0.0, 0.0, width, height)?;
         Ok(canvas)
     }
 }
@@ -73,22 +66,20 @@ impl Drop for Camera {
 /// # Errors
 /// If there is no camera, or it is refused.
 pub async fn picture() -> Result<Option<HtmlCanvasElement>, PageError> {
-    let dialog: HtmlDialogElement = dom::by_id("camera")?;
+    let (dialog, take): (HtmlDialogElement, HtmlButtonElement) = (dom::by_id("camera")?, dom::by_id("camera-take")?);
     let camera = Camera::start(dom::by_id("camera-view")?).await?;
-    let (sender, decision) = oneshot::channel();
-    let sender = Rc::new(Cell::new(Some(sender)));
-    let decide = |sender: &Rc<Cell<Option<oneshot::Sender<bool>>>>, take: bool| {
-        if let Some(sender) = sender.take() {
-            // The other end waits below.
-            let _ = sender.send(take);
+    let once = AddEventListenerOptions::new();
+    once.set_once(true);
+    let decided = Promise::new(&mut |decide, _| {
+        let ends: [(&EventTarget, &str); 2] = [(&take, "click"), (&dialog, "close")];
+        for (target, kind) in ends {
+            // Adding a listener to an element that exists cannot fail.
+            let _ = target.add_event_listener_with_callback_and_add_event_listener_options(kind, &decide, &once);
         }
-    };
-    let taken = sender.clone();
-    dom::listen(&dom::by_id::<HtmlButtonElement>("camera-take")?, "click", move |_: Event| decide(&taken, true));
-    dom::listen(&dialog, "close", move |_: Event| decide(&sender, false));
+    });
     dialog.show_modal()?;
-    let take = decision.await.unwrap_or(false);
-    let picture = if take { Some(camera.picture(1024.0)?) } else { None };
+    let end: Event = JsFuture::from(decided).await?.unchecked_into();
+    let picture = (end.type_() == "click").then(|| camera.picture(pictures::LONGEST));
     dialog.close();
-    Ok(picture)
+    picture.transpose()
 }

@@ -81,6 +81,11 @@ pub fn listen<E: JsCast>(target: &impl AsRef<EventTarget>, kind: &str, mut act: 
     listener.forget();
 }
 
+/// The element around an event's target that matches a selector.
+pub fn closest(event: &Event, selector: &str) -> Option<Element> {
+    event.target()?.dyn_into::<Element>().ok()?.closest(selector).ok().flatten()
+}
+
 /// Does something in the background; what goes wrong is shown.
 pub fn start(work: impl Future<Output = Result<(), PageError>> + 'static) {
     spawn_local(async move {

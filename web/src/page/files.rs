@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use web_sys::{
-    ClipboardEvent, DataTransfer, DragEvent, Element, Event, File, FileList, HtmlButtonElement, HtmlInputElement,
+    ClipboardEvent, DataTransfer, DragEvent, Event, File, FileList, HtmlButtonElement, HtmlElement, HtmlInputElement,
 };
 
 use super::explore::Explore;
@@ -54,28 +54,24 @@ pub fn wire(explore: &Rc<Explore>) -> Result<(), PageError> {
     let dropped = explore.clone();
     dom::listen(&target, "drop", move |event: DragEvent| {
         event.prevent_default();
-        if elsewhere(&event) {
-            return;
+        if are_for("explore", &event) {
+            dropped.drop_at(event.client_x().into(), event.client_y().into());
+            show_all(&dropped, event.data_transfer().as_ref().and_then(DataTransfer::files));
         }
-        dropped.drop_at(event.client_x().into(), event.client_y().into());
-        show_all(&dropped, event.data_transfer().as_ref().and_then(DataTransfer::files));
     });
     let pasted = explore.clone();
     dom::listen(&target, "paste", move |event: ClipboardEvent| {
-        if !elsewhere(&event) {
+        if are_for("explore", &event) {
             show_all(&pasted, event.clipboard_data().as_ref().and_then(DataTransfer::files));
         }
     });
     Ok(())
 }
 
-/// Whether another part of the page takes what is dropped or pasted.
-fn elsewhere(event: &Event) -> bool {
-    use wasm_bindgen::JsCast as _;
-    let within = event.target().and_then(|target| target.dyn_into::<Element>().ok());
-    let taken = within.and_then(|element| element.closest("[data-takes-files]").ok().flatten()).is_some();
-    let hidden = dom::by_id::<Element>("explore").map(|panel| panel.has_attribute("hidden")).unwrap_or(true);
-    taken || hidden
+/// Whether dropped or pasted files are for this tab: it is shown, and no part beside it was meant.
+pub fn are_for(tab: &'static str, event: &Event) -> bool {
+    let shown = dom::by_id::<HtmlElement>(tab).is_ok_and(|panel| !panel.hidden());
+    shown && dom::closest(event, "[data-takes-files]").is_none()
 }
 
 /// Shows the first files, as many as there are slots.
@@ -83,11 +79,15 @@ fn show_all(explore: &Rc<Explore>, files: Option<FileList>) {
     let files: Vec<File> = list(files).into_iter().take(SLOTS).collect();
     let explore = explore.clone();
     dom::start(async move {
+        let mut result = Ok(());
         for file in files {
-            let picture = pictures::from_blob(&file, &file.name()).await?;
-            explore.show(explore.active(), picture, &file.name()).await?;
+            match pictures::from_blob(&file, &file.name()).await {
+                Ok(picture) => explore.show(explore.active(), picture, &file.name()).await?,
+                // The others are shown all the same.
+                Err(error) => result = Err(error),
+            }
         }
-        Ok(())
+        result
     });
 }
 

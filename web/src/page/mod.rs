@@ -1,6 +1,7 @@
 //! The page: shows images, asks the worker, and shows its answers.
 
 mod app;
+mod blob;
 mod camera;
 mod colors;
 mod database;

@@ -7,12 +7,12 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
     Blob, DragEvent, Event, HtmlButtonElement, HtmlElement, HtmlFormElement, HtmlInputElement, HtmlProgressElement,
-    ReadableStreamDefaultReader, Response,
+    ReadableStreamDefaultReader,
 };
 
 use super::app::App;
 use super::problem::PageError;
-use super::{dom, files, status, store};
+use super::{blob, dom, files, status, store};
 use ibot_web::js;
 use ibot_web::protocol::Loaded;
 
@@ -116,11 +116,7 @@ async fn show_kept() -> Result<(), PageError> {
 /// Downloads a file and shows how much of it is there.
 async fn download(url: &str) -> Result<Blob, PageError> {
     let failed = |reason: String| PageError::Download { url: url.to_owned(), reason };
-    let response = JsFuture::from(dom::window().fetch_with_str(url)).await;
-    let response: Response = response.map_err(|error| failed(js::describe(&error)))?.unchecked_into();
-    if !response.ok() {
-        return Err(failed(format!("the server answers {}", response.status())));
-    }
+    let response = blob::fetch(url).await?;
     let total = response.headers().get("content-length")?.and_then(|length| length.parse::<f64>().ok());
     let body = response.body().ok_or_else(|| failed("the answer is empty".to_owned()))?;
     let reader: ReadableStreamDefaultReader = body.get_reader().unchecked_into();

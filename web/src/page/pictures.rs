@@ -1,9 +1,9 @@
-//! Pictures from files, addresses and the worker, small enough to be looked at.
+//! Pictures from files and from the worker, small enough to be looked at.
 
-use js_sys::{ArrayBuffer, Promise, Uint8Array};
+use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Blob, HtmlCanvasElement, ImageBitmap, ImageData, Response};
+use web_sys::{Blob, HtmlCanvasElement, ImageBitmap, ImageData};
 
 use super::dom;
 use super::problem::PageError;
@@ -11,7 +11,7 @@ use ibot_web::protocol::Picture;
 use ibot_web::wire::Bytes;
 
 /// Longest side that is kept, in pixels: more than a network is ever shown here.
-const LONGEST: f64 = 1024.0;
+pub const LONGEST: f64 = 1024.0;
 
 /// A picture to draw, from a file of any kind that the browser reads.
 ///
@@ -24,21 +24,13 @@ pub async fn from_blob(blob: &Blob, name: &str) -> Result<HtmlCanvasElement, Pag
     };
     let bitmap = JsFuture::from(dom::window().create_image_bitmap_with_blob(blob)?).await.map_err(|_| no_image())?;
     let bitmap: ImageBitmap = bitmap.dyn_into().map_err(|_| no_image())?;
-    let (width, height) = (f64::from(bitmap.width()), f64::from(bitmap.height()));
-    let scale = (LONGEST / width.max(height)).min(1.0);
-    let side = |side: f64| (side * scale).round().max(1.0) as u32;
-    let canvas = dom::canvas(side(width), side(height))?;
+    let (width, height) = fit(bitmap.width(), bitmap.height(), LONGEST);
+    let canvas = dom::canvas(width as u32, height as u32)?;
     let context = dom::context(&canvas)?;
     // What is transparent shows the paper.
     context.set_fill_style_str("white");
-    context.fill_rect(0.0, 0.0, f64::from(canvas.width()), f64::from(canvas.height()));
-    context.draw_image_with_image_bitmap_and_dw_and_dh(
-        &bitmap,
-        0.0,
-        0.0,
-        f64::from(canvas.width()),
-        f64::from(canvas.height()),
-    )?;
+    context.fill_rect(0.0, 0.0, width, height);
+    context.draw_image_with_image_bitmap_and_dw_and_dh(&bitmap, 0.0, 0.0, width, height)?;
     bitmap.close();
     Ok(canvas)
 }
@@ -58,12 +50,17 @@ pub fn from_pixels(picture: &Picture) -> Result<HtmlCanvasElement, PageError> {
 /// # Errors
 /// If the browser cannot make a canvas.
 pub fn shrunk(picture: &HtmlCanvasElement, longest: f64) -> Result<HtmlCanvasElement, PageError> {
-    let (width, height) = (f64::from(picture.width()), f64::from(picture.height()));
-    let scale = (longest / width.max(height)).min(1.0);
-    let (width, height) = ((width * scale).round().max(1.0), (height * scale).round().max(1.0));
+    let (width, height) = fit(picture.width(), picture.height(), longest);
     let canvas = dom::canvas(width as u32, height as u32)?;
     dom::context(&canvas)?.draw_image_with_html_canvas_element_and_dw_and_dh(picture, 0.0, 0.0, width, height)?;
     Ok(canvas)
+}
+
+/// Width and height in whole pixels, scaled down in proportion until neither is more than `longest`.
+pub fn fit(width: u32, height: u32, longest: f64) -> (f64, f64) {
+    let scale = (longest / f64::from(width.max(height))).min(1.0);
+    let side = |side: u32| (f64::from(side) * scale).round().max(1.0);
+    (side(width), side(height))
 }
 
 /// The middle of a picture, `side` pixels wide and high.
@@ -120,35 +117,4 @@ pub fn pixels(canvas: &HtmlCanvasElement) -> Result<Picture, PageError> {
 pub fn put(canvas: &HtmlCanvasElement, rgba: &[u8]) -> Result<(), PageError> {
     let data = ImageData::new_with_u8_clamped_array(wasm_bindgen::Clamped(rgba), canvas.width())?;
     Ok(dom::context(canvas)?.put_image_data(&data, 0.0, 0.0)?)
-}
-
-/// The file at an address of this site.
-///
-/// # Errors
-/// If it cannot be loaded.
-pub async fn download(url: &str) -> Result<Blob, PageError> {
-    let failed = |reason: String| PageError::Download { url: url.to_owned(), reason };
-    let response = JsFuture::from(dom::window().fetch_with_str(url)).await;
-    let response: Response = response.map_err(|error| failed(ibot_web::js::describe(&error)))?.unchecked_into();
-    if !response.ok() {
-        return Err(failed(format!("the server answers {}", response.status())));
-    }
-    Ok(JsFuture::from(response.blob()?).await?.unchecked_into())
-}
-
-/// A file of these bytes.
-///
-/// # Errors
-/// If the browser has no memory for it.
-pub fn blob(bytes: &[u8]) -> Result<Blob, PageError> {
-    Ok(Blob::new_with_u8_array_sequence(&js_sys::Array::of1(&Uint8Array::from(bytes)))?)
-}
-
-/// The bytes of a file.
-///
-/// # Errors
-/// If it cannot be read any more.
-pub async fn bytes(blob: &Blob) -> Result<Vec<u8>, PageError> {
-    let buffer: ArrayBuffer = JsFuture::from(blob.array_buffer()).await?.unchecked_into();
-    Ok(Uint8Array::new(&buffer).to_vec())
 }

@@ -7,7 +7,7 @@ use web_sys::{Event, HtmlButtonElement, HtmlCanvasElement, HtmlElement};
 use super::app::App;
 use super::explore::Explore;
 use super::problem::PageError;
-use super::{dom, pictures};
+use super::{blob, dom, pictures};
 use ibot_web::protocol::Scene;
 
 /// Builtin scenes of the strip: two of each of five classes.
@@ -42,7 +42,7 @@ pub async fn wire(app: &Rc<App>, explore: &Rc<Explore>) -> Result<(), PageError>
         add(&strip, explore, picture, name)?;
     }
     for name in PHOTOS {
-        let blob = pictures::download(&format!("samples/{name}.jpg")).await?;
+        let blob = blob::download(&format!("samples/{name}.jpg")).await?;
         add(&strip, explore, pictures::from_blob(&blob, name).await?, name)?;
     }
     Ok(())

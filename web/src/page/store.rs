@@ -1,4 +1,5 @@
-//! Models that were downloaded, kept by the browser (Cache Storage) until they are removed.
+//! Models that were downloaded, kept by the browser (Cache Storage) until they are removed. Browsers have no such place
+//! for pages without `https://`; nothing is kept then.
 
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -10,9 +11,12 @@ use super::problem::PageError;
 /// Name of the cache.
 const CACHE: &str = "ibot-models";
 
-async fn open() -> Result<Cache, PageError> {
+async fn open() -> Result<Option<Cache>, PageError> {
     let caches = dom::window().caches()?;
-    Ok(JsFuture::from(caches.open(CACHE)).await?.unchecked_into())
+    if caches.is_undefined() {
+        return Ok(None);
+    }
+    Ok(Some(JsFuture::from(caches.open(CACHE)).await?.unchecked_into()))
 }
 
 /// The file of this address, if it is kept.
@@ -20,7 +24,8 @@ async fn open() -> Result<Cache, PageError> {
 /// # Errors
 /// If the browser keeps nothing here, as in private windows of some.
 pub async fn find(url: &str) -> Result<Option<Blob>, PageError> {
-    let found = JsFuture::from(open().await?.match_with_str(url)).await?;
+    let Some(cache) = open().await? else { return Ok(None) };
+    let found = JsFuture::from(cache.match_with_str(url)).await?;
     match found.dyn_into::<Response>() {
         Ok(response) => Ok(Some(JsFuture::from(response.blob()?).await?.unchecked_into())),
         Err(_) => Ok(None),
@@ -32,8 +37,10 @@ pub async fn find(url: &str) -> Result<Option<Blob>, PageError> {
 /// # Errors
 /// If there is no room.
 pub async fn keep(url: &str, file: &Blob) -> Result<(), PageError> {
-    let response = Response::new_with_opt_blob(Some(file))?;
-    JsFuture::from(open().await?.put_with_str(url, &response)).await?;
+    if let Some(cache) = open().await? {
+        let response = Response::new_with_opt_blob(Some(file))?;
+        JsFuture::from(cache.put_with_str(url, &response)).await?;
+    }
     Ok(())
 }
 
@@ -42,7 +49,8 @@ pub async fn keep(url: &str, file: &Blob) -> Result<(), PageError> {
 /// # Errors
 /// As [`find`].
 pub async fn count() -> Result<u32, PageError> {
-    let keys: js_sys::Array = JsFuture::from(open().await?.keys()).await?.unchecked_into();
+    let Some(cache) = open().await? else { return Ok(0) };
+    let keys: js_sys::Array = JsFuture::from(cache.keys()).await?.unchecked_into();
     Ok(keys.length())
 }
 

@@ -5,23 +5,24 @@ use web_sys::{Event, HtmlElement, KeyboardEvent};
 use super::dom;
 use super::problem::PageError;
 
-/// Lets tabs show what they control.
+/// Lets tabs show what they control, and calls `shown` when they have.
 ///
 /// # Errors
 /// If the page lacks a part.
-pub fn wire() -> Result<(), PageError> {
+pub fn wire(shown: impl Fn() + Clone + 'static) -> Result<(), PageError> {
     let tabs: Vec<HtmlElement> = dom::all("[role=tab]")?;
     for (n, tab) in tabs.iter().enumerate() {
-        let all = tabs.clone();
-        dom::listen(tab, "click", move |_: Event| choose(&all, n));
-        let all = tabs.clone();
-        dom::listen(tab, "keydown", move |event: KeyboardEvent| {
-            let count = all.len();
-            match event.key().as_str() {
-                "ArrowRight" => choose(&all, (n + 1) % count),
-                "ArrowLeft" => choose(&all, (n + count - 1) % count),
-                _ => {}
-            }
+        let (all, shown) = (tabs.clone(), shown.clone());
+        let choose = move |n: usize| {
+            choose(&all, n);
+            shown();
+        };
+        let (chosen, count) = (choose.clone(), tabs.len());
+        dom::listen(tab, "click", move |_: Event| chosen(n));
+        dom::listen(tab, "keydown", move |event: KeyboardEvent| match event.key().as_str() {
+            "ArrowRight" => choose((n + 1) % count),
+            "ArrowLeft" => choose((n + count - 1) % count),
+            _ => {}
         });
     }
     Ok(())

@@ -132,8 +132,6 @@ pub struct PrototypeMaps {
     /// The prototypes that occur, the most frequent first: index and number of patches. All but the first 255 are
     /// together at the end.
     pub ranking: Vec<(usize, usize)>,
-    /// Prototypes of the head.
-    pub prototypes: usize,
 }
 
 /// Finds patches of the two images that are each other's nearest neighbour.

@@ -76,7 +76,7 @@ asks! {
     /// A project out of a file.
     UnpackProject -> Unpacked;
     /// Goes back to what a file's project had learned.
-    Restore -> Option<Restored>;
+    Restore -> Option<Lesson>;
     /// How much memory the worker holds.
     Memory -> f64;
 }
@@ -88,8 +88,8 @@ pub enum Event {
     Ready,
     /// What it is doing.
     Progress(String),
-    /// Steps of learning.
-    Stepped(Stepped),
+    /// Steps of learning since the last such message, in order.
+    Stepped(Vec<Point>),
     /// What was learned.
     Judged(Outcome),
     /// Learning failed, and stopped.

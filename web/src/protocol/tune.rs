@@ -77,15 +77,6 @@ pub struct Pause;
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Continue;
 
-/// Steps since the last such message.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Stepped {
-    /// One for each step, in order.
-    pub points: Vec<Point>,
-    /// Steps of the lesson.
-    pub of: usize,
-}
-
 /// A step: its number from 1, and what it measured on its images before it changed anything.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Point {
@@ -183,13 +174,4 @@ pub struct Restore {
     pub classes: usize,
     /// The model's file.
     pub file: Option<Bytes>,
-}
-
-/// A lesson that can go on.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Restored {
-    /// It.
-    pub lesson: Lesson,
-    /// Steps taken.
-    pub step: usize,
 }

@@ -137,17 +137,17 @@ impl Explorer {
             let found = assign(head, Kind::Patch, patches.values(), patches.dim(), device).await?;
             assigned[slot] = Some(found.into_iter().map(|found| found.prototype).collect());
         }
-        let prototypes = prototypes::count(head, Kind::Patch);
-        let mut counts = vec![0; prototypes];
+        let mut counts = vec![0; prototypes::count(head, Kind::Patch)];
         assigned.iter().flatten().flatten().for_each(|prototype| counts[*prototype] += 1);
-        let mut ranking: Vec<(usize, usize)> = counts.into_iter().enumerate().filter(|(_, count)| *count > 0).collect();
+        let mut ranking: Vec<(usize, usize)> =
+            counts.iter().copied().enumerate().filter(|(_, count)| *count > 0).collect();
         ranking.sort_by_key(|(prototype, count)| (std::cmp::Reverse(*count), *prototype));
-        let mut ranks = vec![u8::MAX; prototypes];
+        let mut ranks = vec![u8::MAX; counts.len()];
         for (rank, (prototype, _)) in ranking.iter().take(usize::from(u8::MAX)).enumerate() {
             ranks[*prototype] = rank as u8;
         }
         let ranks = assigned.map(|found| Some(Bytes(found?.into_iter().map(|prototype| ranks[prototype]).collect())));
-        Ok(PrototypeMaps { ranks, ranking, prototypes })
+        Ok(PrototypeMaps { ranks, ranking })
     }
 
     /// Pairs of patches that are each other's nearest neighbour, those that CLS attends to first.

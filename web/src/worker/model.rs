@@ -37,17 +37,24 @@ pub fn load(ask: &Load, device: &Device) -> Result<(Model, Loaded), Problem> {
     let plain = VitConfig { mask_token: false, ..vit.clone() };
     let (backbone, report) = checkpoint.backbone(&plain, false, device).map_err(of_load)?;
     let header = checkpoint.header_for(plain);
-    let headed = match checkpoint.head() {
-        Err(_) => None,
+    let (backbone, headed) = match checkpoint.head() {
+        Err(_) => (backbone, None),
         Ok(_) => {
-            // A file of one network has it say and predict.
-            let student = Checkpoint::read(&ask.bytes.0, Some("student")).ok();
-            let student = student.as_ref().unwrap_or(&checkpoint);
-            let student_vit = student.vit(None).map_err(of_load)?;
-            let predicts = student_vit.mask_token;
-            let (student, _) = student.network(&student_vit, false, device).map_err(of_load)?;
+            // The teacher brings the same one; this one was loaded for its report, which leaves the head out.
+            drop(backbone);
             let (teacher, _) = checkpoint.network(&vit, false, device).map_err(of_load)?;
-            Some(Headed { teacher, student: predicts.then_some(student) })
+            let other = Checkpoint::read(&ask.bytes.0, Some("student")).ok();
+            let student = match other.filter(|student| student.section != checkpoint.section) {
+                Some(student) => {
+                    let vit = student.vit(None).map_err(of_load)?;
+                    student.network(&vit, false, device).map_err(of_load)?.0
+                }
+                // A file of one network has it say and predict.
+                None => teacher.clone(),
+            };
+            let backbone = teacher.backbone.clone().without_mask_token();
+            let student = student.backbone.has_mask_token().then_some(student);
+            (backbone, Some(Headed { teacher, student }))
         }
     };
     let loaded = Loaded {

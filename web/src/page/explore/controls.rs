@@ -138,7 +138,7 @@ impl Controls {
         }
     }
 
-    /// Calls `change` with whether new tokens are needed, or else a new answer, when something is chosen.
+    /// Calls `change` with what it changes when something is chosen.
     pub fn on_change(self: &Rc<Self>, change: impl Fn(Change) + 'static) {
         let change = Rc::new(change);
         let listen = |element: &HtmlElement, kind: &str, what: Change| {

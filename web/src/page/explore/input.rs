@@ -3,13 +3,12 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use wasm_bindgen::JsCast;
-use web_sys::{Event, HtmlAnchorElement, HtmlButtonElement, KeyboardEvent, PointerEvent};
+use web_sys::{Event, HtmlButtonElement, KeyboardEvent, PointerEvent};
 
 use super::controls::Mode;
 use super::{Explore, SLOTS};
-use crate::page::dom;
 use crate::page::problem::PageError;
+use crate::page::{blob, dom, pictures};
 
 /// Wires the canvas and the buttons around it.
 ///
@@ -60,8 +59,6 @@ pub fn wire(explore: &Rc<Explore>) -> Result<(), PageError> {
         }
     });
     let at = explore.clone();
-    dom::listen(&dom::window(), "resize", move |_: Event| at.draw());
-    let at = explore.clone();
     dom::listen(&dom::by_id::<HtmlButtonElement>("mask-random")?, "click", move |_: Event| {
         let explore = at.clone();
         dom::start(async move { explore.random_mask().await });
@@ -71,7 +68,7 @@ pub fn wire(explore: &Rc<Explore>) -> Result<(), PageError> {
     let at = explore.clone();
     dom::listen(&dom::by_id::<HtmlButtonElement>("save")?, "click", move |_: Event| {
         let explore = at.clone();
-        dom::start(async move { explore.save() });
+        dom::start(async move { explore.save().await });
     });
     Ok(())
 }
@@ -128,12 +125,8 @@ impl Explore {
         true
     }
 
-    /// Downloads the canvas as a picture.
-    fn save(&self) -> Result<(), PageError> {
-        let link: HtmlAnchorElement = dom::create("a", "")?;
-        link.set_href(&self.stage.canvas().to_data_url_with_type("image/png")?);
-        link.set_download("ibot-patches.png");
-        link.unchecked_ref::<web_sys::HtmlElement>().click();
-        Ok(())
+    /// Saves the canvas as a picture.
+    async fn save(&self) -> Result<(), PageError> {
+        blob::save(&pictures::png(self.stage.canvas()).await?, "ibot-patches.png")
     }
 }

@@ -147,6 +147,7 @@ impl Explore {
             let mut state = self.state.borrow_mut();
             state.views[slot] = None;
             state.answer = Answer::None;
+            state.masks[slot].clear();
             state.active = slot;
             if state.cursor.is_some_and(|(at, _)| at == slot) {
                 state.cursor = None;
@@ -162,6 +163,7 @@ impl Explore {
         let mut state = self.state.borrow_mut();
         state.views = PerSlot::default();
         state.answer = Answer::None;
+        state.masks = Default::default();
         state.cursor = None;
     }
 
@@ -179,11 +181,10 @@ impl Explore {
         let Some(picture) = self.state.borrow().views[slot].as_ref().map(|view| view.picture.clone()) else {
             return Ok(());
         };
+        self.draw();
         if self.app.model().is_none() {
-            self.draw();
             return Ok(());
         }
-        self.draw();
         status::say("Computing tokens…");
         let (shorter, block) = (self.controls.shorter(), self.controls.block());
         let ask = Encode { slot, picture: Some(pictures::pixels(&picture)?), shorter, block };
@@ -269,7 +270,7 @@ impl Explore {
     }
 
     /// Draws what is known; what goes wrong is said.
-    fn draw(&self) {
+    pub fn draw(&self) {
         if let Err(error) = self.try_draw() {
             status::fail(&error);
         }
@@ -289,9 +290,7 @@ impl Explore {
         if let (Answer::Predicted(at, found), Some((slot, patch))) = (&state.answer, state.cursor)
             && let Some(predicted) = found.patches.iter().find(|predicted| *at == slot && predicted.patch == patch)
         {
-            let nearest = predicted.nearest.iter().enumerate();
-            painted.marks[slot] =
-                nearest.map(|(n, patch)| (*patch, (n + 1).to_string(), "#ffd54a".to_owned())).collect();
+            painted.marks[slot].clone_from(&predicted.nearest);
         }
         let images = std::array::from_fn(|slot| {
             let view = state.views[slot].as_ref()?;

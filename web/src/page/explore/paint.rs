@@ -7,8 +7,7 @@ use super::legend::Legend;
 use crate::page::problem::PageError;
 use crate::page::{colors, dom, pictures};
 use ibot_web::protocol::{
-    AttentionMaps, Best, ColorMaps, Pair, PartMaps, PerSlot, Predicted, PredictedPatch, PrototypeMaps, SLOTS,
-    SimilarMaps,
+    AttentionMaps, ColorMaps, Pair, PartMaps, PerSlot, Predicted, PredictedPatch, PrototypeMaps, SLOTS, SimilarMaps,
 };
 
 /// What the worker last said.
@@ -38,8 +37,8 @@ pub enum Answer {
 pub struct Painted {
     /// A color for each patch.
     pub cells: PerSlot<HtmlCanvasElement>,
-    /// Patches with labels and colors.
-    pub marks: [Vec<(usize, String, String)>; SLOTS],
+    /// Patches to number from 1.
+    pub marks: [Vec<usize>; SLOTS],
     /// Lines between the images.
     pub lines: Vec<(usize, usize, String)>,
     /// What the colors mean.
@@ -56,7 +55,7 @@ pub fn paint(answer: &Answer, controls: &Controls, grids: &PerSlot<(usize, usize
         Answer::Similar(found) => {
             let maps = found.maps.each_ref().map(|map| map.as_ref().map(|map| map.0.clone()));
             let mut painted = values(&maps, &controls.scale(), grids, "cosine similarity")?;
-            painted.marks = found.best.each_ref().map(|best| best.iter().enumerate().map(mark).collect());
+            painted.marks = found.best.each_ref().map(|best| best.iter().map(|best| best.patch).collect());
             Ok(painted)
         }
         Answer::Attention(found) => {
@@ -91,10 +90,6 @@ pub fn paint(answer: &Answer, controls: &Controls, grids: &PerSlot<(usize, usize
         }
         Answer::Predicted(slot, found) => predicted(*slot, found, controls, grids),
     }
-}
-
-fn mark((n, best): (usize, &Best)) -> (usize, String, String) {
-    (best.patch, (n + 1).to_string(), "#ffd54a".to_owned())
 }
 
 /// One head, or the mean of all.

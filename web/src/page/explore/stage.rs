@@ -14,6 +14,8 @@ const GAP: f64 = 12.0;
 const NARROW: f64 = 560.0;
 /// Tallest that an image is shown.
 const TALLEST: f64 = 480.0;
+/// Color of numbered patches.
+const MARK: &str = "#ffd54a";
 
 /// What there is to draw.
 #[derive(Clone, Default)]
@@ -41,8 +43,8 @@ pub struct Image {
     pub cells: Option<HtmlCanvasElement>,
     /// Patches that the student does not see.
     pub hidden: Vec<bool>,
-    /// Patches with a label and a color.
-    pub marks: Vec<(usize, String, String)>,
+    /// Patches to number from 1.
+    pub marks: Vec<usize>,
 }
 
 /// Where an image is, in CSS pixels of the canvas.
@@ -105,9 +107,12 @@ impl Stage {
         usize::from(second)
     }
 
-    /// Draws everything anew.
+    /// Draws everything anew, unless there is no room: in a tab that is not shown.
     pub fn draw(&self, scene: &Scene) -> Result<(), PageError> {
-        let width = f64::from(self.canvas.client_width()).max(1.0);
+        let width = f64::from(self.canvas.client_width());
+        if width < 1.0 {
+            return Ok(());
+        }
         let places = layout(scene, width);
         let bottom = places.iter().flatten().map(|place| place.top + place.height).fold(0.0, f64::max);
         let height = (bottom + GAP).max(160.0);
@@ -129,9 +134,8 @@ impl Stage {
         if let Some((slot, patch)) = scene.cursor
             && let Some(Some(place)) = places.get(slot)
         {
-            let (left, top, width, height) = place.patch(patch);
-            frame(&context, (left, top, width, height), "#000", 4.0);
-            frame(&context, (left, top, width, height), "#fff", 2.0);
+            frame(&context, place.patch(patch), "#000", 4.0);
+            frame(&context, place.patch(patch), "#fff", 2.0);
         }
         *self.places.borrow_mut() = places;
         Ok(())
@@ -181,13 +185,11 @@ fn draw_image(
         context.set_global_alpha(1.0);
     }
     for (patch, _) in image.hidden.iter().enumerate().filter(|(_, hidden)| **hidden) {
-        let (left, top, width, height) = place.patch(patch);
-        frame(context, (left, top, width, height), "rgba(255, 255, 255, 0.55)", 1.0);
+        frame(context, place.patch(patch), "rgba(255, 255, 255, 0.55)", 1.0);
     }
-    for (patch, label, color) in &image.marks {
-        let (left, top, width, height) = place.patch(*patch);
-        frame(context, (left, top, width, height), color, 2.0);
-        badge(context, place.center(*patch), label, color)?;
+    for (n, patch) in image.marks.iter().enumerate() {
+        frame(context, place.patch(*patch), MARK, 2.0);
+        badge(context, place.center(*patch), &(n + 1).to_string())?;
     }
     Ok(())
 }
@@ -219,11 +221,8 @@ fn frame(context: &CanvasRenderingContext2d, (left, top, width, height): (f64, f
     context.stroke_rect(left + 0.5, top + 0.5, (width - 1.0).max(1.0), (height - 1.0).max(1.0));
 }
 
-fn badge(context: &CanvasRenderingContext2d, (x, y): (f64, f64), label: &str, color: &str) -> Result<(), PageError> {
-    if label.is_empty() {
-        return Ok(());
-    }
-    context.set_fill_style_str(color);
+fn badge(context: &CanvasRenderingContext2d, (x, y): (f64, f64), label: &str) -> Result<(), PageError> {
+    context.set_fill_style_str(MARK);
     context.begin_path();
     context.arc(x, y, 8.0, 0.0, std::f64::consts::TAU)?;
     context.fill();

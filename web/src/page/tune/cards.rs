@@ -26,7 +26,7 @@ pub fn wire(tune: &Rc<Tune>) -> Result<(), PageError> {
     dom::listen(&list, "click", move |event: Event| {
         let Some(class) = class_of(&event) else { return };
         at.state.borrow_mut().active = class;
-        let Some(button) = closest(&event, "button") else { return at.say(mark_active(class)) };
+        let Some(button) = dom::closest(&event, "button") else { return at.say(mark_active(class)) };
         if let Some(id) = button.get_attribute("data-id").and_then(|id| id.parse::<u32>().ok()) {
             at.state.borrow_mut().images.retain(|image| image.id != id);
             let at = at.clone();
@@ -43,7 +43,7 @@ pub fn wire(tune: &Rc<Tune>) -> Result<(), PageError> {
     });
     let at = tune.clone();
     dom::listen(&list, "input", move |event: Event| {
-        let (Some(class), Some(field)) = (class_of(&event), closest(&event, ".tune-name")) else { return };
+        let (Some(class), Some(field)) = (class_of(&event), dom::closest(&event, ".tune-name")) else { return };
         if let Some(field) = field.dyn_ref::<HtmlInputElement>() {
             at.state.borrow_mut().classes[class] = field.value();
             at.say(at.show());
@@ -52,7 +52,7 @@ pub fn wire(tune: &Rc<Tune>) -> Result<(), PageError> {
     });
     let at = tune.clone();
     dom::listen(&list, "change", move |event: Event| {
-        let (Some(class), Some(input)) = (class_of(&event), closest(&event, ".tune-input")) else { return };
+        let (Some(class), Some(input)) = (class_of(&event), dom::closest(&event, ".tune-input")) else { return };
         if let Some(input) = input.dyn_ref::<HtmlInputElement>() {
             at.take(class, files::list(input.files()));
             input.set_value("");
@@ -63,12 +63,7 @@ pub fn wire(tune: &Rc<Tune>) -> Result<(), PageError> {
 
 /// The class on whose card something happened.
 pub fn class_of(event: &Event) -> Option<usize> {
-    closest(event, ".tune-class")?.get_attribute("data-class")?.parse().ok()
-}
-
-/// The element around an event's target that matches a selector.
-pub fn closest(event: &Event, selector: &str) -> Option<Element> {
-    event.target()?.dyn_into::<Element>().ok()?.closest(selector).ok().flatten()
+    dom::closest(event, ".tune-class")?.get_attribute("data-class")?.parse().ok()
 }
 
 /// Makes all cards anew.
@@ -81,6 +76,8 @@ pub fn show(state: &State) -> Result<(), PageError> {
     for (class, name) in state.classes.iter().enumerate() {
         let card: HtmlElement = dom::create("div", "tune-class")?;
         card.set_attribute("data-class", &class.to_string())?;
+        card.set_attribute("role", "group")?;
+        card.set_attribute("aria-label", &format!("Class {}", class + 1))?;
         let row: HtmlElement = dom::create("div", "row")?;
         let field: HtmlInputElement = dom::create("input", "tune-name")?;
         field.set_type("text");

@@ -3,14 +3,14 @@
 use std::rc::Rc;
 
 use web_sys::{
-    ClipboardEvent, DataTransfer, DragEvent, Element, Event, File, HtmlButtonElement, HtmlElement, HtmlInputElement,
-    KeyboardEvent, PointerEvent,
+    ClipboardEvent, DataTransfer, DragEvent, Event, File, HtmlButtonElement, HtmlElement, HtmlInputElement,
+    HtmlVideoElement, KeyboardEvent, PointerEvent,
 };
 
 use super::super::camera::Camera;
 use super::super::problem::PageError;
 use super::super::{dom, files, pictures, status};
-use super::cards::{self, class_of, closest};
+use super::cards::{self, class_of};
 use super::{LONGEST, Tune, folder};
 use ibot_web::{js, wire};
 
@@ -27,13 +27,13 @@ pub fn wire(tune: &Rc<Tune>) -> Result<(), PageError> {
     let document = dom::document()?;
     let at = tune.clone();
     dom::listen(&document, "drop", move |event: DragEvent| {
-        if is_ours(&event) {
+        if files::are_for("tune", &event) {
             at.take_here(&event, event.data_transfer());
         }
     });
     let at = tune.clone();
     dom::listen(&document, "paste", move |event: ClipboardEvent| {
-        if is_ours(&event) {
+        if files::are_for("tune", &event) {
             at.take_here(&event, event.clipboard_data());
         }
     });
@@ -72,11 +72,15 @@ impl Tune {
     pub fn take(self: &Rc<Self>, class: usize, files: Vec<File>) {
         let at = self.clone();
         dom::start(async move {
+            let mut result = Ok(());
             for file in files {
-                let picture = pictures::from_blob(&file, &file.name()).await?;
-                at.add(class, &picture, &file.name()).await?;
+                match pictures::from_blob(&file, &file.name()).await {
+                    Ok(picture) => at.add(class, &picture, &file.name()).await?,
+                    // The others are added all the same.
+                    Err(error) => result = Err(error),
+                }
             }
-            Ok(())
+            result
         });
     }
 
@@ -89,7 +93,7 @@ impl Tune {
             return dom::start(async move { at.take_named(folder::files(folders).await?).await });
         }
         let files = files::list(data.as_ref().and_then(DataTransfer::files));
-        if closest(event, "#tune-shown").is_some() {
+        if dom::closest(event, "#tune-shown").is_some() {
             return files.into_iter().take(1).for_each(|file| self.try_file(file));
         }
         if files.is_empty() {
@@ -132,51 +136,50 @@ impl Tune {
         if let Some(camera) = on {
             return Ok(camera);
         }
-        let view: HtmlElement = dom::by_id("tune-view")?;
-        let camera = Rc::new(Camera::start(dom::by_id("tune-view")?).await?);
+        let view: HtmlVideoElement = dom::by_id("tune-view")?;
+        let camera = Rc::new(Camera::start(view.clone()).await?);
         view.set_hidden(false);
         *self.camera.borrow_mut() = Rc::downgrade(&camera);
         Ok(camera)
     }
 
     /// Gives the camera back.
-    pub async fn release(&self, camera: Rc<Camera>) -> Result<(), PageError> {
-        js::sleep(STAY_ON).await;
-        drop(camera);
-        let off = self.camera.borrow().upgrade().is_none();
-        if off {
-            dom::by_id::<HtmlElement>("tune-view")?.set_hidden(true);
-        }
-        Ok(())
+    pub fn release(self: &Rc<Self>, camera: Rc<Camera>) {
+        let at = self.clone();
+        dom::start(async move {
+            js::sleep(STAY_ON).await;
+            drop(camera);
+            let off = at.camera.borrow().upgrade().is_none();
+            if off {
+                dom::by_id::<HtmlElement>("tune-view")?.set_hidden(true);
+            }
+            Ok(())
+        });
     }
 
     fn begin_recording(self: &Rc<Self>, event: &Event) {
-        let (Some(class), true) = (class_of(event), closest(event, ".tune-record").is_some()) else { return };
+        let (Some(class), true) = (class_of(event), dom::closest(event, ".tune-record").is_some()) else { return };
         if self.recording.replace(true) {
             return;
         }
         let at = self.clone();
-        dom::start(async move {
-            let camera = match at.camera().await {
-                Ok(camera) => camera,
-                Err(error) => {
-                    at.recording.set(false);
-                    return Err(error);
-                }
-            };
-            while at.recording.get() {
-                at.add(class, &camera.picture(LONGEST)?, "camera").await?;
+        dom::start(async move { at.record(class).await.inspect_err(|_| at.recording.set(false)) });
+    }
+
+    /// Adds what the camera sees to a class, as long as its button is held.
+    async fn record(self: &Rc<Self>, class: usize) -> Result<(), PageError> {
+        let camera = self.camera().await?;
+        let result = async {
+            while self.recording.get() {
+                self.add(class, &camera.picture(LONGEST)?, "camera").await?;
                 js::sleep(FRAME).await;
             }
-            at.release(camera).await
-        });
+            Ok(())
+        }
+        .await;
+        self.release(camera);
+        result
     }
-}
-
-/// Whether this tab takes what is dropped or pasted: it is shown, and no part beside it was meant.
-fn is_ours(event: &Event) -> bool {
-    let shown = dom::by_id::<Element>("tune").is_ok_and(|panel| !panel.has_attribute("hidden"));
-    shown && closest(event, "[data-takes-files]").is_none()
 }
 
 /// The name of the folder that a file of a chosen folder is in.

@@ -17,7 +17,7 @@ use web_sys::{Blob, Event, HtmlButtonElement, HtmlCanvasElement, HtmlElement, Ht
 use super::app::App;
 use super::camera::Camera;
 use super::problem::PageError;
-use super::{dom, pictures, status};
+use super::{blob, dom, pictures, status};
 use ibot_web::protocol::{AddExample, Continue, Lesson, Pause, RemoveExamples, Scene, Train, TuneMode};
 use ibot_web::wire::Bytes;
 use state::{Image, Phase, State};
@@ -106,7 +106,7 @@ impl Tune {
     pub fn hear(self: &Rc<Self>, event: ibot_web::protocol::Event) {
         use ibot_web::protocol::Event as Said;
         match event {
-            Said::Stepped(stepped) => self.state.borrow_mut().points.extend(stepped.points),
+            Said::Stepped(points) => self.state.borrow_mut().points.extend(points),
             Said::Judged(outcome) => {
                 let mut state = self.state.borrow_mut();
                 state.phase = if outcome.done { Phase::Done } else { Phase::Paused };
@@ -216,19 +216,21 @@ impl Tune {
         }
         self.show()?;
         status::say("Learning…");
-        let file = self.file_for(lesson.mode).await?;
-        if let Err(error) = self.app.ask(Train { lesson, file }).await {
+        let begun = match self.file_for(lesson.mode).await {
+            Ok(file) => self.app.ask(Train { lesson, file }).await,
+            Err(error) => Err(error),
+        };
+        if begun.is_err() {
             self.state.borrow_mut().forget_lesson();
             self.show()?;
-            return Err(error);
         }
-        Ok(())
+        begun
     }
 
     /// The model's file, for the mode that starts from it.
     async fn file_for(&self, mode: TuneMode) -> Result<Option<Bytes>, PageError> {
         match self.app.file().filter(|_| mode == TuneMode::Adapt) {
-            Some(file) => Ok(Some(Bytes(pictures::bytes(&file).await?))),
+            Some(file) => Ok(Some(Bytes(blob::bytes(&file).await?))),
             None => Ok(None),
         }
     }
@@ -252,6 +254,11 @@ impl Tune {
         if let Err(error) = result {
             status::fail(&error);
         }
+    }
+
+    /// Draws what is known in the room that there is; what goes wrong is said.
+    pub fn draw(&self) {
+        self.say(self.show());
     }
 
     /// Shows how far the lesson is.

@@ -18,7 +18,7 @@ const VALIDATION: &str = "#e8863f";
 /// Below this width plots are one above the other.
 const NARROW: f64 = 520.0;
 
-/// Draws both plots over `total` steps or more.
+/// Draws both plots over `total` steps or more, unless there is no room: in a tab that is not shown.
 ///
 /// # Errors
 /// If the browser cannot draw.

@@ -2,12 +2,11 @@
 
 use std::rc::Rc;
 
-use wasm_bindgen::JsCast;
-use web_sys::{Blob, Event, HtmlAnchorElement, HtmlElement, HtmlInputElement, Url};
+use web_sys::{Blob, Event, HtmlElement, HtmlInputElement};
 
 use super::super::database::{self, Kept};
 use super::super::problem::PageError;
-use super::super::{dom, files, pictures, status};
+use super::super::{blob, dom, files, pictures, status};
 use super::Tune;
 use super::cards;
 use super::state::{Phase, State};
@@ -50,7 +49,7 @@ pub fn wire(tune: &Rc<Tune>) -> Result<(), PageError> {
 
 impl Tune {
     /// Offers to go on with the project of the last visit.
-    pub fn offer_last(self: &Rc<Self>) {
+    pub fn offer_last() {
         dom::start(async { show_banner(database::find().await?.as_ref()) });
     }
 
@@ -78,7 +77,7 @@ impl Tune {
         if classes == 0 {
             return database::clear().await;
         }
-        let file = pictures::blob(&self.pack().await?)?;
+        let file = blob::of(&self.pack().await?)?;
         let count = |n: usize, one: &str, more: &str| format!("{n} {}", if n == 1 { one } else { more });
         let summary = format!("{}, {}", count(classes, "class", "classes"), count(images, "image", "images"));
         database::keep(&Kept { summary, file }).await?;
@@ -95,20 +94,20 @@ impl Tune {
         };
         let mut images = Vec::with_capacity(files.len());
         for (id, name, class, file) in files {
-            images.push(StoredImage { id, name, class: Some(class), bytes: Bytes(pictures::bytes(&file).await?) });
+            images.push(StoredImage { id, name, class: Some(class), bytes: Bytes(blob::bytes(&file).await?) });
         }
         let model = self.app.model().map(|model| model.name).unwrap_or_default();
         Ok(self.app.ask(PackProject { classes, images, model }).await?.0)
     }
 
     async fn export(self: Rc<Self>) -> Result<(), PageError> {
-        download(&pictures::blob(&self.pack().await?)?, &format!("{}.ibot.safetensors", name()?))
+        blob::save(&blob::of(&self.pack().await?)?, &format!("{}.ibot.safetensors", name()?))
     }
 
     async fn export_model(self: Rc<Self>) -> Result<(), PageError> {
         let classes = self.state.borrow().classes.clone();
         let file = self.app.ask(ExportModel { classes }).await?;
-        download(&pictures::blob(&file.0)?, &format!("{}.safetensors", name()?))
+        blob::save(&blob::of(&file.0)?, &format!("{}.safetensors", name()?))
     }
 
     async fn resume(self: Rc<Self>) -> Result<(), PageError> {
@@ -123,7 +122,7 @@ impl Tune {
 
     /// Puts the project of a file in place of this one.
     async fn open(self: &Rc<Self>, file: &Blob) -> Result<(), PageError> {
-        let bytes = Bytes(pictures::bytes(file).await?);
+        let bytes = Bytes(blob::bytes(file).await?);
         let project = self.app.ask(UnpackProject { bytes }).await?;
         self.opening.set(true);
         let result = self.replace(project).await;
@@ -144,7 +143,7 @@ impl Tune {
         self.app.ask(RemoveExamples { ids: old }).await?;
         cards::show(&self.state.borrow())?;
         for StoredImage { name, class, bytes, .. } in images {
-            let picture = pictures::from_blob(&pictures::blob(&bytes.0)?, &name).await?;
+            let picture = pictures::from_blob(&blob::of(&bytes.0)?, &name).await?;
             let class = match class {
                 Some(class) => class,
                 None => self.unlabelled()?,
@@ -162,9 +161,9 @@ impl Tune {
         };
         // Only one mode needs the file, and only the worker knows the mode.
         let file = self.file_for(TuneMode::Adapt).await?;
-        if let Some(restored) = self.app.ask(Restore { labels, classes, file }).await? {
-            let (mode, steps) = (restored.lesson.mode, restored.lesson.steps);
-            self.state.borrow_mut().lesson = Some(restored.lesson);
+        if let Some(lesson) = self.app.ask(Restore { labels, classes, file }).await? {
+            let (mode, steps) = (lesson.mode, lesson.steps);
+            self.state.borrow_mut().lesson = Some(lesson);
             self.choose(mode, Some(steps))?;
         }
         status::say("");
@@ -194,20 +193,5 @@ fn show_banner(kept: Option<&Kept>) -> Result<(), PageError> {
     dom::by_id::<HtmlElement>("tune-banner")?.set_hidden(kept.is_none());
     let text = kept.map(|kept| format!("Resume your last project ({})?", kept.summary));
     dom::by_id::<HtmlElement>("tune-last")?.set_text_content(text.as_deref());
-    Ok(())
-}
-
-/// Has the browser save a file.
-fn download(file: &Blob, name: &str) -> Result<(), PageError> {
-    let url = Url::create_object_url_with_blob(file)?;
-    let link: HtmlAnchorElement = dom::create("a", "")?;
-    link.set_href(&url);
-    link.set_download(name);
-    link.unchecked_ref::<HtmlElement>().click();
-    dom::start(async move {
-        // The browser has read it long before.
-        js::sleep(60_000.0).await;
-        Ok(Url::revoke_object_url(&url)?)
-    });
     Ok(())
 }

@@ -61,18 +61,18 @@ impl Tune {
     }
 
     /// One picture after the other, each when the last has its answer.
-    async fn watch(&self) -> Result<(), PageError> {
+    async fn watch(self: &Rc<Self>) -> Result<(), PageError> {
         let camera = self.camera().await?;
-        let result = loop {
-            if !self.live.get() {
-                break Ok(());
+        let result = async {
+            while self.live.get() {
+                self.classify(&camera.picture(LONGEST)?).await?;
+                js::sleep(FRAME).await;
             }
-            if let Err(error) = self.classify(&camera.picture(LONGEST)?).await {
-                break Err(error);
-            }
-            js::sleep(FRAME).await;
-        };
-        self.release(camera).await.and(result)
+            Ok(())
+        }
+        .await;
+        self.release(camera);
+        result
     }
 
     /// Shows a picture and the probability of each class.

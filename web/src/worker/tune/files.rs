@@ -9,9 +9,7 @@ use super::super::problem::Problem;
 use super::Tuner;
 use super::examples::shown;
 use super::session::{Learner, Session, settings};
-use ibot_web::protocol::{
-    ExportModel, Lesson, PackProject, Restore, Restored, StoredImage, TuneMode, UnpackProject, Unpacked,
-};
+use ibot_web::protocol::{ExportModel, Lesson, PackProject, Restore, StoredImage, TuneMode, UnpackProject, Unpacked};
 use ibot_web::wire::Bytes;
 
 /// What a project's file had learned.
@@ -76,12 +74,7 @@ impl Tuner {
     }
 
     /// Makes the lesson of a file again.
-    pub async fn restore(
-        &mut self,
-        ask: &Restore,
-        model: &Model,
-        device: &Device,
-    ) -> Result<Option<Restored>, Problem> {
+    pub async fn restore(&mut self, ask: &Restore, model: &Model, device: &Device) -> Result<Option<Lesson>, Problem> {
         let Some(Stored { settings, weights }) = self.stored.take() else { return Ok(None) };
         let learned = weights.keys().next().and_then(|name| name.split_once('/')).map(|(kind, _)| kind.to_owned());
         let Some(kind) = learned else { return Ok(None) };
@@ -98,11 +91,9 @@ impl Tuner {
         let file = ask.file.as_ref().map(|file| &file.0[..]);
         self.examples.complete(model, device).await?;
         let fresh = Session::new(lesson.clone(), file, &self.examples, model, device).await?;
-        let session = fresh.restore(&state)?;
-        let restored = Restored { lesson, step: session.steps() };
-        self.session = Some(session);
+        self.session = Some(fresh.restore(&state)?);
         self.judge(model, device).await?;
-        Ok(Some(restored))
+        Ok(Some(lesson))
     }
 }
 

@@ -12,7 +12,7 @@ use super::{rgb, say};
 use examples::Examples;
 use files::Stored;
 use ibot_web::js;
-use ibot_web::protocol::{AddExample, Classify, Event, Point, Stepped, Train};
+use ibot_web::protocol::{AddExample, Classify, Event, Point, Train};
 use session::Session;
 
 /// Milliseconds of learning between two chances to ask: as often as a page can draw.
@@ -89,7 +89,7 @@ impl Tuner {
             points.extend(session.step(&self.examples, model, device).await?);
         }
         session.spent += js::now() - start;
-        say(&Event::Stepped(Stepped { points, of: session.lesson.steps }));
+        say(&Event::Stepped(points));
         if session.is_done() {
             self.stop();
             self.judge(model, device).await?;
