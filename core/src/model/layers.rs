@@ -1,8 +1,8 @@
-//! The layers of a transformer block: attention, the feed-forward branch, LayerScale, exact GELU and stochastic depth.
+//! The layers of a transformer block: attention, the feed-forward branch, LayerScale and stochastic depth.
 
 use burn::module::{Module, Param};
 use burn::nn::{LayerNorm, Linear};
-use burn::tensor::{Device, Tensor, TensorData, activation, module};
+use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData, activation, module};
 use rand::RngExt as _;
 
 use super::{Ffn, VitConfig, init};
@@ -52,10 +52,10 @@ impl Block {
 
     /// `[B, N, D] -> [B, N, D]`.
     pub fn forward(&self, x: Tensor<3>, noise: &mut Noise) -> Tensor<3> {
-        let branch = scaled(&self.ls1, self.attn.forward(kernels::layer_norm(&self.norm1, x.clone())));
-        let x = x + drop_path(branch, self.drop_path, noise);
-        let branch = scaled(&self.ls2, self.mlp.forward(kernels::layer_norm(&self.norm2, x.clone())));
-        x + drop_path(branch, self.drop_path, noise)
+        let attend = |x| scaled(&self.ls1, self.attn.forward(kernels::layer_norm(&self.norm1, x)));
+        let transform = |x| scaled(&self.ls2, self.mlp.forward(kernels::layer_norm(&self.norm2, x)));
+        let x = residual(x, attend, self.drop_path, noise);
+        residual(x, transform, self.drop_path, noise)
     }
 
     /// Attention probabilities of this block for its input `x`: `[B, N, D] -> [B, heads, N, N]`.
@@ -155,21 +155,30 @@ fn scaled(scale: &Option<LayerScale>, branch: Tensor<3>) -> Tensor<3> {
     }
 }
 
-/// Stochastic depth: drops the whole branch of an image with probability `rate` and rescales what is kept.
-fn drop_path(branch: Tensor<3>, rate: f64, noise: &mut Noise) -> Tensor<3> {
-    let (Some(rng), true) = (noise, rate > 0.0) else { return branch };
+/// `x + branch(x)`, with stochastic depth: an image goes without the branch with probability `rate`, and the branch of
+/// the others is scaled up to the same mean. What is dropped is not computed.
+fn residual(x: Tensor<3>, branch: impl Fn(Tensor<3>) -> Tensor<3>, rate: f64, noise: &mut Noise) -> Tensor<3> {
+    let (Some(rng), true) = (noise, rate > 0.0) else { return x.clone() + branch(x) };
     let keep = 1.0 - rate;
-    let images = branch.dims()[0];
-    let factors = (0..images).map(|_| if rng.random::<f64>() < keep { (1.0 / keep) as f32 } else { 0.0 }).collect();
-    let factors = Tensor::from_data(TensorData::new::<f32, _>(factors, [images, 1, 1]), &branch.device());
-    branch * factors
+    let images = x.dims()[0];
+    let kept: Vec<i32> = (0..images as i32).filter(|_| rng.random::<f64>() < keep).collect();
+    if kept.is_empty() {
+        return x;
+    }
+    if kept.len() == images {
+        return x.clone() + branch(x) / keep;
+    }
+    let rows = kept.len();
+    let kept = Tensor::<1, Int>::from_data(TensorData::new(kept, [rows]), &x.device().inner());
+    let branch = branch(x.clone().select(0, kept.clone())) / keep;
+    x.select_assign(0, kept, branch, IndexingUpdateOp::Add)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::rng::{Purpose, stream};
-    use crate::testing::{assert_close, gradient_check, small_vit, test};
+    use crate::testing::{gradient_check, max_difference, small_vit, test};
 
     #[test]
     fn attention_matches_a_loop() {
@@ -227,16 +236,39 @@ mod tests {
     }
 
     #[test]
-    fn drop_path_keeps_the_mean_and_drops_whole_images() {
+    fn stochastic_depth_keeps_the_mean_and_drops_whole_images() {
         let device = Device::flex();
         let mut rng = stream(3, Purpose::DropPath, 0, 0);
         let x = Tensor::<3>::ones([4000, 2, 2], &device);
-        let y = drop_path(x.clone(), 0.3, &mut Some(&mut rng));
+        let y = residual(x.clone(), |x| x * 0.7, 0.3, &mut Some(&mut rng));
         let values: Vec<f32> = y.try_to_vec_as().expect("floats");
-        let kept = values.chunks(4).filter(|image| image[0] > 0.0).count() as f64 / 4000.0;
+        let kept = values.chunks(4).filter(|image| image[0] > 1.0).count() as f64 / 4000.0;
+        assert!(values.chunks(4).all(|image| image.iter().all(|v| (v - 1.0).abs() < 1e-6 || (v - 2.0).abs() < 1e-6)));
         assert!(values.chunks(4).all(|image| image.iter().all(|v| *v == image[0])));
         assert!((kept - 0.7).abs() < 0.03, "kept {kept}");
-        let off: Vec<f32> = drop_path(x, 0.3, &mut None).try_to_vec_as().expect("floats");
-        assert!(off.iter().all(|v| *v == 1.0));
+        let off: Vec<f32> = residual(x, |x| x * 0.5, 0.3, &mut None).try_to_vec_as().expect("floats");
+        assert!(off.iter().all(|v| *v == 1.5));
+    }
+
+    #[test]
+    fn what_stochastic_depth_leaves_out_has_the_gradient_of_zeros() {
+        let device = Device::flex().autodiff();
+        let mut rng = stream(4, Purpose::DropPath, 0, 0);
+        // Rates at which of six images all, some and none are kept.
+        for rate in [1e-9, 0.5, 1.0 - 1e-9] {
+            let seed = rng.clone();
+            let factors = (0..6).map(|_| if rng.random::<f64>() < 1.0 - rate { 1.0 / (1.0 - rate) } else { 0.0 });
+            let factors = TensorData::new(factors.map(|factor| factor as f32).collect::<Vec<_>>(), [6, 1, 1]);
+            let factors = Tensor::<3>::from_data(factors, &device);
+            let x = init::uniform([6, 2, 3], 1.0, &device, &mut rng).val().detach();
+            let gradient = |f: &dyn Fn(Tensor<3>) -> Tensor<3>| {
+                let leaf = x.clone().detach().require_grad();
+                leaf.grad(&f(leaf.clone()).square().sum().backward()).expect("a leaf")
+            };
+            let branch = |x: Tensor<3>| x.clone() * x;
+            let skipped = gradient(&|x| residual(x, branch, rate, &mut Some(&mut seed.clone())));
+            let multiplied = gradient(&|x| x.clone() + branch(x) * factors.clone());
+            assert!(max_difference(&skipped, &multiplied) < 1e-5, "rate {rate}");
+        }
     }
 }
