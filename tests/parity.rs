@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, Tensor};
 use futures_lite::future::block_on;
-use ibot_core::train::{Batch, Objective, Pass, apply};
+use ibot_core::train::{Activations, Batch, Objective, Pass, apply};
 use ibot_native::device::{DeviceChoice, select};
 use ibot_tests::{Check, FLEX, Fixture, WGPU, reproduce};
 
@@ -70,7 +70,7 @@ fn on_a_software_gpu() {
     }
 }
 
-/// Two steps, each computed in two shards as `ibot pretrain` does on two cores.
+/// Two steps, each computed in two shards as `ibot pretrain` does on two cores. One of them recomputes its activations.
 #[test]
 fn shards_add_up_to_the_official_steps() {
     let device = Device::flex();
@@ -82,9 +82,11 @@ fn shards_add_up_to_the_official_steps() {
             let now = fixture.schedules().at(entry.step);
             let batch = fixture.batch(entry.step, &device);
             let half = batch.images / 2;
-            let passes = [0..half, half..batch.images].map(|images| {
+            let shards = [(0..half, Activations::Kept), (half..batch.images, Activations::Recomputed)];
+            let passes = shards.map(|(images, activations)| {
                 let fork = state.fork();
-                Objective::new(&fork, &shard(&batch, images), &now, &config.loss, None).differentiate(&fork.student)
+                Objective::new(&fork, &shard(&batch, images), &now, &config.loss, activations, None)
+                    .differentiate(&fork.student)
             });
             let applied = block_on(apply(state, Pass::join(passes.into()), &now, &config.loss, &config.optim));
             let (next, report) = applied.expect("the CPU works");

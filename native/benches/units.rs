@@ -15,7 +15,7 @@ use ibot_core::model::{HeadConfig, Vit, VitConfig};
 use ibot_core::rng::{Purpose, Rng, stream};
 use ibot_core::scenes::{Split, scene};
 use ibot_core::schedule::Schedules;
-use ibot_core::train::{AdamW, Batch, Objective, Pass, TrainState, update_teacher};
+use ibot_core::train::{Activations, AdamW, Batch, Objective, Pass, TrainState, update_teacher};
 
 /// Images of a batch.
 const BATCH: usize = 4;
@@ -152,5 +152,5 @@ fn pass(state: &TrainState, config: &Config, schedules: &Schedules) -> Pass {
     let mut rng = rng(3);
     let masks = (0..2).map(|_| config.mask.draw((14, 14), &mut rng)).collect();
     let batch = Batch { globals: Tensor::ones([2, 3, 224, 224], &device), locals: None, masks, images: 1 };
-    Objective::new(state, &batch, &schedules.at(0), &config.loss, None).differentiate(&state.student)
+    Objective::new(state, &batch, &schedules.at(0), &config.loss, Activations::Kept, None).differentiate(&state.student)
 }

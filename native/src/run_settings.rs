@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ibot_core::config::Config;
+use ibot_core::train::Activations;
 use ibot_core::weights::ModelHeader;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,9 @@ pub struct RunSettings {
     /// Images that a shard takes through forward and backward at a time: fewer take less memory. 0 takes few on a CPU,
     /// whose caches then hold more of them, and all on a GPU. It changes the order of sums as `shards` does.
     pub micro_batch: usize,
+    /// Whether the backward pass computes the activations of each of the student's blocks once more, rather than keep
+    /// those of all: about a quarter more time for much less memory. It changes no number.
+    pub recompute_activations: bool,
     /// Steps that a line of metrics averages.
     pub log_every: usize,
     /// Minutes after which the state is saved within an epoch too; 0 saves only at the ends of epochs.
@@ -62,6 +66,7 @@ impl Default for RunSettings {
             workers: 0,
             shards: 0,
             micro_batch: 0,
+            recompute_activations: false,
             log_every: 10,
             save_every: 30.0,
             save_patience: 10.0,
@@ -97,6 +102,11 @@ impl RunSettings {
                 + crops.local_crops_number * tokens(crops.local_size);
             self.micro_batch = if is_cpu { (TOKENS_AT_A_TIME / image).clamp(1, batch) } else { batch };
         }
+    }
+
+    /// What the student's forward pass leaves for the backward pass.
+    pub fn activations(&self) -> Activations {
+        if self.recompute_activations { Activations::Recomputed } else { Activations::Kept }
     }
 
     /// How long a worker waits for the others.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Gradients, Tensor};
 use ibot_core::model::Network;
-use ibot_core::train::{Objective, train_step};
+use ibot_core::train::{Activations, Objective, train_step};
 use ibot_core::weights::{self, Weight};
 
 use crate::{Check, Fixture, Tolerances};
@@ -32,7 +32,7 @@ pub async fn reproduce(fixture: &Fixture, device: &Device, tolerances: &Toleranc
         let gradients = format!("step{step}/grad");
         let expected = fixture.group(&gradients);
         if !expected.is_empty() {
-            let objective = Objective::new(&state, &batch, &now, &config.loss, None);
+            let objective = Objective::new(&state, &batch, &now, &config.loss, Activations::Kept, None);
             let actual = gradient_weights(&state.student, &objective.loss.backward()).await;
             let tolerance = if step == 0 { tolerances.first_gradients } else { tolerances.last_gradients };
             check.weights(&gradients, &actual, &expected, |_| tolerance);

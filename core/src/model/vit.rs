@@ -34,7 +34,17 @@ impl Vit {
     pub fn forward(&self, images: Tensor<4>, masks: &[Mask], noise: &mut Noise) -> Tensor<3> {
         let tokens = self.embed(images, masks);
         let tokens = self.blocks.iter().fold(tokens, |tokens, block| block.forward(tokens, noise));
+        self.normalize(tokens)
+    }
+
+    /// The final norm.
+    pub(crate) fn normalize(&self, tokens: Tensor<3>) -> Tensor<3> {
         kernels::layer_norm(&self.norm, tokens)
+    }
+
+    /// The transformer blocks, in order.
+    pub(crate) fn blocks(&self) -> &[Block] {
+        &self.blocks
     }
 
     /// Tokens after each of the last `n` blocks, the final norm applied to each: `[B, P + N, D]`, deepest last.
@@ -45,7 +55,7 @@ impl Vit {
         for (i, block) in self.blocks.iter().enumerate() {
             tokens = block.forward(tokens, &mut None);
             if i >= skip {
-                layers.push(kernels::layer_norm(&self.norm, tokens.clone()));
+                layers.push(self.normalize(tokens.clone()));
             }
         }
         layers
@@ -69,7 +79,7 @@ impl Vit {
         let tokens = self.blocks[..block].iter().fold(tokens, |tokens, block| block.forward(tokens, &mut None));
         let patches = tokens.dims()[1] - self.prefix();
         let attention = last.cls_attention(tokens.clone()).narrow(2, self.prefix(), patches);
-        Some((kernels::layer_norm(&self.norm, last.forward(tokens, &mut None)), attention))
+        Some((self.normalize(last.forward(tokens, &mut None)), attention))
     }
 
     /// Side of a patch, in pixels.
@@ -125,7 +135,7 @@ impl Vit {
     }
 
     /// Patch embedding, mask token, CLS, positions and registers: `[B, 3, H, W] -> [B, P + N, D]`.
-    fn embed(&self, images: Tensor<4>, masks: &[Mask]) -> Tensor<3> {
+    pub(crate) fn embed(&self, images: Tensor<4>, masks: &[Mask]) -> Tensor<3> {
         let [b, _, height, width] = images.dims();
         let device = images.device();
         let mut patches = self.patch_embed.forward(images);

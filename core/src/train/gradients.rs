@@ -28,20 +28,24 @@ impl NamedGradients {
         Self(complete.named)
     }
 
+    /// Adds further gradients to these.
+    pub(super) fn add(&mut self, others: Self) {
+        for (name, gradient) in others.0 {
+            let sum = match self.0.remove(&name) {
+                Some(sum) => sum + gradient,
+                None => gradient,
+            };
+            self.0.insert(name, sum);
+        }
+    }
+
     /// The weighted sum of the gradients of several shards.
     pub fn weighted_sum(parts: impl IntoIterator<Item = (Self, f64)>) -> Self {
-        let mut sum: BTreeMap<String, Tensor<1>> = BTreeMap::new();
+        let mut sum = Self::default();
         for (part, weight) in parts {
-            for (name, gradient) in part.0 {
-                let weighted = gradient * weight;
-                let total = match sum.remove(&name) {
-                    Some(total) => total + weighted,
-                    None => weighted,
-                };
-                sum.insert(name, total);
-            }
+            sum.add(Self(part.0.into_iter().map(|(name, gradient)| (name, gradient * weight)).collect()));
         }
-        Self(sum)
+        sum
     }
 
     /// The squared norms, `[1]` each, in the order of the names.

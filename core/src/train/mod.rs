@@ -4,6 +4,7 @@ mod ema;
 mod gradients;
 mod optimizer;
 mod pass;
+mod recompute;
 mod snapshot;
 mod step;
 
@@ -11,5 +12,6 @@ pub use ema::update_teacher;
 pub use gradients::{GradientNorms, NamedGradients};
 pub use optimizer::AdamW;
 pub use pass::{Pass, StepReport};
+pub use recompute::Activations;
 pub use snapshot::{Snapshot, Updates};
 pub use step::{Batch, Objective, Prediction, Target, TrainState, apply, predict, teach, train_step};

@@ -3,7 +3,8 @@
 use burn::tensor::{Device, ExecutionError, Tensor};
 
 use super::ema::update_teacher;
-use super::{AdamW, NamedGradients, Pass, StepReport};
+use super::recompute::Recomputed;
+use super::{Activations, AdamW, NamedGradients, Pass, StepReport};
 use crate::config::Config;
 use crate::loss::{self, Centers, LossConfig};
 use crate::masking::{Mask, masked_rows};
@@ -84,7 +85,7 @@ pub async fn train_step(
     optim: &OptimConfig,
     noise: Option<&mut Rng>,
 ) -> Result<(TrainState, StepReport), ExecutionError> {
-    let pass = Objective::new(&state, batch, now, loss_config, noise).differentiate(&state.student);
+    let pass = Objective::new(&state, batch, now, loss_config, Activations::Kept, noise).differentiate(&state.student);
     apply(state, pass, now, loss_config, optim).await
 }
 
@@ -130,10 +131,11 @@ impl Objective {
         batch: &Batch,
         now: &StepValues,
         config: &LossConfig,
+        activations: Activations,
         noise: Option<&mut Rng>,
     ) -> Self {
         let target = teach(&state.teacher, batch, &state.centers, now);
-        Self::between(target, predict(&state.student, batch, noise), batch, config)
+        Self::between(target, predict(&state.student, batch, activations, noise), batch, config)
     }
 
     /// The losses between what the teacher and the student make of the batch.
@@ -155,7 +157,11 @@ impl Objective {
     /// The gradients of `student`, whose losses these are, and all else that the step needs.
     pub fn differentiate(self, student: &Network) -> Pass {
         let Self { loss, cls, patch, images, target, prediction } = self;
-        let gradients = NamedGradients::of(student, loss.backward());
+        let mut gradients = loss.backward();
+        let recomputed = prediction.recomputed.into_iter().map(|pass| pass.backward(student, &mut gradients));
+        let recomputed: Vec<NamedGradients> = recomputed.collect();
+        let mut gradients = NamedGradients::of(student, gradients);
+        recomputed.into_iter().for_each(|further| gradients.add(further));
         let entropy = loss::entropy(target.cls.clone()).mean();
         let prototypes = target.cls.argmax(1);
         let second_view = prediction.cls.inner().narrow(0, images, images).argmax(1);
@@ -209,19 +215,29 @@ pub struct Prediction {
     cls: Tensor<2>,
     /// Masked patches, `[M, K']`; `None` without masks.
     patch: Option<Tensor<2>>,
+    /// Passes of the backbone whose activations were not kept.
+    recomputed: Vec<Recomputed>,
 }
 
 /// The student sees masked global crops, and local crops whole. Only what the losses need goes through its head.
-pub fn predict(student: &Network, batch: &Batch, mut noise: Option<&mut Rng>) -> Prediction {
+pub fn predict(student: &Network, batch: &Batch, activations: Activations, mut noise: Option<&mut Rng>) -> Prediction {
     let Network { backbone, head } = student;
-    let tokens = backbone.forward(batch.globals.clone().autodiff(), &batch.masks, &mut noise.as_deref_mut());
+    let mut recomputed = Vec::new();
+    let mut encode = |crops: &Tensor<4>, masks: &[Mask]| match activations {
+        Activations::Kept => backbone.forward(crops.clone().autodiff(), masks, &mut noise),
+        Activations::Recomputed => {
+            let (tokens, pass) = Recomputed::forward(backbone, crops, masks, &mut noise);
+            recomputed.push(pass);
+            tokens
+        }
+    };
+    let tokens = encode(&batch.globals, &batch.masks);
     let device = tokens.device();
     let mut cls_rows = vec![backbone.cls_of(tokens.clone())];
     let masked =
         masked_rows(&batch.masks, backbone.prefix(), &device).map(|rows| tokens.flatten::<2>(0, 1).select(0, rows));
     if let Some(locals) = &batch.locals {
-        let local_tokens = backbone.forward(locals.clone().autodiff(), &[], &mut noise);
-        cls_rows.push(backbone.cls_of(local_tokens));
+        cls_rows.push(backbone.cls_of(encode(locals, &[])));
     }
     let cls_count: usize = cls_rows.iter().map(|rows| rows.dims()[0]).sum();
     let bottleneck = head.bottleneck(Tensor::cat(cls_rows.into_iter().chain(masked).collect(), 0));
@@ -229,5 +245,6 @@ pub fn predict(student: &Network, batch: &Batch, mut noise: Option<&mut Rng>) ->
     Prediction {
         cls: head.cls_logits(bottleneck.clone().narrow(0, 0, cls_count)),
         patch: (patch_count > 0).then(|| head.patch_logits(bottleneck.narrow(0, cls_count, patch_count))),
+        recomputed,
     }
 }

@@ -147,7 +147,7 @@ fn measure(args: &BenchArgs, settings: &Settings) -> Result<Report> {
     run.shards = args.shards.unwrap_or(run.shards);
     run.resolve(config, selected.is_cpu, device::cores().get());
     let count = run.shards.min(batch_size);
-    let shards = Shards::new(count, false).context("cannot start threads")?;
+    let shards = Shards::new(count, false, settings.run.activations()).context("cannot start threads")?;
     let mut bench = Bench {
         config,
         shards: &shards,

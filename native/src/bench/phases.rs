@@ -83,7 +83,7 @@ impl Bench<'_> {
             let shards = parts.into_iter().map(|batch| {
                 let target = teach(&state.teacher, &batch, &state.centers, now);
                 let teacher = watch.lap();
-                let prediction = predict(&state.student, &batch, Some(&mut noise));
+                let prediction = predict(&state.student, &batch, self.shards.activations, Some(&mut noise));
                 let student = watch.lap();
                 let objective = Objective::between(target, prediction, &batch, &config.loss);
                 let loss = watch.lap();

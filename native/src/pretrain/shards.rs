@@ -9,7 +9,7 @@ use std::thread;
 use ibot_core::loss::LossConfig;
 use ibot_core::rng::Rng;
 use ibot_core::schedule::StepValues;
-use ibot_core::train::{Batch, Objective, Pass, TrainState};
+use ibot_core::train::{Activations, Batch, Objective, Pass, TrainState};
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
 /// One thread for each shard.
@@ -17,6 +17,8 @@ pub struct Shards {
     /// Pools of one thread each: what a shard computes inside its pool stays on that thread. Empty for a single shard of
     /// a single worker, which the calling thread computes with all threads of the backend.
     pools: Vec<ThreadPool>,
+    /// What the student's forward passes leave for the backward passes.
+    pub activations: Activations,
 }
 
 impl Shards {
@@ -24,10 +26,10 @@ impl Shards {
     ///
     /// # Errors
     /// If the system refuses a thread.
-    pub fn new(count: usize, crowded: bool) -> Result<Self, ThreadPoolBuildError> {
+    pub fn new(count: usize, crowded: bool, activations: Activations) -> Result<Self, ThreadPoolBuildError> {
         let pools = if count > 1 || crowded { count } else { 0 };
         let pools = (0..pools).map(|_| ThreadPoolBuilder::new().num_threads(1).build());
-        Ok(Self { pools: pools.collect::<Result<_, _>>()? })
+        Ok(Self { pools: pools.collect::<Result<_, _>>()?, activations })
     }
 
     /// Forward and backward on the parts of a batch. Each thread takes its share of them one after another and adds up
@@ -42,9 +44,10 @@ impl Shards {
     ) -> Pass {
         let passes = self.spread(self.queues(state, parts), |shard, (state, parts)| {
             let mut noise = noise(shard);
-            let passes = parts
-                .into_iter()
-                .map(|batch| Objective::new(&state, &batch, now, loss, Some(&mut noise)).differentiate(&state.student));
+            let passes = parts.into_iter().map(|batch| {
+                Objective::new(&state, &batch, now, loss, self.activations, Some(&mut noise))
+                    .differentiate(&state.student)
+            });
             passes.reduce(|sum, pass| Pass::join(vec![sum, pass]))
         });
         Pass::join(passes.into_iter().flatten().collect())

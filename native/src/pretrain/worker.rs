@@ -73,7 +73,8 @@ impl<'a> Worker<'a> {
         let Place { device, loaders, crowded } = place;
         Ok(Self {
             loader: Loader::new(data, &plan.settings, loaders, step, team.share()),
-            shards: Shards::new(plan.settings.run.shards, crowded).context("cannot start threads")?,
+            shards: Shards::new(plan.settings.run.shards, crowded, plan.settings.run.activations())
+                .context("cannot start threads")?,
             interrupted: interrupted.clone(),
             plan: plan.clone(),
             team,
