@@ -8,6 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use ibot_core::augment::{eval_view, normalize_into};
 use ibot_core::model::Vit;
 pub use ibot_core::tune::Pooling;
+use rayon::prelude::*;
 
 use crate::data::Dataset;
 
@@ -58,8 +59,7 @@ pub fn features(
         let images = chunk.indices.len();
         features.unreadable.extend(chunk.unreadable);
         if images > 0 {
-            let pixels = TensorData::new(chunk.pixels, [images, 3, view.size, view.size]);
-            rows.push(pooling.of(backbone, Tensor::from_data(pixels, device)));
+            rows.extend(encode(backbone, pooling, &chunk.pixels, view.size, device));
             features.indices.extend(chunk.indices);
         }
     });
@@ -67,6 +67,19 @@ pub fn features(
         features.rows = Tensor::cat(rows, 0);
     }
     features
+}
+
+/// Features of normalised images, 3 x `size` x `size` values each, in order. On the CPU every core takes a share of them
+/// at a time: burn spreads only its larger operations over threads.
+fn encode(backbone: &Vit, pooling: Pooling, pixels: &[f32], size: usize, device: &Device) -> Vec<Tensor<2>> {
+    let image = 3 * size * size;
+    let images = pixels.len() / image;
+    let shares = if *device == Device::flex() { rayon::current_num_threads() } else { 1 };
+    let shares = pixels.par_chunks(image * images.div_ceil(shares)).map_with(backbone.clone(), |backbone, own| {
+        let own = TensorData::new(own.to_vec(), [own.len() / image, 3, size, size]);
+        pooling.of(backbone, Tensor::from_data(own, device))
+    });
+    shares.collect()
 }
 
 /// The same images as plain pixels, `[M, 3 * size * size]`: the yardstick that needs no network.
