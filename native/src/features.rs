@@ -73,13 +73,16 @@ pub fn features(
 /// at a time: burn spreads only its larger operations over threads.
 fn encode(backbone: &Vit, pooling: Pooling, pixels: &[f32], size: usize, device: &Device) -> Vec<Tensor<2>> {
     let image = 3 * size * size;
-    let images = pixels.len() / image;
-    let shares = if *device == Device::flex() { rayon::current_num_threads() } else { 1 };
-    let shares = pixels.par_chunks(image * images.div_ceil(shares)).map_with(backbone.clone(), |backbone, own| {
-        let own = TensorData::new(own.to_vec(), [own.len() / image, 3, size, size]);
-        pooling.of(backbone, Tensor::from_data(own, device))
-    });
-    shares.collect()
+    let encode = |backbone: &Vit, pixels: &[f32]| {
+        let images = TensorData::new(pixels.to_vec(), [pixels.len() / image, 3, size, size]);
+        pooling.of(backbone, Tensor::from_data(images, device))
+    };
+    if *device != Device::flex() {
+        // On this thread, because each has memory of its own on a GPU.
+        return vec![encode(backbone, pixels)];
+    }
+    let share = image * (pixels.len() / image).div_ceil(rayon::current_num_threads());
+    pixels.par_chunks(share).map_with(backbone.clone(), |backbone, own| encode(backbone, own)).collect()
 }
 
 /// The same images as plain pixels, `[M, 3 * size * size]`: the yardstick that needs no network.
