@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, Tensor};
 use futures_lite::future::block_on;
+use ibot_core::model::ComputePrecision;
 use ibot_core::train::{Activations, Batch, Objective, Pass, apply};
 use ibot_native::device::{DeviceChoice, select};
-use ibot_tests::{Check, FLEX, Fixture, WGPU, reproduce};
+use ibot_tests::{BF16, Check, F16, FLEX, Fixture, WGPU, reproduce};
 
 /// Autotuning on a software GPU takes one to two minutes on two idle cores.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -23,6 +24,17 @@ const PATIENCE: Duration = Duration::from_secs(300);
 fn flex_reproduces_the_official_steps() {
     for fixture in Fixture::all() {
         block_on(reproduce(&fixture, &Device::flex(), &FLEX, fixture.log.len()));
+    }
+}
+
+#[test]
+fn mixed_precision_stays_near_the_official_steps() {
+    for (precision, tolerances) in [(ComputePrecision::F16, &F16), (ComputePrecision::Bf16, &BF16)] {
+        for mut fixture in Fixture::all() {
+            fixture.precision = precision;
+            eprintln!("in {precision:?}");
+            block_on(reproduce(&fixture, &Device::flex(), tolerances, fixture.log.len()));
+        }
     }
 }
 

@@ -7,6 +7,8 @@ use std::f64::consts::PI;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::ComputePrecision;
+
 /// Learning rate, weight decay and momentum, with the official code's names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -39,6 +41,8 @@ pub struct OptimConfig {
     pub beta2: f64,
     /// AdamW's epsilon.
     pub eps: f64,
+    /// What matrix products are computed in: `f32`, or on GPUs that can, `f16` (official: `use_fp16`) or `bf16`.
+    pub precision: ComputePrecision,
 }
 
 /// What a gradient's norm is taken over.
@@ -68,6 +72,7 @@ impl Default for OptimConfig {
             beta1: 0.9,
             beta2: 0.999,
             eps: 1e-8,
+            precision: ComputePrecision::F32,
         }
     }
 }

@@ -49,6 +49,15 @@ pub const WGPU: Tolerances = Tolerances {
     qkv_bias: 5e-2,
 };
 
+/// In f16 with a loss scale, on the CPU. The first pass is as near as roundings of 2^-11 allow; after that Adam divides
+/// gradients by their own size, and what of them is rounding moves weights as much as what is not.
+pub const F16: Tolerances =
+    Tolerances { losses: 2e-2, logits: 1e-3, first_gradients: 1e-2, last_gradients: 0.5, weights: 0.3, qkv_bias: 0.5 };
+
+/// In bf16 on the CPU, whose roundings are of 2^-8.
+pub const BF16: Tolerances =
+    Tolerances { losses: 6e-2, logits: 1e-2, first_gradients: 5e-2, last_gradients: 0.7, weights: 0.4, qkv_bias: 0.7 };
+
 /// Errors of one fixture: all failures are reported together, and the worst of each kind is printed.
 pub struct Check<'a> {
     fixture: &'a Fixture,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use burn::tensor::{Device, Tensor, TensorData};
 use ibot_core::config::Config;
 use ibot_core::masking::Mask;
-use ibot_core::model::Network;
+use ibot_core::model::{ComputePrecision, Network};
 use ibot_core::rng::{Purpose, stream};
 use ibot_core::schedule::Schedules;
 use ibot_core::train::{Batch, TrainState};
@@ -20,6 +20,8 @@ pub struct Fixture {
     pub config: FixtureConfig,
     /// Losses and schedules of every step.
     pub log: Vec<LogEntry>,
+    /// What to compute in. The official steps are in f32.
+    pub precision: ComputePrecision,
     tensors: Weights,
 }
 
@@ -107,6 +109,7 @@ impl Fixture {
             name: name.to_owned(),
             config: serde_json::from_str(json("config")).unwrap_or_else(|error| panic!("{name}: {error}")),
             log: serde_json::from_str(json("log")).unwrap_or_else(|error| panic!("{name}: {error}")),
+            precision: ComputePrecision::F32,
             tensors,
         }
     }
@@ -147,6 +150,7 @@ impl Fixture {
         config.optim.clip_grad = from.clip_grad;
         config.optim.freeze_last_layer = from.freeze_last_layer;
         config.optim.momentum_teacher = from.momentum;
+        config.optim.precision = self.precision;
         config
     }
 
@@ -162,7 +166,7 @@ impl Fixture {
         let config = self.config();
         let device = device.clone().autodiff();
         let mut rng = stream(0, Purpose::Init, 0, 0);
-        let student = Network::init(&config.vit(), &config.head, &device, &mut rng);
+        let student = Network::init(&config.vit(), &config.head, &device, &mut rng).with_precision(self.precision);
         let mut state = TrainState::new(student, self.config.shared_head_teacher, &device);
         state.student = weights::write(state.student, &self.group("init/student")).expect("the student's weights");
         state.teacher = weights::write(state.teacher, &self.group("init/teacher")).expect("the teacher's weights");

@@ -5,6 +5,6 @@ mod check;
 mod fixture;
 mod reproduce;
 
-pub use check::{Check, FLEX, Tolerances, WGPU, relative_error};
+pub use check::{BF16, Check, F16, FLEX, Tolerances, WGPU, relative_error};
 pub use fixture::{Fixture, FixtureConfig, LogEntry};
 pub use reproduce::reproduce;

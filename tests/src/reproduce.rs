@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Gradients, Tensor};
 use ibot_core::model::Network;
-use ibot_core::train::{Activations, Objective, train_step};
+use ibot_core::train::{Activations, LossScale, Objective, train_step};
 use ibot_core::weights::{self, Weight};
 
 use crate::{Check, Fixture, Tolerances};
@@ -29,16 +29,24 @@ pub async fn reproduce(fixture: &Fixture, device: &Device, tolerances: &Toleranc
             assert!((ours - theirs).abs() <= 1e-12, "{}: schedule of step {step}: {ours}, {theirs}", fixture.name);
         }
         let batch = fixture.batch(step, device);
+        let (next, report) = loop {
+            let stepped = train_step(state.clone(), &batch, &now, &config.loss, &config.optim, None).await;
+            let (next, report) = stepped.expect("the device works");
+            if !report.overflowed() {
+                break (next, report);
+            }
+            state = next;
+        };
         let gradients = format!("step{step}/grad");
         let expected = fixture.group(&gradients);
         if !expected.is_empty() {
             let objective = Objective::new(&state, &batch, &now, &config.loss, Activations::Kept, None);
-            let actual = gradient_weights(&state.student, &objective.loss.backward()).await;
+            let scale = report.loss_scale.map_or(1.0, LossScale::factor);
+            let scaled = (objective.loss * scale).backward();
+            let actual = gradient_weights(&state.student, &scaled, scale).await;
             let tolerance = if step == 0 { tolerances.first_gradients } else { tolerances.last_gradients };
             check.weights(&gradients, &actual, &expected, |_| tolerance);
         }
-        let stepped = train_step(state, &batch, &now, &config.loss, &config.optim, None).await;
-        let (next, report) = stepped.expect("the device works");
         state = next;
         for (name, ours, theirs) in
             [("loss", report.loss, entry.loss), ("cls", report.cls, entry.cls), ("patch", report.patch, entry.patch)]
@@ -51,15 +59,16 @@ pub async fn reproduce(fixture: &Fixture, device: &Device, tolerances: &Toleranc
     check.finish();
 }
 
-/// Every parameter's gradient under its official name and layout; zeros where the loss does not reach.
-async fn gradient_weights(student: &Network, gradients: &Gradients) -> HashMap<String, Weight> {
-    struct IntoGradients<'a>(&'a Gradients);
+/// Every parameter's gradient under its official name and layout, divided by `scale`; zeros where the loss does not
+/// reach.
+async fn gradient_weights(student: &Network, gradients: &Gradients, scale: f64) -> HashMap<String, Weight> {
+    struct IntoGradients<'a>(&'a Gradients, f64);
     impl ModuleMapper for IntoGradients<'_> {
         fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
             let (id, value, mapper) = param.consume();
             let gradient = value.grad(self.0).unwrap_or_else(|| value.inner().zeros_like());
-            Param::from_mapped_value(id, gradient, mapper)
+            Param::from_mapped_value(id, gradient / self.1, mapper)
         }
     }
-    weights::read(&student.clone().map(&mut IntoGradients(gradients))).await.expect("readable gradients")
+    weights::read(&student.clone().map(&mut IntoGradients(gradients, scale))).await.expect("readable gradients")
 }

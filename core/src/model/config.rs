@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::layers::Block;
 use super::pos_embed::Sampling;
 use super::vit::PatchEmbed;
-use super::{Vit, init};
+use super::{ComputePrecision, Vit, init};
 use crate::rng::Rng;
 
 /// The feed-forward branch of a block.
@@ -76,6 +76,7 @@ impl VitConfig {
             blocks: (0..self.depth).map(|i| Block::new(self, rate(i), device, rng)).collect(),
             norm: init::layer_norm(d, device),
             pos_sampling: self.pos_sampling,
+            precision: ComputePrecision::F32,
         }
     }
 }

@@ -5,7 +5,8 @@ use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::init;
+use super::precision::{like, linear, widely, widen};
+use super::{ComputePrecision, init};
 use crate::kernels;
 use crate::rng::Rng;
 
@@ -53,6 +54,7 @@ impl HeadConfig {
             last_layer: Prototypes::new(self.out_dim, bottleneck, self.norm_last_layer, device, rng),
             last_layer2: (!self.shared_head)
                 .then(|| Prototypes::new(self.patch_out_dim, bottleneck, self.norm_last_layer, device, rng)),
+            precision: ComputePrecision::F32,
         }
     }
 }
@@ -63,27 +65,39 @@ pub struct Head {
     mlp: Vec<Linear>,
     last_layer: Prototypes,
     last_layer2: Option<Prototypes>,
+    #[module(skip)]
+    precision: ComputePrecision,
 }
 
 impl Head {
     /// Unit vectors `[M, bottleneck]` of tokens `[M, D]`.
     pub fn bottleneck(&self, tokens: Tensor<2>) -> Tensor<2> {
         let last = self.mlp.len() - 1;
-        let projected = self.mlp.iter().enumerate().fold(tokens, |x, (i, layer)| {
-            let x = layer.forward(x);
-            if i < last { kernels::gelu(x) } else { x }
+        let projected = self.mlp.iter().enumerate().fold(self.precision.narrow(tokens), |x, (i, layer)| {
+            let x = linear(layer, x);
+            if i < last { widely(x, kernels::gelu) } else { x }
         });
-        l2_normalize(projected)
+        l2_normalize(widen(projected))
     }
 
     /// Logits `[M, K]` of CLS tokens, from their bottleneck vectors.
     pub fn cls_logits(&self, bottleneck: Tensor<2>) -> Tensor<2> {
-        self.last_layer.forward(bottleneck)
+        self.last_layer.forward(self.precision.narrow(bottleneck))
     }
 
     /// Logits `[M, K]` of patch tokens, from their bottleneck vectors.
     pub fn patch_logits(&self, bottleneck: Tensor<2>) -> Tensor<2> {
-        self.last_layer2.as_ref().unwrap_or(&self.last_layer).forward(bottleneck)
+        self.last_layer2.as_ref().unwrap_or(&self.last_layer).forward(self.precision.narrow(bottleneck))
+    }
+
+    /// The same weights, whose matrix products compute in `precision`.
+    pub fn with_precision(self, precision: ComputePrecision) -> Self {
+        Self { precision, ..self }
+    }
+
+    /// What its matrix products compute in.
+    pub(super) fn precision(&self) -> ComputePrecision {
+        self.precision
     }
 
     /// Prototypes K of CLS tokens.
@@ -124,11 +138,12 @@ impl Prototypes {
         }
     }
 
-    /// `[M, bottleneck] -> [M, K]`.
+    /// `[M, bottleneck] -> [M, K]`, computed in the numbers of `x`, given in 32 bits.
     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let direction = self.weight_v.val();
         let norm = direction.clone().square().sum_dim(1).sqrt();
-        x.matmul((direction * (self.weight_g.val() / norm)).transpose())
+        let prototypes = like(direction * (self.weight_g.val() / norm), &x);
+        widen(x.matmul(prototypes.transpose()))
     }
 }
 

@@ -5,7 +5,8 @@ use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData, activation, module};
 use rand::RngExt as _;
 
-use super::{Ffn, VitConfig, init};
+use super::precision::{like, linear, widely, widen};
+use super::{ComputePrecision, Ffn, VitConfig, init};
 use crate::kernels;
 use crate::rng::Rng;
 
@@ -22,6 +23,8 @@ pub struct Block {
     mlp: Mlp,
     ls2: Option<LayerScale>,
     drop_path: f64,
+    #[module(skip)]
+    precision: ComputePrecision,
 }
 
 impl Block {
@@ -47,28 +50,38 @@ impl Block {
             },
             ls2: scale(),
             drop_path,
+            precision: ComputePrecision::F32,
         }
+    }
+
+    pub(super) fn with_precision(self, precision: ComputePrecision) -> Self {
+        Self { precision, ..self }
     }
 
     /// `[B, N, D] -> [B, N, D]`.
     pub fn forward(&self, x: Tensor<3>, noise: &mut Noise) -> Tensor<3> {
-        let attend = |x| scaled(&self.ls1, self.attn.forward(kernels::layer_norm(&self.norm1, x)));
-        let transform = |x| scaled(&self.ls2, self.mlp.forward(kernels::layer_norm(&self.norm2, x)));
+        let attend = |x| scaled(&self.ls1, self.attn.forward(self.normalize(&self.norm1, x)));
+        let transform = |x| scaled(&self.ls2, self.mlp.forward(self.normalize(&self.norm2, x)));
         let x = residual(x, attend, self.drop_path, noise);
         residual(x, transform, self.drop_path, noise)
     }
 
     /// Attention probabilities of this block for its input `x`: `[B, N, D] -> [B, heads, N, N]`.
     pub fn attention(&self, x: Tensor<3>) -> Tensor<4> {
-        let (q, k, _) = self.attn.project(kernels::layer_norm(&self.norm1, x));
+        let (q, k, _) = self.attn.project(self.normalize(&self.norm1, x));
         self.attn.probabilities(q, k)
     }
 
     /// What the first token, CLS, attends to: `[B, N, D] -> [B, heads, N]`. One row instead of the square of a large
     /// image's tokens.
     pub fn cls_attention(&self, x: Tensor<3>) -> Tensor<3> {
-        let (q, k, _) = self.attn.project(kernels::layer_norm(&self.norm1, x));
+        let (q, k, _) = self.attn.project(self.normalize(&self.norm1, x));
         self.attn.probabilities(q.narrow(2, 0, 1), k).squeeze_dim(2)
+    }
+
+    /// What a branch begins with: normalised tokens `[B, N, D]` in the network's precision.
+    fn normalize(&self, norm: &LayerNorm, x: Tensor<3>) -> Tensor<3> {
+        self.precision.narrow(kernels::layer_norm(norm, x))
     }
 }
 
@@ -85,8 +98,8 @@ impl Attention {
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let [b, n, d] = x.dims();
         let (q, k, v) = self.project(x);
-        let mixed = self.probabilities(q, k).matmul(v);
-        self.proj.forward(mixed.swap_dims(1, 2).reshape([b, n, d]))
+        let mixed = like(self.probabilities(q, k), &v).matmul(v);
+        linear(&self.proj, mixed.swap_dims(1, 2).reshape([b, n, d]))
     }
 
     /// Queries, keys and values, `[B, heads, N, D / heads]` each.
@@ -97,10 +110,10 @@ impl Attention {
         (part(0), part(1), part(2))
     }
 
-    /// softmax(q kᵀ / sqrt(d)), `[B, heads, N, N]`.
+    /// softmax(q kᵀ / sqrt(d)) in 32 bits, `[B, heads, N, N]`.
     fn probabilities(&self, q: Tensor<4>, k: Tensor<4>) -> Tensor<4> {
         let scale = 1.0 / (q.dims()[3] as f64).sqrt();
-        kernels::softmax(q.matmul(k.transpose()), scale)
+        kernels::softmax(widen(q.matmul(k.transpose())), scale)
     }
 }
 
@@ -117,11 +130,11 @@ impl Mlp {
     /// `[B, N, D] -> [B, N, D]`.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         if !self.gated {
-            return self.fc2.forward(kernels::gelu(self.fc1.forward(x)));
+            return linear(&self.fc2, widely(linear(&self.fc1, x), kernels::gelu));
         }
         let hidden = self.fc1.weight.dims()[1] / 2;
-        let gate = activation::silu(columns(&self.fc1, x.clone(), 0, hidden));
-        self.fc2.forward(gate * columns(&self.fc1, x, hidden, hidden))
+        let gate = widely(columns(&self.fc1, x.clone(), 0, hidden), activation::silu);
+        linear(&self.fc2, gate * columns(&self.fc1, x, hidden, hidden))
     }
 }
 
@@ -130,8 +143,9 @@ impl Mlp {
 /// This slices the weight rather than the output: the gradient of a slice fills a tensor of the whole's size, and the
 /// weight is much the smaller of the two.
 fn columns(layer: &Linear, x: Tensor<3>, start: usize, count: usize) -> Tensor<3> {
-    let bias = layer.bias.as_ref().map(|bias| bias.val().narrow(0, start, count));
-    module::linear(x, layer.weight.val().narrow(1, start, count), bias)
+    let weight = like(layer.weight.val().narrow(1, start, count), &x);
+    let bias = layer.bias.as_ref().map(|bias| like(bias.val().narrow(0, start, count), &x));
+    module::linear(x, weight, bias)
 }
 
 /// A learned gain for each channel of a branch (LayerScale, as in DINOv2).
@@ -147,8 +161,9 @@ impl LayerScale {
     }
 }
 
-/// The branch `[B, N, D]`, scaled if the network scales it.
+/// What a branch `[B, N, D]` ends with: in 32 bits, scaled if the network scales it.
 fn scaled(scale: &Option<LayerScale>, branch: Tensor<3>) -> Tensor<3> {
+    let branch = widen(branch);
     match scale {
         Some(scale) => branch * scale.gamma.val().unsqueeze::<3>(),
         None => branch,

@@ -5,6 +5,7 @@ mod head;
 pub(crate) mod init;
 mod layers;
 pub mod pos_embed;
+mod precision;
 mod vit;
 
 use burn::module::Module;
@@ -13,6 +14,7 @@ use burn::tensor::Device;
 pub use config::{Ffn, VitConfig};
 pub use head::{Head, HeadConfig, l2_normalize};
 pub use layers::{Attention, Block, LayerScale, Mlp, Noise};
+pub use precision::ComputePrecision;
 pub use vit::Vit;
 
 use crate::rng::Rng;
@@ -39,5 +41,15 @@ impl Network {
     pub fn teacher(&self, shared_head: bool) -> Self {
         let Self { backbone, head } = self.valid().no_grad();
         Self { backbone: backbone.without_mask_token(), head: if shared_head { head.into_shared() } else { head } }
+    }
+
+    /// The same network, whose matrix products compute in `precision`. A new network computes in f32.
+    pub fn with_precision(self, precision: ComputePrecision) -> Self {
+        Self { backbone: self.backbone.with_precision(precision), head: self.head.with_precision(precision) }
+    }
+
+    /// What its matrix products compute in.
+    pub fn precision(&self) -> ComputePrecision {
+        self.head.precision()
     }
 }

@@ -7,6 +7,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::layers::{Block, Noise};
 use super::pos_embed::{self, Sampling};
+use super::precision::{ComputePrecision, linear, widen};
 use crate::kernels;
 use crate::masking::Mask;
 
@@ -23,6 +24,8 @@ pub struct Vit {
     pub(super) norm: LayerNorm,
     #[module(skip)]
     pub(super) pos_sampling: Sampling,
+    #[module(skip)]
+    pub(super) precision: ComputePrecision,
 }
 
 impl Vit {
@@ -124,6 +127,12 @@ impl Vit {
         self
     }
 
+    /// The same weights, whose matrix products compute in `precision`.
+    pub fn with_precision(self, precision: ComputePrecision) -> Self {
+        let blocks = self.blocks.into_iter().map(|block| block.with_precision(precision)).collect();
+        Self { precision, blocks, ..self }
+    }
+
     /// The same weights, of which only those of the last `n` blocks and of the final norm learn. Backward passes end
     /// where the frozen ones begin.
     pub fn train_last(self, n: usize) -> Self {
@@ -138,7 +147,7 @@ impl Vit {
     pub(crate) fn embed(&self, images: Tensor<4>, masks: &[Mask]) -> Tensor<3> {
         let [b, _, height, width] = images.dims();
         let device = images.device();
-        let mut patches = self.patch_embed.forward(images);
+        let mut patches = widen(self.patch_embed.forward(self.precision.narrow(images)));
         let [_, n, d] = patches.dims();
         if let (Some(token), false) = (&self.masked_embed, masks.is_empty()) {
             let mask: Vec<f32> = masks.iter().flat_map(|mask| mask.cells()).map(|masked| f32::from(*masked)).collect();
@@ -183,7 +192,7 @@ impl PatchEmbed {
         let p = self.patch_size;
         let (rows, columns) = (height / p, width / p);
         let patches = images.reshape([b, c, rows, p, columns, p]).permute([0, 2, 4, 1, 3, 5]);
-        self.proj.forward(patches.reshape([b, rows * columns, c * p * p]))
+        linear(&self.proj, patches.reshape([b, rows * columns, c * p * p]))
     }
 }
 

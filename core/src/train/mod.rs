@@ -2,6 +2,7 @@
 
 mod ema;
 mod gradients;
+mod loss_scale;
 mod optimizer;
 mod pass;
 mod recompute;
@@ -10,6 +11,7 @@ mod step;
 
 pub use ema::update_teacher;
 pub use gradients::{GradientNorms, NamedGradients};
+pub use loss_scale::LossScale;
 pub use optimizer::AdamW;
 pub use pass::{Pass, StepReport};
 pub use recompute::Activations;

@@ -2,7 +2,7 @@
 
 use burn::tensor::{ExecutionError, Int, Tensor, TensorData, Transaction};
 
-use super::{GradientNorms, NamedGradients};
+use super::{GradientNorms, LossScale, NamedGradients};
 
 /// What a step computed, read back to the host.
 #[derive(Clone, Debug)]
@@ -23,6 +23,16 @@ pub struct StepReport {
     pub agreement: f64,
     /// Whether the update was applied. It is not when the loss or a gradient is not finite.
     pub applied: bool,
+    /// The scale at which the losses were differentiated; `None` but in f16.
+    pub loss_scale: Option<LossScale>,
+}
+
+impl StepReport {
+    /// Whether gradients were not finite because of the loss scale, as happens in f16 now and then: the next step has
+    /// a smaller one. What fails without a scale has another reason.
+    pub fn overflowed(&self) -> bool {
+        !self.applied && self.loss.is_finite() && self.loss_scale.is_some_and(|scale| scale.factor() > 1.0)
+    }
 }
 
 /// What forward and backward on a batch, or on a shard of one, gave. Nothing is read or changed yet.
@@ -84,6 +94,7 @@ impl Pass {
             teacher_entropy: floats[3],
             agreement: floats[4],
             applied: floats[0].is_finite() && norms.total().is_finite(),
+            loss_scale: None,
             norms,
             teacher_prototypes: prototypes.iter::<u32>().collect(),
         })

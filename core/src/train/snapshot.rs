@@ -7,14 +7,17 @@ use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use super::optimizer::Moments;
-use super::{AdamW, TrainState};
+use super::{AdamW, LossScale, TrainState};
 use crate::loss::Centers;
 use crate::weights::{self, Weight, Weights, WeightsError, flat_parameters, map_flat};
+
+const LOSS_SCALE: &str = "loss_scale";
 
 /// Everything that a step reads and changes, on the host.
 ///
 /// Tensors are named `student/...`, `teacher/...`, `exp_avg/...`, `exp_avg_sq/...` (AdamW's moments), `center` and
-/// `center2`, with official parameter names and layouts after the slash.
+/// `center2`, with official parameter names and layouts after the slash; in f16 there is a `loss_scale` too, `[2]`: the
+/// factor and the steps since it last changed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
     /// All tensors.
@@ -47,6 +50,9 @@ impl TrainState {
             let values = data.iter::<f32>().collect();
             tensors.insert(name.to_owned(), Weight { shape: center.dims().to_vec(), values });
         }
+        if let Some(scale) = self.loss_scale {
+            tensors.insert(LOSS_SCALE.to_owned(), Weight { shape: vec![2], values: scale.to_values().to_vec() });
+        }
         Ok(Snapshot { tensors, updates })
     }
 
@@ -70,7 +76,12 @@ impl TrainState {
             cls: center(&tensors, "center", self.centers.cls)?,
             patch: center(&tensors, "center2", self.centers.patch)?,
         };
-        Ok(Self { student, teacher, optimizer, centers })
+        // A state kept in f32 has no scale: it begins anew.
+        let loss_scale = self.loss_scale.map(|scale| match tensors.get(LOSS_SCALE).map(|kept| &kept.values[..]) {
+            Some(&[factor, steps]) => LossScale::from_values([factor, steps]),
+            _ => scale,
+        });
+        Ok(Self { student, teacher, optimizer, centers, loss_scale })
     }
 }
 

@@ -4,11 +4,11 @@ use burn::tensor::{Device, ExecutionError, Tensor};
 
 use super::ema::update_teacher;
 use super::recompute::Recomputed;
-use super::{Activations, AdamW, NamedGradients, Pass, StepReport};
+use super::{Activations, AdamW, LossScale, NamedGradients, Pass, StepReport};
 use crate::config::Config;
 use crate::loss::{self, Centers, LossConfig};
 use crate::masking::{Mask, masked_rows};
-use crate::model::Network;
+use crate::model::{ComputePrecision, Network};
 use crate::rng::{Purpose, Rng, stream};
 use crate::schedule::{OptimConfig, StepValues};
 use crate::weights::map_flat;
@@ -24,6 +24,8 @@ pub struct TrainState {
     pub optimizer: AdamW,
     /// The centers of the teacher's logits.
     pub centers: Centers,
+    /// The scale of the loss; `None` but in f16.
+    pub loss_scale: Option<LossScale>,
 }
 
 /// The crops of B images on a device.
@@ -44,7 +46,7 @@ impl TrainState {
     pub fn fresh(config: &Config, seed: u64, device: &Device) -> Self {
         let rng = &mut stream(seed, Purpose::Init, 0, 0);
         let student = Network::init(&config.vit(), &config.head, &device.clone().autodiff(), rng);
-        Self::new(student, config.head.shared_head, device)
+        Self::new(student.with_precision(config.optim.precision), config.head.shared_head, device)
     }
 
     /// The state before the first step: the student's weights in both networks, centers at zero.
@@ -54,7 +56,8 @@ impl TrainState {
         let teacher = student.teacher(shared_head_teacher);
         let (classes, patches) = (teacher.head.prototypes(), teacher.head.patch_prototypes());
         let centers = Centers::zeros(classes, patches, &device.clone().without_autodiff());
-        Self { student, teacher, optimizer: AdamW::default(), centers }
+        let loss_scale = (student.precision() == ComputePrecision::F16).then(LossScale::default);
+        Self { student, teacher, optimizer: AdamW::default(), centers, loss_scale }
     }
 
     /// This state with a student whose parameters are leaves of their own, so that a thread can differentiate it
@@ -71,7 +74,8 @@ impl Batch {
     }
 }
 
-/// One optimisation step. The state comes back unchanged if the loss or a gradient is not finite.
+/// One optimisation step. If the loss or a gradient is not finite, the state comes back unchanged but for a smaller loss
+/// scale.
 ///
 /// `noise` drives the student's stochastic depth; `None` switches it off.
 ///
@@ -100,15 +104,17 @@ pub async fn apply(
     loss_config: &LossConfig,
     optim: &OptimConfig,
 ) -> Result<(TrainState, StepReport), ExecutionError> {
-    let report = pass.read().await?;
+    let mut report = pass.read().await?;
+    report.loss_scale = state.loss_scale;
+    let loss_scale = state.loss_scale.map(|scale| scale.after(report.applied));
     if !report.applied {
-        return Ok((state, report));
+        return Ok((TrainState { loss_scale, ..state }, report));
     }
-    let TrainState { student, teacher, mut optimizer, centers } = state;
+    let TrainState { student, teacher, mut optimizer, centers, .. } = state;
     let student = optimizer.step(student, pass.gradients, &report.norms, now, optim);
     let teacher = update_teacher(teacher, &student, now.momentum);
     let centers = centers.update(pass.cls_mean, pass.patch_mean, loss_config);
-    Ok((TrainState { student, teacher, optimizer, centers }, report))
+    Ok((TrainState { student, teacher, optimizer, centers, loss_scale }, report))
 }
 
 /// The losses of a batch, ready to be differentiated.
@@ -122,6 +128,7 @@ pub struct Objective {
     images: usize,
     target: Target,
     prediction: Prediction,
+    loss_scale: Option<LossScale>,
 }
 
 impl Objective {
@@ -136,6 +143,7 @@ impl Objective {
     ) -> Self {
         let target = teach(&state.teacher, batch, &state.centers, now);
         Self::between(target, predict(&state.student, batch, activations, noise), batch, config)
+            .scaled(state.loss_scale)
     }
 
     /// The losses between what the teacher and the student make of the batch.
@@ -151,17 +159,26 @@ impl Objective {
             _ => cls.zeros_like(),
         };
         let loss = cls.clone() * config.lambda1 + patch.clone() * config.lambda2;
-        Self { loss, cls, patch, images: batch.images, target, prediction }
+        Self { loss, cls, patch, images: batch.images, target, prediction, loss_scale: None }
+    }
+
+    /// The same losses, differentiated at this scale, which the gradients do not show.
+    pub fn scaled(self, loss_scale: Option<LossScale>) -> Self {
+        Self { loss_scale, ..self }
     }
 
     /// The gradients of `student`, whose losses these are, and all else that the step needs.
     pub fn differentiate(self, student: &Network) -> Pass {
-        let Self { loss, cls, patch, images, target, prediction } = self;
-        let mut gradients = loss.backward();
+        let Self { loss, cls, patch, images, target, prediction, loss_scale } = self;
+        let scaled = |loss: Tensor<1>| if let Some(scale) = loss_scale { loss * scale.factor() } else { loss };
+        let mut gradients = scaled(loss.clone()).backward();
         let recomputed = prediction.recomputed.into_iter().map(|pass| pass.backward(student, &mut gradients));
         let recomputed: Vec<NamedGradients> = recomputed.collect();
         let mut gradients = NamedGradients::of(student, gradients);
         recomputed.into_iter().for_each(|further| gradients.add(further));
+        if let Some(scale) = loss_scale {
+            gradients = NamedGradients::weighted_sum([(gradients, 1.0 / scale.factor())]);
+        }
         let entropy = loss::entropy(target.cls.clone()).mean();
         let prototypes = target.cls.argmax(1);
         let second_view = prediction.cls.inner().narrow(0, images, images).argmax(1);

@@ -85,7 +85,7 @@ impl Bench<'_> {
                 let teacher = watch.lap();
                 let prediction = predict(&state.student, &batch, self.shards.activations, Some(&mut noise));
                 let student = watch.lap();
-                let objective = Objective::between(target, prediction, &batch, &config.loss);
+                let objective = Objective::between(target, prediction, &batch, &config.loss).scaled(state.loss_scale);
                 let loss = watch.lap();
                 let pass = objective.differentiate(&state.student);
                 Shard { pass, times: [teacher, student, loss, watch.lap(), Duration::ZERO] }
@@ -112,13 +112,13 @@ impl Bench<'_> {
         let pass = Pass::join(shards.into_iter().map(|shard| shard.pass).collect());
         let report = block_on(pass.read()).context("a step on the device")?;
         sum.join += watch.lap().as_secs_f64();
-        let TrainState { student, teacher, mut optimizer, centers } = state;
+        let TrainState { student, teacher, mut optimizer, centers, loss_scale } = state;
         let student = optimizer.step(student, pass.gradients, &report.norms, now, &config.optim);
         sum.optimizer += watch.lap().as_secs_f64();
         let teacher = update_teacher(teacher, &student, now.momentum);
         let centers = centers.update(pass.cls_mean, pass.patch_mean, &config.loss);
         sum.ema += watch.lap().as_secs_f64();
-        self.state = Some(TrainState { student, teacher, optimizer, centers });
+        self.state = Some(TrainState { student, teacher, optimizer, centers, loss_scale });
         self.step += 1;
         Ok(())
     }

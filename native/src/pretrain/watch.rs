@@ -171,6 +171,7 @@ mod tests {
             teacher_entropy: 1.0,
             teacher_prototypes: vec![],
             agreement: 0.0,
+            loss_scale: None,
         }
     }
 

@@ -1,0 +1,70 @@
+//! Mixed precision: matrix products in 16 bits, and all that sums or normalises in 32, as PyTorch's autocast divides them.
+//!
+//! Parameters, their gradients and moments, the tokens between blocks, norms, softmax, GELU and the losses stay f32.
+//! Linear layers, attention's two products and the prototypes compute in the precision of what comes in.
+
+use burn::nn::Linear;
+use burn::tensor::{DType, Device, FloatDType, Tensor, module};
+use serde::{Deserialize, Serialize};
+
+/// The numbers of a network's matrix products.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ComputePrecision {
+    /// 32 bits.
+    #[default]
+    F32,
+    /// 16 bits with 11 of precision and a small range: gradients need a [loss scale](crate::train::LossScale). The
+    /// official code's `use_fp16`.
+    F16,
+    /// 16 bits with 8 of precision and the range of f32.
+    Bf16,
+}
+
+impl ComputePrecision {
+    fn dtype(self) -> FloatDType {
+        match self {
+            Self::F32 => FloatDType::F32,
+            Self::F16 => FloatDType::F16,
+            Self::Bf16 => FloatDType::BF16,
+        }
+    }
+
+    /// Whether `device` computes with these numbers.
+    pub fn is_supported_by(self, device: &Device) -> bool {
+        device.supports_dtype(self.dtype())
+    }
+
+    /// `x`, about to enter a matrix product.
+    pub(crate) fn narrow<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
+        cast(x, self.dtype())
+    }
+}
+
+/// `x` in 32 bits.
+pub(crate) fn widen<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    cast(x, FloatDType::F32)
+}
+
+/// `x` in the numbers of `other`.
+pub(crate) fn like<const D: usize, const E: usize>(x: Tensor<D>, other: &Tensor<E>) -> Tensor<D> {
+    cast(x, other.dtype().into())
+}
+
+/// `f` of `x` computed in 32 bits, in the numbers of `x`.
+pub(crate) fn widely<const D: usize>(x: Tensor<D>, f: impl FnOnce(Tensor<D>) -> Tensor<D>) -> Tensor<D> {
+    let numbers = x.dtype().into();
+    cast(f(widen(x)), numbers)
+}
+
+/// What `layer` makes of `x`, `[.., in] -> [.., out]`, in the numbers of `x`.
+pub(crate) fn linear<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
+    let weight = like(layer.weight.val(), &x);
+    let bias = layer.bias.as_ref().map(|bias| like(bias.val(), &x));
+    module::linear(x, weight, bias)
+}
+
+/// A cast is an operation of the backward pass too, so none is made that changes nothing.
+fn cast<const D: usize>(x: Tensor<D>, numbers: FloatDType) -> Tensor<D> {
+    if x.dtype() == DType::from(numbers) { x } else { x.cast(numbers) }
+}
