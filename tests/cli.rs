@@ -88,13 +88,24 @@ fn a_run_leaves_everything_that_it_promises() {
 
 #[test]
 fn an_interrupted_run_continues_bit_for_bit() {
+    continues_bit_for_bit("f32");
+}
+
+/// Its loss scale too, which a small network has to find first.
+#[test]
+fn an_interrupted_run_in_f16_continues_bit_for_bit() {
+    continues_bit_for_bit("f16");
+}
+
+fn continues_bit_for_bit(precision: &str) {
     let folder = folder();
     let (straight, broken) = (folder.path().join("straight"), folder.path().join("broken"));
     let epochs = "--set=optim.epochs=30";
     // Another number of workers must not change anything either.
-    succeed(tiny(&straight, "builtin:val", &[epochs, "--set=run.workers=3"]));
+    let precision = &format!("--set=optim.precision={precision}");
+    succeed(tiny(&straight, "builtin:val", &[epochs, precision, "--set=run.workers=3"]));
 
-    let mut first = tiny(&broken, "builtin:val", &[epochs, "--set=run.workers=1"]);
+    let mut first = tiny(&broken, "builtin:val", &[epochs, precision, "--set=run.workers=1"]);
     let mut child = first.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the command starts");
     let start = Instant::now();
     while !broken.join("metrics.jsonl").exists() || records(&broken, "step").len() < 17 {

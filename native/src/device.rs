@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::thread::available_parallelism;
 
 use burn::tensor::{Device, DeviceType};
+use ibot_core::model::ComputePrecision;
 
 /// What the user asks for with `--device`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +88,14 @@ pub enum DeviceError {
         /// Devices.
         devices: usize,
     },
+    /// The device lacks the numbers asked for.
+    #[error("optim.precision = {precision}: {device} does not compute with such numbers; f32 works everywhere")]
+    NoPrecision {
+        /// What was asked for.
+        precision: ComputePrecision,
+        /// The device.
+        device: String,
+    },
     /// The build has no CUDA.
     #[error("this build has no CUDA; rebuild with --features cuda, or use --device gpu (Vulkan)")]
     NoCuda,
@@ -105,6 +114,19 @@ pub struct Selected {
     pub description: String,
     /// Whether it is the CPU.
     pub is_cpu: bool,
+}
+
+impl Selected {
+    /// Checks that matrix products in `precision` can be had.
+    ///
+    /// # Errors
+    /// If not.
+    pub fn check(&self, precision: ComputePrecision) -> Result<(), DeviceError> {
+        if precision.is_supported_by(&self.device) {
+            return Ok(());
+        }
+        Err(DeviceError::NoPrecision { precision, device: self.description.clone() })
+    }
 }
 
 /// Finds the device for `choice`.

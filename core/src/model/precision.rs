@@ -3,6 +3,8 @@
 //! Parameters, their gradients and moments, the tokens between blocks, norms, softmax, GELU and the losses stay f32.
 //! Linear layers, attention's two products and the prototypes compute in the precision of what comes in.
 
+use std::fmt;
+
 use burn::nn::Linear;
 use burn::tensor::{DType, Device, FloatDType, Tensor, module};
 use serde::{Deserialize, Serialize};
@@ -22,7 +24,8 @@ pub enum ComputePrecision {
 }
 
 impl ComputePrecision {
-    fn dtype(self) -> FloatDType {
+    /// burn's name for these numbers.
+    pub fn dtype(self) -> FloatDType {
         match self {
             Self::F32 => FloatDType::F32,
             Self::F16 => FloatDType::F16,
@@ -38,6 +41,16 @@ impl ComputePrecision {
     /// `x`, about to enter a matrix product.
     pub(crate) fn narrow<const D: usize>(self, x: Tensor<D>) -> Tensor<D> {
         cast(x, self.dtype())
+    }
+}
+
+impl fmt::Display for ComputePrecision {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+        })
     }
 }
 

@@ -38,7 +38,7 @@ A step is measured on random crops, without decoding and augmentation, as traini
 core. Seconds a step are the shortest and the mean of --steps; other work on the machine makes them longer, never
 shorter. Phases are then measured in steps of their own that wait for the device between phases, while all shards run.
 FLOP/s count the matrix products of the configuration, two operations a multiply-accumulate, against those of a large
-f32 matrix product on the same device and threads. Memory is resident memory of the whole process (Linux).
+matrix product in optim.precision on the same device and threads. Memory is resident memory of the whole process (Linux).
 
 --loading measures decoding and augmentation instead: a 400 x 400 image in memory to the recipe's crops on one thread,
 and 500 x 375 JPEGs (drawn, quality 90) decoded and augmented on one thread and on all cores.
@@ -142,6 +142,7 @@ struct Report {
 
 fn measure(args: &BenchArgs, settings: &Settings) -> Result<Report> {
     let selected = device::select(args.device)?;
+    selected.check(settings.config.optim.precision)?;
     let (config, batch_size) = (&settings.config, settings.config.optim.batch_size);
     let mut run = settings.run.clone();
     run.shards = args.shards.unwrap_or(run.shards);
@@ -155,11 +156,13 @@ fn measure(args: &BenchArgs, settings: &Settings) -> Result<Report> {
         now: late_step(config),
         state: Some(TrainState::fresh(config, settings.run.seed, &selected.device)),
         step: 0,
+        overflowed: false,
     };
     let memory_start_mib = process::resident_mib();
     for _ in 0..args.warmup {
         bench.step()?;
     }
+    bench.find_loss_scale()?;
     let memory_after_warmup_mib = process::resident_mib();
     let busy = process::processor_time();
     let times = (0..args.steps).map(|_| bench.step()).collect::<Result<Vec<_>>>()?;
@@ -169,7 +172,7 @@ fn measure(args: &BenchArgs, settings: &Settings) -> Result<Report> {
     let phases = bench.phases(args.steps.min(PHASE_STEPS))?;
     let seconds_per_step = times.iter().min().map_or(0.0, Duration::as_secs_f64);
     let flop_per_step = bench.batches.flop_per_step();
-    let matmul_flop_per_second = arithmetic::matmul_peak(&shards, count, &selected);
+    let matmul_flop_per_second = arithmetic::matmul_peak(&shards, count, &selected, config.optim.precision);
     Ok(Report {
         configuration: describe(config),
         device: selected.description,
@@ -204,9 +207,22 @@ struct Bench<'a> {
     /// Always there between steps.
     state: Option<TrainState>,
     step: usize,
+    /// Whether the last step was skipped for its loss scale.
+    overflowed: bool,
 }
 
 impl Bench<'_> {
+    /// Steps until one is not skipped for its loss scale, as the first in f16 are. Skipped ones take less time.
+    fn find_loss_scale(&mut self) -> Result<()> {
+        while self.state.as_ref().is_some_and(|state| state.loss_scale.is_some()) {
+            self.step()?;
+            if !self.overflowed {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// One step as training takes it, and its time until the device has finished it.
     fn step(&mut self) -> Result<Duration> {
         let batch = self.batches.host(self.step);
@@ -217,9 +233,10 @@ impl Bench<'_> {
         let noise = |shard: usize| stream(0, Purpose::DropPath, self.step as u64, shard as u64);
         let pass = self.shards.pass(&state, batch, &self.now, loss, noise);
         let applied = block_on(apply(state, pass, &self.now, loss, optim));
-        let (state, _) = applied.with_context(|| format!("step {} on the device", self.step))?;
+        let (state, report) = applied.with_context(|| format!("step {} on the device", self.step))?;
         self.batches.device.sync().context("the device failed")?;
         self.state = Some(state);
+        self.overflowed = report.overflowed();
         self.step += 1;
         Ok(start.elapsed())
     }
@@ -234,14 +251,15 @@ fn late_step(config: &Config) -> StepValues {
 fn describe(config: &Config) -> String {
     let vit = config.vit();
     format!(
-        "dim {}, depth {}, heads {}, patch {}; {}; batch {}; K {}",
+        "dim {}, depth {}, heads {}, patch {}; {}; batch {}; K {}; {}",
         vit.dim,
         vit.depth,
         vit.heads,
         vit.patch_size,
         describe_crops(&config.crops),
         config.optim.batch_size,
-        config.head.out_dim
+        config.head.out_dim,
+        config.optim.precision
     )
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use ibot_core::schedule::StepValues;
-use ibot_core::train::StepReport;
+use ibot_core::train::{LossScale, StepReport};
 use serde::{Deserialize, Serialize};
 
 use crate::process;
@@ -31,6 +31,9 @@ pub struct Means {
     /// Share of images whose two views agree on the prototype.
     pub agreement: f64,
     pub skipped_steps: usize,
+    /// The loss scale of the last step, in f16.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_scale: Option<f64>,
     pub images_per_second: f64,
     /// Share of the time in which the device waited for images.
     #[serde(default)]
@@ -44,6 +47,7 @@ pub struct Window {
     start: Instant,
     steps: usize,
     skipped: usize,
+    loss_scale: Option<LossScale>,
     images: usize,
     waited: Duration,
     /// Loss, CLS loss, patch loss, gradient norm, teacher entropy, agreement.
@@ -58,6 +62,7 @@ impl Window {
             start: Instant::now(),
             steps: 0,
             skipped: 0,
+            loss_scale: None,
             images: 0,
             waited: Duration::ZERO,
             sums: [0.0; 6],
@@ -72,6 +77,7 @@ impl Window {
         self.sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
         self.steps += 1;
         self.skipped += usize::from(!report.applied);
+        self.loss_scale = report.loss_scale;
         self.images += images;
         self.waited += waited;
         for prototype in &report.teacher_prototypes {
@@ -109,6 +115,7 @@ impl Window {
             teacher_patch_temp: now.teacher_patch_temp,
             prototype_usage: done.used.iter().filter(|used| **used).count() as f64 / done.used.len().max(1) as f64,
             skipped_steps: done.skipped,
+            loss_scale: done.loss_scale.map(LossScale::factor),
             images_per_second: done.images as f64 / seconds,
             waiting: (done.waited.as_secs_f64() / seconds).min(1.0),
             memory_mib: process::resident_mib(),

@@ -32,6 +32,9 @@ pub enum Record {
         tensors_at_fault: usize,
         /// The first of them.
         tensors: Vec<String>,
+        /// The loss scale that was too large, if that was all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        loss_scale: Option<f64>,
     },
     /// An evaluation; before the first step it is that of the untrained network.
     Knn {
@@ -246,5 +249,10 @@ fn scalars(group: &str, means: &Means) -> Vec<(String, f64)> {
         ("images_per_second", Some(means.images_per_second)),
         ("waiting", Some(means.waiting)),
     ];
-    values.into_iter().map(|(tag, value)| (format!("{group}/{tag}"), value.unwrap_or(f64::NAN))).collect()
+    let loss_scale = means.loss_scale.map(|scale| ("loss_scale", Some(scale)));
+    values
+        .into_iter()
+        .chain(loss_scale)
+        .map(|(tag, value)| (format!("{group}/{tag}"), value.unwrap_or(f64::NAN)))
+        .collect()
 }

@@ -95,6 +95,7 @@ fn carry_out(
 ) -> Result<Ending> {
     let data = Arc::new(Dataset::open(&request.settings.run.data)?);
     let devices = device::select_each(&request.devices, launch.map(|launch| launch.local_rank))?;
+    devices.iter().try_for_each(|device| device.check(request.settings.config.optim.precision))?;
     let here = NonZeroUsize::new(devices.len()).context("no device was asked for")?;
     let cores = NonZeroUsize::new(device::cores().get() / here).unwrap_or(NonZeroUsize::MIN);
     let mut settings = request.settings;

@@ -235,8 +235,8 @@ impl Run {
         });
         if let Some(culprits) = &culprits {
             self.warn(&format!("step {step} skipped: {culprits}"));
-            let Culprits { parts, tensors_at_fault, tensors } = culprits.clone();
-            self.metrics.record(Record::Skipped { step, epoch, parts, tensors_at_fault, tensors })?;
+            let Culprits { parts, tensors_at_fault, tensors, loss_scale } = culprits.clone();
+            self.metrics.record(Record::Skipped { step, epoch, parts, tensors_at_fault, tensors, loss_scale })?;
         }
         Ok(self.watch.step(step, culprits.as_ref())?)
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ibot_core::train::StepReport;
+use ibot_core::train::{LossScale, StepReport};
 
 use super::means::Means;
 
@@ -28,7 +28,7 @@ pub struct Diverged {
 }
 
 /// What was not finite in a step that was skipped.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Culprits {
     /// `cls loss`, `patch loss`, `gradients`.
     pub parts: Vec<String>,
@@ -36,6 +36,8 @@ pub struct Culprits {
     pub tensors_at_fault: usize,
     /// The first of them, by name.
     pub tensors: Vec<String>,
+    /// The loss scale that was too large, if that was all.
+    pub loss_scale: Option<f64>,
 }
 
 impl Culprits {
@@ -54,7 +56,8 @@ impl Culprits {
         }
         let tensors_at_fault = tensors.len();
         tensors.truncate(RECORDED);
-        Some(Self { parts, tensors_at_fault, tensors })
+        let loss_scale = report.loss_scale.filter(|_| report.overflowed()).map(LossScale::factor);
+        Some(Self { parts, tensors_at_fault, tensors, loss_scale })
     }
 }
 
@@ -65,6 +68,9 @@ impl fmt::Display for Culprits {
             let named = &self.tensors[..NAMED.min(self.tensors.len())];
             let more = if self.tensors_at_fault > named.len() { ", ..." } else { "" };
             write!(f, " (of {} tensors: {}{more})", self.tensors_at_fault, named.join(", "))?;
+        }
+        if let Some(scale) = self.loss_scale {
+            write!(f, "; the loss scale {scale} was too large and is halved")?;
         }
         Ok(())
     }
@@ -91,7 +97,8 @@ impl Watch {
         }
     }
 
-    /// Looks at what was not finite in step `step`, counted from 1, if anything was.
+    /// Looks at what was not finite in step `step`, counted from 1, if anything was. Loss scales that are found too large
+    /// do not count.
     ///
     /// # Errors
     /// If that happened too often in a row.
@@ -100,6 +107,9 @@ impl Watch {
             self.skipped_in_a_row = 0;
             return Ok(());
         };
+        if culprits.loss_scale.is_some() {
+            return Ok(());
+        }
         self.skipped_in_a_row += 1;
         if self.skipped_in_a_row > self.max_skipped {
             return Err(Diverged { steps: self.skipped_in_a_row, step, what: culprits.to_string() });
@@ -200,6 +210,19 @@ mod tests {
         assert!(watch.step(11, bad).is_ok() && watch.step(12, bad).is_ok());
         let error = watch.step(13, bad).expect_err("a third in a row").to_string();
         assert!(error.contains("3 steps in a row") && error.contains("step 13: not finite: cls loss"), "{error}");
+    }
+
+    #[test]
+    fn finding_the_loss_scale_is_no_divergence() {
+        let mut watch = Watch::new(100, 1);
+        let overflow = StepReport { loss_scale: Some(LossScale::default()), ..report(1.0, &[f64::INFINITY]) };
+        let culprits = Culprits::of(&overflow).expect("not finite");
+        assert!(culprits.to_string().ends_with("; the loss scale 65536 was too large and is halved"), "{culprits}");
+        assert!((1..20).all(|step| watch.step(step, Some(&culprits)).is_ok()));
+        let failure = StepReport { loss_scale: Some(LossScale::default()), ..report(f64::NAN, &[1.0]) };
+        let culprits = Culprits::of(&failure).expect("not finite");
+        assert_eq!(culprits.loss_scale, None, "no scale makes up for a loss that is not finite");
+        assert!(watch.step(20, Some(&culprits)).is_ok() && watch.step(21, Some(&culprits)).is_err());
     }
 
     #[test]
