@@ -77,6 +77,7 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
+    use crate::model::ComputePrecision::{self, F32};
     use crate::model::init;
     use crate::rng::{Purpose, stream};
     use crate::schedule::Schedules;
@@ -84,11 +85,14 @@ mod tests {
     use crate::train::{Batch, Objective, TrainState};
 
     /// Gradients of a step with stochastic depth, masks on the first of two images' crops, and local crops.
-    fn gradients(activations: Activations) -> NamedGradients {
+    fn gradients(activations: Activations, precision: ComputePrecision) -> NamedGradients {
         let mut config = Config::miniature();
+        config.optim.precision = precision;
         config.model.drop_path = 0.5;
         let device = Device::flex();
-        let state = TrainState::fresh(&config, 3, &device);
+        let mut state = TrainState::fresh(&config, 3, &device);
+        // The gradients of so small a network are up to 7000: from 65536 to 8.
+        state.loss_scale = state.loss_scale.map(|scale| (0..13).fold(scale, |scale, _| scale.after(false)));
         let rng = &mut stream(4, Purpose::Init, 0, 0);
         let (size, (rows, columns)) = (config.crops.global_size, config.global_grid());
         let mask = |masked: bool| Mask::new(rows, columns, (0..rows * columns).map(|i| masked && i % 3 == 0).collect());
@@ -105,15 +109,28 @@ mod tests {
             .gradients
     }
 
+    fn assert_close(actual: &NamedGradients, expected: &NamedGradients, tolerance: f32) {
+        assert_eq!(actual.0.keys().collect::<Vec<_>>(), expected.0.keys().collect::<Vec<_>>());
+        assert!(actual.0.len() > 30, "{} tensors", actual.0.len());
+        for (name, actual) in &actual.0 {
+            let largest: f32 = expected.0[name].clone().abs().max().into_scalar();
+            let difference: f32 = (actual.clone() - expected.0[name].clone()).abs().max().into_scalar();
+            assert!(difference <= tolerance * largest.max(1e-3), "{name}: {difference} beside {largest}");
+        }
+    }
+
     #[test]
     fn gradients_are_those_of_the_whole_graph() {
-        let [kept, recomputed] = [Activations::Kept, Activations::Recomputed].map(gradients);
-        assert_eq!(kept.0.keys().collect::<Vec<_>>(), recomputed.0.keys().collect::<Vec<_>>());
-        assert!(kept.0.len() > 30, "{} tensors", kept.0.len());
-        for (name, kept) in &kept.0 {
-            let largest: f32 = kept.clone().abs().max().into_scalar();
-            let difference: f32 = (kept.clone() - recomputed.0[name].clone()).abs().max().into_scalar();
-            assert!(difference <= 1e-5 * largest.max(1e-3), "{name}: {difference} beside {largest}");
+        let [kept, recomputed] = [Activations::Kept, Activations::Recomputed].map(|a| gradients(a, F32));
+        assert_close(&recomputed, &kept, 1e-5);
+    }
+
+    #[test]
+    fn gradients_in_16_bits_are_those_in_32_but_for_rounding() {
+        let expected = gradients(Activations::Kept, F32);
+        for activations in [Activations::Kept, Activations::Recomputed] {
+            assert_close(&gradients(activations, ComputePrecision::F16), &expected, 0.02);
+            assert_close(&gradients(activations, ComputePrecision::Bf16), &expected, 0.1);
         }
     }
 }

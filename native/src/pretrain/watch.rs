@@ -67,7 +67,8 @@ impl fmt::Display for Culprits {
         if self.tensors_at_fault > 0 {
             let named = &self.tensors[..NAMED.min(self.tensors.len())];
             let more = if self.tensors_at_fault > named.len() { ", ..." } else { "" };
-            write!(f, " (of {} tensors: {}{more})", self.tensors_at_fault, named.join(", "))?;
+            let count = self.tensors_at_fault;
+            write!(f, " (of {count} tensor{}: {}{more})", if count == 1 { "" } else { "s" }, named.join(", "))?;
         }
         if let Some(scale) = self.loss_scale {
             write!(f, "; the loss scale {scale} was too large and is halved")?;
@@ -191,7 +192,7 @@ mod tests {
         let text = |cls, norms: &[f64]| Culprits::of(&report(cls, norms)).expect("not finite").to_string();
         let (nan, inf) = (f64::NAN, f64::INFINITY);
         assert_eq!(text(nan, &[1.0]), "not finite: cls loss");
-        assert_eq!(text(1.0, &[1.0, inf]), "not finite: gradients (of 1 tensors: blocks.1.weight)");
+        assert_eq!(text(1.0, &[1.0, inf]), "not finite: gradients (of 1 tensor: blocks.1.weight)");
         let many =
             "not finite: cls loss, gradients (of 5 tensors: blocks.0.weight, blocks.1.weight, blocks.2.weight, ...)";
         assert_eq!(text(inf, &[nan; 5]), many);
