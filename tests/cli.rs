@@ -136,6 +136,8 @@ fn mistakes_are_answered_with_what_to_do() {
     assert!(typo.contains("did you mean `optim.epochs`"), "{typo}");
     let batch = fail(tiny(&run, "builtin:val", &["--set=optim.batch_size=900"]));
     assert!(batch.contains("500 images, fewer than one batch of 900"), "{batch}");
+    let nccl = fail(tiny(&run, "builtin:val", &["--set=run.exchange_nccl=true"]));
+    assert!(nccl.contains("needs two or more CUDA devices") && nccl.contains("CPU"), "{nccl}");
     let missing = fail(tiny(&run, "no-such-folder", &[]));
     assert!(missing.contains("no-such-folder"), "{missing}");
     let mut gpu = ibot();

@@ -114,6 +114,8 @@ pub struct Selected {
     pub description: String,
     /// Whether it is the CPU.
     pub is_cpu: bool,
+    /// Whether it is reached through CUDA.
+    pub is_cuda: bool,
 }
 
 impl Selected {
@@ -179,7 +181,12 @@ pub fn select_each(devices: &Devices, local_rank: Option<usize>) -> Result<Vec<S
 
 fn cpu(reason: &str) -> Selected {
     let cores = cores();
-    Selected { device: Device::flex(), description: format!("CPU, {cores} cores ({reason})"), is_cpu: true }
+    Selected {
+        device: Device::flex(),
+        description: format!("CPU, {cores} cores ({reason})"),
+        is_cpu: true,
+        is_cuda: false,
+    }
 }
 
 /// Processor cores that this process may use.
@@ -192,7 +199,7 @@ fn gpus() -> Vec<Selected> {
     let cards = Device::enumerate_physical().into_iter();
     let reached = cards.filter_map(|card| {
         let device = card.devices.into_vec().into_iter().next()?;
-        Some(Selected { device, description: format!("GPU {} through wgpu", card.name), is_cpu: false })
+        Some(Selected { device, description: format!("GPU {} through wgpu", card.name), is_cpu: false, is_cuda: false })
     });
     reached.collect()
 }
@@ -203,13 +210,18 @@ fn software() -> Option<Selected> {
     devices.into_iter().find_map(|device| {
         let identity = device.identity()?;
         let description = format!("software GPU {} (asked for)", identity.name);
-        identity.physical.is_none().then(|| Selected { device, description, is_cpu: false })
+        identity.physical.is_none().then(|| Selected { device, description, is_cpu: false, is_cuda: false })
     })
 }
 
 #[cfg(feature = "cuda")]
 fn cuda(index: usize) -> Result<Selected, DeviceError> {
-    Ok(Selected { device: Device::cuda(index), description: format!("GPU {index} through CUDA"), is_cpu: false })
+    Ok(Selected {
+        device: Device::cuda(index),
+        description: format!("GPU {index} through CUDA"),
+        is_cpu: false,
+        is_cuda: true,
+    })
 }
 
 #[cfg(not(feature = "cuda"))]

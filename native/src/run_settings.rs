@@ -39,6 +39,8 @@ pub struct RunSettings {
     pub exchange_timeout: f64,
     /// Whether gradients travel between workers in 16 bits.
     pub exchange_f16: bool,
+    /// Whether CUDA devices of one process add gradients up themselves (NCCL), in 32 bits, in place of the host.
+    pub exchange_nccl: bool,
     /// Hours after which the run stops, saved, to be continued; 0 sets no limit.
     pub max_hours: f64,
     /// Epochs between kept checkpoints; the last state is saved every epoch anyway.
@@ -72,6 +74,7 @@ impl Default for RunSettings {
             save_patience: 10.0,
             exchange_timeout: 15.0,
             exchange_f16: false,
+            exchange_nccl: false,
             max_hours: 0.0,
             checkpoint_every: 40,
             knn_every: 0,

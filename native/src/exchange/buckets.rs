@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use futures_lite::future::block_on;
 use ibot_core::train::NamedGradients;
 
@@ -12,11 +12,16 @@ use super::{Encoding, Link};
 /// Values of a bucket: 25 MiB, as PyTorch's. While one travels, the next is made ready.
 pub const VALUES: usize = 25 << 18;
 
-/// The sum over all workers of `weight` times each one's gradients, which must have the same names.
-///
-/// # Errors
-/// If the device fails, or another worker does.
-pub fn sum(link: &Link, gradients: NamedGradients, weight: f64, encoding: Encoding) -> Result<NamedGradients> {
+/// Some of the gradients, one after another.
+pub struct Bucket {
+    /// Their names, and how many values each has.
+    pub layout: Vec<(String, usize)>,
+    /// Their values, on the device.
+    pub values: Tensor<1>,
+}
+
+/// The gradients in buckets, in the order of their names; none of the values is copied before its bucket is asked for.
+pub fn pack(gradients: NamedGradients) -> impl Iterator<Item = Bucket> {
     let mut buckets: Vec<Vec<(String, Tensor<1>)>> = Vec::new();
     let mut room = 0;
     for (name, gradient) in gradients.0 {
@@ -30,31 +35,38 @@ pub fn sum(link: &Link, gradients: NamedGradients, weight: f64, encoding: Encodi
         }
         room = room.saturating_sub(count);
     }
-    let Some(device) = buckets.first().and_then(|bucket| bucket.first()).map(|(_, gradient)| gradient.device()) else {
-        return Ok(NamedGradients::default());
-    };
-    let mut layouts = Vec::new();
-    for bucket in buckets {
+    buckets.into_iter().map(|bucket| {
         let (names, values): (Vec<_>, Vec<_>) = bucket.into_iter().unzip();
-        layouts.push(names.into_iter().zip(values.iter().map(|value| value.dims()[0])).collect::<Vec<_>>());
-        let data = block_on((Tensor::cat(values, 0) * weight).into_data_async()).context("gradients on the device")?;
+        let counts = values.iter().map(|value| value.dims()[0]);
+        Bucket { layout: names.into_iter().zip(counts).collect(), values: Tensor::cat(values, 0) }
+    })
+}
+
+/// The gradients that lie one after another in `values`.
+pub fn unpack(values: &Tensor<1>, layout: Vec<(String, usize)>) -> impl Iterator<Item = (String, Tensor<1>)> {
+    let mut start = 0;
+    layout.into_iter().map(move |(name, count)| {
+        start += count;
+        (name, values.clone().narrow(0, start - count, count))
+    })
+}
+
+/// The sum over all workers of `weight` times each one's gradients, which must have the same names.
+///
+/// # Errors
+/// If the device fails, or another worker does.
+pub fn sum(link: &Link, gradients: NamedGradients, weight: f64, encoding: Encoding) -> Result<NamedGradients> {
+    let mut sent = Vec::new();
+    for Bucket { layout, values } in pack(gradients) {
+        sent.push((layout, values.device()));
+        let data = block_on((values * weight).into_data_async()).context("gradients on the device")?;
         link.send(data.iter::<f32>().collect(), encoding);
     }
     let mut sums = BTreeMap::new();
-    for layout in layouts {
-        sums.extend(unpack(link.receive()?, layout, &device));
+    for (layout, device) in sent {
+        let values = link.receive()?;
+        let count = values.len();
+        sums.extend(unpack(&Tensor::from_data(TensorData::new(values, [count]), &device), layout));
     }
     Ok(NamedGradients(sums))
-}
-
-/// The gradients of a bucket, on the device.
-fn unpack(values: Vec<f32>, layout: Vec<(String, usize)>, device: &Device) -> Vec<(String, Tensor<1>)> {
-    let count = values.len();
-    let values = Tensor::<1>::from_data(TensorData::new(values, [count]), device);
-    let mut start = 0;
-    let narrow = |(name, count): (String, usize)| {
-        start += count;
-        (name, values.clone().narrow(0, start - count, count))
-    };
-    layout.into_iter().map(narrow).collect()
 }

@@ -11,10 +11,12 @@ mod link;
 mod local;
 #[cfg(feature = "mpi")]
 mod mpi;
+mod nccl;
 mod team;
 
 pub use link::Link;
 pub use local::Local;
+pub use nccl::Nccl;
 pub use team::{Brought, Team};
 
 use std::sync::Arc;
@@ -85,6 +87,16 @@ pub enum ExchangeError {
         "a launcher started {0} of these processes, and this build has no MPI: rebuild with --features mpi, or start one process with --devices"
     )]
     NoMpi(usize),
+    /// The devices cannot add up by themselves.
+    #[error(
+        "run.exchange_nccl = true needs two or more CUDA devices in one process (--devices cuda:0,cuda:1, in a build with --features cuda); here is {0}. Leave it out to add up through the host"
+    )]
+    NoNccl(String),
+    /// NCCL failed. burn's log says why, nothing else does.
+    #[error(
+        "NCCL did not add up the gradients of {0} GPUs; lines above may say why. Without run.exchange_nccl the host does"
+    )]
+    NotSummed(usize),
     /// The workers cannot be connected.
     #[error("the workers cannot be connected: {0}")]
     Unconnected(String),

@@ -10,7 +10,7 @@ use futures_lite::future::block_on;
 use ibot_core::train::{NamedGradients, Pass, Snapshot, TrainState};
 use ibot_core::weights::Weight;
 
-use super::{Encoding, ExchangeError, Link, buckets};
+use super::{Encoding, ExchangeError, Link, Nccl, buckets};
 use crate::pretrain::Ending;
 
 /// Bytes of a failure's message that the others are told.
@@ -40,6 +40,8 @@ pub enum Brought {
 /// A worker's view of all workers of a run. Alone, it has nobody to talk to, and nothing is copied.
 pub struct Team {
     link: Option<Link>,
+    /// What adds up gradients, if the link does not.
+    nccl: Option<Nccl>,
     encoding: Encoding,
     /// Images of a batch.
     batch: usize,
@@ -48,7 +50,12 @@ pub struct Team {
 impl Team {
     /// A worker that is connected to others, or alone without a `link`; together they compute batches of `batch` images.
     pub fn new(link: Option<Link>, encoding: Encoding, batch: usize) -> Self {
-        Self { link, encoding, batch }
+        Self { link, nccl: None, encoding, batch }
+    }
+
+    /// The same worker, whose gradients its GPU adds to the others'.
+    pub fn with_nccl(self, nccl: Option<Nccl>) -> Self {
+        Self { nccl, ..self }
     }
 
     /// Number of this worker. Worker 0 leads: it alone writes files.
@@ -94,9 +101,10 @@ impl Team {
     /// # Errors
     /// If the device or another worker fails.
     pub fn add_up(&self, gradients: NamedGradients, weight: f64) -> Result<NamedGradients> {
-        match &self.link {
-            Some(link) => buckets::sum(link, gradients, weight, self.encoding),
-            None => Ok(gradients),
+        match (&self.link, &self.nccl) {
+            (None, _) => Ok(gradients),
+            (Some(_), Some(nccl)) => nccl.sum(gradients, weight),
+            (Some(link), None) => buckets::sum(link, gradients, weight, self.encoding),
         }
     }
 

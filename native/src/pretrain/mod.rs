@@ -34,7 +34,7 @@ use self::worker::{Place, follow, live};
 use crate::data::Dataset;
 use crate::device::{self, Devices, Selected};
 use crate::exchange::launcher::Launch;
-use crate::exchange::{ExchangeError, Team, connect};
+use crate::exchange::{ExchangeError, Nccl, Team, connect};
 use crate::files::write_atomically;
 use crate::recipe::Settings;
 
@@ -107,8 +107,9 @@ fn carry_out(
         loaders: NonZeroUsize::new(plan.settings.run.workers.div_ceil(here.get())).unwrap_or(cores),
         crowded: here.get() > 1,
     };
-    let mut teams =
-        connect(launch, here.get(), &plan.settings, interrupted)?.into_iter().zip(devices.iter().map(place));
+    let nccl = plan.settings.run.exchange_nccl.then(|| Nccl::among(&devices)).transpose()?;
+    let teams = connect(launch, here.get(), &plan.settings, interrupted)?.into_iter();
+    let mut teams = teams.map(|team| team.with_nccl(nccl.clone())).zip(devices.iter().map(place));
     let (team, place) = teams.next().context("no device was asked for")?;
     for (team, place) in teams {
         let (data, plan, interrupted) = (data.clone(), plan.clone(), interrupted.clone());
