@@ -51,20 +51,47 @@ pub fn features(
     workers: NonZeroUsize,
     device: &Device,
 ) -> Features {
-    let width = pooling.width(backbone);
-    let mut features =
-        Features { rows: Tensor::zeros([0, width], device), indices: Vec::new(), unreadable: Vec::new() };
-    let mut rows = Vec::new();
+    let encode = |pixels: Vec<f32>| encode(backbone, pooling, &pixels, view.size, device);
+    let nothing = Tensor::zeros([0, pooling.width(backbone)], device);
+    collect(data, indices, view, workers, nothing, encode)
+}
+
+/// The same images as plain pixels, `[M, 3 * size * size]`: the yardstick that needs no network.
+pub fn pixel_features(
+    data: &Dataset,
+    indices: &[usize],
+    view: EvalView,
+    workers: NonZeroUsize,
+    device: &Device,
+) -> Features {
+    let width = 3 * view.size * view.size;
+    let as_they_are = |pixels: Vec<f32>| {
+        let images = pixels.len() / width;
+        vec![Tensor::from_data(TensorData::new(pixels, [images, width]), device)]
+    };
+    collect(data, indices, view, workers, Tensor::zeros([0, width], device), as_they_are)
+}
+
+/// What `rows` makes of the normalised pixels of images, chunk by chunk; `nothing` if none can be read.
+fn collect(
+    data: &Dataset,
+    indices: &[usize],
+    view: EvalView,
+    workers: NonZeroUsize,
+    nothing: Tensor<2>,
+    rows: impl Fn(Vec<f32>) -> Vec<Tensor<2>>,
+) -> Features {
+    let mut features = Features { rows: nothing, indices: Vec::new(), unreadable: Vec::new() };
+    let mut parts = Vec::new();
     for_each_chunk(data, indices, view, workers, |chunk| {
-        let images = chunk.indices.len();
         features.unreadable.extend(chunk.unreadable);
-        if images > 0 {
-            rows.extend(encode(backbone, pooling, &chunk.pixels, view.size, device));
+        if !chunk.indices.is_empty() {
+            parts.extend(rows(chunk.pixels));
             features.indices.extend(chunk.indices);
         }
     });
-    if !rows.is_empty() {
-        features.rows = Tensor::cat(rows, 0);
+    if !parts.is_empty() {
+        features.rows = Tensor::cat(parts, 0);
     }
     features
 }
@@ -83,27 +110,6 @@ fn encode(backbone: &Vit, pooling: Pooling, pixels: &[f32], size: usize, device:
     }
     let share = image * (pixels.len() / image).div_ceil(rayon::current_num_threads());
     pixels.par_chunks(share).map_with(backbone.clone(), |backbone, own| encode(backbone, own)).collect()
-}
-
-/// The same images as plain pixels, `[M, 3 * size * size]`: the yardstick that needs no network.
-pub fn pixel_features(
-    data: &Dataset,
-    indices: &[usize],
-    view: EvalView,
-    workers: NonZeroUsize,
-    device: &Device,
-) -> Features {
-    let width = 3 * view.size * view.size;
-    let mut features =
-        Features { rows: Tensor::zeros([0, width], device), indices: Vec::new(), unreadable: Vec::new() };
-    let mut pixels = Vec::new();
-    for_each_chunk(data, indices, view, workers, |chunk| {
-        pixels.extend(chunk.pixels);
-        features.indices.extend(chunk.indices);
-        features.unreadable.extend(chunk.unreadable);
-    });
-    features.rows = Tensor::from_data(TensorData::new(pixels, [features.indices.len(), width]), device);
-    features
 }
 
 /// Decoded images of one chunk.

@@ -36,7 +36,7 @@ pub enum Record {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         loss_scale: Option<f64>,
     },
-    /// An evaluation; before the first step it is that of the untrained network.
+    /// An evaluation; before the first step it is that of the untrained network, or of `run.init`.
     Knn {
         /// Optimisation steps done.
         step: usize,
@@ -201,7 +201,7 @@ impl Metrics {
             let Record::Knn { epoch, step, k, top1, .. } = record else { continue };
             let name = format!("k = {k}");
             if *step == 0 && panel.references.is_empty() {
-                panel.references.push(("untrained".into(), 100.0 * top1));
+                panel.references.push(("before training".into(), 100.0 * top1));
             }
             let point = (*epoch as f64, 100.0 * top1);
             match panel.lines.iter_mut().find(|line| line.name == name) {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use ibot_core::schedule::Schedules;
 
+use super::checkpoint::Identity;
 use crate::recipe::Settings;
 
 /// A run, resolved.
@@ -71,6 +72,11 @@ impl Plan {
             notes.push(format!("{workers} workers, {} images of a batch each, rounded", batch.div_ceil(workers)));
         }
         Ok(Self { settings, workers, schedules, notes, warnings })
+    }
+
+    /// What checkpoints of the run have in common, over `images` images.
+    pub fn identity(&self, images: usize) -> Identity {
+        Identity { seed: self.settings.run.seed, images, workers: self.workers }
     }
 
     /// A number that two runs share only if they compute the same steps over as many images.

@@ -11,7 +11,7 @@ use ibot_core::knn::KnnAccuracy;
 use ibot_core::train::{StepReport, TrainState};
 
 use super::Ending;
-use super::checkpoint::{self, Identity, Loaded};
+use super::checkpoint::{self, Loaded};
 use super::clock::Clock;
 use super::means::Window;
 use super::metrics::{Metrics, Record};
@@ -70,7 +70,7 @@ impl Run {
         let prototypes = plan.settings.config.head.out_dim;
         let device = place.device.clone();
         let first = worker::first_state(&plan, &device);
-        let identity = Identity { seed: run.seed, images: data.len(), workers: plan.workers };
+        let identity = plan.identity(data.len());
         let loaded = if resume { checkpoint::load(&dir, first.clone(), identity)? } else { None };
         let saved = loaded.as_ref().map(|loaded| loaded.step);
         let Loaded { state, step, warnings } = match loaded {

@@ -9,7 +9,7 @@ use ibot_core::model::VitConfig;
 use ibot_core::train::TrainState;
 use ibot_core::weights::ModelHeader;
 
-use super::checkpoint::{self, Identity};
+use super::checkpoint;
 use super::run::Run;
 use crate::files::WriteError;
 use crate::model::save_backbone;
@@ -44,8 +44,7 @@ impl Run {
     /// # Errors
     /// As [`Self::save`].
     pub(super) fn save_checkpoint(&mut self, state: &TrainState, keep_epoch: Option<usize>) -> Result<()> {
-        let identity =
-            Identity { seed: self.plan.settings.run.seed, images: self.data.len(), workers: self.plan.workers };
+        let identity = self.plan.identity(self.data.len());
         let begin = Instant::now();
         self.patiently(|run| {
             run.metrics.sync()?;
