@@ -93,6 +93,44 @@ onTab("classes have names and images of the person", async (page) => {
   assert.equal((await counts(page)).cats, 1);
 });
 
+onTab("the focus stays among the images while they are removed", async (page) => {
+  await page.click("#tune-add-class");
+  const images = ["a.jpg", "b.jpg", "c.jpg"].map((name) => ({ name, mimeType: "image/jpeg", buffer: PHOTO }));
+  await page.setInputFiles(".tune-input", images);
+  await thumbs(page, 3);
+  const [first, , last] = await page.$$eval(".tune-thumbs button", (buttons) => buttons.map((button) => button.dataset.id));
+  const focused = () => page.evaluate(() => document.activeElement.dataset.id ?? document.activeElement.className);
+  await page.locator(".tune-thumbs button").nth(1).focus();
+  for (const next of [last, first, "tune-open"]) {
+    await page.keyboard.press("Enter");
+    await settled(page);
+    assert.equal(await focused(), next);
+  }
+  assert.equal(await page.textContent(".tune-count"), "0 images");
+
+  await page.setInputFiles(".tune-input", images);
+  await thumbs(page, 3);
+  await page.locator(".tune-thumbs button").first().focus();
+  for (let held = 0; held < 5; held++) await page.keyboard.down("Enter");
+  await page.keyboard.up("Enter");
+  await settled(page);
+  assert.equal(await page.textContent(".tune-count"), "2 images", "a key that is held removes one image");
+});
+
+onTab("the focus stays among the classes while they are removed", async (page) => {
+  for (let n = 0; n < 3; n++) await page.click("#tune-add-class");
+  const focused = () => page.evaluate(() => {
+    const { activeElement: element } = document;
+    return [element.id || element.className, element.closest(".tune-class")?.querySelector(".tune-name").value];
+  });
+  await page.locator(".remove-class").nth(1).focus();
+  for (const next of [["remove-class", "class 3"], ["remove-class", "class 1"], ["tune-add-class", undefined]]) {
+    await page.keyboard.press("Enter");
+    await settled(page);
+    assert.deepEqual(await focused(), next);
+  }
+});
+
 onTab("images are dropped and pasted where they belong", async (page) => {
   await addSamples(page);
   await train(page, "linear");

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use wasm_bindgen::JsCast;
-use web_sys::{Element, Event, HtmlButtonElement, HtmlCanvasElement, HtmlElement, HtmlInputElement};
+use web_sys::{Element, Event, HtmlButtonElement, HtmlCanvasElement, HtmlElement, HtmlInputElement, KeyboardEvent};
 
 use super::super::problem::PageError;
 use super::super::{dom, files};
@@ -29,16 +29,24 @@ pub fn wire(tune: &Rc<Tune>) -> Result<(), PageError> {
         let Some(button) = dom::closest(&event, "button") else { return at.say(mark_active(class)) };
         if let Some(id) = button.get_attribute("data-id").and_then(|id| id.parse::<u32>().ok()) {
             at.state.borrow_mut().images.retain(|image| image.id != id);
+            at.say(take_away(&at.state.borrow(), class, &button));
             let at = at.clone();
             dom::start(async move { at.removed(vec![id]).await });
         } else if button.class_list().contains("remove-class") {
             let ids = at.state.borrow_mut().remove_class(class);
+            at.say(show_without(&at.state.borrow(), class, &button));
             let at = at.clone();
             dom::start(async move { at.removed(ids).await });
         } else if button.class_list().contains("tune-open")
             && let Some(input) = find(class, ".tune-input").and_then(|input| input.dyn_into::<HtmlElement>().ok())
         {
             input.click();
+        }
+    });
+    dom::listen(&list, "keydown", |event: KeyboardEvent| {
+        // The focus goes on to the next image: a key that is held would remove them all.
+        if event.repeat() && event.key() == "Enter" && dom::closest(&event, "button").is_some() {
+            event.prevent_default();
         }
     });
     let at = tune.clone();
@@ -130,6 +138,42 @@ fn thumb(class: usize, id: u32, picture: &HtmlCanvasElement) -> Result<(), PageE
     button.append_child(picture)?;
     thumbs.append_child(&button)?;
     Ok(())
+}
+
+/// Takes the button of an image that is gone from its card. The focus goes to the next image, else to the one before,
+/// else to the button that opens more.
+fn take_away(state: &State, class: usize, button: &Element) -> Result<(), PageError> {
+    let focused = has_focus(button)?;
+    let beside = button.next_element_sibling().or_else(|| button.previous_element_sibling());
+    button.remove();
+    if focused {
+        focus(beside.or_else(|| find(class, ".tune-open")))?;
+    }
+    count(state, class)
+}
+
+/// Makes all cards anew when a class is gone, whose button was `button`. The focus goes to the button of the class that
+/// has its place, else to that of the last one, else to the button that adds a class.
+fn show_without(state: &State, class: usize, button: &Element) -> Result<(), PageError> {
+    let focused = has_focus(button)?;
+    show(state)?;
+    if !focused {
+        return Ok(());
+    }
+    let last = state.classes.len().saturating_sub(1);
+    let next = find(class.min(last), ".remove-class");
+    focus(next.or_else(|| dom::by_id("tune-add-class").ok()))
+}
+
+fn has_focus(element: &Element) -> Result<bool, PageError> {
+    Ok(dom::document()?.active_element().as_ref() == Some(element))
+}
+
+fn focus(element: Option<Element>) -> Result<(), PageError> {
+    match element.and_then(|element| element.dyn_into::<HtmlElement>().ok()) {
+        Some(element) => Ok(element.focus()?),
+        None => Ok(()),
+    }
 }
 
 fn count(state: &State, class: usize) -> Result<(), PageError> {

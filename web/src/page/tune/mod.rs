@@ -151,7 +151,6 @@ impl Tune {
 
     /// Has the worker forget images that are no longer in the state, and what it learned from them.
     async fn removed(self: &Rc<Self>, ids: Vec<u32>) -> Result<(), PageError> {
-        cards::show(&self.state.borrow())?;
         self.app.ask(RemoveExamples { ids }).await?;
         // Steps that were on their way have arrived by now.
         self.state.borrow_mut().forget_lesson();
