@@ -24,6 +24,10 @@ onTab("two classes are learned, saved, opened after a reload, and predict the sa
   t.diagnostic(await page.textContent("#tune-result"));
   assert.ok(accuracy >= 90, `${accuracy} %`);
   assert.equal(await page.locator("#tune-confusion tr").count(), 3);
+  for (const scope of ["col", "row"]) {
+    assert.deepEqual(await page.locator(`#tune-confusion th[scope=${scope}]`).allTextContents(), scope === "col" ? ["fish", "house", "recall"] : ["fish", "house"]);
+  }
+  assert.equal(await page.locator("#tune-confusion th:not([scope])").count(), 0);
   const before = await predict(page, PHOTO);
   assert.match(before, /fish/);
   assert.match(before, /house/);

@@ -85,19 +85,22 @@ fn confusion(state: &State) -> Result<(), PageError> {
         row.append_child(&cell)?;
         Ok(cell)
     };
+    let header = |row: &HtmlElement, scope: &str, text: &str| -> Result<(), PageError> {
+        Ok(cell(row, "th", text)?.set_attribute("scope", scope)?)
+    };
     let caption: HtmlElement = dom::create("caption", "hint")?;
     caption.set_text_content(Some("Validation images: true class by row, found class by column"));
     table.append_child(&caption)?;
     let head: HtmlElement = dom::create("tr", "")?;
-    cell(&head, "th", "")?;
+    cell(&head, "td", "")?;
     for class in 0..classes {
-        cell(&head, "th", name(class))?;
+        header(&head, "col", name(class))?;
     }
-    cell(&head, "th", "recall")?;
+    header(&head, "col", "recall")?;
     table.append_child(&head)?;
     for (class, counts) in outcome.confusion.chunks_exact(classes.max(1)).enumerate() {
         let row: HtmlElement = dom::create("tr", "")?;
-        cell(&row, "th", name(class))?;
+        header(&row, "row", name(class))?;
         let total: usize = counts.iter().sum();
         for count in counts {
             let share = *count as f64 / total.max(1) as f64;
@@ -106,7 +109,7 @@ fn confusion(state: &State) -> Result<(), PageError> {
         }
         let recall =
             if total > 0 { format!("{:.0} %", 100.0 * counts[class] as f64 / total as f64) } else { "–".to_owned() };
-        cell(&row, "th", &recall)?;
+        cell(&row, "td", &recall)?.set_class_name("recall");
         table.append_child(&row)?;
     }
     place.append_child(&table)?;
