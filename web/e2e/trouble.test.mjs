@@ -130,6 +130,13 @@ for (const part of ["/worker_loader.js", "/worker_bg.wasm"]) {
   });
 }
 
+test("a page without JavaScript says that it needs it", async (t) => {
+  const { page, close } = await open(browser, origin, { javaScriptEnabled: false });
+  t.after(close);
+  assert.match(await page.locator("noscript p").innerText(), /needs JavaScript/);
+  assert.ok(await page.locator("#status").isHidden(), "nothing is being loaded");
+});
+
 /** The page from a server that lacks a file. */
 async function without(t, file) {
   const partial = await serve({ without: file });
