@@ -157,6 +157,37 @@ onPage("the student predicts what is masked", async (page) => {
   assert.doesNotMatch(await page.textContent("#legend"), /of the hidden patches/);
 });
 
+onPage("the primary button paints, others do not", async (page) => {
+  await show(page, "predict");
+  await page.click("#mask-clear");
+  await settled(page);
+  await page.evaluate(() => (window.seen.predicted = null));
+  const hidden = () => page.evaluate(() => window.seen.predicted?.patches.length ?? 0);
+  const { x, y, width, height } = await page.locator("#stage").boundingBox();
+  const stroke = async (button) => {
+    await page.mouse.move(x + 0.15 * width, y + 0.4 * height);
+    await page.mouse.down({ button });
+    await page.mouse.move(x + 0.3 * width, y + 0.4 * height, { steps: 10 });
+    await settled(page);
+  };
+  for (const button of ["right", "middle"]) {
+    await stroke(button);
+    await page.mouse.up({ button });
+    await settled(page);
+    assert.equal(await hidden(), 0, button);
+  }
+  await stroke("left");
+  const count = await hidden();
+  assert.ok(count > 1, `${count} patches`);
+  // The primary button is released while another one is held: the stroke is over.
+  await page.mouse.down({ button: "right" });
+  await page.mouse.up({ button: "left" });
+  await page.mouse.move(x + 0.3 * width, y + 0.8 * height, { steps: 10 });
+  await settled(page);
+  assert.equal(await hidden(), count);
+  await page.mouse.up({ button: "right" });
+});
+
 onPage("images come from files, as they are", async (page) => {
   await page.click("button.clear[data-slot='0']");
   await give(page, "#image-file", "cat.jpg", PHOTO, "image/jpeg");

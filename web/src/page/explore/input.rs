@@ -10,6 +10,9 @@ use super::{Explore, SLOTS};
 use crate::page::problem::PageError;
 use crate::page::{blob, dom, pictures};
 
+/// The mouse's primary button, a finger or a pen's tip, among the buttons that are held.
+const PRIMARY: u16 = 1;
+
 /// Wires the canvas and the buttons around it.
 ///
 /// # Errors
@@ -21,6 +24,9 @@ pub fn wire(explore: &Rc<Explore>) -> Result<(), PageError> {
 
     let (at, drawing) = (explore.clone(), pen.clone());
     dom::listen(&canvas, "pointerdown", move |event: PointerEvent| {
+        if event.buttons() & PRIMARY == 0 {
+            return;
+        }
         let Some(patch) = at.stage.at(event.offset_x().into(), event.offset_y().into()) else { return };
         if at.controls.mode() == Mode::Predict {
             event.prevent_default();
@@ -39,7 +45,8 @@ pub fn wire(explore: &Rc<Explore>) -> Result<(), PageError> {
         if at.state.borrow().cursor == Some(patch) {
             return;
         }
-        match drawing.get() {
+        // The end of the primary button is no event of its own while another one is held.
+        match drawing.get().filter(|_| event.buttons() & PRIMARY != 0) {
             Some(hide) => {
                 at.paint_mask(patch, hide);
                 at.move_to(patch);
