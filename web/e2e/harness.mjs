@@ -89,9 +89,11 @@ export async function openReady(browser, origin, options) {
 /** Images in the strip. */
 export const SAMPLES = 13;
 
-/** Keeps the worker's last answer of each kind, by a field that only this kind has, and counts questions and answers. */
+/** Keeps the worker's last answer of each kind, by a field that only this kind has, and counts questions and answers;
+ * `rests` are the milliseconds from the last answer to each question, 0 if another one had no answer yet. */
 function recordAnswers() {
-  const seen = { asked: 0, answered: 0, loads: 0, similar: null, predicted: null };
+  const seen = { asked: 0, answered: 0, rests: [], loads: 0, similar: null, predicted: null };
+  let last = 0;
   window.seen = seen;
   const floats = (map) => map && Array.from(new Float32Array(map.slice().buffer));
   window.Worker = class extends Worker {
@@ -101,6 +103,7 @@ function recordAnswers() {
       this.addEventListener("message", ({ data }) => {
         if (!data.id) return;
         seen.answered++;
+        last = performance.now();
         const { answer } = data;
         if (answer?.network) seen.loads++;
         if (answer?.best) seen.similar = { maps: answer.maps.map(floats), best: answer.best };
@@ -108,6 +111,7 @@ function recordAnswers() {
       });
     }
     postMessage(...args) {
+      seen.rests.push(seen.asked === seen.answered ? performance.now() - last : 0);
       seen.asked++;
       super.postMessage(...args);
     }

@@ -178,6 +178,55 @@ onTab("the webcam is switched on, off, and on again", async (page) => {
   await page.waitForSelector("#tune-view", { state: "hidden" });
 });
 
+onTab("the webcam that is switched off and on at once is watched by one loop", async (page) => {
+  await addSamples(page);
+  await train(page, "knn");
+  // Until the project is saved.
+  await page.waitForTimeout(2500);
+  await settled(page);
+  await page.click("#tune-live");
+  await page.waitForFunction(() => document.querySelector("#tune-prediction").textContent !== "");
+  await page.$eval("#tune-live", (button) => {
+    button.click();
+    button.click();
+    window.seen.rests.length = 0;
+  });
+  await page.waitForFunction(() => window.seen.rests.length > 8);
+  assert.equal(await page.getAttribute("#tune-live", "aria-pressed"), "true");
+  // The new loop begins at once; the old one ends when it wakes. Each rests for 150 ms, and timers may be a bit early.
+  const rests = (await page.evaluate(() => window.seen.rests)).slice(1);
+  assert.ok(Math.min(...rests) > 140, rests.join(" "));
+  await page.click("#tune-live");
+  await settled(page);
+  const asked = await page.evaluate(() => window.seen.asked);
+  await page.waitForTimeout(500);
+  assert.equal(await page.evaluate(() => window.seen.asked), asked);
+});
+
+onTab("a camera that comes late and is no longer wanted leaves the webcam alone", async (page) => {
+  await addSamples(page);
+  await train(page, "knn");
+  await page.evaluate(() => {
+    const { mediaDevices } = navigator;
+    const lend = mediaDevices.getUserMedia.bind(mediaDevices);
+    let delay = 0;
+    mediaDevices.getUserMedia = async (...args) => {
+      delay += 500;
+      await new Promise((resolve) => setTimeout(resolve, delay));
+      return lend(...args);
+    };
+  });
+  for (const pressed of ["true", "false", "true"]) {
+    await page.click("#tune-live");
+    assert.equal(await page.getAttribute("#tune-live", "aria-pressed"), pressed);
+  }
+  await page.waitForFunction(() => document.querySelector("#tune-prediction").textContent !== "");
+  // Longer than the first one stays on.
+  await page.waitForTimeout(6000);
+  assert.ok(await page.$eval("#tune-view", (view) => view.srcObject?.active));
+  assert.equal(await page.getAttribute("#tune-live", "aria-pressed"), "true");
+});
+
 onTab("the tuned model is a model for Explore", async (page) => {
   await addSamples(page);
   await train(page, "lora", 3);

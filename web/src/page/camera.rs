@@ -57,7 +57,10 @@ impl Drop for Camera {
         for track in self.stream.get_tracks().iter() {
             track.unchecked_into::<MediaStreamTrack>().stop();
         }
-        self.video.set_src_object(None);
+        // Another camera may have it by now.
+        if self.video.src_object().as_ref() == Some(&self.stream) {
+            self.video.set_src_object(None);
+        }
     }
 }
 

@@ -42,6 +42,8 @@ pub struct Tune {
     recording: Cell<bool>,
     /// The camera's pictures are being classified.
     live: Cell<bool>,
+    /// Times that this was switched: what began at another time is over.
+    switches: Cell<u32>,
     /// Samples that were tried.
     tried: Cell<usize>,
     /// Changes so far; the project is saved when they settle.
@@ -62,6 +64,7 @@ impl Tune {
             camera: RefCell::default(),
             recording: Cell::new(false),
             live: Cell::new(false),
+            switches: Cell::new(0),
             tried: Cell::new(0),
             changes: Cell::new(0),
             opening: Cell::new(false),

@@ -47,24 +47,34 @@ impl Tune {
 
     /// Begins or ends to say what the camera sees.
     async fn switch_live(self: Rc<Self>) -> Result<(), PageError> {
-        let button: HtmlButtonElement = dom::by_id("tune-live")?;
-        let live = !self.live.get();
-        self.live.set(live);
-        button.set_attribute("aria-pressed", if live { "true" } else { "false" })?;
-        if !live {
+        let switch = self.set_live(!self.live.get())?;
+        if !self.live.get() {
             return Ok(());
         }
-        let result = self.watch().await;
-        self.live.set(false);
-        button.set_attribute("aria-pressed", "false")?;
+        let result = self.watch(switch).await;
+        if self.switches.get() != switch {
+            // Switched off meanwhile, perhaps on again: what became of this time is of no interest.
+            return Ok(());
+        }
+        self.set_live(false)?;
         result
     }
 
-    /// One picture after the other, each when the last has its answer.
-    async fn watch(self: &Rc<Self>) -> Result<(), PageError> {
+    /// Which switch this is.
+    fn set_live(&self, live: bool) -> Result<u32, PageError> {
+        let switch = self.switches.get().wrapping_add(1);
+        self.switches.set(switch);
+        self.live.set(live);
+        let button: HtmlButtonElement = dom::by_id("tune-live")?;
+        button.set_attribute("aria-pressed", if live { "true" } else { "false" })?;
+        Ok(switch)
+    }
+
+    /// One picture after the other, each when the last has its answer, until the next switch.
+    async fn watch(self: &Rc<Self>, switch: u32) -> Result<(), PageError> {
         let camera = self.camera().await?;
         let result = async {
-            while self.live.get() {
+            while self.switches.get() == switch {
                 self.classify(&camera.picture(LONGEST)?).await?;
                 js::sleep(FRAME).await;
             }
