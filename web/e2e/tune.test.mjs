@@ -69,10 +69,12 @@ onTab("learning stops and goes on", async (page) => {
   await page.fill("#tune-steps", "500");
   await page.click("#tune-train");
   await page.waitForFunction(() => /Step \d+/.test(document.querySelector("#tune-result").textContent));
+  assert.equal(await page.getAttribute("#tune-result", "aria-live"), "off", "steps are not read out");
   await page.click("#tune-stop");
   await page.waitForFunction(() => /stopped/.test(document.querySelector("#tune-result").textContent));
   const steps = async () => Number((await page.textContent("#tune-result")).match(/(\d+) steps in/)[1]);
   const first = await steps();
+  assert.equal(await page.getAttribute("#tune-result", "aria-live"), "polite");
   await page.click("#tune-train");
   await page.waitForFunction((first) => Number(document.querySelector("#tune-result").textContent.match(/Step (\d+)/)?.[1]) > first, first);
   await page.click("#tune-stop");
@@ -225,6 +227,45 @@ onTab("a camera that comes late and is no longer wanted leaves the webcam alone"
   await page.waitForTimeout(6000);
   assert.ok(await page.$eval("#tune-view", (view) => view.srcObject?.active));
   assert.equal(await page.getAttribute("#tune-live", "aria-pressed"), "true");
+});
+
+onTab("of what the webcam sees, changes of the class are read out, numbers are not", async (page, t) => {
+  await addSamples(page);
+  await train(page, "linear");
+  await page.evaluate(() => {
+    window.heard = [];
+    const hear = (changes) => {
+      const regions = new Set(changes.map(({ target }) => (target.closest ? target : target.parentElement)?.closest("[aria-live]")));
+      for (const region of regions) {
+        if (region && region.getAttribute("aria-live") !== "off") window.heard.push(region.textContent);
+      }
+    };
+    new MutationObserver(hear).observe(document.querySelector("#tune"), { subtree: true, childList: true, characterData: true });
+  });
+  const heard = () => page.evaluate(() => window.heard.splice(0));
+  const asked = await page.evaluate(() => window.seen.asked);
+  await page.click("#tune-live");
+  await page.waitForFunction((asked) => window.seen.answered > asked + 12, asked);
+  await page.click("#tune-live");
+  await settled(page);
+  const live = await heard();
+  t.diagnostic(live.join(", "));
+  assert.ok(live.length > 0);
+  for (const [n, said] of live.entries()) {
+    assert.match(said, /^(fish|house), \d+ %$/);
+    assert.notEqual(said.split(",")[0], live[n - 1]?.split(",")[0], "the same class once more");
+  }
+  await page.setViewportSize({ width: 1000, height: 800 });
+  await settled(page);
+  assert.deepEqual(await heard(), [], "what is drawn anew is not news");
+  // A picture by itself is another matter: its class is said though it is that of the one before.
+  for (const file of ["first.jpg", "second.jpg"]) {
+    await give(page, "#tune-try", file, PHOTO, "image/jpeg");
+    await settled(page);
+    const [said, ...more] = await heard();
+    assert.match(said, /^(fish|house), \d+ %$/, file);
+    assert.deepEqual(more, []);
+  }
 });
 
 onTab("the tuned model is a model for Explore", async (page) => {

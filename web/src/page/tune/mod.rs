@@ -44,6 +44,8 @@ pub struct Tune {
     live: Cell<bool>,
     /// Times that this was switched: what began at another time is over.
     switches: Cell<u32>,
+    /// The class that was last read out; a picture by itself has its class read out in any case.
+    said: Cell<Option<usize>>,
     /// Samples that were tried.
     tried: Cell<usize>,
     /// Changes so far; the project is saved when they settle.
@@ -65,6 +67,7 @@ impl Tune {
             recording: Cell::new(false),
             live: Cell::new(false),
             switches: Cell::new(0),
+            said: Cell::new(None),
             tried: Cell::new(0),
             changes: Cell::new(0),
             opening: Cell::new(false),

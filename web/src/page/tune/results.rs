@@ -41,7 +41,11 @@ pub fn show(state: &State, asked: &Lesson, ready: bool) -> Result<(), PageError>
         },
         (None, false) => String::new(),
     };
-    result.set_text_content(Some(&text));
+    // Steps are too many to be read out, and what was read out once is not news.
+    result.set_attribute("aria-live", if running { "off" } else { "polite" })?;
+    if result.text_content().as_deref() != Some(&text) {
+        result.set_text_content(Some(&text));
+    }
     let total = state.lesson.as_ref().map_or(asked.steps, |lesson| lesson.steps);
     plot::curves(&dom::by_id("tune-curve")?, &state.points, total)?;
     confusion(state)

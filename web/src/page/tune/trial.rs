@@ -33,7 +33,7 @@ impl Tune {
     /// Says what a file shows.
     pub fn try_file(self: &Rc<Self>, file: File) {
         let at = self.clone();
-        dom::start(async move { at.classify(&pictures::from_blob(&file, &file.name()).await?).await });
+        dom::start(async move { at.try_picture(&pictures::from_blob(&file, &file.name()).await?).await });
     }
 
     /// Says what a scene shows that is none of the samples.
@@ -42,7 +42,12 @@ impl Tune {
         let (first, _) = SAMPLES[tried % SAMPLES.len()];
         let index = first + 10 * (SAMPLES_EACH + tried);
         let scene = self.app.ask(Scene { index, size: SAMPLE_SIZE }).await?;
-        self.classify(&pictures::from_pixels(&scene)?).await
+        self.try_picture(&pictures::from_pixels(&scene)?).await
+    }
+
+    async fn try_picture(&self, picture: &HtmlCanvasElement) -> Result<(), PageError> {
+        self.said.set(None);
+        self.classify(picture).await
     }
 
     /// Begins or ends to say what the camera sees.
@@ -73,6 +78,7 @@ impl Tune {
     /// One picture after the other, each when the last has its answer, until the next switch.
     async fn watch(self: &Rc<Self>, switch: u32) -> Result<(), PageError> {
         let camera = self.camera().await?;
+        self.said.set(None);
         let result = async {
             while self.switches.get() == switch {
                 self.classify(&camera.picture(LONGEST)?).await?;
@@ -98,11 +104,19 @@ impl Tune {
         let state = self.state.borrow();
         let mut order: Vec<usize> = (0..probabilities.len()).collect();
         order.sort_by(|a, b| probabilities[*b].total_cmp(&probabilities[*a]));
+        let name_of = |class: usize| state.classes.get(class).map_or("", String::as_str);
+        // A camera's numbers change with every picture: a screen reader hears of another class alone.
+        if let Some(class) = order.first().copied()
+            && self.said.replace(Some(class)) != Some(class)
+        {
+            let text = format!("{}, {:.0} %", name_of(class), 100.0 * probabilities[class]);
+            dom::by_id::<HtmlElement>("tune-said")?.set_text_content(Some(&text));
+        }
         for class in order {
             let probability = probabilities[class];
             let row: HtmlElement = dom::create("div", "probability")?;
             let name: HtmlElement = dom::create("span", "")?;
-            name.set_text_content(state.classes.get(class).map(String::as_str));
+            name.set_text_content(Some(name_of(class)));
             let (track, bar) = (dom::create::<HtmlElement>("div", "")?, dom::create::<HtmlElement>("i", "")?);
             bar.style().set_property("width", &format!("{:.1}%", 100.0 * probability))?;
             track.append_child(&bar)?;
