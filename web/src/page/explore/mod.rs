@@ -6,23 +6,23 @@ mod legend;
 mod mask;
 mod paint;
 mod reading;
+mod slots;
 mod stage;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use web_sys::{HtmlCanvasElement, HtmlElement};
+use web_sys::HtmlElement;
 
 use super::app::App;
 use super::problem::PageError;
-use super::{dom, pictures, status};
+use super::{dom, status};
 use controls::{Change, Controls, Mode};
-use ibot_web::protocol::{
-    Attention, Clear, Colors, Correspond, Encode, Encoded, Loaded, Parts, PerSlot, Predict, Prototypes, SLOTS, Similar,
-};
+use ibot_web::protocol::{Attention, Colors, Correspond, Loaded, Parts, PerSlot, Predict, Prototypes, SLOTS, Similar};
 use ibot_web::wire::Bytes;
 use paint::{Answer, paint};
 use reading::reading;
+use slots::View;
 use stage::{Image, Scene, Stage};
 
 /// Least distance of two marked patches, in patches.
@@ -54,13 +54,6 @@ struct State {
     masks: [Vec<bool>; SLOTS],
     masked: usize,
     seed: u32,
-}
-
-/// An image of the page.
-struct View {
-    picture: HtmlCanvasElement,
-    name: String,
-    grid: Option<Encoded>,
 }
 
 impl Explore {
@@ -103,113 +96,6 @@ impl Explore {
             view.grid = None;
         }
         self.encode_all().await
-    }
-
-    /// The slot that the next image goes to.
-    pub fn active(&self) -> usize {
-        self.state.borrow().active
-    }
-
-    /// Lets the next image go to this slot.
-    pub fn activate(&self, slot: usize) {
-        self.state.borrow_mut().active = slot.min(SLOTS - 1);
-    }
-
-    /// Lets the next image go to where something was dropped, in pixels of the window.
-    pub fn drop_at(&self, x: f64, y: f64) {
-        let place = self.stage.canvas().get_bounding_client_rect();
-        self.activate(self.stage.slot_at(x - place.left(), y - place.top()));
-    }
-
-    /// Shows an image.
-    ///
-    /// # Errors
-    /// If it cannot be encoded.
-    pub async fn show(self: &Rc<Self>, slot: usize, picture: HtmlCanvasElement, name: &str) -> Result<(), PageError> {
-        {
-            let mut state = self.state.borrow_mut();
-            state.views[slot] = Some(View { picture, name: name.to_owned(), grid: None });
-            state.answer = Answer::None;
-            state.masks[slot].clear();
-            state.active = (slot + 1) % SLOTS;
-        }
-        self.encode(slot).await?;
-        self.ask();
-        Ok(())
-    }
-
-    /// Empties a slot.
-    ///
-    /// # Errors
-    /// If the worker is gone.
-    pub async fn clear(self: &Rc<Self>, slot: usize) -> Result<(), PageError> {
-        {
-            let mut state = self.state.borrow_mut();
-            state.views[slot] = None;
-            state.answer = Answer::None;
-            state.masks[slot].clear();
-            state.active = slot;
-            if state.cursor.is_some_and(|(at, _)| at == slot) {
-                state.cursor = None;
-            }
-        }
-        self.app.ask(Clear { slot }).await?;
-        self.ask();
-        Ok(())
-    }
-
-    /// Empties both slots of the page; to be called when the worker is a new one.
-    pub fn forget_images(&self) {
-        let mut state = self.state.borrow_mut();
-        state.views = PerSlot::default();
-        state.answer = Answer::None;
-        state.masks = Default::default();
-        state.cursor = None;
-    }
-
-    async fn encode_all(self: &Rc<Self>) -> Result<(), PageError> {
-        self.state.borrow_mut().answer = Answer::None;
-        for slot in 0..SLOTS {
-            self.encode(slot).await?;
-        }
-        self.ask();
-        Ok(())
-    }
-
-    /// Has the worker compute an image's tokens.
-    async fn encode(&self, slot: usize) -> Result<(), PageError> {
-        let Some(picture) = self.state.borrow().views[slot].as_ref().map(|view| view.picture.clone()) else {
-            return Ok(());
-        };
-        self.draw();
-        if self.app.model().is_none() {
-            return Ok(());
-        }
-        status::say("Computing tokens…");
-        let (shorter, block) = (self.controls.shorter(), self.controls.block());
-        let ask = Encode { slot, picture: Some(pictures::pixels(&picture)?), shorter, block };
-        let encoded = self.app.ask(ask).await?;
-        let mut state = self.state.borrow_mut();
-        let count = encoded.rows * encoded.columns;
-        // A newer image may have come meanwhile; its own answer follows.
-        if let Some(view) = state.views[slot].as_mut().filter(|view| view.picture == picture) {
-            view.grid = Some(encoded);
-            status::say(&format!(
-                "{}: {} x {} patches in {:.2} s",
-                view.name,
-                encoded.rows,
-                encoded.columns,
-                encoded.milliseconds / 1000.0
-            ));
-        }
-        if state.masks[slot].len() != count {
-            state.masks[slot] = vec![false; count];
-        }
-        let outside = state.cursor.is_some_and(|(at, patch)| at == slot && patch >= count);
-        if outside || state.cursor.is_none() {
-            state.cursor = Some((slot, encoded.rows / 2 * encoded.columns + encoded.columns / 2));
-        }
-        Ok(())
     }
 
     /// Asks the worker what the mode shows. While a question is on its way only the last of many is kept, so that a
