@@ -194,8 +194,15 @@ pub fn cores() -> NonZeroUsize {
     available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
+/// What comes before the first GPU is looked for.
+fn prepare() {
+    #[cfg(feature = "kernel-cache")]
+    crate::kernel_cache::load();
+}
+
 /// Hardware GPUs through wgpu, one entry a card.
 fn gpus() -> Vec<Selected> {
+    prepare();
     let cards = Device::enumerate_physical().into_iter();
     let reached = cards.filter_map(|card| {
         let device = card.devices.into_vec().into_iter().next()?;
@@ -206,6 +213,7 @@ fn gpus() -> Vec<Selected> {
 
 /// The first adapter that is no card.
 fn software() -> Option<Selected> {
+    prepare();
     let devices = Device::enumerate(DeviceType::Wgpu).into_vec();
     devices.into_iter().find_map(|device| {
         let identity = device.identity()?;
@@ -216,6 +224,7 @@ fn software() -> Option<Selected> {
 
 #[cfg(feature = "cuda")]
 fn cuda(index: usize) -> Result<Selected, DeviceError> {
+    prepare();
     Ok(Selected {
         device: Device::cuda(index),
         description: format!("GPU {index} through CUDA"),

@@ -9,6 +9,8 @@ pub mod exchange;
 pub mod export;
 pub mod features;
 pub mod files;
+#[cfg(feature = "kernel-cache")]
+pub mod kernel_cache;
 pub mod knn;
 pub mod model;
 pub mod npy;

@@ -9,8 +9,11 @@ mod allocator;
 
 fn main() -> ExitCode {
     allocator::keep_pages();
-    run(Cli::parse()).unwrap_or_else(|error| {
+    let code = run(Cli::parse()).unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
-    })
+    });
+    #[cfg(feature = "kernel-cache")]
+    ibot_native::kernel_cache::save();
+    code
 }

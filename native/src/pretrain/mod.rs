@@ -11,7 +11,7 @@ mod progress;
 mod run;
 mod run_dir;
 mod saver;
-mod seal;
+pub(crate) mod seal;
 pub(crate) mod shards;
 mod status;
 mod watch;

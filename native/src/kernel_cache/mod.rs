@@ -1,0 +1,274 @@
+//! What one start on a GPU leaves for the next: which kernels autotune found the fastest, and how fast the GPU is.
+//!
+//! burn would keep this in a database, which has no checksums and numbers GPUs without naming them or their drivers.
+//! Here burn keeps it in memory, and one file holds all of it: read whole or not at all, and replaced as a whole, so
+//! that processes share no more than its name.
+
+mod file;
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use burn::cubecl::config::{CubeClRuntimeConfig, RuntimeConfig as _};
+use burn::cubecl::wgpu::wgpu::{AdapterInfo, Backends, Instance, InstanceDescriptor};
+use cubecl_environment::bytes::Bytes;
+use cubecl_environment::environment;
+use cubecl_environment::persistence::{MemoryStorage, Origin, open};
+use cubecl_environment::records::{self, RecordLevel, RecordsConfig};
+use futures_lite::future::block_on;
+
+use self::file::{Entries, PackError, pack, unpack};
+use crate::files::{WriteError, write_atomically};
+
+/// Moves the folder, or turns it `off`.
+const VARIABLE: &str = "IBOT_KERNEL_CACHE";
+/// Where burn is told to keep its database. No system takes such a path, and without a database burn keeps to memory.
+const NOWHERE: &str = "\0";
+/// How much a killed process can lose.
+const SAVE_EVERY: Duration = Duration::from_secs(60);
+/// Every dependency with its version: what results depend on beside GPUs and drivers.
+const LOCK: &[u8] = include_bytes!("../../../Cargo.lock");
+
+/// The file of this process, if it has one.
+static CACHE: OnceLock<Option<Cache>> = OnceLock::new();
+
+struct Cache {
+    path: PathBuf,
+    /// What the content holds for.
+    basis: String,
+    /// Entries and bytes of what was last read or written.
+    kept: Mutex<(u64, u64)>,
+}
+
+/// The file could not be written.
+#[derive(Debug, thiserror::Error)]
+enum SaveError {
+    #[error(transparent)]
+    Pack(#[from] PackError),
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    #[error("{0}")]
+    Place(#[from] io::Error),
+}
+
+/// Gives burn what earlier processes left. The first call does, and comes before the first GPU is opened; from then on
+/// the file follows what burn finds out.
+pub fn load() {
+    CACHE.get_or_init(|| {
+        keep_in_memory();
+        let cache = Cache::new(folder(|name| env::var_os(name))?, &adapters())?;
+        give(cache.read());
+        *cache.kept.lock().unwrap_or_else(PoisonError::into_inner) = size();
+        // A process that is killed has no end to save at. If the system refuses the thread, it saves at its end alone.
+        let _ = thread::Builder::new().name("kernel-cache".into()).spawn(|| {
+            loop {
+                thread::sleep(SAVE_EVERY);
+                save();
+            }
+        });
+        Some(cache)
+    });
+}
+
+/// Writes the file if burn has found out more than it holds. What cannot be kept is found out again at the next start:
+/// that is a warning at most.
+pub fn save() {
+    let Some(Some(cache)) = CACHE.get() else { return };
+    let mut kept = cache.kept.lock().unwrap_or_else(PoisonError::into_inner);
+    let now = size();
+    if *kept != now {
+        // Whether or not it succeeds, so that one warning does.
+        *kept = now;
+        if let Err(error) = cache.write(&take(), process::id()) {
+            eprintln!("warning: {} is not written: {error}", cache.path.display());
+        }
+    }
+}
+
+impl Cache {
+    /// The file in `folder` for a machine with these `adapters`; `None` without any, as it would then be for no GPU.
+    fn new(folder: PathBuf, adapters: &[String]) -> Option<Self> {
+        let adapters = Some(adapters.join("\n")).filter(|adapters| !adapters.is_empty())?;
+        let path = folder.join(format!("{:08x}.safetensors", crc32fast::hash(adapters.as_bytes())));
+        let basis = format!("{} {:08x}\n{adapters}", env!("CARGO_PKG_VERSION"), crc32fast::hash(LOCK));
+        Some(Self { path, basis, kept: Mutex::default() })
+    }
+
+    /// What the file holds: nothing if there is none, or none that may be used.
+    fn read(&self) -> Entries {
+        let found = match fs::read(&self.path) {
+            Ok(bytes) => unpack(&bytes, &self.basis).map_err(|unusable| unusable.to_string()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Entries::new()),
+            Err(error) => Err(error.to_string()),
+        };
+        found.unwrap_or_else(|why| {
+            eprintln!("warning: {} is not used: {why}; it is written anew", self.path.display());
+            Entries::new()
+        })
+    }
+
+    /// Replaces the file. Until it is whole it has a name of its process, as others may be writing theirs.
+    fn write(&self, entries: &Entries, process: u32) -> Result<(), SaveError> {
+        let bytes = pack(entries, &self.basis)?;
+        self.path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        let own = self.path.with_extension(process.to_string());
+        write_atomically(&own, &bytes)?;
+        fs::rename(&own, &self.path).inspect_err(|_| drop(fs::remove_file(&own)))?;
+        Ok(())
+    }
+}
+
+/// Has burn keep what it finds out in memory.
+fn keep_in_memory() {
+    // Reading the configuration sets what follows, so it comes first.
+    CubeClRuntimeConfig::get();
+    environment::set_root(NOWHERE);
+    // An account of every start, which grows without end.
+    records::configure(RecordsConfig { level: RecordLevel::Off, keep_sessions: None });
+}
+
+/// Entries and bytes in burn's memory.
+fn size() -> (u64, u64) {
+    let namespaces = MemoryStorage::namespaces();
+    namespaces.iter().fold((0, 0), |(entries, bytes), each| (entries + each.entries, bytes + each.bytes))
+}
+
+/// Everything in burn's memory.
+fn take() -> Entries {
+    let pairs = |namespace: &str| {
+        let mut pairs = Vec::new();
+        open(namespace).scan(&mut |key, value| pairs.push((key.to_vec(), value.to_vec())));
+        pairs
+    };
+    let namespaces = MemoryStorage::namespaces().into_iter().map(|each| each.namespace);
+    namespaces.map(|namespace| (namespace.clone(), pairs(&namespace))).collect()
+}
+
+/// Puts `entries` into burn's memory. What burn finds out itself replaces them.
+fn give(entries: Entries) {
+    for (namespace, pairs) in entries {
+        let mut pairs =
+            pairs.into_iter().map(|(key, value)| (Bytes::from_bytes_vec(key), Bytes::from_bytes_vec(value)));
+        open(&namespace).insert_many(&mut pairs, Origin::Imported);
+    }
+}
+
+/// `IBOT_KERNEL_CACHE`, else `ibot/kernels` among the user's caches; `None` if it is `off`, or the user has no caches.
+fn folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let set = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    match set(VARIABLE) {
+        Some(off) if off == Path::new("off") => None,
+        Some(folder) => Some(folder),
+        // The XDG specification has relative paths ignored.
+        None => set("XDG_CACHE_HOME")
+            .filter(|path| path.is_absolute())
+            .or_else(|| Some(set("HOME")?.join(".cache")))
+            .map(|caches| caches.join("ibot/kernels")),
+    }
+}
+
+/// Every adapter in order, with its driver.
+fn adapters() -> Vec<String> {
+    let backends = Backends::all();
+    let instance = Instance::new(InstanceDescriptor { backends, ..InstanceDescriptor::new_without_display_handle() });
+    block_on(instance.enumerate_adapters(backends)).iter().map(|adapter| describe(&adapter.get_info())).collect()
+}
+
+fn describe(adapter: &AdapterInfo) -> String {
+    let AdapterInfo { name, vendor, device, backend, driver, driver_info, .. } = adapter;
+    format!("{name} {vendor:x}:{device:x} {backend} {driver} {driver_info}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAMESPACE: &str = "autotune/test/0/matmul";
+
+    fn cache(folder: &Path) -> Cache {
+        Cache::new(folder.join("kernels"), &["llvmpipe 10005:0 gl".to_owned()]).expect("an adapter")
+    }
+
+    fn entries(value: u8) -> Entries {
+        Entries::from([(NAMESPACE.to_owned(), vec![(b"key".to_vec(), vec![value; 1 << 16])])])
+    }
+
+    #[test]
+    fn what_burn_found_out_comes_back() {
+        keep_in_memory();
+        assert!(environment::path().starts_with(NOWHERE), "a build that opens no database");
+        give(entries(1));
+        assert_eq!(take()[NAMESPACE], entries(1)[NAMESPACE]);
+        open(NAMESPACE).insert(b"key", Bytes::from_bytes_vec(vec![2]), Origin::Local);
+        assert_eq!(take()[NAMESPACE], [(b"key".to_vec(), vec![2])], "what is found out here wins");
+        assert!(size().0 >= 1 && size().1 >= 4);
+    }
+
+    #[test]
+    fn only_a_sound_file_of_these_adapters_is_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let cache = cache(folder.path());
+        assert_eq!(cache.read(), Entries::new(), "there is none");
+        cache.write(&entries(7), 1).expect("written");
+        assert_eq!(cache.read(), entries(7));
+        let driver = Cache { basis: cache.basis.replace("gl", "gl, newer"), ..self::cache(folder.path()) };
+        assert_eq!(driver.read(), Entries::new(), "another driver");
+        fs::write(&cache.path, b"damaged").expect("written");
+        assert_eq!(cache.read(), Entries::new());
+        cache.write(&entries(8), 1).expect("written anew");
+        assert_eq!(cache.read(), entries(8));
+        let elsewhere = Cache::new(folder.path().join("kernels"), &["another".to_owned()]).expect("an adapter");
+        assert_ne!(elsewhere.path, cache.path);
+        assert!(Cache::new(PathBuf::new(), &[]).is_none(), "no GPU");
+    }
+
+    #[test]
+    fn processes_that_write_at_once_leave_one_whole_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let cache = &cache(folder.path());
+        cache.write(&entries(0), 0).expect("written");
+        thread::scope(|scope| {
+            for process in 1..=4 {
+                scope.spawn(move || {
+                    (0..20).for_each(|_| cache.write(&entries(process as u8), process).expect("written"))
+                });
+            }
+            for _ in 0..100 {
+                let found = fs::read(&cache.path).expect("always there");
+                let value = unpack(&found, &cache.basis).expect("always whole")[NAMESPACE][0].1[0];
+                assert!(value <= 4, "{value}");
+            }
+        });
+        let left = fs::read_dir(folder.path().join("kernels")).expect("readable").count();
+        assert_eq!(left, 1, "no file of a process");
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_is_an_error_and_no_panic() {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("kernels"), b"a file").expect("written");
+        assert!(cache(folder.path()).write(&entries(1), 1).is_err());
+        assert_eq!(cache(folder.path()).read(), Entries::new());
+    }
+
+    #[test]
+    fn the_folder_is_among_the_users_caches_unless_told_otherwise() {
+        let with = |set: &[(&str, &str)]| {
+            folder(|name| set.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value)))
+        };
+        let path = |text: &str| Some(PathBuf::from(text));
+        assert_eq!(with(&[("HOME", "/home/a")]), path("/home/a/.cache/ibot/kernels"));
+        assert_eq!(with(&[("HOME", "/home/a"), ("XDG_CACHE_HOME", "/c")]), path("/c/ibot/kernels"));
+        assert_eq!(with(&[("HOME", "/home/a"), ("XDG_CACHE_HOME", "c")]), path("/home/a/.cache/ibot/kernels"));
+        assert_eq!(with(&[(VARIABLE, "/k"), ("HOME", "/home/a")]), path("/k"));
+        assert_eq!(with(&[(VARIABLE, "off"), ("HOME", "/home/a")]), None);
+        assert_eq!(with(&[]), None);
+    }
+}
