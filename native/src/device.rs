@@ -194,7 +194,7 @@ pub fn cores() -> NonZeroUsize {
     available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-/// What comes before the first GPU is looked for.
+/// What comes before the first GPU is looked for through wgpu.
 fn prepare() {
     #[cfg(feature = "kernel-cache")]
     crate::kernel_cache::load();
@@ -224,7 +224,6 @@ fn software() -> Option<Selected> {
 
 #[cfg(feature = "cuda")]
 fn cuda(index: usize) -> Result<Selected, DeviceError> {
-    prepare();
     Ok(Selected {
         device: Device::cuda(index),
         description: format!("GPU {index} through CUDA"),

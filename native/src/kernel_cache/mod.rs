@@ -63,7 +63,7 @@ enum SaveError {
 pub fn load() {
     CACHE.get_or_init(|| {
         keep_in_memory();
-        let cache = Cache::new(folder(|name| env::var_os(name))?, &adapters())?;
+        let cache = Cache::new(folder(|name| env::var_os(name))?, &adapters(), &autotune())?;
         give(cache.read());
         *cache.kept.lock().unwrap_or_else(PoisonError::into_inner) = size();
         // A process that is killed has no end to save at. If the system refuses the thread, it saves at its end alone.
@@ -93,11 +93,12 @@ pub fn save() {
 }
 
 impl Cache {
-    /// The file in `folder` for a machine with these `adapters`; `None` without any, as it would then be for no GPU.
-    fn new(folder: PathBuf, adapters: &[String]) -> Option<Self> {
+    /// The file in `folder` for a machine with these `adapters`, tuned as `autotune` says; `None` without any adapter, as
+    /// it would then be for no GPU.
+    fn new(folder: PathBuf, adapters: &[String], autotune: &str) -> Option<Self> {
         let adapters = Some(adapters.join("\n")).filter(|adapters| !adapters.is_empty())?;
         let path = folder.join(format!("{:08x}.safetensors", crc32fast::hash(adapters.as_bytes())));
-        let basis = format!("{} {:08x}\n{adapters}", env!("CARGO_PKG_VERSION"), crc32fast::hash(LOCK));
+        let basis = format!("{} {:08x} {autotune}\n{adapters}", env!("CARGO_PKG_VERSION"), crc32fast::hash(LOCK));
         Some(Self { path, basis, kept: Mutex::default() })
     }
 
@@ -174,6 +175,11 @@ fn folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     }
 }
 
+/// How thoroughly burn tunes.
+fn autotune() -> String {
+    format!("{:?}", CubeClRuntimeConfig::get().autotune.level)
+}
+
 /// Every adapter in order, with its driver.
 fn adapters() -> Vec<String> {
     let backends = Backends::all();
@@ -193,7 +199,7 @@ mod tests {
     const NAMESPACE: &str = "autotune/test/0/matmul";
 
     fn cache(folder: &Path) -> Cache {
-        Cache::new(folder.join("kernels"), &["llvmpipe 10005:0 gl".to_owned()]).expect("an adapter")
+        Cache::new(folder.join("kernels"), &["llvmpipe 10005:0 gl".to_owned()], "Balanced").expect("an adapter")
     }
 
     fn entries(value: u8) -> Entries {
@@ -224,9 +230,11 @@ mod tests {
         assert_eq!(cache.read(), Entries::new());
         cache.write(&entries(8), 1).expect("written anew");
         assert_eq!(cache.read(), entries(8));
-        let elsewhere = Cache::new(folder.path().join("kernels"), &["another".to_owned()]).expect("an adapter");
+        let level = Cache { basis: cache.basis.replace("Balanced", "Full"), ..self::cache(folder.path()) };
+        assert_eq!(level.read(), Entries::new(), "another level of autotune");
+        let elsewhere = Cache::new(folder.path().join("kernels"), &["another".to_owned()], "").expect("an adapter");
         assert_ne!(elsewhere.path, cache.path);
-        assert!(Cache::new(PathBuf::new(), &[]).is_none(), "no GPU");
+        assert!(Cache::new(PathBuf::new(), &[], "").is_none(), "no GPU");
     }
 
     #[test]
