@@ -2,10 +2,10 @@
 
 use burn::module::{Module, Param};
 use burn::nn::{LayerNorm, Linear};
-use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData, activation, module};
+use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData, activation};
 use rand::RngExt as _;
 
-use super::precision::{like, linear, widely, widen};
+use super::precision::{affine, like, linear, widely, widen};
 use super::{ComputePrecision, Ffn, VitConfig, init};
 use crate::kernels;
 use crate::rng::Rng;
@@ -143,9 +143,8 @@ impl Mlp {
 /// This slices the weight rather than the output: the gradient of a slice fills a tensor of the whole's size, and the
 /// weight is much the smaller of the two.
 fn columns(layer: &Linear, x: Tensor<3>, start: usize, count: usize) -> Tensor<3> {
-    let weight = like(layer.weight.val().narrow(1, start, count), &x);
-    let bias = layer.bias.as_ref().map(|bias| like(bias.val().narrow(0, start, count), &x));
-    module::linear(x, weight, bias)
+    let bias = layer.bias.as_ref().map(|bias| bias.val().narrow(0, start, count));
+    affine(x, layer.weight.val().narrow(1, start, count), bias)
 }
 
 /// A learned gain for each channel of a branch (LayerScale, as in DINOv2).

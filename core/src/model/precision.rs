@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use burn::module::Param;
 use burn::nn::Linear;
 use burn::tensor::{DType, Device, FloatDType, Tensor, module};
 use serde::{Deserialize, Serialize};
@@ -72,8 +73,12 @@ pub(crate) fn widely<const D: usize>(x: Tensor<D>, f: impl FnOnce(Tensor<D>) -> 
 
 /// What `layer` makes of `x`, `[.., in] -> [.., out]`, in the numbers of `x`.
 pub(crate) fn linear<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
-    let weight = like(layer.weight.val(), &x);
-    let bias = layer.bias.as_ref().map(|bias| like(bias.val(), &x));
+    affine(x, layer.weight.val(), layer.bias.as_ref().map(Param::val))
+}
+
+/// `x weight + bias`, `[.., in] -> [.., out]`, in the numbers of `x`.
+pub(crate) fn affine<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
+    let (weight, bias) = (like(weight, &x), bias.map(|bias| like(bias, &x)));
     module::linear(x, weight, bias)
 }
 
