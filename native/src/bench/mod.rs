@@ -162,7 +162,10 @@ fn measure(args: &BenchArgs, settings: &Settings) -> Result<Report> {
     for _ in 0..args.warmup {
         bench.step()?;
     }
-    bench.find_loss_scale()?;
+    // In f16 the first steps find the loss scale: they are skipped, and take less time.
+    while bench.overflowed {
+        bench.step()?;
+    }
     let memory_after_warmup_mib = process::resident_mib();
     let busy = process::processor_time();
     let times = (0..args.steps).map(|_| bench.step()).collect::<Result<Vec<_>>>()?;
@@ -212,17 +215,6 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Steps until one is not skipped for its loss scale, as the first in f16 are. Skipped ones take less time.
-    fn find_loss_scale(&mut self) -> Result<()> {
-        while self.state.as_ref().is_some_and(|state| state.loss_scale.is_some()) {
-            self.step()?;
-            if !self.overflowed {
-                break;
-            }
-        }
-        Ok(())
-    }
-
     /// One step as training takes it, and its time until the device has finished it.
     fn step(&mut self) -> Result<Duration> {
         let batch = self.batches.host(self.step);
