@@ -19,3 +19,4 @@ pub mod process;
 pub mod recipe;
 pub mod report;
 pub mod run_settings;
+pub mod seal;

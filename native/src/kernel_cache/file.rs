@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 
-use crate::pretrain::seal::{self, SealError};
+use crate::seal::{self, SealError};
 
 /// In the header: what the content holds for.
 const BASIS: &str = "basis";

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use super::metrics::recorded_steps;
 use super::run_dir::RunDir;
-use super::seal;
 use crate::files::{Pending, WriteError};
+use crate::seal;
 
 const HEADER: &str = "ibot-checkpoint";
 

@@ -11,7 +11,6 @@ mod progress;
 mod run;
 mod run_dir;
 mod saver;
-pub(crate) mod seal;
 pub(crate) mod shards;
 mod status;
 mod watch;
