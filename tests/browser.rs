@@ -29,7 +29,9 @@ const STEPS: usize = 2;
 async fn webgpu_reproduces_the_official_steps() {
     allow_subgroups().expect("a browser whose WebGPU is as specified, or has none");
     let device = Device::wgpu_options().init_async().await;
-    let device = device.expect("a WebGPU adapter: Chromium needs --enable-unsafe-webgpu, see tests/webdriver.json");
+    let device = device.expect(
+        "a WebGPU adapter: Chromium needs --enable-unsafe-webgpu, see tests/webdriver.json",
+    );
     for fixture in Fixture::all() {
         reproduce(&fixture, &device, &WGPU, STEPS).await;
     }
@@ -39,9 +41,19 @@ async fn webgpu_reproduces_the_official_steps() {
 async fn devices_have_the_subgroups_of_their_adapter() {
     allow_subgroups().expect("a browser whose WebGPU is as specified, or has none");
     let gpu = get(&get(&js_sys::global(), "navigator"), "gpu");
-    let adapter = JsFuture::from(Promise::from(call(&gpu, "requestAdapter", &JsValue::UNDEFINED))).await;
+    let adapter = JsFuture::from(Promise::from(call(
+        &gpu,
+        "requestAdapter",
+        &JsValue::UNDEFINED,
+    )))
+    .await;
     let adapter = adapter.expect("an adapter");
-    let device = JsFuture::from(Promise::from(call(&adapter, "requestDevice", &JsValue::UNDEFINED))).await;
+    let device = JsFuture::from(Promise::from(call(
+        &adapter,
+        "requestDevice",
+        &JsValue::UNDEFINED,
+    )))
+    .await;
     let has = |of: &JsValue| call(&get(of, "features"), "has", &"subgroups".into()).is_truthy();
     assert_eq!(has(&device.expect("a device")), has(&adapter));
 }
@@ -51,5 +63,8 @@ fn get(of: &JsValue, name: &str) -> JsValue {
 }
 
 fn call(this: &JsValue, name: &str, argument: &JsValue) -> JsValue {
-    get(this, name).unchecked_into::<Function>().call1(this, argument).expect("a method that returns")
+    get(this, name)
+        .unchecked_into::<Function>()
+        .call1(this, argument)
+        .expect("a method that returns")
 }

@@ -20,18 +20,41 @@ use run_files::{assert_same_state, records, status};
 fn a_run_leaves_everything_that_it_promises() {
     let folder = folder();
     let run = folder.path().join("run");
-    let output =
-        succeed(tiny(&run, "builtin:val", &["--set=optim.epochs=2", "--knn-every=1", "--set=run.checkpoint_every=1"]));
+    let output = succeed(tiny(
+        &run,
+        "builtin:val",
+        &[
+            "--set=optim.epochs=2",
+            "--knn-every=1",
+            "--set=run.checkpoint_every=1",
+        ],
+    ));
     assert!(output.contains("k-NN of the untrained network"), "{output}");
-    assert!(output.contains("points on the untrained network"), "{output}");
+    assert!(
+        output.contains("points on the untrained network"),
+        "{output}"
+    );
     assert!(output.contains("learning rate: "), "{output}");
 
     let config = fs::read_to_string(run.join("config.toml")).expect("config.toml");
-    assert!(config.contains("# learning rate: ") && config.contains("dim = 16"), "{config}");
+    assert!(
+        config.contains("# learning rate: ") && config.contains("dim = 16"),
+        "{config}"
+    );
     assert_eq!(records(&run, "step").len(), 10, "20 steps, two a line");
     assert_eq!(records(&run, "epoch").len(), 2);
-    assert_eq!((&status(&run)["state"], &status(&run)["step"]), (&"complete".into(), &20.into()));
-    assert_eq!(records(&run, "knn").iter().filter(|record| record["epoch"] == 0).count(), 4, "k = 10, 20, 100, 200");
+    assert_eq!(
+        (&status(&run)["state"], &status(&run)["step"]),
+        (&"complete".into(), &20.into())
+    );
+    assert_eq!(
+        records(&run, "knn")
+            .iter()
+            .filter(|record| record["epoch"] == 0)
+            .count(),
+        4,
+        "k = 10, 20, 100, 200"
+    );
     for key in [
         "loss",
         "cls",
@@ -53,12 +76,24 @@ fn a_run_leaves_everything_that_it_promises() {
     assert_eq!(weights["blocks.1.attn.qkv.weight"].shape, [48, 16]);
     assert!(weights.contains_key("cls_token") && !weights.contains_key("masked_embed"));
     decode(&fs::read(run.join("preview.png")).expect("a preview")).expect("a PNG");
-    assert!(fs::read_to_string(run.join("curves.svg")).expect("curves").contains("ln K"));
+    assert!(
+        fs::read_to_string(run.join("curves.svg"))
+            .expect("curves")
+            .contains("ln K")
+    );
     assert!(run.join("checkpoints/epoch-0002.safetensors").exists());
-    assert_eq!(fs::read_dir(run.join("tensorboard")).expect("a folder").count(), 1);
+    assert_eq!(
+        fs::read_dir(run.join("tensorboard"))
+            .expect("a folder")
+            .count(),
+        1
+    );
 
     let message = fail(tiny(&run, "builtin:val", &[]));
-    assert!(message.contains("already holds a run") && message.contains("--resume"), "{message}");
+    assert!(
+        message.contains("already holds a run") && message.contains("--resume"),
+        "{message}"
+    );
     let knn = |model: &str| {
         let mut command = ibot();
         command.args([
@@ -76,7 +111,11 @@ fn a_run_leaves_everything_that_it_promises() {
     let lines = succeed(knn(&run.display().to_string()));
     let first: Value = serde_json::from_str(lines.lines().next().expect("a line")).expect("JSON");
     assert_eq!(
-        (first["k"].as_u64(), first["bank"].as_u64(), first["queries"].as_u64()),
+        (
+            first["k"].as_u64(),
+            first["bank"].as_u64(),
+            first["queries"].as_u64()
+        ),
         (Some(10), Some(200), Some(50))
     );
     assert_eq!(succeed(knn("pixels")).lines().count(), 4);
@@ -103,29 +142,56 @@ fn continues_bit_for_bit(precision: &str) {
     let epochs = "--set=optim.epochs=30";
     // Another number of workers must not change anything either.
     let precision = &format!("--set=optim.precision={precision}");
-    succeed(tiny(&straight, "builtin:val", &[epochs, precision, "--set=run.workers=3"]));
+    succeed(tiny(
+        &straight,
+        "builtin:val",
+        &[epochs, precision, "--set=run.workers=3"],
+    ));
 
-    let mut first = tiny(&broken, "builtin:val", &[epochs, precision, "--set=run.workers=1"]);
-    let mut child = first.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the command starts");
+    let mut first = tiny(
+        &broken,
+        "builtin:val",
+        &[epochs, precision, "--set=run.workers=1"],
+    );
+    let mut child = first
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the command starts");
     let start = Instant::now();
     while !broken.join("metrics.jsonl").exists() || records(&broken, "step").len() < 17 {
         assert!(start.elapsed() < Duration::from_secs(120), "no progress");
-        assert!(child.try_wait().expect("a child").is_none(), "the run ended before it could be interrupted");
+        assert!(
+            child.try_wait().expect("a child").is_none(),
+            "the run ended before it could be interrupted"
+        );
         sleep(Duration::from_millis(5));
     }
-    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill");
+    let killed = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .expect("kill");
     assert!(killed.success());
     assert_eq!(child.wait().expect("a child").code(), Some(130));
     let done = records(&broken, "step").len();
 
     let mut resume = ibot();
-    resume.args(["pretrain", "--resume", "--device=cpu", "--out"]).arg(&broken);
+    resume
+        .args(["pretrain", "--resume", "--device=cpu", "--out"])
+        .arg(&broken);
     let output = succeed(resume);
     assert!(output.contains("resumed after step"), "{output}");
     assert!(done < 150, "the run was interrupted");
     assert_same_state(&straight, &broken);
-    let steps: Vec<u64> = records(&broken, "epoch").iter().filter_map(|record| record["step"].as_u64()).collect();
-    assert_eq!(steps, (1..=30).map(|epoch| epoch * 10).collect::<Vec<u64>>(), "every epoch once");
+    let steps: Vec<u64> = records(&broken, "epoch")
+        .iter()
+        .filter_map(|record| record["step"].as_u64())
+        .collect();
+    assert_eq!(
+        steps,
+        (1..=30).map(|epoch| epoch * 10).collect::<Vec<u64>>(),
+        "every epoch once"
+    );
 }
 
 #[test]
@@ -135,9 +201,15 @@ fn mistakes_are_answered_with_what_to_do() {
     let typo = fail(tiny(&run, "builtin:val", &["--set=optim.epoch=2"]));
     assert!(typo.contains("did you mean `optim.epochs`"), "{typo}");
     let batch = fail(tiny(&run, "builtin:val", &["--set=optim.batch_size=900"]));
-    assert!(batch.contains("500 images, fewer than one batch of 900"), "{batch}");
+    assert!(
+        batch.contains("500 images, fewer than one batch of 900"),
+        "{batch}"
+    );
     let nccl = fail(tiny(&run, "builtin:val", &["--set=run.exchange_nccl=true"]));
-    assert!(nccl.contains("needs two or more CUDA devices") && nccl.contains("CPU"), "{nccl}");
+    assert!(
+        nccl.contains("needs two or more CUDA devices") && nccl.contains("CPU"),
+        "{nccl}"
+    );
     let missing = fail(tiny(&run, "no-such-folder", &[]));
     assert!(missing.contains("no-such-folder"), "{missing}");
     let mut gpu = ibot();
@@ -174,7 +246,9 @@ fn unreadable_images_are_skipped_until_they_are_too_many() {
     let small = ["--set=optim.batch_size=8", "--set=optim.epochs=2"];
     let replace = |data: &Path, out: &str| {
         let mut command = ibot();
-        let tiny = TINY.iter().filter(|argument| !argument.contains("batch_size"));
+        let tiny = TINY
+            .iter()
+            .filter(|argument| !argument.contains("batch_size"));
         command
             .arg("pretrain")
             .args(tiny)
@@ -188,11 +262,24 @@ fn unreadable_images_are_skipped_until_they_are_too_many() {
     let output = succeed(replace(&few, "run"));
     assert!(output.contains("no labels"), "{output}");
     for name in ["00.png", "01.png", "02.png"] {
-        assert_eq!(output.matches(&format!("cannot load {name}")).count(), 1, "{output}");
+        assert_eq!(
+            output.matches(&format!("cannot load {name}")).count(),
+            1,
+            "{output}"
+        );
     }
     let message = fail(replace(&many, "stopped"));
-    assert!(message.contains("could not be read") && message.contains("run.max_unreadable"), "{message}");
-    assert!(folder.path().join("stopped/checkpoints/last.safetensors").exists(), "what was learned is kept");
+    assert!(
+        message.contains("could not be read") && message.contains("run.max_unreadable"),
+        "{message}"
+    );
+    assert!(
+        folder
+            .path()
+            .join("stopped/checkpoints/last.safetensors")
+            .exists(),
+        "what was learned is kept"
+    );
 
     let none = folder.path().join("none");
     fs::create_dir(&none).expect("writable");
@@ -200,7 +287,10 @@ fn unreadable_images_are_skipped_until_they_are_too_many() {
     let mut any_share = replace(&none, "endless");
     any_share.arg("--set=run.max_unreadable=1");
     let message = fail(any_share);
-    assert!(message.contains("40 of 40 images could not be read"), "{message}");
+    assert!(
+        message.contains("40 of 40 images could not be read"),
+        "{message}"
+    );
 }
 
 fn bench(more: &[&str]) -> Value {
@@ -213,30 +303,69 @@ fn bench(more: &[&str]) -> Value {
 #[test]
 fn bench_measures_a_step_and_its_phases() {
     let report = bench(&["--steps=3", "--shards=2", "--set=run.micro_batch=10"]);
-    let number = |key: &str| report[key].as_f64().unwrap_or_else(|| panic!("{key}: {report}"));
+    let number = |key: &str| {
+        report[key]
+            .as_f64()
+            .unwrap_or_else(|| panic!("{key}: {report}"))
+    };
     assert_eq!(
-        (number("shards"), number("micro_batch"), number("batch_size"), number("steps")),
+        (
+            number("shards"),
+            number("micro_batch"),
+            number("batch_size"),
+            number("steps")
+        ),
         (2.0, 10.0, 50.0, 3.0)
     );
-    assert!(number("seconds_per_step") > 0.0 && number("mean_seconds_per_step") >= number("seconds_per_step"));
+    assert!(
+        number("seconds_per_step") > 0.0
+            && number("mean_seconds_per_step") >= number("seconds_per_step")
+    );
     assert!((number("images_per_second") * number("seconds_per_step") / 50.0 - 1.0).abs() < 1e-6);
-    assert!((number("flop_per_second") * number("seconds_per_step") / number("flop_per_step") - 1.0).abs() < 1e-6);
+    assert!(
+        (number("flop_per_second") * number("seconds_per_step") / number("flop_per_step") - 1.0)
+            .abs()
+            < 1e-6
+    );
     assert!(number("matmul_flop_per_second") > 1e8, "{report}");
-    for phase in ["teacher", "student", "loss", "backward", "join", "optimizer", "ema"] {
-        assert!(report["phases"][phase].as_f64().is_some_and(|seconds| seconds > 0.0), "{phase}: {report}");
+    for phase in [
+        "teacher",
+        "student",
+        "loss",
+        "backward",
+        "join",
+        "optimizer",
+        "ema",
+    ] {
+        assert!(
+            report["phases"][phase]
+                .as_f64()
+                .is_some_and(|seconds| seconds > 0.0),
+            "{phase}: {report}"
+        );
     }
     let mut wrong = ibot();
     wrong.args(["bench", "--set=optim.batch=4"]);
     assert!(fail(wrong).contains("did you mean"));
 }
 
-/// What a step leaves behind would show: its gradients alone take a third of a MiB, its activations several.
+/// What a step leaves behind would show: its gradients alone take a third of a MiB, its activations
+/// several.
 #[test]
 #[cfg(target_os = "linux")]
 fn two_hundred_steps_take_no_more_memory_than_fifty() {
-    let steps = ["--warmup=50", "--steps=150", "--set=head.hidden_dim=256", "--set=optim.batch_size=8"];
+    let steps = [
+        "--warmup=50",
+        "--steps=150",
+        "--set=head.hidden_dim=256",
+        "--set=optim.batch_size=8",
+    ];
     let report = bench(&steps);
-    let mib = |key: &str| report[key].as_i64().unwrap_or_else(|| panic!("{key}: {report}"));
+    let mib = |key: &str| {
+        report[key]
+            .as_i64()
+            .unwrap_or_else(|| panic!("{key}: {report}"))
+    };
     let growth = mib("memory_after_steps_mib") - mib("memory_after_warmup_mib");
     assert!(growth < 16, "{growth} MiB in 150 steps: {report}");
     assert!(mib("memory_peak_mib") >= mib("memory_after_steps_mib"));
@@ -245,19 +374,51 @@ fn two_hundred_steps_take_no_more_memory_than_fifty() {
 #[test]
 fn bench_measures_loading() {
     let report = bench(&["--loading"]);
-    for figure in ["augment_per_thread", "decode_per_thread", "decode_augment_per_thread", "decode_augment_all_cores"] {
-        assert!(report[figure].as_f64().is_some_and(|rate| rate > 0.0), "{figure}: {report}");
+    for figure in [
+        "augment_per_thread",
+        "decode_per_thread",
+        "decode_augment_per_thread",
+        "decode_augment_all_cores",
+    ] {
+        assert!(
+            report[figure].as_f64().is_some_and(|rate| rate > 0.0),
+            "{figure}: {report}"
+        );
     }
     // A photograph's size: much less would be no work to decode.
-    assert!(report["jpeg_bytes"].as_u64().is_some_and(|bytes| (30_000..200_000).contains(&bytes)), "{report}");
+    assert!(
+        report["jpeg_bytes"]
+            .as_u64()
+            .is_some_and(|bytes| (30_000..200_000).contains(&bytes)),
+        "{report}"
+    );
 }
 
 #[test]
 fn bench_measures_the_sum_of_gradients() {
-    let (exact, half) = (bench(&["--exchange=3", "--steps=2"]), bench(&["--exchange", "--set=run.exchange_f16=true"]));
+    let (exact, half) = (
+        bench(&["--exchange=3", "--steps=2"]),
+        bench(&["--exchange", "--set=run.exchange_f16=true"]),
+    );
     let parameters = exact["parameters"].as_u64().expect("a number");
-    assert_eq!((exact["workers"].as_u64(), half["workers"].as_u64()), (Some(3), Some(2)));
-    assert_eq!(exact["bytes_per_worker"].as_u64(), Some(parameters * 4 * 2 * 2 / 3), "{exact}");
-    assert_eq!(half["bytes_per_worker"].as_u64(), Some(parameters * 2), "{half}");
-    assert!(exact["seconds"].as_f64().is_some_and(|seconds| seconds > 0.0), "{exact}");
+    assert_eq!(
+        (exact["workers"].as_u64(), half["workers"].as_u64()),
+        (Some(3), Some(2))
+    );
+    assert_eq!(
+        exact["bytes_per_worker"].as_u64(),
+        Some(parameters * 4 * 2 * 2 / 3),
+        "{exact}"
+    );
+    assert_eq!(
+        half["bytes_per_worker"].as_u64(),
+        Some(parameters * 2),
+        "{half}"
+    );
+    assert!(
+        exact["seconds"]
+            .as_f64()
+            .is_some_and(|seconds| seconds > 0.0),
+        "{exact}"
+    );
 }

@@ -43,7 +43,8 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// What `f` gives, and the most memory that this thread had allocated meanwhile, beyond what it had before.
+/// What `f` gives, and the most memory that this thread had allocated meanwhile, beyond what it had
+/// before.
 pub fn peak<T>(f: impl FnOnce() -> T) -> (T, usize) {
     let before = LIVE.get();
     PEAK.set(before);

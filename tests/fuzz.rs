@@ -1,7 +1,9 @@
-//! Damaged tar archives, IDX files, settings and images: an error or a whole result, in bounded time and memory.
+//! Damaged tar archives, IDX files, settings and images: an error or a whole result, in bounded
+//! time and memory.
 //!
-//! Case *n* of a target is the same file in every run. `IBOT_FUZZ_SECONDS=600` tries cases for that long,
-//! `IBOT_FUZZ_CASE=n` tries one, `IBOT_FUZZ_TRACE=1` prints the number of each before it is tried.
+//! Case *n* of a target is the same file in every run. `IBOT_FUZZ_SECONDS=600` tries cases for that
+//! long, `IBOT_FUZZ_CASE=n` tries one, `IBOT_FUZZ_TRACE=1` prints the number of each before it is
+//! tried.
 
 #[path = "fuzz/corpus.rs"]
 mod corpus;
@@ -23,12 +25,18 @@ use ibot_native::data::{Dataset, DecodeError, LoadCause, MAX_BYTES, MAX_SIDE, de
 use corpus::Image;
 use mutate::{Damage, Random, mutate};
 
-/// Most memory that an image may take: twice the limit for what its decoder keeps (a progressive JPEG's coefficients take
-/// two bytes a sample), once for the RGB that is handed over.
+/// Most memory that an image may take: twice the limit for what its decoder keeps (a progressive
+/// JPEG's coefficients take two bytes a sample), once for the RGB that is handed over.
 const IMAGE_LIMIT: usize = 3 * MAX_BYTES as usize;
 
-const TAR: Damage = Damage { alphabet: b"\0 /.0123457LKSVgxustar-a", big_endian: true };
-const IDX: Damage = Damage { alphabet: b"\0\x01\x02\x03\x08\x0d\xff", big_endian: true };
+const TAR: Damage = Damage {
+    alphabet: b"\0 /.0123457LKSVgxustar-a",
+    big_endian: true,
+};
+const IDX: Damage = Damage {
+    alphabet: b"\0\x01\x02\x03\x08\x0d\xff",
+    big_endian: true,
+};
 
 #[test]
 fn images() {
@@ -41,7 +49,13 @@ fn images() {
         // Headers are at the start, and where most decisions fall.
         let start = if random.below(3) == 0 { 64 } else { usize::MAX };
         let rest = bytes.split_off(bytes.len().min(start));
-        mutate(&mut bytes, 0, &corpus[random.below(corpus.len())].bytes, damage, random);
+        mutate(
+            &mut bytes,
+            0,
+            &corpus[random.below(corpus.len())].bytes,
+            damage,
+            random,
+        );
         bytes.extend(rest);
         if random.below(4) != 0 {
             repair::png(&mut bytes);
@@ -85,12 +99,22 @@ fn open(path: &Path) -> bool {
     assert!(!data.is_empty());
     for index in 0..data.len().min(6) {
         let name = data.name(index).into_owned();
-        assert!(!name.starts_with('/') && !name.split('/').any(|part| part == ".."), "{name} climbs");
-        assert!(data.label(index).is_none_or(|label| label < data.classes().len()), "the label of {name}");
+        assert!(
+            !name.starts_with('/') && !name.split('/').any(|part| part == ".."),
+            "{name} climbs"
+        );
+        assert!(
+            data.label(index)
+                .is_none_or(|label| label < data.classes().len()),
+            "the label of {name}"
+        );
         match data.load(index) {
             Ok(image) => assert_eq!(image.pixels().len(), image.width() * image.height() * 3),
             Err(error) => {
-                assert!(error.to_string().contains(&spec), "{error} does not name {spec}");
+                assert!(
+                    error.to_string().contains(&spec),
+                    "{error} does not name {spec}"
+                );
                 if let LoadCause::Decode(error) = &error.cause {
                     judge(error);
                 }
@@ -125,9 +149,12 @@ fn tar_archives() {
 fn damage_headers(bytes: &mut [u8], other: &[u8], random: &mut Random) {
     let headers: Vec<usize> = repair::tar_headers(bytes).collect();
     for _ in 0..1 + random.below(2) {
-        let Some(&at) = headers.get(random.below(headers.len())) else { return };
+        let Some(&at) = headers.get(random.below(headers.len())) else {
+            return;
+        };
         let header = &mut bytes[at..at + 512];
-        // Where the name (more often than others), mode, size, checksum, kind, link, mark and prefix begin.
+        // Where the name (more often than others), mode, size, checksum, kind, link, mark and
+        // prefix begin.
         let from = [0, 0, 100, 124, 148, 156, 157, 257, 345][random.below(9)];
         let mut part = header[from..(from + 12).min(512)].to_vec();
         mutate(&mut part, 0, other, &TAR, random);

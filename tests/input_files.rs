@@ -9,11 +9,15 @@ use tar::{EntryType, Header};
 /// A file of `format` with the pixels of `image`.
 pub fn encode(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
-    image.into().write_to(&mut bytes, format).expect("encoding to memory");
+    image
+        .into()
+        .write_to(&mut bytes, format)
+        .expect("encoding to memory");
     bytes.into_inner()
 }
 
-/// The header of an entry of an archive; name and link as they are, which `tar::Builder` would refuse of hostile ones.
+/// The header of an entry of an archive; name and link as they are, which `tar::Builder` would
+/// refuse of hostile ones.
 pub fn tar_header(kind: EntryType, name: &str, link: &str, size: usize) -> Header {
     let mut header = Header::new_ustar();
     header.set_entry_type(kind);

@@ -1,4 +1,5 @@
-//! Inputs that are broken, huge, lying or wrongly named: what is said, that the rest is kept, and what memory it takes.
+//! Inputs that are broken, huge, lying or wrongly named: what is said, that the rest is kept, and
+//! what memory it takes.
 //!
 //! Each reader has more of these beside its code; what damage at random does is in `fuzz.rs`.
 
@@ -21,7 +22,10 @@ use input_files::{encode, image_fixtures};
 
 /// A small sound PNG of one shade.
 fn png(shade: u8) -> Vec<u8> {
-    encode(GrayImage::from_pixel(3, 2, image::Luma([shade])), ImageFormat::Png)
+    encode(
+        GrayImage::from_pixel(3, 2, image::Luma([shade])),
+        ImageFormat::Png,
+    )
 }
 
 /// A file of `tests/fixtures/images/`.
@@ -44,7 +48,9 @@ fn open(path: &Path) -> Dataset {
 
 /// Why a dataset cannot be opened; the message names it.
 fn refusal(path: &Path) -> String {
-    let error = Dataset::open(&path.display().to_string()).expect_err("to be refused").to_string();
+    let error = Dataset::open(&path.display().to_string())
+        .expect_err("to be refused")
+        .to_string();
     assert!(error.contains(&path.display().to_string()), "{error}");
     error
 }
@@ -52,14 +58,21 @@ fn refusal(path: &Path) -> String {
 /// What becomes of each image, by name: its size and first shade, or the message.
 fn outcomes(data: &Dataset) -> Vec<(String, String)> {
     let outcome = |index| match data.load(index) {
-        Ok(image) => format!("{} x {}, {}", image.width(), image.height(), image.pixel(0, 0)[0]),
+        Ok(image) => format!(
+            "{} x {}, {}",
+            image.width(),
+            image.height(),
+            image.pixel(0, 0)[0]
+        ),
         Err(error) => {
             let message = error.to_string();
             assert!(message.contains(&*data.name(index)), "{message}");
             message
         }
     };
-    (0..data.len()).map(|index| (data.name(index).into_owned(), outcome(index))).collect()
+    (0..data.len())
+        .map(|index| (data.name(index).into_owned(), outcome(index)))
+        .collect()
 }
 
 /// Asserts that the images are these, each with this part of what [`outcomes`] says.
@@ -67,6 +80,9 @@ fn assert_outcomes(data: &Dataset, expected: &[(&str, &str)]) {
     let outcomes = outcomes(data);
     assert_eq!(outcomes.len(), expected.len(), "{outcomes:?}");
     for ((name, outcome), (expected_name, part)) in outcomes.iter().zip(expected) {
-        assert!(name == expected_name && outcome.contains(part), "{name}: {outcome}, not {expected_name}: {part}");
+        assert!(
+            name == expected_name && outcome.contains(part),
+            "{name}: {outcome}, not {expected_name}: {part}"
+        );
     }
 }

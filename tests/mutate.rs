@@ -18,8 +18,22 @@ impl Random {
 }
 
 /// Numbers at which checks go wrong.
-const NUMBERS: [i64; 14] =
-    [0, 1, -1, 2, 0x7f, 0xff, 0xffff, 0x7fff_ffff, 0xffff_ffff, 1 << 31, 1 << 32, 1 << 62, i64::MAX, i64::MIN];
+const NUMBERS: [i64; 14] = [
+    0,
+    1,
+    -1,
+    2,
+    0x7f,
+    0xff,
+    0xffff,
+    0x7fff_ffff,
+    0xffff_ffff,
+    1 << 31,
+    1 << 32,
+    1 << 62,
+    i64::MAX,
+    i64::MIN,
+];
 
 /// What damage to files of a format is made of.
 pub struct Damage {
@@ -30,7 +44,13 @@ pub struct Damage {
 }
 
 /// Damages `bytes` in one to three places at or after `from`. Parts of `other` may get in.
-pub fn mutate(bytes: &mut Vec<u8>, from: usize, other: &[u8], damage: &Damage, random: &mut Random) {
+pub fn mutate(
+    bytes: &mut Vec<u8>,
+    from: usize,
+    other: &[u8],
+    damage: &Damage,
+    random: &mut Random,
+) {
     let letter = |random: &mut Random| damage.alphabet[random.below(damage.alphabet.len())];
     for _ in 0..1 + random.below(2) * random.below(3) {
         if bytes.len() <= from {
@@ -43,7 +63,8 @@ pub fn mutate(bytes: &mut Vec<u8>, from: usize, other: &[u8], damage: &Damage, r
             2 => bytes[at] = random.next() as u8,
             3 | 4 => bytes[at] = letter(random),
             5 => {
-                let number = NUMBERS[random.below(NUMBERS.len())].wrapping_add(random.below(3) as i64 - 1);
+                let number =
+                    NUMBERS[random.below(NUMBERS.len())].wrapping_add(random.below(3) as i64 - 1);
                 let width = [1, 2, 4, 8][random.below(4)];
                 let end = (at + width).min(bytes.len());
                 let mut number = number.to_le_bytes();

@@ -25,22 +25,42 @@ pub fn ibot() -> Command {
 #[allow(dead_code, reason = "not all tests need it")]
 pub fn tiny(out: &Path, data: &str, more: &[&str]) -> Command {
     let mut command = ibot();
-    command.arg("pretrain").args(TINY).args(["--data", data]).arg("--out").arg(out).args(more);
+    command
+        .arg("pretrain")
+        .args(TINY)
+        .args(["--data", data])
+        .arg("--out")
+        .arg(out)
+        .args(more);
     command.args(["--set=run.log_every=2", "--set=model.drop_path=0.1"]);
     command
 }
 
 pub fn succeed(mut command: Command) -> String {
     let output = command.output().expect("the command starts");
-    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}{}",
+        text(&output.stdout),
+        text(&output.stderr)
+    );
     text(&output.stdout) + &text(&output.stderr)
 }
 
 pub fn fail(mut command: Command) -> String {
     let output: Output = command.output().expect("the command starts");
-    assert_eq!(output.status.code(), Some(1), "{}{}", text(&output.stdout), text(&output.stderr));
+    assert_eq!(
+        output.status.code(),
+        Some(1),
+        "{}{}",
+        text(&output.stdout),
+        text(&output.stderr)
+    );
     let message = text(&output.stderr);
-    assert!(message.contains("error: ") && !message.contains("panicked"), "{message}");
+    assert!(
+        message.contains("error: ") && !message.contains("panicked"),
+        "{message}"
+    );
     message
 }
 

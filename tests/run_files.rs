@@ -11,7 +11,9 @@ use serde_json::Value;
 pub fn records(run: &Path, kind: &str) -> Vec<Value> {
     let text = fs::read_to_string(run.join("metrics.jsonl")).expect("metrics");
     // The last line of a run under way may not be whole yet.
-    let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let lines = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
     lines.filter(|record| record["kind"] == kind).collect()
 }
 
@@ -25,7 +27,10 @@ pub fn state(run: &Path) -> BTreeMap<String, Vec<u32>> {
     let bytes = fs::read(run.join("checkpoints/last.safetensors")).expect("a checkpoint");
     let (weights, _) = from_safetensors(&bytes).expect("a sound checkpoint");
     let bits = |values: Vec<f32>| values.into_iter().map(f32::to_bits).collect();
-    weights.into_iter().map(|(name, weight)| (name, bits(weight.values))).collect()
+    weights
+        .into_iter()
+        .map(|(name, weight)| (name, bits(weight.values)))
+        .collect()
 }
 
 /// Panics with a tensor's name unless two runs ended in the same state, bit for bit.

@@ -1,4 +1,5 @@
-//! Runs that are killed, and checkpoints that are damaged: what is lost, and that the rest is exact.
+//! Runs that are killed, and checkpoints that are damaged: what is lost, and that the rest is
+//! exact.
 #![cfg(unix)]
 
 mod process;
@@ -26,44 +27,73 @@ const ONLY_EPOCHS: &str = "--set=run.save_every=0";
 
 /// A run of [`STEPS`] steps that records each.
 fn run_of(out: &Path, more: &[&str]) -> Command {
-    let mut command = tiny(out, "builtin:val", &["--set=optim.epochs=3", "--set=optim.batch_size=20"]);
-    command.args(["--set=crops.local_crops_number=1", "--set=run.log_every=1", "--set=run.knn_every=0"]).args(more);
+    let mut command = tiny(
+        out,
+        "builtin:val",
+        &["--set=optim.epochs=3", "--set=optim.batch_size=20"],
+    );
+    command
+        .args([
+            "--set=crops.local_crops_number=1",
+            "--set=run.log_every=1",
+            "--set=run.knn_every=0",
+        ])
+        .args(more);
     command
 }
 
 fn resume(out: &Path, more: &[&str]) -> Command {
     let mut command = ibot();
-    command.args(["pretrain", "--resume", "--device=cpu", "--out"]).arg(out).args(more);
+    command
+        .args(["pretrain", "--resume", "--device=cpu", "--out"])
+        .arg(out)
+        .args(more);
     command
 }
 
 fn checkpoint(run: &Path, name: &str) -> PathBuf {
-    run.join("checkpoints").join(name).with_extension("safetensors")
+    run.join("checkpoints")
+        .join(name)
+        .with_extension("safetensors")
 }
 
 /// The step of a checkpoint.
 fn step_of(path: &Path) -> u64 {
-    let (_, metadata) = from_safetensors(&fs::read(path).expect("a checkpoint")).expect("a sound checkpoint");
+    let (_, metadata) =
+        from_safetensors(&fs::read(path).expect("a checkpoint")).expect("a sound checkpoint");
     let header: Value = serde_json::from_str(&metadata["ibot-checkpoint"]).expect("JSON");
     header["step"].as_u64().expect("a step")
 }
 
 /// Steps in the order in which they were recorded.
 fn steps(run: &Path, kind: &str) -> Vec<u64> {
-    records(run, kind).iter().filter_map(|record| record["step"].as_u64()).collect()
+    records(run, kind)
+        .iter()
+        .filter_map(|record| record["step"].as_u64())
+        .collect()
 }
 
 /// Steps of all events that TensorBoard would show, sorted.
 fn events(run: &Path) -> Vec<u64> {
     let mut steps = Vec::new();
-    for entry in fs::read_dir(run.join("tensorboard")).expect("a folder").flatten() {
+    for entry in fs::read_dir(run.join("tensorboard"))
+        .expect("a folder")
+        .flatten()
+    {
         let content = fs::read(entry.path()).expect("events");
         let mut rest = &content[..];
-        while let Some(length) = rest.first_chunk().map(|bytes| u64::from_le_bytes(*bytes) as usize) {
+        while let Some(length) = rest
+            .first_chunk()
+            .map(|bytes| u64::from_le_bytes(*bytes) as usize)
+        {
             let event = &rest[12..12 + length];
             // Wall time, then the step as a varint of one or two bytes.
             if event[9] == 0x10 {
-                let high = if event[10] & 0x80 == 0 { 0 } else { u64::from(event[11]) << 7 };
+                let high = if event[10] & 0x80 == 0 {
+                    0
+                } else {
+                    u64::from(event[11]) << 7
+                };
                 steps.push(u64::from(event[10] & 0x7f) | high);
             }
             rest = &rest[16 + length..];
@@ -87,7 +117,9 @@ impl Dice {
 
 /// When the file that is there while a checkpoint is written was last written to. A kill leaves it.
 fn partial(run: &Path) -> Option<SystemTime> {
-    fs::metadata(run.join("checkpoints/last.safetensors.partial")).and_then(|file| file.modified()).ok()
+    fs::metadata(run.join("checkpoints/last.safetensors.partial"))
+        .and_then(|file| file.modified())
+        .ok()
 }
 
 /// Waits until `happened`, or the run is over.
@@ -127,16 +159,23 @@ fn fifty_kills_lose_no_more_than_the_steps_since_the_last_checkpoint() {
         let run = folder.path().join(format!("run-{complete}"));
         let mut saved = 0;
         loop {
-            // The first five kills and one in four after them come at any moment of a process, one in four while a
-            // checkpoint is being written, the others while steps are done and saved.
+            // The first five kills and one in four after them come at any moment of a process, one
+            // in four while a checkpoint is being written, the others while steps are done and
+            // saved.
             let moment = if kills < 5 { 0 } else { dice.below(4) };
             let always = moment == 1 || dice.below(3) > 0;
             let save = if always { ALWAYS } else { ONLY_EPOCHS };
             let (before, left) = (fs::read(run.join("metrics.jsonl")).ok(), partial(&run));
             let writes = || partial(&run).is_some_and(|time| left != Some(time));
             let resumed = run.join("config.toml").exists();
-            let mut command = if resumed { resume(&run, &[save]) } else { run_of(&run, &[save]) };
-            command.stdout(log.try_clone().expect("a file")).stderr(log.try_clone().expect("a file"));
+            let mut command = if resumed {
+                resume(&run, &[save])
+            } else {
+                run_of(&run, &[save])
+            };
+            command
+                .stdout(log.try_clone().expect("a file"))
+                .stderr(log.try_clone().expect("a file"));
             let mut child = command.spawn().expect("the command starts");
             if kills < wanted {
                 match moment {
@@ -152,7 +191,12 @@ fn fifty_kills_lose_no_more_than_the_steps_since_the_last_checkpoint() {
             if ended.success() {
                 break;
             }
-            assert_eq!(ended.code(), None, "killed: {}", fs::read_to_string(&log_path).expect("a log"));
+            assert_eq!(
+                ended.code(),
+                None,
+                "killed: {}",
+                fs::read_to_string(&log_path).expect("a log")
+            );
             kills += 1;
             in_write += u64::from(writes());
             if !checkpoint(&run, "last").exists() {
@@ -160,7 +204,10 @@ fn fifty_kills_lose_no_more_than_the_steps_since_the_last_checkpoint() {
                 before_first += 1;
                 continue;
             }
-            let (step, recorded) = (step_of(&checkpoint(&run, "last")), steps(&run, "step").last().copied());
+            let (step, recorded) = (
+                step_of(&checkpoint(&run, "last")),
+                steps(&run, "step").last().copied(),
+            );
             let recorded = recorded.unwrap_or(0);
             assert!(step >= saved, "from step {saved} back to {step}");
             if before == fs::read(run.join("metrics.jsonl")).ok() {
@@ -172,22 +219,39 @@ fn fifty_kills_lose_no_more_than_the_steps_since_the_last_checkpoint() {
             } else {
                 recorded.saturating_sub(1) / STEPS_PER_EPOCH * STEPS_PER_EPOCH
             };
-            assert!(step >= least, "{recorded} steps were done, {step} are saved");
+            assert!(
+                step >= least,
+                "{recorded} steps were done, {step} are saved"
+            );
             saved = step;
             lost += recorded.saturating_sub(step);
             most_lost = most_lost.max(recorded.saturating_sub(step));
         }
         complete += 1;
         assert_same_state(&straight, &run);
-        assert_eq!(steps(&run, "step"), (1..=STEPS).collect::<Vec<u64>>(), "every step is recorded once");
-        assert_eq!(steps(&run, "epoch"), (1..=EPOCHS).map(|epoch| epoch * STEPS_PER_EPOCH).collect::<Vec<u64>>());
+        assert_eq!(
+            steps(&run, "step"),
+            (1..=STEPS).collect::<Vec<u64>>(),
+            "every step is recorded once"
+        );
+        assert_eq!(
+            steps(&run, "epoch"),
+            (1..=EPOCHS)
+                .map(|epoch| epoch * STEPS_PER_EPOCH)
+                .collect::<Vec<u64>>()
+        );
         assert_eq!(events(&run), events(&straight));
         assert_eq!(status(&run)["state"], "complete");
-        let left = fs::read_dir(run.join("checkpoints")).expect("a folder").count();
+        let left = fs::read_dir(run.join("checkpoints"))
+            .expect("a folder")
+            .count();
         assert_eq!(left, 2, "last and previous");
     }
     let log = fs::read_to_string(&log_path).expect("a log");
-    assert!(!log.contains("cannot be used") && !log.contains("panicked"), "{log}");
+    assert!(
+        !log.contains("cannot be used") && !log.contains("panicked"),
+        "{log}"
+    );
     println!(
         "{kills} kills in {:.0} s: {in_write} inside the writing of a checkpoint, {before_first} before the first one; \
          {} resumes, {lost} steps done again ({most_lost} at most); {complete} runs of {STEPS} steps equal to the \
@@ -205,7 +269,10 @@ fn a_damaged_checkpoint_costs_the_steps_since_the_previous_one() {
     succeed(run_of(&straight, &[]));
     succeed(run_of(&run, &["--set=run.checkpoint_every=2"]));
     let (last, previous) = (checkpoint(&run, "last"), checkpoint(&run, "previous"));
-    assert_eq!((step_of(&last), step_of(&previous)), (STEPS, STEPS - STEPS_PER_EPOCH));
+    assert_eq!(
+        (step_of(&last), step_of(&previous)),
+        (STEPS, STEPS - STEPS_PER_EPOCH)
+    );
     let damage = |path: &Path| {
         let mut bytes = fs::read(path).expect("a checkpoint");
         let middle = bytes.len() / 2;
@@ -215,10 +282,19 @@ fn a_damaged_checkpoint_costs_the_steps_since_the_previous_one() {
     };
     damage(&last);
     let output = succeed(resume(&run, &[]));
-    assert!(output.contains("last.safetensors cannot be used: it is damaged: its checksum"), "{output}");
-    assert!(output.contains("of step 50: the 25 steps recorded since are done again"), "{output}");
+    assert!(
+        output.contains("last.safetensors cannot be used: it is damaged: its checksum"),
+        "{output}"
+    );
+    assert!(
+        output.contains("of step 50: the 25 steps recorded since are done again"),
+        "{output}"
+    );
     assert!(output.contains("resumed after step 50"), "{output}");
-    assert!(run.join("checkpoints/last.safetensors.damaged").exists(), "the evidence is kept");
+    assert!(
+        run.join("checkpoints/last.safetensors.damaged").exists(),
+        "the evidence is kept"
+    );
     assert_same_state(&straight, &run);
     assert_eq!(steps(&run, "step"), (1..=STEPS).collect::<Vec<u64>>());
 
@@ -234,10 +310,18 @@ fn a_damaged_checkpoint_costs_the_steps_since_the_previous_one() {
     damage(&last);
     damage(&previous);
     let message = fail(resume(&run, &[]));
-    for part in ["no checkpoint is whole", "last.safetensors: it is damaged", "previous.safetensors: it is damaged"] {
+    for part in [
+        "no checkpoint is whole",
+        "last.safetensors: it is damaged",
+        "previous.safetensors: it is damaged",
+    ] {
         assert!(message.contains(part), "{message}");
     }
-    assert!(message.contains("epoch-0002.safetensors of step 50 is whole") && message.contains("copy it"), "{message}");
+    assert!(
+        message.contains("epoch-0002.safetensors of step 50 is whole")
+            && message.contains("copy it"),
+        "{message}"
+    );
     assert_eq!(status(&run)["state"], "failed");
     fs::copy(checkpoint(&run, "epoch-0002"), &last).expect("what the message says");
     succeed(resume(&run, &[]));
@@ -247,6 +331,13 @@ fn a_damaged_checkpoint_costs_the_steps_since_the_previous_one() {
         fs::remove_file(checkpoint(&run, name)).expect("removable");
     }
     let message = fail(resume(&run, &[]));
-    assert!(message.contains("no checkpoint of an epoch was kept") && message.contains("--config"), "{message}");
-    assert_eq!(steps(&run, "step").len(), STEPS as usize, "records are not dropped for want of a checkpoint");
+    assert!(
+        message.contains("no checkpoint of an epoch was kept") && message.contains("--config"),
+        "{message}"
+    );
+    assert_eq!(
+        steps(&run, "step").len(),
+        STEPS as usize,
+        "records are not dropped for want of a checkpoint"
+    );
 }

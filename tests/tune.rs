@@ -1,5 +1,6 @@
-//! What a few labelled or unlabelled scenes teach a pre-trained network. The figures in `docs/fine-tuning.md` are from
-//! `IBOT_MODEL=teacher.safetensors cargo test --release --workspace --test tune -- --ignored --nocapture`.
+//! What a few labelled or unlabelled scenes teach a pre-trained network. The figures in
+//! `docs/fine-tuning.md` are from `IBOT_MODEL=teacher.safetensors cargo test --release --workspace
+//! --test tune -- --ignored --nocapture`.
 
 #![cfg(not(target_family = "wasm"))]
 
@@ -13,8 +14,8 @@ use ibot_core::model::{Vit, VitConfig};
 use ibot_core::rng::{Purpose, stream};
 use ibot_core::scenes::{self, SIZE, Split};
 use ibot_core::tune::{
-    Adapt, AdaptSettings, Classifier, Confusion, Example, FeatureSet, FineTune, FineTuneSettings, HeadSettings,
-    KnnHead, LinearHead, Mode, Pooling, feature, most_likely,
+    Adapt, AdaptSettings, Classifier, Confusion, Example, FeatureSet, FineTune, FineTuneSettings,
+    HeadSettings, KnnHead, LinearHead, Mode, Pooling, feature, most_likely,
 };
 use ibot_core::weights::Checkpoint;
 
@@ -27,29 +28,49 @@ const HELD_OUT: usize = 100;
 /// A pre-trained network from `IBOT_MODEL`.
 fn checkpoint() -> (Checkpoint, VitConfig) {
     let path = std::env::var("IBOT_MODEL").expect("IBOT_MODEL is a trained network");
-    let checkpoint = Checkpoint::read(&std::fs::read(path).expect("a file"), None).expect("weights");
+    let checkpoint =
+        Checkpoint::read(&std::fs::read(path).expect("a file"), None).expect("weights");
     let vit = checkpoint.vit(None).expect("a vision transformer");
     (checkpoint, vit)
 }
 
 fn trained() -> Vit {
     let (checkpoint, vit) = checkpoint();
-    checkpoint.backbone(&vit, false, &Device::flex()).expect("a whole network").0
+    checkpoint
+        .backbone(&vit, false, &Device::flex())
+        .expect("a whole network")
+        .0
 }
 
 fn untrained() -> Vit {
-    checkpoint().1.init(&Device::flex(), &mut stream(0, Purpose::Init, 0, 0))
+    checkpoint()
+        .1
+        .init(&Device::flex(), &mut stream(0, Purpose::Init, 0, 0))
 }
 
 /// `count` scenes of each of `classes` from draw `draw`, relabelled from 0.
 fn images(split: Split, classes: &[usize], count: usize, draw: usize) -> Vec<(RgbImage, usize)> {
-    let scenes = (0..count).flat_map(|i| classes.iter().enumerate().map(move |(label, class)| (i, label, class)));
-    let image = |i: usize, class: usize| scenes::scene(split, (draw * count + i) * 10 + class, SIZE).image;
-    scenes.map(|(i, label, class)| (image(i, *class), label)).collect()
+    let scenes = (0..count).flat_map(|i| {
+        classes
+            .iter()
+            .enumerate()
+            .map(move |(label, class)| (i, label, class))
+    });
+    let image =
+        |i: usize, class: usize| scenes::scene(split, (draw * count + i) * 10 + class, SIZE).image;
+    scenes
+        .map(|(i, label, class)| (image(i, *class), label))
+        .collect()
 }
 
 fn examples(images: &[(RgbImage, usize)]) -> Vec<Example<'_>> {
-    images.iter().map(|(image, class)| Example { image, class: *class }).collect()
+    images
+        .iter()
+        .map(|(image, class)| Example {
+            image,
+            class: *class,
+        })
+        .collect()
 }
 
 fn cached(backbone: &Vit, images: &[(RgbImage, usize)], classes: usize) -> FeatureSet {
@@ -59,21 +80,37 @@ fn cached(backbone: &Vit, images: &[(RgbImage, usize)], classes: usize) -> Featu
         .collect();
     let labels = images.iter().map(|(_, label)| *label);
     let width = Pooling::TUNE.width(backbone);
-    FeatureSet::new(width, classes, features.iter().map(Vec::as_slice).zip(labels)).expect("sound features")
+    FeatureSet::new(
+        width,
+        classes,
+        features.iter().map(Vec::as_slice).zip(labels),
+    )
+    .expect("sound features")
 }
 
 fn accuracy(classes: usize, truths: &[usize], mut predict: impl FnMut(usize) -> Vec<f32>) -> f64 {
-    let pairs = truths.iter().enumerate().map(|(i, truth)| (*truth, most_likely(&predict(i))));
-    Confusion::new(classes, pairs).accuracy().expect("held-out images")
+    let pairs = truths
+        .iter()
+        .enumerate()
+        .map(|(i, truth)| (*truth, most_likely(&predict(i))));
+    Confusion::new(classes, pairs)
+        .accuracy()
+        .expect("held-out images")
 }
 
 /// Two classes (five pairs, so that no pair decides) and all ten.
 fn tasks() -> [Vec<Vec<usize>>; 2] {
-    [(0..5).map(|pair| vec![2 * pair, 2 * pair + 1]).collect(), vec![(0..10).collect()]]
+    [
+        (0..5).map(|pair| vec![2 * pair, 2 * pair + 1]).collect(),
+        vec![(0..10).collect()],
+    ]
 }
 
 fn head(set: &FeatureSet, weight_decay: f64) -> Classifier {
-    let settings = HeadSettings { weight_decay, ..HeadSettings::default() };
+    let settings = HeadSettings {
+        weight_decay,
+        ..HeadSettings::default()
+    };
     let mut head = LinearHead::new(set, settings).expect("sound settings");
     for _ in 0..settings.steps {
         head.step();
@@ -89,13 +126,20 @@ fn heads() {
             let mut table = [0.0; 7];
             let mut fastest = f64::INFINITY;
             let runs = 3 * groups.len();
-            for (classes, draw) in groups.iter().flat_map(|group| (0..3).map(move |draw| (group, draw))) {
+            for (classes, draw) in groups
+                .iter()
+                .flat_map(|group| (0..3).map(move |draw| (group, draw)))
+            {
                 let train = images(Split::Train, classes, LABELLED, draw);
                 let start = Instant::now();
                 let set = cached(&backbone, &train, classes.len());
                 head(&set, HeadSettings::default().weight_decay);
                 fastest = fastest.min(start.elapsed().as_secs_f64());
-                let held_out = cached(&backbone, &images(Split::Val, classes, HELD_OUT, 0), classes.len());
+                let held_out = cached(
+                    &backbone,
+                    &images(Split::Val, classes, HELD_OUT, 0),
+                    classes.len(),
+                );
                 let rows: Vec<&[f32]> = held_out.rows().collect();
                 for (cell, decay) in table.iter_mut().zip([1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2]) {
                     let classifier = head(&set, decay);
@@ -120,25 +164,52 @@ fn heads() {
 #[ignore = "a figure"]
 fn poolings() {
     let backbone = trained();
-    let pools = [(1, false), (1, true), (2, false), (4, false), (4, true), (0, true)];
+    let pools = [
+        (1, false),
+        (1, true),
+        (2, false),
+        (4, false),
+        (4, true),
+        (0, true),
+    ];
     for (cls_blocks, patch_mean) in pools {
-        let pooling = Pooling { cls_blocks, patch_mean };
+        let pooling = Pooling {
+            cls_blocks,
+            patch_mean,
+        };
         let mut shares = Vec::new();
         for groups in tasks() {
             let mut sum = 0.0;
             let runs = 3 * groups.len();
-            for (classes, draw) in groups.iter().flat_map(|group| (0..3).map(move |draw| (group, draw))) {
+            for (classes, draw) in groups
+                .iter()
+                .flat_map(|group| (0..3).map(move |draw| (group, draw)))
+            {
                 let set = |images: Vec<(RgbImage, usize)>| {
                     let rows: Vec<Vec<f32>> = images
                         .iter()
                         .map(|(image, _)| {
-                            let pixels = ibot_core::semantics::tokens::pixels(image, 4, 4, 8, &Device::flex());
-                            pooling.of(&backbone, pixels).into_data().iter::<f32>().collect()
+                            let pixels = ibot_core::semantics::tokens::pixels(
+                                image,
+                                4,
+                                4,
+                                8,
+                                &Device::flex(),
+                            );
+                            pooling
+                                .of(&backbone, pixels)
+                                .into_data()
+                                .iter::<f32>()
+                                .collect()
                         })
                         .collect();
                     let labels = images.iter().map(|(_, label)| *label);
-                    FeatureSet::new(pooling.width(&backbone), classes.len(), rows.iter().map(Vec::as_slice).zip(labels))
-                        .expect("sound features")
+                    FeatureSet::new(
+                        pooling.width(&backbone),
+                        classes.len(),
+                        rows.iter().map(Vec::as_slice).zip(labels),
+                    )
+                    .expect("sound features")
                 };
                 let classifier = head(&set(images(Split::Train, classes, LABELLED, draw)), 1e-3);
                 let held_out = set(images(Split::Val, classes, HELD_OUT, 0));
@@ -157,14 +228,22 @@ fn poolings() {
 fn fine_tuning() {
     for (name, backbone) in [("trained", trained()), ("untrained", untrained())] {
         for (groups, mode) in tasks().iter().flat_map(|groups| {
-            [Mode::Lora { rank: 4 }, Mode::LastBlocks(1), Mode::LastBlocks(2)].map(|mode| (groups, mode))
+            [
+                Mode::Lora { rank: 4 },
+                Mode::LastBlocks(1),
+                Mode::LastBlocks(2),
+            ]
+            .map(|mode| (groups, mode))
         }) {
             let (mut share, mut fastest) = (0.0, f64::INFINITY);
             for classes in groups {
                 let train = images(Split::Train, classes, LABELLED, 0);
                 let held_out = images(Split::Val, classes, HELD_OUT, 0);
                 let truths: Vec<usize> = held_out.iter().map(|(_, class)| *class).collect();
-                let start = head(&cached(&backbone, &train, classes.len()), HeadSettings::default().weight_decay);
+                let start = head(
+                    &cached(&backbone, &train, classes.len()),
+                    HeadSettings::default().weight_decay,
+                );
                 let settings = FineTuneSettings::new(mode, SHOWN);
                 let steps = settings.steps;
                 let session = FineTune::new(backbone.clone(), &start, settings, &Device::flex());
@@ -177,7 +256,11 @@ fn fine_tuning() {
                 let predict = |i: usize| block_on(session.predict(&held_out[i].0)).expect("flex");
                 share += accuracy(classes.len(), &truths, predict) / groups.len() as f64;
             }
-            println!("{name}, {} classes, {mode:?}: {share:.3}, {:.1} ms a step", groups[0].len(), 1e3 * fastest);
+            println!(
+                "{name}, {} classes, {mode:?}: {share:.3}, {:.1} ms a step",
+                groups[0].len(),
+                1e3 * fastest
+            );
         }
     }
 }
@@ -185,19 +268,27 @@ fn fine_tuning() {
 /// Another domain: colors inverted, and upside down.
 fn shifted(image: &RgbImage) -> RgbImage {
     let (width, height) = (image.width(), image.height());
-    RgbImage::from_fn(width, height, |x, y| image.pixel(x, height - 1 - y).map(|v| 255 - v))
+    RgbImage::from_fn(width, height, |x, y| {
+        image.pixel(x, height - 1 - y).map(|v| 255 - v)
+    })
 }
 
 /// k-NN accuracy among scenes of the other domain.
 fn shifted_knn(backbone: &Vit) -> f64 {
     let all: Vec<usize> = (0..10).collect();
     let labelled = |split, count| {
-        let images: Vec<_> =
-            images(split, &all, count, 0).iter().map(|(image, class)| (shifted(image), *class)).collect();
+        let images: Vec<_> = images(split, &all, count, 0)
+            .iter()
+            .map(|(image, class)| (shifted(image), *class))
+            .collect();
         let set = cached(backbone, &images, 10);
         let width = set.dim();
-        let features = Tensor::<1>::from_floats(set.values(), &Device::flex()).reshape([images.len(), width]);
-        Labelled { features: features.narrow(1, 0, backbone.dim()), labels: set.labels().to_vec() }
+        let features =
+            Tensor::<1>::from_floats(set.values(), &Device::flex()).reshape([images.len(), width]);
+        Labelled {
+            features: features.narrow(1, 0, backbone.dim()),
+            labels: set.labels().to_vec(),
+        }
     };
     let (bank, queries) = (labelled(Split::Train, 200), labelled(Split::Val, 100));
     block_on(knn(&bank, &queries, &[20], TEMPERATURE)).expect("flex")[0].top1
@@ -208,11 +299,20 @@ fn shifted_knn(backbone: &Vit) -> f64 {
 fn adapting() {
     let device = Device::flex();
     let (checkpoint, vit) = checkpoint();
-    println!("before: {:.3}, untrained {:.3}", shifted_knn(&trained()), shifted_knn(&untrained()));
-    let unlabelled: Vec<RgbImage> =
-        (0..1000).map(|i| shifted(&scenes::scene(Split::Train, 2000 + i, SIZE).image)).collect();
+    println!(
+        "before: {:.3}, untrained {:.3}",
+        shifted_knn(&trained()),
+        shifted_knn(&untrained())
+    );
+    let unlabelled: Vec<RgbImage> = (0..1000)
+        .map(|i| shifted(&scenes::scene(Split::Train, 2000 + i, SIZE).image))
+        .collect();
     let (student, _) = Adapt::student(&checkpoint, &vit, 0, &device).expect("a whole network");
-    let settings = AdaptSettings { size: SHOWN, batch: 32, ..AdaptSettings::default() };
+    let settings = AdaptSettings {
+        size: SHOWN,
+        batch: 32,
+        ..AdaptSettings::default()
+    };
     let steps = settings.steps;
     let mut session = Adapt::new(student, settings, &device).expect("sound settings");
     let began = Instant::now();
@@ -220,5 +320,8 @@ fn adapting() {
         block_on(session.step(&unlabelled.iter().collect::<Vec<_>>())).expect("flex");
     }
     let seconds = began.elapsed().as_secs_f64();
-    println!("after: {:.3}, {steps} steps in {seconds:.0} s", shifted_knn(session.backbone()));
+    println!(
+        "after: {:.3}, {steps} steps in {seconds:.0} s",
+        shifted_knn(session.backbone())
+    );
 }

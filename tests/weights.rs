@@ -36,7 +36,13 @@ impl Expected {
         let tensors = file.tensors().into_iter().map(|(name, view)| {
             let values = match view.dtype() {
                 Dtype::U8 => view.data().iter().map(|byte| f32::from(*byte)).collect(),
-                _ => view.data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
+                _ => view
+                    .data()
+                    .as_chunks()
+                    .0
+                    .iter()
+                    .map(|b| f32::from_le_bytes(*b))
+                    .collect(),
             };
             (name, (view.shape().to_vec(), values))
         });
@@ -45,7 +51,10 @@ impl Expected {
 
     fn images(&self, name: &str) -> Tensor<4> {
         let (shape, values) = &self.0[name];
-        let shape: [usize; 4] = shape.as_slice().try_into().expect("images have four dimensions");
+        let shape: [usize; 4] = shape
+            .as_slice()
+            .try_into()
+            .expect("images have four dimensions");
         Tensor::from_data(TensorData::new(values.clone(), shape), &Device::flex())
     }
 
@@ -54,16 +63,23 @@ impl Expected {
         let (_, expected) = &self.0[name];
         let actual: Vec<f32> = actual.try_into_vec_as().expect("floats");
         assert_eq!(actual.len(), expected.len(), "{name}");
-        let worst = actual.iter().zip(expected).map(|(a, e)| (a - e).abs()).fold(0.0, f32::max);
+        let worst = actual
+            .iter()
+            .zip(expected)
+            .map(|(a, e)| (a - e).abs())
+            .fold(0.0, f32::max);
         eprintln!("{name}: {worst:.1e}");
         assert!(worst <= TOLERANCE, "{name} differs by {worst:e}");
     }
 }
 
 fn network(file: &str, key: Option<&str>) -> (Network, weights::LoadReport) {
-    let checkpoint = Checkpoint::read(&bytes(file), key).unwrap_or_else(|error| panic!("{file}: {error}"));
+    let checkpoint =
+        Checkpoint::read(&bytes(file), key).unwrap_or_else(|error| panic!("{file}: {error}"));
     let config = checkpoint.vit(Some(3)).expect("a ViT of three heads");
-    checkpoint.network(&config, false, &Device::flex()).expect("backbone and head")
+    checkpoint
+        .network(&config, false, &Device::flex())
+        .expect("backbone and head")
 }
 
 #[test]
@@ -76,81 +92,149 @@ fn the_official_checkpoint_gives_the_official_outputs() {
     let image = expected.images("image");
     let tokens = teacher.backbone.forward(image.clone(), &[], &mut None);
     expected.check("teacher_tokens", tokens.clone());
-    let wide = teacher.backbone.forward(expected.images("image_48x64"), &[], &mut None);
+    let wide = teacher
+        .backbone
+        .forward(expected.images("image_48x64"), &[], &mut None);
     expected.check("teacher_tokens_48x64", wide);
     let head = &teacher.head;
-    let (cls, patches) = (teacher.backbone.cls_of(tokens.clone()), teacher.backbone.patches_of(tokens));
+    let (cls, patches) = (
+        teacher.backbone.cls_of(tokens.clone()),
+        teacher.backbone.patches_of(tokens),
+    );
     expected.check("teacher_cls_logits", head.cls_logits(head.bottleneck(cls)));
-    expected.check("teacher_patch_logits", head.patch_logits(head.bottleneck(patches.flatten(0, 1))));
+    expected.check(
+        "teacher_patch_logits",
+        head.patch_logits(head.bottleneck(patches.flatten(0, 1))),
+    );
     let last = teacher.backbone.depth() - 1;
-    expected.check("teacher_last_attention", teacher.backbone.attention(image.clone(), last).expect("a block"));
-    for (i, layer) in teacher.backbone.intermediate_layers(image.clone(), 2).into_iter().enumerate() {
+    expected.check(
+        "teacher_last_attention",
+        teacher
+            .backbone
+            .attention(image.clone(), last)
+            .expect("a block"),
+    );
+    for (i, layer) in teacher
+        .backbone
+        .intermediate_layers(image.clone(), 2)
+        .into_iter()
+        .enumerate()
+    {
         expected.check(&format!("teacher_intermediate_{i}"), layer);
     }
 
     let (student, report) = network("official/checkpoint.pth", Some("student"));
     assert_eq!(report.section.as_deref(), Some("student"));
-    expected.check("student_tokens", student.backbone.forward(image, &[], &mut None));
+    expected.check(
+        "student_tokens",
+        student.backbone.forward(image, &[], &mut None),
+    );
 }
 
 #[test]
 fn a_backbone_alone_loads_and_says_that_it_has_no_head() {
     let expected = Expected::read(&bytes("official/expected.safetensors"));
-    let checkpoint = Checkpoint::read(&bytes("official/checkpoint_teacher.pth"), None).expect("an official file");
+    let checkpoint = Checkpoint::read(&bytes("official/checkpoint_teacher.pth"), None)
+        .expect("an official file");
     let config = checkpoint.vit(Some(3)).expect("a ViT of three heads");
-    let (backbone, _) = checkpoint.backbone(&config, false, &Device::flex()).expect("a whole backbone");
-    expected.check("teacher_tokens", backbone.forward(expected.images("image"), &[], &mut None));
+    let (backbone, _) = checkpoint
+        .backbone(&config, false, &Device::flex())
+        .expect("a whole backbone");
+    expected.check(
+        "teacher_tokens",
+        backbone.forward(expected.images("image"), &[], &mut None),
+    );
     assert!(matches!(checkpoint.head(), Err(LoadError::NoHead)));
-    let error = checkpoint.vit(None).expect_err("48 channels are no multiple of 64").to_string();
+    let error = checkpoint
+        .vit(None)
+        .expect_err("48 channels are no multiple of 64")
+        .to_string();
     assert!(error.contains("--heads"), "{error}");
 }
 
 #[test]
 fn what_is_missing_is_named_and_may_be_left_out() {
-    let mut checkpoint = Checkpoint::read(&bytes("official/checkpoint.pth"), None).expect("an official file");
+    let mut checkpoint =
+        Checkpoint::read(&bytes("official/checkpoint.pth"), None).expect("an official file");
     let config = checkpoint.vit(Some(3)).expect("a ViT of three heads");
     checkpoint.weights.remove("blocks.0.attn.proj.bias");
-    let error = checkpoint.backbone(&config, false, &Device::flex()).expect_err("a bias is missing").to_string();
-    assert!(error.contains("blocks.0.attn.proj.bias") && error.contains("--allow-partial"), "{error}");
-    let (_, report) = checkpoint.backbone(&config, true, &Device::flex()).expect("partial");
+    let error = checkpoint
+        .backbone(&config, false, &Device::flex())
+        .expect_err("a bias is missing")
+        .to_string();
+    assert!(
+        error.contains("blocks.0.attn.proj.bias") && error.contains("--allow-partial"),
+        "{error}"
+    );
+    let (_, report) = checkpoint
+        .backbone(&config, true, &Device::flex())
+        .expect("partial");
     assert_eq!(report.missing, ["blocks.0.attn.proj.bias"]);
-    let error = Checkpoint::read(&bytes("official/checkpoint.pth"), Some("tutor")).expect_err("no such part");
+    let error = Checkpoint::read(&bytes("official/checkpoint.pth"), Some("tutor"))
+        .expect_err("no such part");
     assert!(error.to_string().contains("teacher"), "{error}");
 }
 
 #[test]
 fn position_embeddings_are_interpolated_to_another_grid() {
-    let checkpoint = Checkpoint::read(&bytes("official/checkpoint_teacher.pth"), None).expect("an official file");
+    let checkpoint = Checkpoint::read(&bytes("official/checkpoint_teacher.pth"), None)
+        .expect("an official file");
     let own = checkpoint.vit(Some(3)).expect("a ViT of three heads");
-    let config = VitConfig { image_size: 2 * own.image_size, ..own.clone() };
+    let config = VitConfig {
+        image_size: 2 * own.image_size,
+        ..own.clone()
+    };
     let device = Device::flex();
-    let (larger, report) = checkpoint.backbone(&config, false, &device).expect("a whole backbone");
+    let (larger, report) = checkpoint
+        .backbone(&config, false, &device)
+        .expect("a whole backbone");
     assert_eq!(report.interpolated, Some((own.grid(), 2 * own.grid())));
-    let (original, _) = checkpoint.backbone(&own, false, &device).expect("a whole backbone");
+    let (original, _) = checkpoint
+        .backbone(&own, false, &device)
+        .expect("a whole backbone");
     let image = Tensor::ones([1, 3, config.image_size, config.image_size], &device);
-    let difference = larger.forward(image.clone(), &[], &mut None) - original.forward(image, &[], &mut None);
-    assert!(difference.abs().max().into_scalar::<f32>() < 1e-6, "interpolated on loading or when used");
+    let difference =
+        larger.forward(image.clone(), &[], &mut None) - original.forward(image, &[], &mut None);
+    assert!(
+        difference.abs().max().into_scalar::<f32>() < 1e-6,
+        "interpolated on loading or when used"
+    );
 }
 
 #[test]
 fn dinov2_networks_give_the_outputs_of_their_code() {
-    for name in ["official", "official_reg4_swiglu", "timm", "timm_reg4_swiglu"] {
+    for name in [
+        "official",
+        "official_reg4_swiglu",
+        "timm",
+        "timm_reg4_swiglu",
+    ] {
         eprintln!("{name}");
         let bytes = bytes(&format!("dinov2/dinov2_{name}.safetensors"));
         let expected = Expected::read(&bytes);
         let config: Value = config_of(&bytes);
         let checkpoint = Checkpoint::read(&bytes, Some("weights")).expect("a DINOv2 file");
-        let vit = checkpoint.vit(config["heads"].as_u64().map(|heads| heads as usize)).expect("a ViT");
+        let vit = checkpoint
+            .vit(config["heads"].as_u64().map(|heads| heads as usize))
+            .expect("a ViT");
         assert_eq!(vit.ffn == Ffn::SwiGlu, config["swiglu"] == true, "{name}");
-        assert_eq!((Some(vit.registers as u64), vit.layerscale.is_some()), (config["registers"].as_u64(), true));
-        let (backbone, _) = checkpoint.backbone(&vit, false, &Device::flex()).expect("a whole backbone");
+        assert_eq!(
+            (Some(vit.registers as u64), vit.layerscale.is_some()),
+            (config["registers"].as_u64(), true)
+        );
+        let (backbone, _) = checkpoint
+            .backbone(&vit, false, &Device::flex())
+            .expect("a whole backbone");
         check_dinov2(&expected, &backbone, &vit, name);
     }
 }
 
 fn check_dinov2(expected: &Expected, backbone: &Vit, vit: &VitConfig, name: &str) {
     let image = expected.images("input/image");
-    expected.check("output/tokens", backbone.forward(image.clone(), &[], &mut None));
+    expected.check(
+        "output/tokens",
+        backbone.forward(image.clone(), &[], &mut None),
+    );
     let sampling = match name {
         // timm always widens the kernel; a file without registers does not tell that timm wrote it.
         "timm" => "output/other/offset0_antialias",
@@ -158,20 +242,44 @@ fn check_dinov2(expected: &Expected, backbone: &Vit, vit: &VitConfig, name: &str
         _ => "output/other/offset0.1",
     };
     if name != "timm" {
-        expected.check(sampling, backbone.forward(expected.images("input/image_other"), &[], &mut None));
+        expected.check(
+            sampling,
+            backbone.forward(expected.images("input/image_other"), &[], &mut None),
+        );
     }
-    let attention = backbone.attention(image.clone(), vit.depth - 1).expect("the last block");
+    let attention = backbone
+        .attention(image.clone(), vit.depth - 1)
+        .expect("the last block");
     expected.check("output/attention", attention);
-    for (layer, tokens) in backbone.intermediate_layers(image.clone(), 2).into_iter().enumerate() {
-        expected.check(&format!("output/layer{}/cls", layer + 1), backbone.cls_of(tokens.clone()));
-        expected.check(&format!("output/layer{}/patches", layer + 1), backbone.patches_of(tokens));
+    for (layer, tokens) in backbone
+        .intermediate_layers(image.clone(), 2)
+        .into_iter()
+        .enumerate()
+    {
+        expected.check(
+            &format!("output/layer{}/cls", layer + 1),
+            backbone.cls_of(tokens.clone()),
+        );
+        expected.check(
+            &format!("output/layer{}/patches", layer + 1),
+            backbone.patches_of(tokens),
+        );
     }
     if let Some((shape, cells)) = expected.0.get("input/mask") {
         let masks: Vec<Mask> = cells
             .chunks(shape[1] * shape[2])
-            .map(|cells| Mask::new(shape[1], shape[2], cells.iter().map(|cell| *cell != 0.0).collect()))
+            .map(|cells| {
+                Mask::new(
+                    shape[1],
+                    shape[2],
+                    cells.iter().map(|cell| *cell != 0.0).collect(),
+                )
+            })
             .collect();
-        expected.check("output/tokens_masked", backbone.forward(image, &masks, &mut None));
+        expected.check(
+            "output/tokens_masked",
+            backbone.forward(image, &masks, &mut None),
+        );
     }
 }
 
@@ -186,26 +294,42 @@ fn config_of(bytes: &[u8]) -> Value {
 fn exports_are_read_back() {
     for name in ["official", "official_reg4_swiglu"] {
         let source = bytes(&format!("dinov2/dinov2_{name}.safetensors"));
-        let heads = config_of(&source)["heads"].as_u64().map(|heads| heads as usize);
+        let heads = config_of(&source)["heads"]
+            .as_u64()
+            .map(|heads| heads as usize);
         let checkpoint = Checkpoint::read(&source, Some("weights")).expect("a DINOv2 file");
         let vit = checkpoint.vit(heads).expect("a ViT");
-        let (backbone, _) = checkpoint.backbone(&vit, false, &Device::flex()).expect("a whole backbone");
+        let (backbone, _) = checkpoint
+            .backbone(&vit, false, &Device::flex())
+            .expect("a whole backbone");
         let image = Expected::read(&source).images("input/image");
         let tokens = backbone.forward(image.clone(), &[], &mut None);
         for (precision, tolerance) in [(Precision::F32, 1e-6), (Precision::F16, 2e-2)] {
-            let header = ModelHeader { vit: vit.clone(), eval_resize: 1.0, step: 7 };
+            let header = ModelHeader {
+                vit: vit.clone(),
+                eval_resize: 1.0,
+                step: 7,
+            };
             let exported = block_on(weights::timm(&backbone, None)).expect("a working device");
             let metadata = header.to_metadata().expect("JSON");
             let file = to_safetensors(&exported, metadata, precision).expect("sound weights");
             let again = Checkpoint::read(&file, None).expect("our own file");
             assert_eq!(again.header.as_ref(), Some(&header));
-            let (loaded, report) =
-                again.backbone(&again.vit(None).expect("a ViT"), false, &Device::flex()).expect("a whole backbone");
+            let (loaded, report) = again
+                .backbone(&again.vit(None).expect("a ViT"), false, &Device::flex())
+                .expect("a whole backbone");
             assert_eq!(
                 report.cast.get("float16").copied().unwrap_or(0),
-                if precision == Precision::F16 { report.matched } else { 0 }
+                if precision == Precision::F16 {
+                    report.matched
+                } else {
+                    0
+                }
             );
-            let worst: f32 = (loaded.forward(image.clone(), &[], &mut None) - tokens.clone()).abs().max().into_scalar();
+            let worst: f32 = (loaded.forward(image.clone(), &[], &mut None) - tokens.clone())
+                .abs()
+                .max()
+                .into_scalar();
             eprintln!("{name} {precision:?}: {worst:.1e}");
             assert!(worst <= tolerance, "{name} {precision:?}: {worst}");
         }

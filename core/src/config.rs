@@ -1,4 +1,5 @@
-//! The configuration of a training run: one struct a concern, with the official code's names and defaults.
+//! The configuration of a training run: one struct a concern, with the official code's names and
+//! defaults.
 
 use serde::{Deserialize, Serialize};
 
@@ -60,7 +61,8 @@ pub struct ModelConfig {
     pub depth: Option<usize>,
     /// Attention heads of a block, in place of the named size's.
     pub heads: Option<usize>,
-    /// Width of the MLP's hidden layer over the token's; SwiGLU takes two thirds of it, in steps of eight.
+    /// Width of the MLP's hidden layer over the token's; SwiGLU takes two thirds of it, in steps of
+    /// eight.
     pub mlp_ratio: usize,
     /// The feed-forward branch: `mlp`, or `swiglu` as in DINOv2's larger networks.
     pub ffn_layer: Ffn,
@@ -70,7 +72,8 @@ pub struct ModelConfig {
     pub num_register_tokens: usize,
     /// Stochastic depth of the student's last block.
     pub drop_path: f64,
-    /// Offset of the position embeddings' interpolation: 0.1 samples as the official code does, 0 at the plain ratio.
+    /// Offset of the position embeddings' interpolation: 0.1 samples as the official code does, 0
+    /// at the plain ratio.
     pub interpolate_offset: f64,
     /// Whether that interpolation is antialiased, as in DINOv2's networks with registers.
     pub interpolate_antialias: bool,
@@ -130,8 +133,8 @@ pub struct ConfigError {
 }
 
 impl Config {
-    /// The defaults with a network of which a step takes milliseconds, to try a device with: 16 patches of 4 x 4 pixels,
-    /// 12 prototypes.
+    /// The defaults with a network of which a step takes milliseconds, to try a device with: 16
+    /// patches of 4 x 4 pixels, 12 prototypes.
     pub fn miniature() -> Self {
         Self {
             model: ModelConfig {
@@ -151,7 +154,11 @@ impl Config {
                 norm_last_layer: false,
                 ..HeadConfig::default()
             },
-            crops: CropsConfig { global_size: 16, local_size: 8, ..CropsConfig::default() },
+            crops: CropsConfig {
+                global_size: 16,
+                local_size: 8,
+                ..CropsConfig::default()
+            },
             ..Self::default()
         }
     }
@@ -202,45 +209,82 @@ impl Config {
 
     fn validate_network(&self) -> Result<(), ConfigError> {
         let model = &self.model;
-        // Beyond these bounds, which no network comes near, sizes would overflow or ask for memory that no machine has.
+        // Beyond these bounds, which no network comes near, sizes would overflow or ask for memory
+        // that no machine has.
         within("model.patch_size", model.patch_size, 1, MAX_SIDE)?;
         within("model.dim", model.dim.unwrap_or(1), 1, MAX_WIDTH)?;
         within("model.depth", model.depth.unwrap_or(1), 1, 1024)?;
         within("model.heads", model.heads.unwrap_or(1), 1, MAX_WIDTH)?;
         within("model.mlp_ratio", model.mlp_ratio, 1, 64)?;
-        within("model.num_register_tokens", model.num_register_tokens, 0, 1024)?;
+        within(
+            "model.num_register_tokens",
+            model.num_register_tokens,
+            0,
+            1024,
+        )?;
         let vit = self.vit();
         if let Some(initial) = vit.layerscale {
-            check(initial.is_finite() && initial != 0.0, "model.layerscale", initial, || {
-                "would shut the branches off: leave it out for no LayerScale".into()
-            })?;
+            check(
+                initial.is_finite() && initial != 0.0,
+                "model.layerscale",
+                initial,
+                || "would shut the branches off: leave it out for no LayerScale".into(),
+            )?;
         }
-        check(vit.dim.is_multiple_of(vit.heads), "model.dim", vit.dim, || {
-            format!("is not a multiple of {} heads", vit.heads)
-        })?;
+        check(
+            vit.dim.is_multiple_of(vit.heads),
+            "model.dim",
+            vit.dim,
+            || format!("is not a multiple of {} heads", vit.heads),
+        )?;
         fraction("model.interpolate_offset", self.model.interpolate_offset)?;
         fraction("model.drop_path", vit.drop_path)?;
-        check(vit.drop_path < 1.0, "model.drop_path", vit.drop_path, || "would drop every block".into())?;
-        for (key, size) in [("crops.global_size", self.crops.global_size), ("crops.local_size", self.crops.local_size)]
-        {
+        check(
+            vit.drop_path < 1.0,
+            "model.drop_path",
+            vit.drop_path,
+            || "would drop every block".into(),
+        )?;
+        for (key, size) in [
+            ("crops.global_size", self.crops.global_size),
+            ("crops.local_size", self.crops.local_size),
+        ] {
             within(key, size, 1, MAX_SIDE)?;
             check(size.is_multiple_of(vit.patch_size), key, size, || {
                 format!("is not a multiple of the patch size {}", vit.patch_size)
             })?;
         }
         within("head.out_dim", self.head.out_dim, 2, MAX_PROTOTYPES)?;
-        within("head.patch_out_dim", self.head.patch_out_dim, 2, MAX_PROTOTYPES)?;
+        within(
+            "head.patch_out_dim",
+            self.head.patch_out_dim,
+            2,
+            MAX_PROTOTYPES,
+        )?;
         within("head.hidden_dim", self.head.hidden_dim, 1, MAX_WIDTH)?;
-        within("head.bottleneck_dim", self.head.bottleneck_dim, 1, MAX_WIDTH)
+        within(
+            "head.bottleneck_dim",
+            self.head.bottleneck_dim,
+            1,
+            MAX_WIDTH,
+        )
     }
 
     fn validate_views(&self) -> Result<(), ConfigError> {
         let crops = &self.crops;
-        within("crops.global_crops_number", crops.global_crops_number, 2, MAX_CROPS)?;
+        within(
+            "crops.global_crops_number",
+            crops.global_crops_number,
+            2,
+            MAX_CROPS,
+        )?;
         let locals = crops.local_crops_number;
-        check(locals <= MAX_CROPS - crops.global_crops_number, "crops.local_crops_number", locals, || {
-            format!("makes more than {MAX_CROPS} crops of an image")
-        })?;
+        check(
+            locals <= MAX_CROPS - crops.global_crops_number,
+            "crops.local_crops_number",
+            locals,
+            || format!("makes more than {MAX_CROPS} crops of an image"),
+        )?;
         scale("crops.global_crops_scale", crops.global_crops_scale)?;
         scale("crops.local_crops_scale", crops.local_crops_scale)?;
         let a = &self.augment;
@@ -261,19 +305,32 @@ impl Config {
             ("augment.saturation", a.saturation, 10.0),
             ("augment.hue", a.hue, 0.5),
         ] {
-            check((0.0..=most).contains(&strength), key, strength, || format!("must lie between 0 and {most}"))?;
-        }
-        for (key, [low, high]) in [("augment.crop_ratio", a.crop_ratio), ("augment.blur_radius", a.blur_radius)] {
-            check(low > 0.0 && low <= high && high <= 100.0, key, format!("[{low}, {high}]"), || {
-                "must be two numbers above 0 and up to 100, the smaller first".into()
+            check((0.0..=most).contains(&strength), key, strength, || {
+                format!("must lie between 0 and {most}")
             })?;
+        }
+        for (key, [low, high]) in [
+            ("augment.crop_ratio", a.crop_ratio),
+            ("augment.blur_radius", a.blur_radius),
+        ] {
+            check(
+                low > 0.0 && low <= high && high <= 100.0,
+                key,
+                format!("[{low}, {high}]"),
+                || "must be two numbers above 0 and up to 100, the smaller first".into(),
+            )?;
         }
         let mask = &self.mask;
         check(
             !mask.pred_ratio.is_empty() && mask.pred_ratio.len() == mask.pred_ratio_var.len(),
             "mask.pred_ratio_var",
             format!("{:?}", mask.pred_ratio_var),
-            || format!("needs one value for each of mask.pred_ratio = {:?}", mask.pred_ratio),
+            || {
+                format!(
+                    "needs one value for each of mask.pred_ratio = {:?}",
+                    mask.pred_ratio
+                )
+            },
         )?;
         for (ratio, variation) in mask.pred_ratio.iter().zip(&mask.pred_ratio_var) {
             fraction("mask.pred_ratio", *ratio)?;
@@ -300,17 +357,30 @@ impl Config {
             ("loss.lambda1", self.loss.lambda1),
             ("loss.lambda2", self.loss.lambda2),
         ] {
-            check(value.is_finite() && value >= 0.0, key, value, || "must be zero or more".into())?;
+            check(value.is_finite() && value >= 0.0, key, value, || {
+                "must be zero or more".into()
+            })?;
         }
         for (key, value) in [
             ("optim.eps", o.eps),
             ("loss.student_temp", self.loss.student_temp),
-            ("teacher.warmup_teacher_temp", self.teacher.warmup_teacher_temp),
+            (
+                "teacher.warmup_teacher_temp",
+                self.teacher.warmup_teacher_temp,
+            ),
             ("teacher.teacher_temp", self.teacher.teacher_temp),
-            ("teacher.warmup_teacher_patch_temp", self.teacher.warmup_teacher_patch_temp),
-            ("teacher.teacher_patch_temp", self.teacher.teacher_patch_temp),
+            (
+                "teacher.warmup_teacher_patch_temp",
+                self.teacher.warmup_teacher_patch_temp,
+            ),
+            (
+                "teacher.teacher_patch_temp",
+                self.teacher.teacher_patch_temp,
+            ),
         ] {
-            check(value.is_finite() && value > 0.0, key, value, || "must be more than zero".into())?;
+            check(value.is_finite() && value > 0.0, key, value, || {
+                "must be more than zero".into()
+            })?;
         }
         for (key, value) in [
             ("optim.momentum_teacher", o.momentum_teacher),
@@ -321,11 +391,17 @@ impl Config {
         ] {
             fraction(key, value)?;
         }
-        check(o.beta1 < 1.0, "optim.beta1", o.beta1, || "must be less than one".into())?;
-        check(o.beta2 < 1.0, "optim.beta2", o.beta2, || "must be less than one".into())?;
-        let learns = self.loss.lambda1 > 0.0 || (self.loss.lambda2 > 0.0 && self.mask.use_masked_im_modeling);
+        check(o.beta1 < 1.0, "optim.beta1", o.beta1, || {
+            "must be less than one".into()
+        })?;
+        check(o.beta2 < 1.0, "optim.beta2", o.beta2, || {
+            "must be less than one".into()
+        })?;
+        let learns = self.loss.lambda1 > 0.0
+            || (self.loss.lambda2 > 0.0 && self.mask.use_masked_im_modeling);
         check(learns, "loss.lambda1", self.loss.lambda1, || {
-            "leaves nothing to learn: set lambda1, or lambda2 with mask.use_masked_im_modeling".into()
+            "leaves nothing to learn: set lambda1, or lambda2 with mask.use_masked_im_modeling"
+                .into()
         })
     }
 }
@@ -336,21 +412,36 @@ fn check(
     value: impl ToString,
     problem: impl FnOnce() -> String,
 ) -> Result<(), ConfigError> {
-    if holds { Ok(()) } else { Err(ConfigError { key, value: value.to_string(), problem: problem() }) }
+    if holds {
+        Ok(())
+    } else {
+        Err(ConfigError {
+            key,
+            value: value.to_string(),
+            problem: problem(),
+        })
+    }
 }
 
 fn within(key: &'static str, value: usize, least: usize, most: usize) -> Result<(), ConfigError> {
-    check((least..=most).contains(&value), key, value, || format!("must lie between {least} and {most}"))
+    check((least..=most).contains(&value), key, value, || {
+        format!("must lie between {least} and {most}")
+    })
 }
 
 fn fraction(key: &'static str, value: f64) -> Result<(), ConfigError> {
-    check((0.0..=1.0).contains(&value), key, value, || "must lie between 0 and 1".into())
+    check((0.0..=1.0).contains(&value), key, value, || {
+        "must lie between 0 and 1".into()
+    })
 }
 
 fn scale(key: &'static str, [low, high]: [f64; 2]) -> Result<(), ConfigError> {
-    check(low > 0.0 && low <= high && high <= 1.0, key, format!("[{low}, {high}]"), || {
-        "must be two shares of the image's area, the smaller first".into()
-    })
+    check(
+        low > 0.0 && low <= high && high <= 1.0,
+        key,
+        format!("[{low}, {high}]"),
+        || "must be two shares of the image's area, the smaller first".into(),
+    )
 }
 
 #[cfg(test)]
@@ -372,20 +463,47 @@ mod tests {
             config.validate().expect_err("a mistake").key
         };
         assert_eq!(broken(|c| c.model.heads = Some(5)), "model.dim");
-        assert_eq!(broken(|c| c.model.layerscale = Some(0.0)), "model.layerscale");
+        assert_eq!(
+            broken(|c| c.model.layerscale = Some(0.0)),
+            "model.layerscale"
+        );
         assert_eq!(broken(|c| c.crops.local_size = 90), "crops.local_size");
-        assert_eq!(broken(|c| c.crops.global_crops_scale = [0.5, 0.2]), "crops.global_crops_scale");
-        assert_eq!(broken(|c| c.mask.pred_ratio_var = vec![0.0]), "mask.pred_ratio_var");
-        assert_eq!(broken(|c| c.mask.pred_ratio_var = vec![0.0, 0.4]), "mask.pred_ratio_var");
-        assert_eq!(broken(|c| c.teacher.teacher_temp = 0.0), "teacher.teacher_temp");
+        assert_eq!(
+            broken(|c| c.crops.global_crops_scale = [0.5, 0.2]),
+            "crops.global_crops_scale"
+        );
+        assert_eq!(
+            broken(|c| c.mask.pred_ratio_var = vec![0.0]),
+            "mask.pred_ratio_var"
+        );
+        assert_eq!(
+            broken(|c| c.mask.pred_ratio_var = vec![0.0, 0.4]),
+            "mask.pred_ratio_var"
+        );
+        assert_eq!(
+            broken(|c| c.teacher.teacher_temp = 0.0),
+            "teacher.teacher_temp"
+        );
         assert_eq!(broken(|c| c.optim.lr = f64::NAN), "optim.lr");
-        assert_eq!(broken(|c| (c.loss.lambda1, c.loss.lambda2) = (0.0, 0.0)), "loss.lambda1");
+        assert_eq!(
+            broken(|c| (c.loss.lambda1, c.loss.lambda2) = (0.0, 0.0)),
+            "loss.lambda1"
+        );
         assert_eq!(broken(|c| c.augment.solarize = 1.5), "augment.solarize");
         assert_eq!(broken(|c| c.augment.hue = f64::NAN), "augment.hue");
-        assert_eq!(broken(|c| c.augment.blur_radius = [0.1, 1e9]), "augment.blur_radius");
+        assert_eq!(
+            broken(|c| c.augment.blur_radius = [0.1, 1e9]),
+            "augment.blur_radius"
+        );
         assert_eq!(broken(|c| c.model.dim = Some(usize::MAX / 3)), "model.dim");
-        assert_eq!(broken(|c| c.crops.global_size = 1 << 30), "crops.global_size");
-        assert_eq!(broken(|c| c.crops.local_crops_number = usize::MAX), "crops.local_crops_number");
+        assert_eq!(
+            broken(|c| c.crops.global_size = 1 << 30),
+            "crops.global_size"
+        );
+        assert_eq!(
+            broken(|c| c.crops.local_crops_number = usize::MAX),
+            "crops.local_crops_number"
+        );
         assert_eq!(broken(|c| c.optim.epochs = usize::MAX), "optim.epochs");
     }
 }

@@ -44,13 +44,26 @@ impl RgbImage {
         }
         let expected = width * height * 3;
         if pixels.len() != expected {
-            return Err(ImageError::Size { width, height, expected, actual: pixels.len() });
+            return Err(ImageError::Size {
+                width,
+                height,
+                expected,
+                actual: pixels.len(),
+            });
         }
-        Ok(Self { width, height, pixels })
+        Ok(Self {
+            width,
+            height,
+            pixels,
+        })
     }
 
     /// Draws an image by asking `color` for every pixel `(x, y)`. Sides below 1 are taken as 1.
-    pub fn from_fn(width: usize, height: usize, mut color: impl FnMut(usize, usize) -> [u8; 3]) -> Self {
+    pub fn from_fn(
+        width: usize,
+        height: usize,
+        mut color: impl FnMut(usize, usize) -> [u8; 3],
+    ) -> Self {
         let (width, height) = (width.max(1), height.max(1));
         let mut pixels = Vec::with_capacity(width * height * 3);
         for y in 0..height {
@@ -58,7 +71,11 @@ impl RgbImage {
                 pixels.extend_from_slice(&color(x, y));
             }
         }
-        Self { width, height, pixels }
+        Self {
+            width,
+            height,
+            pixels,
+        }
     }
 
     /// Pixels in a row.
@@ -95,8 +112,18 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_an_image() {
-        assert!(matches!(RgbImage::new(0, 4, vec![]), Err(ImageError::Empty { .. })));
-        assert!(matches!(RgbImage::new(2, 2, vec![0; 11]), Err(ImageError::Size { expected: 12, actual: 11, .. })));
+        assert!(matches!(
+            RgbImage::new(0, 4, vec![]),
+            Err(ImageError::Empty { .. })
+        ));
+        assert!(matches!(
+            RgbImage::new(2, 2, vec![0; 11]),
+            Err(ImageError::Size {
+                expected: 12,
+                actual: 11,
+                ..
+            })
+        ));
         let image = RgbImage::new(2, 1, vec![1, 2, 3, 4, 5, 6]).expect("2 x 1 pixels in 6 bytes");
         assert_eq!(image.pixel(1, 0), [4, 5, 6]);
         assert_eq!(image.pixel(9, 9), [4, 5, 6]);

@@ -1,4 +1,5 @@
-//! Weighted k-nearest-neighbour classification, the standard test of frozen features (paper section 4.1).
+//! Weighted k-nearest-neighbour classification, the standard test of frozen features (paper section
+//! 4.1).
 
 use burn::tensor::{ExecutionError, Tensor, Transaction};
 
@@ -31,8 +32,8 @@ pub struct Labelled {
     pub labels: Vec<usize>,
 }
 
-/// Classifies `queries` by their nearest neighbours in `bank`: each of the k most similar images votes for its class
-/// with weight `exp(cosine / temperature)`.
+/// Classifies `queries` by their nearest neighbours in `bank`: each of the k most similar images
+/// votes for its class with weight `exp(cosine / temperature)`.
 ///
 /// Values of `k` beyond the bank's size are clamped to it; equal ones then count once.
 ///
@@ -44,15 +45,24 @@ pub async fn knn(
     ks: &[usize],
     temperature: f64,
 ) -> Result<Vec<KnnAccuracy>, ExecutionError> {
-    let mut ks: Vec<usize> = ks.iter().map(|k| (*k).clamp(1, bank.labels.len())).collect();
+    let mut ks: Vec<usize> = ks
+        .iter()
+        .map(|k| (*k).clamp(1, bank.labels.len()))
+        .collect();
     ks.sort_unstable();
     ks.dedup();
     let most = ks.last().copied().unwrap_or(1);
     let classes = bank.labels.iter().max().map_or(0, |last| last + 1);
     let mut hits = vec![(0usize, 0usize); ks.len()];
-    for (truth, voters) in queries.labels.iter().zip(neighbours(bank, queries.features.clone(), most).await?) {
-        let voters: Vec<(f64, usize)> =
-            voters.into_iter().map(|(cosine, class)| ((cosine / temperature).exp(), class)).collect();
+    for (truth, voters) in queries
+        .labels
+        .iter()
+        .zip(neighbours(bank, queries.features.clone(), most).await?)
+    {
+        let voters: Vec<(f64, usize)> = voters
+            .into_iter()
+            .map(|(cosine, class)| ((cosine / temperature).exp(), class))
+            .collect();
         for (k, (top1, top5)) in ks.iter().zip(&mut hits) {
             let rank = rank_of(*truth, &voters[..*k], classes);
             *top1 += usize::from(rank == 0);
@@ -63,12 +73,16 @@ pub async fn knn(
     Ok(ks
         .iter()
         .zip(hits)
-        .map(|(k, (top1, top5))| KnnAccuracy { k: *k, top1: share(top1), top5: share(top5) })
+        .map(|(k, (top1, top5))| KnnAccuracy {
+            k: *k,
+            top1: share(top1),
+            top5: share(top5),
+        })
         .collect())
 }
 
-/// Cosine and class of the `most` nearest features in `bank` (it must hold as many), for each query `[M, D]`; the
-/// nearest first.
+/// Cosine and class of the `most` nearest features in `bank` (it must hold as many), for each query
+/// `[M, D]`; the nearest first.
 ///
 /// # Errors
 /// If the device fails.
@@ -82,20 +96,30 @@ pub(crate) async fn neighbours(
     let normalized = l2_normalize(queries);
     let mut voters = Vec::with_capacity(count);
     for start in (0..count).step_by(CHUNK) {
-        let rows = normalized.clone().narrow(0, start, CHUNK.min(count - start));
+        let rows = normalized
+            .clone()
+            .narrow(0, start, CHUNK.min(count - start));
         let (similarities, neighbours) = rows.matmul(transposed.clone()).topk_with_indices(most, 1);
-        let data = Transaction::default().register(similarities).register(neighbours).execute_async().await?;
+        let data = Transaction::default()
+            .register(similarities)
+            .register(neighbours)
+            .execute_async()
+            .await?;
         // A transaction returns one entry for each registered tensor.
-        let [similarities, neighbours] = &data[..] else { unreachable!("two tensors were registered") };
-        let pairs: Vec<(f64, usize)> =
-            similarities.iter::<f64>().zip(neighbours.iter::<i64>().map(|i| bank.labels[i as usize])).collect();
+        let [similarities, neighbours] = &data[..] else {
+            unreachable!("two tensors were registered")
+        };
+        let pairs: Vec<(f64, usize)> = similarities
+            .iter::<f64>()
+            .zip(neighbours.iter::<i64>().map(|i| bank.labels[i as usize]))
+            .collect();
         voters.extend(pairs.chunks(most).map(<[_]>::to_vec));
     }
     Ok(voters)
 }
 
-/// How many classes have more votes than `truth`; among equals the lower class comes first. A class without a vote is
-/// behind all.
+/// How many classes have more votes than `truth`; among equals the lower class comes first. A class
+/// without a vote is behind all.
 fn rank_of(truth: usize, voters: &[(f64, usize)], classes: usize) -> usize {
     let mut votes = vec![0.0; classes.max(truth + 1)];
     for (weight, class) in voters {
@@ -104,8 +128,14 @@ fn rank_of(truth: usize, voters: &[(f64, usize)], classes: usize) -> usize {
     if votes[truth] == 0.0 {
         return usize::MAX;
     }
-    let ahead = |(class, vote): (usize, &f64)| *vote > votes[truth] || (*vote == votes[truth] && class < truth);
-    votes.iter().enumerate().filter(|entry| ahead(*entry)).count()
+    let ahead = |(class, vote): (usize, &f64)| {
+        *vote > votes[truth] || (*vote == votes[truth] && class < truth)
+    };
+    votes
+        .iter()
+        .enumerate()
+        .filter(|entry| ahead(*entry))
+        .count()
 }
 
 #[cfg(test)]
@@ -118,13 +148,18 @@ mod tests {
 
     fn labelled(rows: &[([f32; 2], usize)]) -> Labelled {
         let values: Vec<f32> = rows.iter().flat_map(|(row, _)| *row).collect();
-        let features = Tensor::<1>::from_floats(values.as_slice(), &Device::flex()).reshape([rows.len(), 2]);
-        Labelled { features, labels: rows.iter().map(|(_, label)| *label).collect() }
+        let features =
+            Tensor::<1>::from_floats(values.as_slice(), &Device::flex()).reshape([rows.len(), 2]);
+        Labelled {
+            features,
+            labels: rows.iter().map(|(_, label)| *label).collect(),
+        }
     }
 
     #[test]
     fn the_weight_of_a_vote_is_the_exponential_of_the_cosine() {
-        // Two distant votes for class 1 against one close vote for class 0: which wins depends on the temperature.
+        // Two distant votes for class 1 against one close vote for class 0: which wins depends on
+        // the temperature.
         let bank = labelled(&[([1.0, 0.0], 0), ([0.6, 0.8], 1), ([0.6, -0.8], 1)]);
         let query = labelled(&[([5.0, 0.0], 0)]);
         // exp(1 / t) > 2 exp(0.6 / t) if and only if t < 0.4 / ln 2 = 0.577.
@@ -141,14 +176,24 @@ mod tests {
         assert_eq!(result.len(), 1);
         assert_eq!(result[0].k, 3);
         assert!((result[0].top1 - 1.0 / 3.0).abs() < 1e-12);
-        assert!((result[0].top5 - 2.0 / 3.0).abs() < 1e-12, "a class that the bank lacks is never found");
+        assert!(
+            (result[0].top5 - 2.0 / 3.0).abs() < 1e-12,
+            "a class that the bank lacks is never found"
+        );
     }
 
     #[test]
     fn more_queries_than_a_chunk_are_all_counted() {
         let bank = labelled(&[([1.0, 0.0], 0), ([0.0, 1.0], 1)]);
-        let rows: Vec<([f32; 2], usize)> =
-            (0..600).map(|i| if i % 2 == 0 { ([1.0, 0.1], 0) } else { ([0.1, 1.0], 1) }).collect();
+        let rows: Vec<([f32; 2], usize)> = (0..600)
+            .map(|i| {
+                if i % 2 == 0 {
+                    ([1.0, 0.1], 0)
+                } else {
+                    ([0.1, 1.0], 1)
+                }
+            })
+            .collect();
         let result = block_on(knn(&bank, &labelled(&rows), &[1], TEMPERATURE)).expect("flex");
         assert_eq!((result[0].top1, result[0].top5), (1.0, 1.0));
     }

@@ -1,6 +1,7 @@
 //! iBOT on [burn]: networks, losses, masks, augmentations, schedules and the training step.
 //!
-//! This crate knows no files, no threads and no browser; `ibot-native` and the web page bring those.
+//! This crate knows no files, no threads and no browser; `ibot-native` and the web page bring
+//! those.
 
 pub mod augment;
 pub mod config;

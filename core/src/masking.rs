@@ -1,5 +1,5 @@
-//! Which patches the student does not see: block-wise and random masks (paper section 3.1, appendix E; the official
-//! `ImageFolderMask`).
+//! Which patches the student does not see: block-wise and random masks (paper section 3.1, appendix
+//! E; the official `ImageFolderMask`).
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::RngExt as _;
@@ -23,7 +23,11 @@ impl Mask {
     /// A mask from its cells, row-major. Missing cells are visible.
     pub fn new(rows: usize, columns: usize, mut cells: Vec<bool>) -> Self {
         cells.resize(rows * columns, false);
-        Self { rows, columns, cells }
+        Self {
+            rows,
+            columns,
+            cells,
+        }
     }
 
     /// A mask that hides nothing.
@@ -48,7 +52,11 @@ impl Mask {
 
     /// Indices of the patches that are `masked`, or visible, in order.
     pub fn patches(&self, masked: bool) -> impl Iterator<Item = usize> {
-        self.cells.iter().enumerate().filter(move |(_, cell)| **cell == masked).map(|(patch, _)| patch)
+        self.cells
+            .iter()
+            .enumerate()
+            .filter(move |(_, cell)| **cell == masked)
+            .map(|(patch, _)| patch)
     }
 
     /// How many patches are masked.
@@ -57,13 +65,20 @@ impl Mask {
     }
 }
 
-/// Rows of the masked patches among all tokens of the crops, each crop's patches behind `prefix` other tokens;
-/// `None` if nothing is masked.
-pub(crate) fn masked_rows(masks: &[Mask], prefix: usize, device: &Device) -> Option<Tensor<1, Int>> {
+/// Rows of the masked patches among all tokens of the crops, each crop's patches behind `prefix`
+/// other tokens; `None` if nothing is masked.
+pub(crate) fn masked_rows(
+    masks: &[Mask],
+    prefix: usize,
+    device: &Device,
+) -> Option<Tensor<1, Int>> {
     let mut rows = Vec::new();
     let mut start = 0;
     for mask in masks {
-        rows.extend(mask.patches(true).map(|patch| (start + prefix + patch) as i32));
+        rows.extend(
+            mask.patches(true)
+                .map(|patch| (start + prefix + patch) as i32),
+        );
         start += prefix + mask.cells().len();
     }
     let count = rows.len();
@@ -110,11 +125,21 @@ impl Default for MaskConfig {
 
 impl MaskConfig {
     /// The mask of a crop, the same wherever and whenever it is drawn.
-    pub fn mask(&self, grid: (usize, usize), seed: u64, epoch: usize, image: usize, crop: usize) -> Mask {
+    pub fn mask(
+        &self,
+        grid: (usize, usize),
+        seed: u64,
+        epoch: usize,
+        image: usize,
+        crop: usize,
+    ) -> Mask {
         if !self.use_masked_im_modeling || epoch < self.pred_start_epoch {
             return Mask::empty(grid.0, grid.1);
         }
-        self.draw(grid, &mut crop_stream(seed, Purpose::Mask, epoch, image, crop))
+        self.draw(
+            grid,
+            &mut crop_stream(seed, Purpose::Mask, epoch, image, crop),
+        )
     }
 
     /// A mask drawn from `rng`.
@@ -124,7 +149,11 @@ impl MaskConfig {
             PredShape::Block => blocks(rows, columns, target, rng),
             PredShape::Rand => scattered(rows * columns, target as usize, rng),
         };
-        Mask { rows, columns, cells }
+        Mask {
+            rows,
+            columns,
+            cells,
+        }
     }
 
     /// The share of patches to mask in one crop.
@@ -143,7 +172,9 @@ fn blocks(rows: usize, columns: usize, target: f64, rng: &mut Rng) -> Vec<bool> 
     let mut count = 0;
     while (count as f64) < target {
         let room = target - count as f64;
-        let Some(added) = (0..10).find_map(|_| add_block(&mut cells, (rows, columns), smallest, room, rng)) else {
+        let Some(added) =
+            (0..10).find_map(|_| add_block(&mut cells, (rows, columns), smallest, room, rng))
+        else {
             break;
         };
         count += added;
@@ -159,7 +190,8 @@ fn add_block(
     room: f64,
     rng: &mut Rng,
 ) -> Option<usize> {
-    // With little room left the bounds are reversed, as they are in the official code: `room` is then the lower.
+    // With little room left the bounds are reversed, as they are in the official code: `room` is
+    // then the lower.
     let area = uniform(rng, smallest, room);
     let aspect = uniform(rng, MIN_ASPECT.ln(), -MIN_ASPECT.ln()).exp();
     let height = (area * aspect).sqrt().round_ties_even() as usize;
@@ -169,7 +201,8 @@ fn add_block(
     }
     let top = rng.random_range(0..=rows - height);
     let left = rng.random_range(0..=columns - width);
-    let inside = || (top..top + height).flat_map(|y| (left..left + width).map(move |x| y * columns + x));
+    let inside =
+        || (top..top + height).flat_map(|y| (left..left + width).map(move |x| y * columns + x));
     let new = inside().filter(|at| !cells[*at]).count();
     if new == 0 || new as f64 > room {
         return None;
@@ -195,23 +228,45 @@ mod tests {
     use crate::testing::test;
 
     fn fixed(ratio: f64, shape: PredShape) -> MaskConfig {
-        MaskConfig { pred_ratio: vec![ratio], pred_ratio_var: vec![0.0], pred_shape: shape, ..MaskConfig::default() }
+        MaskConfig {
+            pred_ratio: vec![ratio],
+            pred_ratio_var: vec![0.0],
+            pred_shape: shape,
+            ..MaskConfig::default()
+        }
     }
 
     fn mean_fraction(config: &MaskConfig, side: usize, draws: usize) -> f64 {
-        let masked: usize = (0..draws).map(|i| config.mask((side, side), 1, 0, i, 0).count()).sum();
+        let masked: usize = (0..draws)
+            .map(|i| config.mask((side, side), 1, 0, i, 0).count())
+            .sum();
         masked as f64 / (draws * side * side) as f64
     }
 
     /// Mean masked fractions of the official generator, from simulation.
     #[test]
     fn block_masks_have_the_official_statistics() {
-        let on_14 = [(0.1, 0.0897), (0.2, 0.1945), (0.3, 0.2922), (0.4, 0.3952), (0.5, 0.4977)];
-        let on_7 = [(0.1, 0.077), (0.2, 0.181), (0.3, 0.284), (0.4, 0.386), (0.5, 0.489)];
+        let on_14 = [
+            (0.1, 0.0897),
+            (0.2, 0.1945),
+            (0.3, 0.2922),
+            (0.4, 0.3952),
+            (0.5, 0.4977),
+        ];
+        let on_7 = [
+            (0.1, 0.077),
+            (0.2, 0.181),
+            (0.3, 0.284),
+            (0.4, 0.386),
+            (0.5, 0.489),
+        ];
         for (side, table) in [(14, on_14), (7, on_7)] {
             for (ratio, expected) in table {
                 let actual = mean_fraction(&fixed(ratio, PredShape::Block), side, 8000);
-                assert!((actual - expected).abs() < 0.0015, "{ratio} on {side}: {actual}, expected {expected}");
+                assert!(
+                    (actual - expected).abs() < 0.0015,
+                    "{ratio} on {side}: {actual}, expected {expected}"
+                );
             }
         }
     }
@@ -221,14 +276,19 @@ mod tests {
         let config = fixed(0.3, PredShape::Block);
         for i in 0..4000 {
             let count = config.mask((14, 14), 2, 0, i, 0).count();
-            assert!((40..=58).contains(&count), "{count} of 196, the target is 58.8");
+            assert!(
+                (40..=58).contains(&count),
+                "{count} of 196, the target is 58.8"
+            );
         }
     }
 
     #[test]
     fn the_default_mixture_masks_half_the_crops() {
         let config = MaskConfig::default();
-        let counts: Vec<usize> = (0..8000).map(|i| config.mask((14, 14), 3, 0, i, 0).count()).collect();
+        let counts: Vec<usize> = (0..8000)
+            .map(|i| config.mask((14, 14), 3, 0, i, 0).count())
+            .collect();
         let empty = counts.iter().filter(|c| **c == 0).count() as f64 / 8000.0;
         let mean = counts.iter().sum::<usize>() as f64 / (8000.0 * 196.0);
         assert!((empty - 0.5).abs() < 0.02, "empty {empty}");
@@ -239,7 +299,9 @@ mod tests {
     #[test]
     fn random_masks_have_the_exact_count() {
         let config = fixed(0.7, PredShape::Rand);
-        let masks: Vec<Mask> = (0..400).map(|i| config.mask((14, 14), 4, 0, i, 0)).collect();
+        let masks: Vec<Mask> = (0..400)
+            .map(|i| config.mask((14, 14), 4, 0, i, 0))
+            .collect();
         assert!(masks.iter().all(|mask| mask.count() == 137));
         for cell in 0..196 {
             let share = masks.iter().filter(|mask| mask.cells()[cell]).count() as f64 / 400.0;
@@ -253,16 +315,25 @@ mod tests {
         let mask = config.mask((14, 14), 5, 1, 2, 0);
         assert_eq!(mask, config.mask((14, 14), 5, 1, 2, 0));
         for other in [(6, 1, 2, 0), (5, 2, 2, 0), (5, 1, 3, 0), (5, 1, 2, 1)] {
-            assert_ne!(mask, config.mask((14, 14), other.0, other.1, other.2, other.3));
+            assert_ne!(
+                mask,
+                config.mask((14, 14), other.0, other.1, other.2, other.3)
+            );
         }
     }
 
     #[test]
     fn nothing_is_masked_before_the_start_or_without_modelling() {
-        let late = MaskConfig { pred_start_epoch: 2, ..fixed(0.3, PredShape::Block) };
+        let late = MaskConfig {
+            pred_start_epoch: 2,
+            ..fixed(0.3, PredShape::Block)
+        };
         assert_eq!(late.mask((14, 14), 0, 1, 0, 0).count(), 0);
         assert!(late.mask((14, 14), 0, 2, 0, 0).count() > 0);
-        let off = MaskConfig { use_masked_im_modeling: false, ..fixed(0.3, PredShape::Block) };
+        let off = MaskConfig {
+            use_masked_im_modeling: false,
+            ..fixed(0.3, PredShape::Block)
+        };
         assert_eq!(off.mask((14, 14), 0, 9, 0, 0).count(), 0);
     }
 

@@ -1,4 +1,5 @@
-//! Random streams derived from what they are for, so that no result depends on thread count, order or a restart.
+//! Random streams derived from what they are for, so that no result depends on thread count, order
+//! or a restart.
 
 use rand::SeedableRng;
 pub use rand_chacha::ChaCha8Rng as Rng;
@@ -26,8 +27,8 @@ pub enum Purpose {
 
 /// The stream of `purpose` for the position `(a, b)` of a run with `seed`.
 ///
-/// What `a` and `b` mean is up to the purpose, usually epoch and image. The key of the generator *is* the tuple, so
-/// two positions share a stream only if they are equal.
+/// What `a` and `b` mean is up to the purpose, usually epoch and image. The key of the generator
+/// *is* the tuple, so two positions share a stream only if they are equal.
 ///
 /// ```
 /// use ibot_core::rng::{stream, Purpose};
@@ -45,5 +46,10 @@ pub fn stream(seed: u64, purpose: Purpose, a: u64, b: u64) -> Rng {
 /// The stream of `purpose` for one crop of an image in an epoch.
 pub fn crop_stream(seed: u64, purpose: Purpose, epoch: usize, image: usize, crop: usize) -> Rng {
     // 256 crops an image are as many as a configuration may ask for.
-    stream(seed, purpose, epoch as u64, (image as u64) << 8 | crop as u64)
+    stream(
+        seed,
+        purpose,
+        epoch as u64,
+        (image as u64) << 8 | crop as u64,
+    )
 }

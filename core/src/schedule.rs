@@ -1,7 +1,8 @@
-//! Everything that changes over a run: learning rate, weight decay, teacher momentum, teacher temperatures.
+//! Everything that changes over a run: learning rate, weight decay, teacher momentum, teacher
+//! temperatures.
 //!
-//! All are the official code's arrays in closed form. Warm-ups longer than the run are clamped to it, where the
-//! official code stops with an error.
+//! All are the official code's arrays in closed form. Warm-ups longer than the run are clamped to
+//! it, where the official code stops with an error.
 
 use std::f64::consts::PI;
 
@@ -41,7 +42,8 @@ pub struct OptimConfig {
     pub beta2: f64,
     /// AdamW's epsilon.
     pub eps: f64,
-    /// What matrix products are computed in: `f32`, or on GPUs that can, `f16` (official: `use_fp16`) or `bf16`.
+    /// What matrix products are computed in: `f32`, or on GPUs that can, `f16` (official:
+    /// `use_fp16`) or `bf16`.
     pub precision: ComputePrecision,
 }
 
@@ -141,7 +143,13 @@ impl Schedules {
         steps_per_epoch: usize,
     ) -> Self {
         let peak_lr = optim.lr * optim.batch_size as f64 / 256.0;
-        Self { optim: optim.clone(), temps: temps.clone(), pred_start_epoch, steps_per_epoch, peak_lr }
+        Self {
+            optim: optim.clone(),
+            temps: temps.clone(),
+            pred_start_epoch,
+            steps_per_epoch,
+            peak_lr,
+        }
     }
 
     /// The same schedules with the given peak learning rate, whatever the batch.
@@ -173,11 +181,21 @@ impl Schedules {
         let lr = if step < warmup {
             linspace(0.0, self.peak_lr, warmup, step)
         } else {
-            cosine(self.peak_lr, self.optim.min_lr, total - warmup, step - warmup)
+            cosine(
+                self.peak_lr,
+                self.optim.min_lr,
+                total - warmup,
+                step - warmup,
+            )
         };
         StepValues {
             lr,
-            weight_decay: cosine(self.optim.weight_decay, self.optim.weight_decay_end, total, step),
+            weight_decay: cosine(
+                self.optim.weight_decay,
+                self.optim.weight_decay_end,
+                total,
+                step,
+            ),
             momentum: cosine(self.optim.momentum_teacher, 1.0, total, step),
             teacher_temp: self.cls_temp(epoch),
             teacher_patch_temp: self.patch_temp(epoch),
@@ -187,7 +205,12 @@ impl Schedules {
 
     fn cls_temp(&self, epoch: usize) -> f64 {
         let warmup = self.temps.warmup_teacher_temp_epochs.min(self.optim.epochs);
-        ramp(self.temps.warmup_teacher_temp, self.temps.teacher_temp, warmup, epoch)
+        ramp(
+            self.temps.warmup_teacher_temp,
+            self.temps.teacher_temp,
+            warmup,
+            epoch,
+        )
     }
 
     /// The patch temperature's warm-up begins when masking does.
@@ -196,14 +219,26 @@ impl Schedules {
         if epoch < start {
             return self.temps.warmup_teacher_patch_temp;
         }
-        let warmup = self.temps.warmup_teacher_temp_epochs.min(self.optim.epochs - start);
-        ramp(self.temps.warmup_teacher_patch_temp, self.temps.teacher_patch_temp, warmup, epoch - start)
+        let warmup = self
+            .temps
+            .warmup_teacher_temp_epochs
+            .min(self.optim.epochs - start);
+        ramp(
+            self.temps.warmup_teacher_patch_temp,
+            self.temps.teacher_patch_temp,
+            warmup,
+            epoch - start,
+        )
     }
 }
 
 /// Element `i` of `numpy.linspace(from, to, n)`: both ends included.
 fn linspace(from: f64, to: f64, n: usize, i: usize) -> f64 {
-    if n < 2 { from } else { from + (to - from) * i as f64 / (n - 1) as f64 }
+    if n < 2 {
+        from
+    } else {
+        from + (to - from) * i as f64 / (n - 1) as f64
+    }
 }
 
 /// A linspace of `n` values, then its end.
@@ -211,7 +246,8 @@ fn ramp(from: f64, to: f64, n: usize, i: usize) -> f64 {
     if i < n { linspace(from, to, n, i) } else { to }
 }
 
-/// Half a cosine from `from` towards `to` in `n` steps; as in the official code it stops one step short of `to`.
+/// Half a cosine from `from` towards `to` in `n` steps; as in the official code it stops one step
+/// short of `to`.
 fn cosine(from: f64, to: f64, n: usize, i: usize) -> f64 {
     to + 0.5 * (from - to) * (1.0 + (PI * i as f64 / n.max(1) as f64).cos())
 }
@@ -221,9 +257,22 @@ mod tests {
     use super::*;
     use crate::testing::test;
 
-    fn schedules(epochs: usize, warmup_epochs: usize, temp_epochs: usize, start: usize) -> Schedules {
-        let optim = OptimConfig { epochs, warmup_epochs, batch_size: 256, ..OptimConfig::default() };
-        let temps = TeacherTempConfig { warmup_teacher_temp_epochs: temp_epochs, ..TeacherTempConfig::default() };
+    fn schedules(
+        epochs: usize,
+        warmup_epochs: usize,
+        temp_epochs: usize,
+        start: usize,
+    ) -> Schedules {
+        let optim = OptimConfig {
+            epochs,
+            warmup_epochs,
+            batch_size: 256,
+            ..OptimConfig::default()
+        };
+        let temps = TeacherTempConfig {
+            warmup_teacher_temp_epochs: temp_epochs,
+            ..TeacherTempConfig::default()
+        };
         Schedules::new(&optim, &temps, start, 10)
     }
 
@@ -239,12 +288,18 @@ mod tests {
         close(s.at(19).lr, 5e-4);
         close(s.at(20).lr, 5e-4);
         close(s.at(60).lr, 1e-6 + 0.5 * (5e-4 - 1e-6));
-        assert!(s.at(99).lr > 1e-6, "the last step does not quite reach the end");
+        assert!(
+            s.at(99).lr > 1e-6,
+            "the last step does not quite reach the end"
+        );
     }
 
     #[test]
     fn the_batch_scales_the_peak_but_not_the_end() {
-        let optim = OptimConfig { batch_size: 1024, ..OptimConfig::default() };
+        let optim = OptimConfig {
+            batch_size: 1024,
+            ..OptimConfig::default()
+        };
         let s = Schedules::new(&optim, &TeacherTempConfig::default(), 0, 10);
         close(s.peak_lr(), 2e-3);
         close(s.at(s.total_steps()).lr, 1e-6);

@@ -28,11 +28,17 @@ pub fn assert_close(actual: &Tensor<1>, expected: &[f32], tolerance: f32) {
     }
 }
 
-/// Compares the gradient of the scalar `f` at `x` (untracked, on an autodiff device) with central differences.
-/// `tolerance` is relative to the gradient's largest element.
-pub fn gradient_check<const D: usize>(x: Tensor<D>, f: impl Fn(Tensor<D>) -> Tensor<1>, tolerance: f64) {
+/// Compares the gradient of the scalar `f` at `x` (untracked, on an autodiff device) with central
+/// differences. `tolerance` is relative to the gradient's largest element.
+pub fn gradient_check<const D: usize>(
+    x: Tensor<D>,
+    f: impl Fn(Tensor<D>) -> Tensor<1>,
+    tolerance: f64,
+) {
     let leaf = x.clone().require_grad();
-    let gradient = leaf.grad(&f(leaf.clone()).backward()).expect("f depends on x");
+    let gradient = leaf
+        .grad(&f(leaf.clone()).backward())
+        .expect("f depends on x");
     let gradient: Vec<f32> = gradient.try_to_vec_as().expect("floats");
     let largest = gradient.iter().fold(0f64, |m, g| m.max(f64::from(g.abs())));
     let step = 1e-2;
@@ -48,7 +54,10 @@ pub fn gradient_check<const D: usize>(x: Tensor<D>, f: impl Fn(Tensor<D>) -> Ten
     for (i, g) in gradient.iter().enumerate() {
         let difference = (at(i, step) - at(i, -step)) / (2.0 * f64::from(step));
         let error = (difference - f64::from(*g)).abs();
-        assert!(error <= tolerance * largest, "element {i}: gradient {g}, finite difference {difference}");
+        assert!(
+            error <= tolerance * largest,
+            "element {i}: gradient {g}, finite difference {difference}"
+        );
     }
 }
 
@@ -60,5 +69,10 @@ pub fn small_vit() -> VitConfig {
 /// A network small enough for tests: 16 patches of 4 x 4 pixels, 12 prototypes.
 pub fn small_network(seed: u64, device: &Device) -> Network {
     let config = Config::miniature();
-    Network::init(&config.vit(), &config.head, device, &mut stream(seed, Purpose::Init, 0, 0))
+    Network::init(
+        &config.vit(),
+        &config.head,
+        device,
+        &mut stream(seed, Purpose::Init, 0, 0),
+    )
 }

@@ -1,12 +1,15 @@
 //! Time of the units of a step and of loading, each alone: `cargo bench`.
 //!
-//! Shapes are those of ViT-S/16 at 224 pixels, on the CPU and on whatever threads the backend takes.
+//! Shapes are those of ViT-S/16 at 224 pixels, on the CPU and on whatever threads the backend
+//! takes.
 
 use burn::tensor::{Device, Tensor};
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use futures_lite::future::block_on;
-use ibot_core::augment::{AugmentConfig, CropsConfig, Role, ViewParams, multi_crop, normalize_into};
+use ibot_core::augment::{
+    AugmentConfig, CropsConfig, Role, ViewParams, multi_crop, normalize_into,
+};
 use ibot_core::config::Config;
 use ibot_core::image::RgbImage;
 use ibot_core::loss::{cls_loss, targets};
@@ -24,11 +27,20 @@ fn main() {
     divan::main();
 }
 
-/// A transformer block with its patch embedding on 2 x 224-pixel crops, forward or forward and backward.
+/// A transformer block with its patch embedding on 2 x 224-pixel crops, forward or forward and
+/// backward.
 #[divan::bench(args = ["forward", "backward"])]
 fn block(bencher: Bencher, pass: &str) {
-    let device = if pass == "backward" { Device::flex().autodiff() } else { Device::flex() };
-    let vit: Vit = VitConfig { depth: 1, ..small() }.init(&device, &mut rng(0));
+    let device = if pass == "backward" {
+        Device::flex().autodiff()
+    } else {
+        Device::flex()
+    };
+    let vit: Vit = VitConfig {
+        depth: 1,
+        ..small()
+    }
+    .init(&device, &mut rng(0));
     let images = Tensor::<4>::ones([BATCH, 3, 224, 224], &device);
     bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
         let tokens = vit.forward(images.clone(), &[], &mut None);
@@ -62,11 +74,17 @@ fn optimizer(bencher: Bencher) {
     let pass = pass(&state, &config, &schedules);
     let norms = block_on(pass.read()).expect("the CPU works").norms;
     let optimizer = AdamW::default();
-    bencher.with_inputs(|| (optimizer.clone(), state.student.clone(), pass.gradients.clone())).bench_local_values(
-        |(mut optimizer, student, gradients)| {
+    bencher
+        .with_inputs(|| {
+            (
+                optimizer.clone(),
+                state.student.clone(),
+                pass.gradients.clone(),
+            )
+        })
+        .bench_local_values(|(mut optimizer, student, gradients)| {
             optimizer.step(student, gradients, &norms, &schedules.at(0), &config.optim)
-        },
-    );
+        });
 }
 
 /// The teacher's moving average.
@@ -89,10 +107,18 @@ fn mask(bencher: Bencher) {
 #[divan::bench]
 fn crops(bencher: Bencher) {
     let (image, mut image_rng) = (photo(), rng(2));
-    let (crops, augment) = (CropsConfig { local_crops_number: 10, ..CropsConfig::default() }, AugmentConfig::default());
+    let (crops, augment) = (
+        CropsConfig {
+            local_crops_number: 10,
+            ..CropsConfig::default()
+        },
+        AugmentConfig::default(),
+    );
     bencher.counter(ItemsCount::new(1usize)).bench_local(|| {
         let base = rand::RngExt::random::<u64>(&mut image_rng);
-        multi_crop(&image, &crops, &augment, |crop| stream(base, Purpose::Augment, 0, crop as u64))
+        multi_crop(&image, &crops, &augment, |crop| {
+            stream(base, Purpose::Augment, 0, crop as u64)
+        })
     });
 }
 
@@ -103,17 +129,44 @@ fn view(bencher: Bencher, change: &str) {
     let config = AugmentConfig::default();
     let drawn = |wanted: fn(&ViewParams) -> bool| {
         let mut draws = (0..).map(|n| {
-            ViewParams::draw(image.width(), image.height(), Role::FirstGlobal, [0.14, 1.0], &config, &mut rng(n))
+            ViewParams::draw(
+                image.width(),
+                image.height(),
+                Role::FirstGlobal,
+                [0.14, 1.0],
+                &config,
+                &mut rng(n),
+            )
         });
-        draws.find(wanted).expect("each change has a probability above 0")
+        draws
+            .find(wanted)
+            .expect("each change has a probability above 0")
     };
     let full = drawn(|view| !view.jitter.is_empty() && view.blur.is_some());
-    let plain = ViewParams { jitter: Vec::new(), grayscale: false, blur: None, solarize: false, ..full.clone() };
+    let plain = ViewParams {
+        jitter: Vec::new(),
+        grayscale: false,
+        blur: None,
+        solarize: false,
+        ..full.clone()
+    };
     let params = match change {
-        "jitter" => ViewParams { jitter: full.jitter, ..plain },
-        "grayscale" => ViewParams { grayscale: true, ..plain },
-        "blur" => ViewParams { blur: full.blur, ..plain },
-        "solarize" => ViewParams { solarize: true, ..plain },
+        "jitter" => ViewParams {
+            jitter: full.jitter,
+            ..plain
+        },
+        "grayscale" => ViewParams {
+            grayscale: true,
+            ..plain
+        },
+        "blur" => ViewParams {
+            blur: full.blur,
+            ..plain
+        },
+        "solarize" => ViewParams {
+            solarize: true,
+            ..plain
+        },
         _ => plain,
     };
     bencher.bench_local(|| params.apply(&image, 224));
@@ -143,14 +196,34 @@ fn training() -> (TrainState, Config, Schedules) {
     let mut config = Config::default();
     config.optim.batch_size = BATCH;
     let state = TrainState::fresh(&config, 0, &Device::flex());
-    let schedules = Schedules::new(&config.optim, &config.teacher, config.mask.pred_start_epoch, 100);
+    let schedules = Schedules::new(
+        &config.optim,
+        &config.teacher,
+        config.mask.pred_start_epoch,
+        100,
+    );
     (state, config, schedules)
 }
 
 fn pass(state: &TrainState, config: &Config, schedules: &Schedules) -> Pass {
     let device = Device::flex();
     let mut rng = rng(3);
-    let masks = (0..2).map(|_| config.mask.draw((14, 14), &mut rng)).collect();
-    let batch = Batch { globals: Tensor::ones([2, 3, 224, 224], &device), locals: None, masks, images: 1 };
-    Objective::new(state, &batch, &schedules.at(0), &config.loss, Activations::Kept, None).differentiate(&state.student)
+    let masks = (0..2)
+        .map(|_| config.mask.draw((14, 14), &mut rng))
+        .collect();
+    let batch = Batch {
+        globals: Tensor::ones([2, 3, 224, 224], &device),
+        locals: None,
+        masks,
+        images: 1,
+    };
+    Objective::new(
+        state,
+        &batch,
+        &schedules.at(0),
+        &config.loss,
+        Activations::Kept,
+        None,
+    )
+    .differentiate(&state.student)
 }

@@ -3,20 +3,22 @@
 use libmimalloc_sys::{mi_option_set_default, mi_option_t};
 use mimalloc::MiMalloc;
 
-/// A training step on the CPU allocates and frees many large tensors; the system's allocator returns each to the kernel
-/// and pays for its pages anew.
+/// A training step on the CPU allocates and frees many large tensors; the system's allocator
+/// returns each to the kernel and pays for its pages anew.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// mimalloc's `mi_option_purge_delay`, for which its bindings have no name: milliseconds after which freed pages go back
-/// to the kernel, -1 for never.
+/// mimalloc's `mi_option_purge_delay`, for which its bindings have no name: milliseconds after
+/// which freed pages go back to the kernel, -1 for never.
 const PURGE_DELAY: mi_option_t = 15;
 
-/// Keeps freed pages: the next step needs as many, and clearing them anew took a tenth of a step's processor time.
-/// `MIMALLOC_PURGE_DELAY` still has its say. To be called before there are other threads.
+/// Keeps freed pages: the next step needs as many, and clearing them anew took a tenth of a step's
+/// processor time. `MIMALLOC_PURGE_DELAY` still has its say. To be called before there are other
+/// threads.
 #[expect(unsafe_code, reason = "mimalloc's options are set by a C function")]
 pub fn keep_pages() {
-    // SAFETY: the function must not run beside itself or other changes of options; only this one thread runs yet.
+    // SAFETY: the function must not run beside itself or other changes of options; only this one
+    // thread runs yet.
     unsafe { mi_option_set_default(PURGE_DELAY, -1) }
 }
 

@@ -26,7 +26,11 @@ use crate::{analyze, bench, export, knn};
 
 /// iBOT: image BERT pre-training with an online tokenizer.
 #[derive(Debug, Parser)]
-#[command(name = "ibot", version, after_help = "See `ibot COMMAND --help` for inputs, outputs and examples.")]
+#[command(
+    name = "ibot",
+    version,
+    after_help = "See `ibot COMMAND --help` for inputs, outputs and examples."
+)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -96,8 +100,8 @@ struct PretrainArgs {
     /// Change one setting, for example optim.epochs=10; may be given several times
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Where to compute: auto, cpu, gpu, gpu:N, software or cuda:N; several with commas between, as one with the whole
-    /// batch; all for every GPU. See docs/scale.md for several machines
+    /// Where to compute: auto, cpu, gpu, gpu:N, software or cuda:N; several with commas between, as
+    /// one with the whole batch; all for every GPU. See docs/scale.md for several machines
     #[arg(long, visible_alias = "device", default_value = "auto")]
     devices: Devices,
     /// Seed of everything random
@@ -148,14 +152,28 @@ fn done((): ()) -> ExitCode {
 fn run_pretrain(args: PretrainArgs) -> Result<ExitCode> {
     let mut set = args.set;
     if args.resume && set.iter().any(|assignment| !assignment.starts_with("run.")) {
-        bail!("--resume continues with the run's own config.toml: only run.* settings can be changed");
+        bail!(
+            "--resume continues with the run's own config.toml: only run.* settings can be changed"
+        );
     }
-    set.extend(args.data.as_ref().map(|data| format!("run.data={}", serde_json::Value::from(data.as_str()))));
-    set.extend(args.init.as_ref().map(|init| format!("run.init={}", serde_json::Value::from(init.as_str()))));
+    set.extend(
+        args.data
+            .as_ref()
+            .map(|data| format!("run.data={}", serde_json::Value::from(data.as_str()))),
+    );
+    set.extend(
+        args.init
+            .as_ref()
+            .map(|init| format!("run.init={}", serde_json::Value::from(init.as_str()))),
+    );
     set.extend(args.seed.map(|seed| format!("run.seed={seed}")));
     set.extend(args.max_hours.map(|hours| format!("run.max_hours={hours}")));
     set.extend(args.knn_every.map(|every| format!("run.knn_every={every}")));
-    let default_recipe = if args.data.as_ref().is_none_or(|data| data.starts_with("builtin")) {
+    let default_recipe = if args
+        .data
+        .as_ref()
+        .is_none_or(|data| data.starts_with("builtin"))
+    {
         "builtin"
     } else {
         "vit-small-imagenet"
@@ -167,9 +185,18 @@ fn run_pretrain(args: PretrainArgs) -> Result<ExitCode> {
         (Some(file), _, _) => Settings::from_file(file, &set)?,
         _ => Settings::from_recipe(recipe, &set)?,
     };
-    let name = args.config.as_deref().and_then(|file| file.file_stem()?.to_str()).unwrap_or(recipe);
-    let request =
-        PretrainRequest { settings, name: name.to_owned(), out: args.out, resume: args.resume, devices: args.devices };
+    let name = args
+        .config
+        .as_deref()
+        .and_then(|file| file.file_stem()?.to_str())
+        .unwrap_or(recipe);
+    let request = PretrainRequest {
+        settings,
+        name: name.to_owned(),
+        out: args.out,
+        resume: args.resume,
+        devices: args.devices,
+    };
     let interrupted = watch_for_signals()?;
     Ok(match pretrain(request, &interrupted)? {
         Ending::Complete => ExitCode::SUCCESS,
@@ -183,8 +210,8 @@ fn watch_for_signals() -> Result<Arc<AtomicBool>> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let (flag, mut first) = (interrupted.clone(), None);
     ctrlc::set_handler(move || {
-        // Whoever asks twice does not want to wait for the checkpoint. Schedulers signal a process and its group, which
-        // is asking once.
+        // Whoever asks twice does not want to wait for the checkpoint. Schedulers signal a process
+        // and its group, which is asking once.
         if first.get_or_insert_with(Instant::now).elapsed() > SAME_REQUEST {
             std::process::exit(INTERRUPTED.into());
         }

@@ -27,7 +27,9 @@ impl FromStr for DeviceChoice {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let index = |number: &str| {
-            number.parse().map_err(|_| format!("`{number}` is not a device number; write for example gpu:0"))
+            number
+                .parse()
+                .map_err(|_| format!("`{number}` is not a device number; write for example gpu:0"))
         };
         match text.split_once(':') {
             None if text == "auto" => Ok(Self::Auto),
@@ -39,7 +41,9 @@ impl FromStr for DeviceChoice {
             None if text == "cuda" => Ok(Self::Cuda(0)),
             Some(("gpu", number)) => index(number).map(Self::Gpu),
             Some(("cuda", number)) => index(number).map(Self::Cuda),
-            _ => Err(format!("`{text}` is not a device; use auto, cpu, gpu, gpu:N, software or cuda:N")),
+            _ => Err(format!(
+                "`{text}` is not a device; use auto, cpu, gpu, gpu:N, software or cuda:N"
+            )),
         }
     }
 }
@@ -60,7 +64,10 @@ impl FromStr for Devices {
         if text == "all" {
             return Ok(Self::All);
         }
-        text.split(',').map(str::parse).collect::<Result<_, _>>().map(Self::Of)
+        text.split(',')
+            .map(str::parse)
+            .collect::<Result<_, _>>()
+            .map(Self::Of)
     }
 }
 
@@ -76,7 +83,9 @@ pub enum DeviceError {
         names: Vec<String>,
     },
     /// No software adapter is installed.
-    #[error("no software GPU is installed (on Debian: mesa-vulkan-drivers); use --device cpu or auto")]
+    #[error(
+        "no software GPU is installed (on Debian: mesa-vulkan-drivers); use --device cpu or auto"
+    )]
     NoSoftware,
     /// A launcher started more processes on this machine than there are devices.
     #[error(
@@ -89,7 +98,9 @@ pub enum DeviceError {
         devices: usize,
     },
     /// The device lacks the numbers asked for.
-    #[error("optim.precision = {precision}: {device} does not compute with such numbers; f32 works everywhere")]
+    #[error(
+        "optim.precision = {precision}: {device} does not compute with such numbers; f32 works everywhere"
+    )]
     NoPrecision {
         /// What was asked for.
         precision: ComputePrecision,
@@ -102,7 +113,11 @@ pub enum DeviceError {
 }
 
 fn found(names: &[String]) -> String {
-    if names.is_empty() { "no GPU was found".into() } else { format!("found {}", names.join(", ")) }
+    if names.is_empty() {
+        "no GPU was found".into()
+    } else {
+        format!("found {}", names.join(", "))
+    }
 }
 
 /// A device and what to call it.
@@ -127,7 +142,10 @@ impl Selected {
         if precision.is_supported_by(&self.device) {
             return Ok(());
         }
-        Err(DeviceError::NoPrecision { precision, device: self.description.clone() })
+        Err(DeviceError::NoPrecision {
+            precision,
+            device: self.description.clone(),
+        })
     }
 }
 
@@ -138,30 +156,40 @@ impl Selected {
 pub fn select(choice: DeviceChoice) -> Result<Selected, DeviceError> {
     match choice {
         DeviceChoice::Cpu => Ok(cpu("asked for")),
-        DeviceChoice::Auto => Ok(gpus().into_iter().next().unwrap_or_else(|| cpu("no hardware GPU was found"))),
+        DeviceChoice::Auto => Ok(gpus()
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| cpu("no hardware GPU was found"))),
         DeviceChoice::Gpu(wanted) => {
             let mut gpus = gpus();
             if wanted < gpus.len() {
                 return Ok(gpus.swap_remove(wanted));
             }
-            Err(DeviceError::NoGpu { wanted, names: gpus.into_iter().map(|gpu| gpu.description).collect() })
+            Err(DeviceError::NoGpu {
+                wanted,
+                names: gpus.into_iter().map(|gpu| gpu.description).collect(),
+            })
         }
         DeviceChoice::Software => software().ok_or(DeviceError::NoSoftware),
         DeviceChoice::Cuda(index) => cuda(index),
     }
 }
 
-/// Finds the devices of this process's workers. A launcher starts one process a device: the process `local_rank` of its
-/// machine takes the device of that number, or the only one.
+/// Finds the devices of this process's workers. A launcher starts one process a device: the process
+/// `local_rank` of its machine takes the device of that number, or the only one.
 ///
 /// # Errors
 /// If one is not there.
-pub fn select_each(devices: &Devices, local_rank: Option<usize>) -> Result<Vec<Selected>, DeviceError> {
+pub fn select_each(
+    devices: &Devices,
+    local_rank: Option<usize>,
+) -> Result<Vec<Selected>, DeviceError> {
     let auto = |devices: &[DeviceChoice]| devices == [DeviceChoice::Auto];
     let mut found = match devices {
-        Devices::Of(choices) if local_rank.is_none() || !auto(choices) => {
-            choices.iter().map(|choice| select(*choice)).collect::<Result<Vec<_>, _>>()?
-        }
+        Devices::Of(choices) if local_rank.is_none() || !auto(choices) => choices
+            .iter()
+            .map(|choice| select(*choice))
+            .collect::<Result<Vec<_>, _>>()?,
         _ => gpus(),
     };
     if found.is_empty() {
@@ -206,7 +234,12 @@ fn gpus() -> Vec<Selected> {
     let cards = Device::enumerate_physical().into_iter();
     let reached = cards.filter_map(|card| {
         let device = card.devices.into_vec().into_iter().next()?;
-        Some(Selected { device, description: format!("GPU {} through wgpu", card.name), is_cpu: false, is_cuda: false })
+        Some(Selected {
+            device,
+            description: format!("GPU {} through wgpu", card.name),
+            is_cpu: false,
+            is_cuda: false,
+        })
     });
     reached.collect()
 }
@@ -218,7 +251,12 @@ fn software() -> Option<Selected> {
     devices.into_iter().find_map(|device| {
         let identity = device.identity()?;
         let description = format!("software GPU {} (asked for)", identity.name);
-        identity.physical.is_none().then(|| Selected { device, description, is_cpu: false, is_cuda: false })
+        identity.physical.is_none().then(|| Selected {
+            device,
+            description,
+            is_cpu: false,
+            is_cuda: false,
+        })
     })
 }
 
@@ -246,12 +284,28 @@ mod tests {
         assert_eq!("auto".parse(), Ok(DeviceChoice::Auto));
         assert_eq!("gpu".parse(), Ok(DeviceChoice::Gpu(0)));
         assert_eq!("gpu:3".parse(), Ok(DeviceChoice::Gpu(3)));
-        assert!("gpu:x".parse::<DeviceChoice>().expect_err("no number").contains("gpu:0"));
+        assert!(
+            "gpu:x"
+                .parse::<DeviceChoice>()
+                .expect_err("no number")
+                .contains("gpu:0")
+        );
         assert_eq!("cpu:1".parse(), Ok(DeviceChoice::Cpu));
         assert_eq!("all".parse(), Ok(Devices::All));
-        assert_eq!("gpu:0,gpu:1".parse(), Ok(Devices::Of(vec![DeviceChoice::Gpu(0), DeviceChoice::Gpu(1)])));
+        assert_eq!(
+            "gpu:0,gpu:1".parse(),
+            Ok(Devices::Of(vec![
+                DeviceChoice::Gpu(0),
+                DeviceChoice::Gpu(1)
+            ]))
+        );
         assert!("cpu,,cpu".parse::<Devices>().is_err());
-        assert!("tpu".parse::<DeviceChoice>().expect_err("no device").contains("auto, cpu, gpu"));
+        assert!(
+            "tpu"
+                .parse::<DeviceChoice>()
+                .expect_err("no device")
+                .contains("auto, cpu, gpu")
+        );
     }
 
     #[test]
@@ -260,9 +314,20 @@ mod tests {
         assert_eq!(select_each(&cpus, None).expect("the CPU").len(), 2);
         assert_eq!(select_each(&cpus, Some(1)).expect("the CPU").len(), 1);
         let error = select_each(&cpus, Some(2)).map(|found| found.len());
-        assert_eq!(error, Err(DeviceError::TooManyProcesses { process: 2, devices: 2 }));
+        assert_eq!(
+            error,
+            Err(DeviceError::TooManyProcesses {
+                process: 2,
+                devices: 2
+            })
+        );
         let cpu = Devices::Of(vec![DeviceChoice::Cpu]);
-        assert_eq!(select_each(&cpu, Some(5)).expect("all share the only one").len(), 1);
+        assert_eq!(
+            select_each(&cpu, Some(5))
+                .expect("all share the only one")
+                .len(),
+            1
+        );
     }
 
     #[test]

@@ -43,10 +43,12 @@ pub struct ExportArgs {
     /// Also the iBOT head and the mask token (safetensors only)
     #[arg(long)]
     head: bool,
-    /// Student and teacher in one file, each with its head, as masked prediction needs them (safetensors only)
+    /// Student and teacher in one file, each with its head, as masked prediction needs them
+    /// (safetensors only)
     #[arg(long, conflicts_with_all = ["key", "head"])]
     pair: bool,
-    /// Image size, N or WIDTHxHEIGHT, that position embeddings are interpolated to [default: that of the model]
+    /// Image size, N or WIDTHxHEIGHT, that position embeddings are interpolated to [default: that
+    /// of the model]
     #[arg(long)]
     size: Option<ImageSize>,
 }
@@ -68,7 +70,9 @@ impl std::str::FromStr for ImageSize {
         let (width, height) = text.split_once('x').unwrap_or((text, text));
         match (width.parse(), height.parse()) {
             (Ok(width), Ok(height)) if width > 0 && height > 0 => Ok(Self(width, height)),
-            _ => Err("give a number of pixels, such as 224, or WIDTHxHEIGHT, such as 320x224".to_owned()),
+            _ => Err(
+                "give a number of pixels, such as 224, or WIDTHxHEIGHT, such as 320x224".to_owned(),
+            ),
         }
     }
 }
@@ -83,7 +87,11 @@ pub fn run(args: &ExportArgs) -> Result<()> {
         Format::Onnx => onnx(args)?,
     };
     write_atomically(&args.out, &bytes)?;
-    println!("out     {} ({:.1} MB)", args.out.display(), bytes.len() as f64 / 1e6);
+    println!(
+        "out     {} ({:.1} MB)",
+        args.out.display(),
+        bytes.len() as f64 / 1e6
+    );
     Ok(())
 }
 
@@ -96,22 +104,43 @@ fn safetensors(args: &ExportArgs) -> Result<Vec<u8>> {
         let (Network { backbone, head }, header) = headed(args, args.weights.key.as_deref())?;
         (block_on(weights::timm(&backbone, Some(&head)))?, header)
     } else {
-        let Source { file, checkpoint, vit } = args.weights.read(false)?;
-        let vit = VitConfig { mask_token: false, ..resized(vit, args.size)? };
+        let Source {
+            file,
+            checkpoint,
+            vit,
+        } = args.weights.read(false)?;
+        let vit = VitConfig {
+            mask_token: false,
+            ..resized(vit, args.size)?
+        };
         let device = device::select(DeviceChoice::Cpu)?.device;
         let loaded = checkpoint.backbone(&vit, args.weights.allow_partial, &device);
         let (backbone, report) = loaded.with_context(|| format!("model {}", file.display()))?;
         println!("model   {}: {report}", file.display());
-        (block_on(weights::timm(&backbone, None))?, checkpoint.header_for(vit))
+        (
+            block_on(weights::timm(&backbone, None))?,
+            checkpoint.header_for(vit),
+        )
     };
-    let precision = if args.f16 { Precision::F16 } else { Precision::F32 };
+    let precision = if args.f16 {
+        Precision::F16
+    } else {
+        Precision::F32
+    };
     Ok(to_safetensors(&weights, header.to_metadata()?, precision)?)
 }
 
 /// The network of a part of the file, and what the header says of it.
 fn headed(args: &ExportArgs, key: Option<&str>) -> Result<(Network, ModelHeader)> {
-    let part = WeightArgs { key: key.map(str::to_owned), ..args.weights.clone() };
-    let Source { file, checkpoint, vit } = part.read(true)?;
+    let part = WeightArgs {
+        key: key.map(str::to_owned),
+        ..args.weights.clone()
+    };
+    let Source {
+        file,
+        checkpoint,
+        vit,
+    } = part.read(true)?;
     let vit = resized(vit, args.size)?;
     let device = device::select(DeviceChoice::Cpu)?.device;
     let loaded = checkpoint.network(&vit, part.allow_partial, &device);
@@ -122,22 +151,50 @@ fn headed(args: &ExportArgs, key: Option<&str>) -> Result<(Network, ModelHeader)
 
 /// The network made for images of another size, as far as timm has such networks.
 fn resized(vit: VitConfig, size: Option<ImageSize>) -> Result<VitConfig> {
-    let Some(ImageSize(width, height)) = size else { return Ok(vit) };
-    ensure!(width == height, "timm's position embeddings are square: --size takes one number here");
-    ensure!(width.is_multiple_of(vit.patch_size), "--size {width} is no multiple of patches of {}", vit.patch_size);
-    Ok(VitConfig { image_size: width, ..vit })
+    let Some(ImageSize(width, height)) = size else {
+        return Ok(vit);
+    };
+    ensure!(
+        width == height,
+        "timm's position embeddings are square: --size takes one number here"
+    );
+    ensure!(
+        width.is_multiple_of(vit.patch_size),
+        "--size {width} is no multiple of patches of {}",
+        vit.patch_size
+    );
+    Ok(VitConfig {
+        image_size: width,
+        ..vit
+    })
 }
 
 fn onnx(args: &ExportArgs) -> Result<Vec<u8>> {
     if args.head || args.pair || args.f16 {
-        bail!("--head, --pair and --f16 are for --to safetensors: the ONNX model is the backbone in 32 bits");
+        bail!(
+            "--head, --pair and --f16 are for --to safetensors: the ONNX model is the backbone in 32 bits"
+        );
     }
     let device = device::select(DeviceChoice::Cpu)?.device;
-    let Source { file, checkpoint, vit } = args.weights.read(false)?;
-    let vit = VitConfig { mask_token: false, ..vit };
+    let Source {
+        file,
+        checkpoint,
+        vit,
+    } = args.weights.read(false)?;
+    let vit = VitConfig {
+        mask_token: false,
+        ..vit
+    };
     let loaded = checkpoint.backbone(&vit, args.weights.allow_partial, &device);
     let (backbone, report) = loaded.with_context(|| format!("model {}", file.display()))?;
     println!("model   {}: {report}", file.display());
-    let ImageSize(width, height) = args.size.unwrap_or(ImageSize(vit.image_size, vit.image_size));
-    Ok(onnx::backbone(&block_on(weights::read(&backbone))?, &vit, width, height)?)
+    let ImageSize(width, height) = args
+        .size
+        .unwrap_or(ImageSize(vit.image_size, vit.image_size));
+    Ok(onnx::backbone(
+        &block_on(weights::read(&backbone))?,
+        &vit,
+        width,
+        height,
+    )?)
 }

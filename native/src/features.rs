@@ -27,7 +27,10 @@ pub struct EvalView {
 impl EvalView {
     /// A crop of `size` from images whose shorter side is resized to `ratio` times that.
     pub fn new(size: usize, ratio: f64) -> Self {
-        Self { size, resize: (size as f64 * ratio).round() as usize }
+        Self {
+            size,
+            resize: (size as f64 * ratio).round() as usize,
+        }
     }
 }
 
@@ -67,12 +70,23 @@ pub fn pixel_features(
     let width = 3 * view.size * view.size;
     let as_they_are = |pixels: Vec<f32>| {
         let images = pixels.len() / width;
-        vec![Tensor::from_data(TensorData::new(pixels, [images, width]), device)]
+        vec![Tensor::from_data(
+            TensorData::new(pixels, [images, width]),
+            device,
+        )]
     };
-    collect(data, indices, view, workers, Tensor::zeros([0, width], device), as_they_are)
+    collect(
+        data,
+        indices,
+        view,
+        workers,
+        Tensor::zeros([0, width], device),
+        as_they_are,
+    )
 }
 
-/// What `rows` makes of the normalised pixels of images, chunk by chunk; `nothing` if none can be read.
+/// What `rows` makes of the normalised pixels of images, chunk by chunk; `nothing` if none can be
+/// read.
 fn collect(
     data: &Dataset,
     indices: &[usize],
@@ -81,7 +95,11 @@ fn collect(
     nothing: Tensor<2>,
     rows: impl Fn(Vec<f32>) -> Vec<Tensor<2>>,
 ) -> Features {
-    let mut features = Features { rows: nothing, indices: Vec::new(), unreadable: Vec::new() };
+    let mut features = Features {
+        rows: nothing,
+        indices: Vec::new(),
+        unreadable: Vec::new(),
+    };
     let mut parts = Vec::new();
     for_each_chunk(data, indices, view, workers, |chunk| {
         features.unreadable.extend(chunk.unreadable);
@@ -96,9 +114,15 @@ fn collect(
     features
 }
 
-/// Features of normalised images, 3 x `size` x `size` values each, in order. On the CPU every core takes a share of them
-/// at a time: burn spreads only its larger operations over threads.
-fn encode(backbone: &Vit, pooling: Pooling, pixels: &[f32], size: usize, device: &Device) -> Vec<Tensor<2>> {
+/// Features of normalised images, 3 x `size` x `size` values each, in order. On the CPU every core
+/// takes a share of them at a time: burn spreads only its larger operations over threads.
+fn encode(
+    backbone: &Vit,
+    pooling: Pooling,
+    pixels: &[f32],
+    size: usize,
+    device: &Device,
+) -> Vec<Tensor<2>> {
     let image = 3 * size * size;
     let encode = |backbone: &Vit, pixels: &[f32]| {
         let images = TensorData::new(pixels.to_vec(), [pixels.len() / image, 3, size, size]);
@@ -109,7 +133,10 @@ fn encode(backbone: &Vit, pooling: Pooling, pixels: &[f32], size: usize, device:
         return vec![encode(backbone, pixels)];
     }
     let share = image * (pixels.len() / image).div_ceil(rayon::current_num_threads());
-    pixels.par_chunks(share).map_with(backbone.clone(), |backbone, own| encode(backbone, own)).collect()
+    pixels
+        .par_chunks(share)
+        .map_with(backbone.clone(), |backbone, own| encode(backbone, own))
+        .collect()
 }
 
 /// Decoded images of one chunk.
@@ -134,8 +161,16 @@ fn for_each_chunk(
         let receivers: Vec<_> = (0..workers.get())
             .map(|worker| {
                 let (sender, receiver) = sync_channel(1);
-                let own = chunks.iter().skip(worker).step_by(workers.get()).copied().collect::<Vec<_>>();
-                scope.spawn(move || own.into_iter().try_for_each(|chunk| sender.send(load(data, chunk, view))));
+                let own = chunks
+                    .iter()
+                    .skip(worker)
+                    .step_by(workers.get())
+                    .copied()
+                    .collect::<Vec<_>>();
+                scope.spawn(move || {
+                    own.into_iter()
+                        .try_for_each(|chunk| sender.send(load(data, chunk, view)))
+                });
                 receiver
             })
             .collect();
@@ -156,7 +191,10 @@ fn load(data: &Dataset, indices: &[usize], view: EvalView) -> Chunk {
             Ok(image) => {
                 let start = chunk.pixels.len();
                 chunk.pixels.resize(start + size, 0.0);
-                normalize_into(&eval_view(&image, view.size, view.resize), &mut chunk.pixels[start..]);
+                normalize_into(
+                    &eval_view(&image, view.size, view.resize),
+                    &mut chunk.pixels[start..],
+                );
                 chunk.indices.push(*index);
             }
             Err(error) => chunk.unreadable.push(error.to_string()),

@@ -17,8 +17,8 @@ pub struct WriteError {
     pub source: io::Error,
 }
 
-/// A file that is written and on the disk, but not in place yet. Dropped uncommitted, it leaves nothing behind: on a
-/// full disk its space is needed.
+/// A file that is written and on the disk, but not in place yet. Dropped uncommitted, it leaves
+/// nothing behind: on a full disk its space is needed.
 #[derive(Debug)]
 pub struct Pending {
     partial: PathBuf,
@@ -37,17 +37,24 @@ impl Pending {
     fn new(path: &Path, bytes: &[u8], sync: bool) -> Result<Self, WriteError> {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(PARTIAL);
-        let pending = Self { partial: path.with_file_name(name), path: path.to_owned() };
+        let pending = Self {
+            partial: path.with_file_name(name),
+            path: path.to_owned(),
+        };
         let write = || -> io::Result<()> {
             let mut file = File::create(&pending.partial)?;
             file.write_all(bytes)?;
             if sync { file.sync_all() } else { Ok(()) }
         };
-        write().map_err(|source| WriteError { path: path.to_owned(), source })?;
+        write().map_err(|source| WriteError {
+            path: path.to_owned(),
+            source,
+        })?;
         Ok(pending)
     }
 
-    /// Gives the content the name `path` as well, without writing it again where the system has hard links.
+    /// Gives the content the name `path` as well, without writing it again where the system has
+    /// hard links.
     ///
     /// # Errors
     /// If the system refuses.
@@ -56,7 +63,10 @@ impl Pending {
         let _ = fs::remove_file(path);
         fs::hard_link(&self.partial, path)
             .or_else(|_| fs::copy(&self.partial, path).map(drop))
-            .map_err(|source| WriteError { path: path.to_owned(), source })
+            .map_err(|source| WriteError {
+                path: path.to_owned(),
+                source,
+            })
     }
 
     /// Moves the file into place, over an older one.
@@ -64,9 +74,17 @@ impl Pending {
     /// # Errors
     /// If the system refuses.
     pub fn commit(self) -> Result<(), WriteError> {
-        fs::rename(&self.partial, &self.path).map_err(|source| WriteError { path: self.path.clone(), source })?;
-        // The rename itself is on the disk only when the folder is. Not every system can sync a folder.
-        if let Some(folder) = self.path.parent().and_then(|folder| File::open(folder).ok()) {
+        fs::rename(&self.partial, &self.path).map_err(|source| WriteError {
+            path: self.path.clone(),
+            source,
+        })?;
+        // The rename itself is on the disk only when the folder is. Not every system can sync a
+        // folder.
+        if let Some(folder) = self
+            .path
+            .parent()
+            .and_then(|folder| File::open(folder).ok())
+        {
             let _ = folder.sync_all();
         }
         Ok(())
@@ -79,8 +97,8 @@ impl Drop for Pending {
     }
 }
 
-/// Writes `bytes` to a temporary file beside `path`, brings them to the disk, and moves the file into place: a reader,
-/// and a crash at any moment, sees the old content or the new.
+/// Writes `bytes` to a temporary file beside `path`, brings them to the disk, and moves the file
+/// into place: a reader, and a crash at any moment, sees the old content or the new.
 ///
 /// # Errors
 /// If the system refuses; the old content is then still there.
@@ -88,13 +106,17 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     Pending::write(path, bytes)?.commit()
 }
 
-/// As [`write_atomically`] for readers, but without waiting for the disk: for what is soon replaced again.
+/// As [`write_atomically`] for readers, but without waiting for the disk: for what is soon replaced
+/// again.
 ///
 /// # Errors
 /// If the system refuses; the old content is then still there.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     let pending = Pending::new(path, bytes, false)?;
-    fs::rename(&pending.partial, path).map_err(|source| WriteError { path: path.to_owned(), source })
+    fs::rename(&pending.partial, path).map_err(|source| WriteError {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// A file that grows. What the system refuses to write is kept, and written before what follows.
@@ -108,7 +130,11 @@ pub struct Growing {
 impl Growing {
     /// `file`, open for writing at its end, which is at `path`.
     pub fn new(path: PathBuf, file: File) -> Self {
-        Self { path, file, unwritten: Vec::new() }
+        Self {
+            path,
+            file,
+            unwritten: Vec::new(),
+        }
     }
 
     /// The file.
@@ -147,7 +173,10 @@ impl Growing {
     }
 
     fn error(&self, source: io::Error) -> WriteError {
-        WriteError { path: self.path.clone(), source }
+        WriteError {
+            path: self.path.clone(),
+            source,
+        }
     }
 }
 
@@ -162,7 +191,10 @@ mod tests {
     fn what_a_full_disk_refuses_is_written_when_it_can_be() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("file");
-        let full = OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+        let full = OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .expect("Linux has it");
         let mut growing = Growing::new(path.clone(), full);
         growing.add(b"one\n");
         assert!(growing.flush().is_err());
@@ -186,7 +218,8 @@ mod tests {
         replace(&path, b"newer").expect("written");
         assert_eq!(fs::read(&path).expect("readable"), b"newer");
         assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 1);
-        let error = write_atomically(&folder.path().join("missing/file"), b"").expect_err("no such folder");
+        let error =
+            write_atomically(&folder.path().join("missing/file"), b"").expect_err("no such folder");
         assert!(error.to_string().contains("missing/file"));
     }
 
@@ -202,6 +235,10 @@ mod tests {
         assert_eq!(fs::read(&kept).expect("readable"), b"one");
         drop(Pending::write(&path, b"three").expect("written"));
         assert_eq!(fs::read(&path).expect("readable"), b"two");
-        assert_eq!(fs::read_dir(folder.path()).expect("readable").count(), 2, "no temporary file");
+        assert_eq!(
+            fs::read_dir(folder.path()).expect("readable").count(),
+            2,
+            "no temporary file"
+        );
     }
 }

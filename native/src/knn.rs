@@ -62,30 +62,59 @@ pub struct KnnArgs {
 pub fn run(args: &KnnArgs) -> Result<()> {
     let train = Dataset::open(&args.data)?;
     let val = Dataset::open(&args.val)?;
-    let split = Split::of_two(&train, &val, args.bank.unwrap_or(usize::MAX), args.queries.unwrap_or(usize::MAX))?;
+    let split = Split::of_two(
+        &train,
+        &val,
+        args.bank.unwrap_or(usize::MAX),
+        args.queries.unwrap_or(usize::MAX),
+    )?;
     let selected = device::select(args.device)?;
     let model = match args.model.path().as_os_str() == "pixels" {
         true => None,
         false => Some(args.model.open(&selected.device)?),
     };
-    let (own_size, ratio) = model.as_ref().map_or((PIXELS_SIDE, 1.0), |(m, _)| (m.vit.image_size, m.eval_resize));
+    let (own_size, ratio) = model.as_ref().map_or((PIXELS_SIDE, 1.0), |(m, _)| {
+        (m.vit.image_size, m.eval_resize)
+    });
     let size = args.size.unwrap_or(own_size);
     if let Some((model, _)) = &model {
         let patch = model.vit.patch_size;
-        ensure!(size > 0 && size.is_multiple_of(patch), "--size {size} is not a multiple of patches of {patch} pixels");
+        ensure!(
+            size > 0 && size.is_multiple_of(patch),
+            "--size {size} is not a multiple of patches of {patch} pixels"
+        );
     }
-    let space = model.as_ref().map_or(Space::Pixels, |(model, _)| Space::Network(&model.backbone));
+    let space = model
+        .as_ref()
+        .map_or(Space::Pixels, |(model, _)| Space::Network(&model.backbone));
     let (bank, queries) = split.sizes();
     if !args.json {
         println!("bank    {bank} images of {}", train.description());
         println!("queries {queries} images of {}", val.description());
-        println!("{}", model.as_ref().map_or("model   none: plain pixels", |(_, line)| line));
-        println!("        at {size} x {size} on {}\n\n   k   top-1   top-5", selected.description);
+        println!(
+            "{}",
+            model
+                .as_ref()
+                .map_or("model   none: plain pixels", |(_, line)| line)
+        );
+        println!(
+            "        at {size} x {size} on {}\n\n   k   top-1   top-5",
+            selected.description
+        );
     }
-    for accuracy in evaluate(&space, &split, EvalView::new(size, ratio), device::cores(), &selected.device)? {
+    for accuracy in evaluate(
+        &space,
+        &split,
+        EvalView::new(size, ratio),
+        device::cores(),
+        &selected.device,
+    )? {
         let KnnAccuracy { k, top1, top5 } = accuracy;
         if args.json {
-            println!("{}", json!({ "k": k, "top1": top1, "top5": top5, "bank": bank, "queries": queries }));
+            println!(
+                "{}",
+                json!({ "k": k, "top1": top1, "top5": top5, "bank": bank, "queries": queries })
+            );
         } else {
             println!("{k:4}  {:5.1} %  {:5.1} %", 100.0 * top1, 100.0 * top5);
         }
@@ -110,7 +139,12 @@ impl<'a> Split<'a> {
     ///
     /// # Errors
     /// If one of them has no labels, or their classes differ.
-    pub fn of_two(train: &'a Dataset, val: &'a Dataset, bank: usize, queries: usize) -> Result<Self> {
+    pub fn of_two(
+        train: &'a Dataset,
+        val: &'a Dataset,
+        bank: usize,
+        queries: usize,
+    ) -> Result<Self> {
         for data in [train, val] {
             ensure!(
                 !data.classes().is_empty(),
@@ -118,13 +152,19 @@ impl<'a> Split<'a> {
                 data.description()
             );
         }
-        let unknown: Vec<&String> = val.classes().iter().filter(|class| !train.classes().contains(class)).collect();
+        let unknown: Vec<&String> = val
+            .classes()
+            .iter()
+            .filter(|class| !train.classes().contains(class))
+            .collect();
         if train.classes() != val.classes() {
             bail!(
                 "the classes of the two sets differ: {} against {}{}",
                 train.description(),
                 val.description(),
-                unknown.first().map_or(String::new(), |class| format!("; `{class}` is only in the second"))
+                unknown.first().map_or(String::new(), |class| format!(
+                    "; `{class}` is only in the second"
+                ))
             );
         }
         Ok(Self {
@@ -135,7 +175,8 @@ impl<'a> Split<'a> {
         })
     }
 
-    /// `bank` and `queries` different images of one set, fewer in proportion if it is small; `None` without labels.
+    /// `bank` and `queries` different images of one set, fewer in proportion if it is small; `None`
+    /// without labels.
     pub fn of_one(data: &'a Dataset, bank: usize, queries: usize) -> Option<Self> {
         if data.classes().is_empty() || queries == 0 || bank == 0 {
             return None;
@@ -146,7 +187,8 @@ impl<'a> Split<'a> {
         let is_query = |i: usize| (i + 1) * queries / wanted > i * queries / wanted;
         let (query_indices, bank_indices): (Vec<_>, Vec<_>) =
             chosen.iter().enumerate().partition(|(i, _)| is_query(*i));
-        let indices = |pairs: Vec<(usize, &usize)>| pairs.into_iter().map(|(_, index)| *index).collect();
+        let indices =
+            |pairs: Vec<(usize, &usize)>| pairs.into_iter().map(|(_, index)| *index).collect();
         Some(Self {
             bank: data,
             bank_indices: indices(bank_indices),
@@ -169,7 +211,8 @@ pub enum Space<'a> {
     Pixels,
 }
 
-/// Classifies the queries of `split` by their neighbours in its bank, with the official numbers of neighbours.
+/// Classifies the queries of `split` by their neighbours in its bank, with the official numbers of
+/// neighbours.
 ///
 /// # Errors
 /// If all images of one side are unreadable, or the device fails.
@@ -181,23 +224,44 @@ pub fn evaluate(
     device: &Device,
 ) -> Result<Vec<KnnAccuracy>> {
     let side = |data: &Dataset, indices: &[usize]| -> Result<Labelled> {
-        let Features { rows, indices, unreadable } = match space {
-            Space::Network(backbone) => features(backbone, Pooling::CLS, data, indices, view, workers, device),
+        let Features {
+            rows,
+            indices,
+            unreadable,
+        } = match space {
+            Space::Network(backbone) => {
+                features(backbone, Pooling::CLS, data, indices, view, workers, device)
+            }
             Space::Pixels => pixel_features(data, indices, view, workers, device),
         };
         for message in &unreadable {
             eprintln!("warning: {message} (skipped)");
         }
-        ensure!(!indices.is_empty(), "no image of {} could be read", data.description());
-        let labels = indices.iter().map(|index| data.label(*index).unwrap_or_default()).collect();
-        Ok(Labelled { features: rows, labels })
+        ensure!(
+            !indices.is_empty(),
+            "no image of {} could be read",
+            data.description()
+        );
+        let labels = indices
+            .iter()
+            .map(|index| data.label(*index).unwrap_or_default())
+            .collect();
+        Ok(Labelled {
+            features: rows,
+            labels,
+        })
     };
     let bank = side(split.bank, &split.bank_indices)?;
     let queries = side(split.queries, &split.query_indices)?;
     block_on(knn(&bank, &queries, &NEIGHBOURS, TEMPERATURE)).context("k-NN on the device")
 }
 
-/// The accuracy that is quoted when only one is: k = 20, the official best, or the largest there is below.
+/// The accuracy that is quoted when only one is: k = 20, the official best, or the largest there is
+/// below.
 pub fn headline(accuracies: &[KnnAccuracy]) -> Option<&KnnAccuracy> {
-    accuracies.iter().rev().find(|accuracy| accuracy.k <= 20).or(accuracies.first())
+    accuracies
+        .iter()
+        .rev()
+        .find(|accuracy| accuracy.k <= 20)
+        .or(accuracies.first())
 }

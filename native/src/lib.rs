@@ -1,4 +1,5 @@
-//! What the `ibot` command is made of: data, devices, runs and their reports. The algorithm is in `ibot-core`.
+//! What the `ibot` command is made of: data, devices, runs and their reports. The algorithm is in
+//! `ibot-core`.
 
 pub mod analyze;
 pub mod bench;

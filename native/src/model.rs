@@ -21,7 +21,8 @@ pub const CHECKPOINT_FILE: &str = "checkpoints/last.safetensors";
 /// Which weights a command uses.
 #[derive(Clone, Debug, Args)]
 pub struct WeightArgs {
-    /// Folder of a run, a .safetensors (ours, timm's or DINOv2's names) or a .pth (iBOT, DINO, DINOv2)
+    /// Folder of a run, a .safetensors (ours, timm's or DINOv2's names) or a .pth (iBOT, DINO,
+    /// DINOv2)
     #[arg(long, value_name = "PATH")]
     pub model: PathBuf,
     /// Part of a training checkpoint: teacher or student [default: teacher, if there is one]
@@ -74,8 +75,8 @@ pub struct HeadedModel {
 }
 
 impl WeightArgs {
-    /// The file's tensors and the backbone that they make; of a run its teacher's backbone, or with `head` its
-    /// checkpoint.
+    /// The file's tensors and the backbone that they make; of a run its teacher's backbone, or with
+    /// `head` its checkpoint.
     ///
     /// # Errors
     /// If there is no such file, it cannot be read, or it holds no vision transformer.
@@ -86,8 +87,14 @@ impl WeightArgs {
             false => self.model.clone(),
         };
         let checkpoint = read_checkpoint(&file, self.key.as_deref())?;
-        let vit = checkpoint.vit(self.heads).with_context(|| format!("model {}", file.display()))?;
-        Ok(Source { file, checkpoint, vit })
+        let vit = checkpoint
+            .vit(self.heads)
+            .with_context(|| format!("model {}", file.display()))?;
+        Ok(Source {
+            file,
+            checkpoint,
+            vit,
+        })
     }
 }
 
@@ -102,15 +109,31 @@ impl ModelArgs {
     /// # Errors
     /// If there is no such file, it cannot be read, or it holds no vision transformer.
     pub fn open(&self, device: &Device) -> Result<(Model, String)> {
-        let Source { file, checkpoint, vit } = self.weights.read(false)?;
-        let vit = VitConfig { mask_token: false, ..vit };
+        let Source {
+            file,
+            checkpoint,
+            vit,
+        } = self.weights.read(false)?;
+        let vit = VitConfig {
+            mask_token: false,
+            ..vit
+        };
         let loaded = checkpoint.backbone(&vit, self.weights.allow_partial, device);
         let (mut backbone, report) = loaded.with_context(|| format!("model {}", file.display()))?;
         if self.untrained {
             backbone = vit.init(device, &mut stream(0, Purpose::Init, 0, 0));
         }
-        let ModelHeader { vit, eval_resize, .. } = checkpoint.header_for(vit);
-        Ok((Model { backbone, vit, eval_resize }, self.line(&file, &report)))
+        let ModelHeader {
+            vit, eval_resize, ..
+        } = checkpoint.header_for(vit);
+        Ok((
+            Model {
+                backbone,
+                vit,
+                eval_resize,
+            },
+            self.line(&file, &report),
+        ))
     }
 
     /// Backbone and head in the file, and a line on how they were loaded.
@@ -118,17 +141,30 @@ impl ModelArgs {
     /// # Errors
     /// As [`Self::open`], and if there is no iBOT head.
     pub fn open_with_head(&self, device: &Device) -> Result<(HeadedModel, String)> {
-        let Source { file, checkpoint, vit } = self.weights.read(true)?;
+        let Source {
+            file,
+            checkpoint,
+            vit,
+        } = self.weights.read(true)?;
         let loaded = checkpoint.network(&vit, self.weights.allow_partial, device);
         let (mut network, report) = loaded.with_context(|| format!("model {}", file.display()))?;
         if self.untrained {
-            network = Network::init(&vit, &checkpoint.head()?, device, &mut stream(0, Purpose::Init, 0, 0));
+            network = Network::init(
+                &vit,
+                &checkpoint.head()?,
+                device,
+                &mut stream(0, Purpose::Init, 0, 0),
+            );
         }
         Ok((HeadedModel { network, vit }, self.line(&file, &report)))
     }
 
     fn line(&self, file: &Path, report: &LoadReport) -> String {
-        let yardstick = if self.untrained { "\n        then replaced by random weights" } else { "" };
+        let yardstick = if self.untrained {
+            "\n        then replaced by random weights"
+        } else {
+            ""
+        };
         format!("model   {}: {report}{yardstick}", file.display())
     }
 }
@@ -138,7 +174,8 @@ impl ModelArgs {
 /// # Errors
 /// If it cannot be read or is none.
 pub fn read_checkpoint(file: &Path, key: Option<&str>) -> Result<Checkpoint> {
-    let bytes = fs::read(file).with_context(|| format!("cannot read the model {}", file.display()))?;
+    let bytes =
+        fs::read(file).with_context(|| format!("cannot read the model {}", file.display()))?;
     Checkpoint::read(&bytes, key).with_context(|| format!("model {}", file.display()))
 }
 
@@ -148,6 +185,9 @@ pub fn read_checkpoint(file: &Path, key: Option<&str>) -> Result<Checkpoint> {
 /// If the device fails or the file cannot be written.
 pub fn save_backbone(path: &Path, backbone: &Vit, header: &ModelHeader) -> Result<()> {
     let weights = block_on(weights::timm(backbone, None))?;
-    write_atomically(path, &to_safetensors(&weights, header.to_metadata()?, Precision::F32)?)?;
+    write_atomically(
+        path,
+        &to_safetensors(&weights, header.to_metadata()?, Precision::F32)?,
+    )?;
     Ok(())
 }

@@ -23,10 +23,17 @@ fn status(name: &str) -> Option<u64> {
 /// Processor time of all threads so far, in user and system mode, to a hundredth of a second.
 pub fn processor_time() -> Option<Duration> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
-    // The second field, a name in brackets, may hold spaces; user and system time are fields 14 and 15.
+    // The second field, a name in brackets, may hold spaces; user and system time are fields 14 and
+    // 15.
     let (_, fields) = stat.rsplit_once(')')?;
-    let ticks = fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().ok());
-    ticks.sum::<Option<u64>>().map(|ticks| Duration::from_millis(10 * ticks))
+    let ticks = fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .map(|field| field.parse::<u64>().ok());
+    ticks
+        .sum::<Option<u64>>()
+        .map(|ticks| Duration::from_millis(10 * ticks))
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -37,7 +44,10 @@ mod tests {
 
     #[test]
     fn the_peak_is_at_least_what_is_resident() {
-        let (now, peak) = (resident_mib().expect("Linux tells"), peak_mib().expect("Linux tells"));
+        let (now, peak) = (
+            resident_mib().expect("Linux tells"),
+            peak_mib().expect("Linux tells"),
+        );
         assert!(now > 0 && peak >= now, "{now} MiB, peak {peak} MiB");
     }
 
@@ -45,7 +55,10 @@ mod tests {
     fn work_takes_processor_time() {
         let start = (Instant::now(), processor_time().expect("Linux tells"));
         while processor_time().expect("Linux tells") < start.1 + Duration::from_millis(50) {
-            assert!(start.0.elapsed() < Duration::from_secs(60), "none is counted");
+            assert!(
+                start.0.elapsed() < Duration::from_secs(60),
+                "none is counted"
+            );
         }
     }
 }

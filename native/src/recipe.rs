@@ -14,10 +14,22 @@ pub const RECIPES: [(&str, &str); 7] = [
     ("builtin", include_str!("../recipes/builtin.toml")),
     ("cpu-quick", include_str!("../recipes/cpu-quick.toml")),
     ("cifar", include_str!("../recipes/cifar.toml")),
-    ("vit-small-imagenet", include_str!("../recipes/vit-small-imagenet.toml")),
-    ("vit-base-imagenet", include_str!("../recipes/vit-base-imagenet.toml")),
-    ("vit-base-imagenet-random", include_str!("../recipes/vit-base-imagenet-random.toml")),
-    ("vit-large-imagenet", include_str!("../recipes/vit-large-imagenet.toml")),
+    (
+        "vit-small-imagenet",
+        include_str!("../recipes/vit-small-imagenet.toml"),
+    ),
+    (
+        "vit-base-imagenet",
+        include_str!("../recipes/vit-base-imagenet.toml"),
+    ),
+    (
+        "vit-base-imagenet-random",
+        include_str!("../recipes/vit-base-imagenet-random.toml"),
+    ),
+    (
+        "vit-large-imagenet",
+        include_str!("../recipes/vit-large-imagenet.toml"),
+    ),
 ];
 
 /// All settings of a run: what is learned, and how the run is carried out.
@@ -97,18 +109,25 @@ impl Settings {
         let Some((_, text)) = RECIPES.iter().find(|(recipe, _)| *recipe == name) else {
             let names: Vec<&str> = RECIPES.iter().map(|(recipe, _)| *recipe).collect();
             let hint = suggestion(name, names.iter().copied());
-            return Err(SettingsError::Recipe { name: name.to_owned(), hint, known: names.join(", ") });
+            return Err(SettingsError::Recipe {
+                name: name.to_owned(),
+                hint,
+                known: names.join(", "),
+            });
         };
         Self::from_text(&format!("recipe {name}"), text, assignments)
     }
 
-    /// The settings in a TOML file with `assignments` applied to it; what the file leaves out has its default.
+    /// The settings in a TOML file with `assignments` applied to it; what the file leaves out has
+    /// its default.
     ///
     /// # Errors
     /// If the file cannot be read or is not a file of settings, or an assignment is not a setting.
     pub fn from_file(path: &Path, assignments: &[String]) -> Result<Self, SettingsError> {
-        let text = fs::read_to_string(path)
-            .map_err(|error| SettingsError::Read { path: path.display().to_string(), error })?;
+        let text = fs::read_to_string(path).map_err(|error| SettingsError::Read {
+            path: path.display().to_string(),
+            error,
+        })?;
         Self::from_text(&path.display().to_string(), &text, assignments)
     }
 
@@ -116,25 +135,48 @@ impl Settings {
         // Every setting with its default, so that a key is known exactly if it is here.
         let mut tree = serde_json::to_value(Self::default()).unwrap_or_default();
         let table = text.parse::<toml::Table>();
-        let table =
-            table.map_err(|error| SettingsError::Syntax { origin: origin.to_owned(), error: Box::new(error) })?;
+        let table = table.map_err(|error| SettingsError::Syntax {
+            origin: origin.to_owned(),
+            error: Box::new(error),
+        })?;
         for (key, value) in leaves("", &toml::Value::Table(table)) {
             assign(&mut tree, origin, &key, value)?;
         }
-        let intended_batch = tree.pointer("/optim/batch_size").and_then(Value::as_u64).unwrap_or_default() as usize;
+        let intended_batch = tree
+            .pointer("/optim/batch_size")
+            .and_then(Value::as_u64)
+            .unwrap_or_default() as usize;
         for assignment in assignments {
-            let (key, value) =
-                assignment.split_once('=').ok_or_else(|| SettingsError::Assignment(assignment.clone()))?;
+            let (key, value) = assignment
+                .split_once('=')
+                .ok_or_else(|| SettingsError::Assignment(assignment.clone()))?;
             assign(&mut tree, "--set", key.trim(), parse_value(value.trim()))?;
         }
-        let run = tree.as_object_mut().and_then(|sections| sections.remove("run")).unwrap_or_default();
-        let settings = Self { config: typed(tree, "")?, run: typed(run, "run.")?, intended_batch };
-        settings.config.validate().and_then(|()| settings.validate_run()).map_err(SettingsError::Invalid)?;
+        let run = tree
+            .as_object_mut()
+            .and_then(|sections| sections.remove("run"))
+            .unwrap_or_default();
+        let settings = Self {
+            config: typed(tree, "")?,
+            run: typed(run, "run.")?,
+            intended_batch,
+        };
+        settings
+            .config
+            .validate()
+            .and_then(|()| settings.validate_run())
+            .map_err(SettingsError::Invalid)?;
         Ok(settings)
     }
 
     fn validate_run(&self) -> Result<(), ConfigError> {
-        let invalid = |key, value: String, problem: &str| Err(ConfigError { key, value, problem: problem.to_owned() });
+        let invalid = |key, value: String, problem: &str| {
+            Err(ConfigError {
+                key,
+                value,
+                problem: problem.to_owned(),
+            })
+        };
         let run = &self.run;
         if run.log_every == 0 {
             return invalid("run.log_every", "0".into(), "must be at least 1");
@@ -156,10 +198,18 @@ impl Settings {
             }
         }
         if !(1.0..=4.0).contains(&run.eval_resize) {
-            return invalid("run.eval_resize", run.eval_resize.to_string(), "must lie between 1 and 4");
+            return invalid(
+                "run.eval_resize",
+                run.eval_resize.to_string(),
+                "must lie between 1 and 4",
+            );
         }
         if !(0.0..=1.0).contains(&run.max_unreadable) {
-            return invalid("run.max_unreadable", run.max_unreadable.to_string(), "must lie between 0 and 1");
+            return invalid(
+                "run.max_unreadable",
+                run.max_unreadable.to_string(),
+                "must lie between 0 and 1",
+            );
         }
         Ok(())
     }
@@ -175,14 +225,24 @@ impl Settings {
 fn leaves(prefix: &str, value: &toml::Value) -> Vec<(String, Value)> {
     match value {
         toml::Value::Table(table) => {
-            let dotted = |key: &String| if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
-            table.iter().flat_map(|(key, value)| leaves(&dotted(key), value)).collect()
+            let dotted = |key: &String| {
+                if prefix.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{prefix}.{key}")
+                }
+            };
+            table
+                .iter()
+                .flat_map(|(key, value)| leaves(&dotted(key), value))
+                .collect()
         }
         leaf => vec![(prefix.to_owned(), to_json(leaf))],
     }
 }
 
-/// The value in JSON, which has no `nan` and `inf`: as texts they are refused, as nulls they could pass for nothing.
+/// The value in JSON, which has no `nan` and `inf`: as texts they are refused, as nulls they could
+/// pass for nothing.
 fn to_json(value: &toml::Value) -> Value {
     match value {
         toml::Value::Float(number) if !number.is_finite() => Value::String(value.to_string()),
@@ -203,7 +263,11 @@ fn assign(tree: &mut Value, origin: &str, key: &str, value: Value) -> Result<(),
             let mut known = Vec::new();
             collect_keys("", tree, &mut known);
             let hint = suggestion(key, known.iter().map(String::as_str));
-            Err(SettingsError::Unknown { origin: origin.to_owned(), key: shortened(key), hint })
+            Err(SettingsError::Unknown {
+                origin: origin.to_owned(),
+                key: shortened(key),
+                hint,
+            })
         }
     }
 }
@@ -221,7 +285,11 @@ fn collect_keys(prefix: &str, value: &Value, keys: &mut Vec<String>) {
     match value {
         Value::Object(map) => {
             for (key, value) in map {
-                let dotted = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                let dotted = if prefix.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{prefix}.{key}")
+                };
                 collect_keys(&dotted, value, keys);
             }
         }
@@ -250,7 +318,10 @@ fn suggestion<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
 
 /// A value as TOML would read it; what TOML cannot read is a text.
 fn parse_value(text: &str) -> Value {
-    let parsed = format!("value = {text}").parse::<toml::Table>().ok().and_then(|mut table| table.remove("value"));
+    let parsed = format!("value = {text}")
+        .parse::<toml::Table>()
+        .ok()
+        .and_then(|mut table| table.remove("value"));
     parsed.map_or_else(|| Value::String(text.to_owned()), |value| to_json(&value))
 }
 
@@ -266,13 +337,16 @@ mod tests {
     use super::*;
 
     fn error(assignment: &str) -> String {
-        Settings::from_recipe("cpu-quick", &[assignment.to_owned()]).expect_err("a mistake").to_string()
+        Settings::from_recipe("cpu-quick", &[assignment.to_owned()])
+            .expect_err("a mistake")
+            .to_string()
     }
 
     #[test]
     fn every_recipe_is_valid_and_survives_being_saved() {
         for (name, _) in RECIPES {
-            let settings = Settings::from_recipe(name, &[]).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let settings =
+                Settings::from_recipe(name, &[]).unwrap_or_else(|error| panic!("{name}: {error}"));
             let again = Settings::from_text(name, &settings.to_toml(), &[]).expect("its own TOML");
             assert_eq!(settings, again, "{name}");
         }
@@ -280,27 +354,63 @@ mod tests {
 
     #[test]
     fn assignments_override_the_recipe() {
-        let set = ["optim.epochs=3".to_owned(), "model.dim = 48".into(), "mask.pred_shape=rand".into()];
+        let set = [
+            "optim.epochs=3".to_owned(),
+            "model.dim = 48".into(),
+            "mask.pred_shape=rand".into(),
+        ];
         let settings = Settings::from_recipe("cpu-quick", &set).expect("valid");
         assert_eq!(settings.config.optim.epochs, 3);
         assert_eq!(settings.config.vit().dim, 48);
-        assert_eq!(settings.config.mask.pred_shape, ibot_core::masking::PredShape::Rand);
+        assert_eq!(
+            settings.config.mask.pred_shape,
+            ibot_core::masking::PredShape::Rand
+        );
     }
 
     #[test]
     fn mistakes_are_named_with_a_suggestion() {
-        assert!(error("optim.epoch=3").contains("did you mean `optim.epochs`"), "{}", error("optim.epoch=3"));
-        assert!(error("lr=3").contains("did you mean `optim.lr`"), "{}", error("lr=3"));
+        assert!(
+            error("optim.epoch=3").contains("did you mean `optim.epochs`"),
+            "{}",
+            error("optim.epoch=3")
+        );
+        assert!(
+            error("lr=3").contains("did you mean `optim.lr`"),
+            "{}",
+            error("lr=3")
+        );
         assert!(error("optim=3").contains("no setting `optim`"));
         assert!(error("optim.epochs").contains("section.key=value"));
-        assert!(error("optim.epochs=many").contains("optim.epochs"), "{}", error("optim.epochs=many"));
-        assert!(error("run.seed=-1").contains("run.seed"), "{}", error("run.seed=-1"));
+        assert!(
+            error("optim.epochs=many").contains("optim.epochs"),
+            "{}",
+            error("optim.epochs=many")
+        );
+        assert!(
+            error("run.seed=-1").contains("run.seed"),
+            "{}",
+            error("run.seed=-1")
+        );
         assert!(error("mask.pred_shape=circle").contains("mask.pred_shape"));
-        assert!(error("optim.lr=nan").contains("string \"nan\", expected f64"), "{}", error("optim.lr=nan"));
-        assert!(error("model.layerscale=inf").contains("model.layerscale"), "not as if it were left out");
-        assert!(error("run.max_hours=-1").contains("run.max_hours"), "{}", error("run.max_hours=-1"));
+        assert!(
+            error("optim.lr=nan").contains("string \"nan\", expected f64"),
+            "{}",
+            error("optim.lr=nan")
+        );
+        assert!(
+            error("model.layerscale=inf").contains("model.layerscale"),
+            "not as if it were left out"
+        );
+        assert!(
+            error("run.max_hours=-1").contains("run.max_hours"),
+            "{}",
+            error("run.max_hours=-1")
+        );
         assert!(error("crops.local_size=7").contains("multiple of the patch"));
-        let unknown = Settings::from_recipe("cpu-quik", &[]).expect_err("a typo").to_string();
+        let unknown = Settings::from_recipe("cpu-quik", &[])
+            .expect_err("a typo")
+            .to_string();
         assert!(unknown.contains("did you mean `cpu-quick`"), "{unknown}");
     }
 }

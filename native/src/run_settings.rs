@@ -19,27 +19,31 @@ pub struct RunSettings {
     pub seed: u64,
     /// Threads that decode and augment; 0 takes one for each core.
     pub workers: usize,
-    /// Shards of a batch that the CPU computes at the same time; 0 takes one for each core. Their number changes the
-    /// order of sums, so a run keeps that of its start.
+    /// Shards of a batch that the CPU computes at the same time; 0 takes one for each core. Their
+    /// number changes the order of sums, so a run keeps that of its start.
     pub shards: usize,
-    /// Images that a shard takes through forward and backward at a time: fewer take less memory. 0 takes few on a CPU,
-    /// whose caches then hold more of them, and all on a GPU. It changes the order of sums as `shards` does.
+    /// Images that a shard takes through forward and backward at a time: fewer take less memory. 0
+    /// takes few on a CPU, whose caches then hold more of them, and all on a GPU. It changes the
+    /// order of sums as `shards` does.
     pub micro_batch: usize,
-    /// Whether the backward pass computes the activations of each of the student's blocks once more, rather than keep
-    /// those of all: about a quarter more time for much less memory. It changes no number.
+    /// Whether the backward pass computes the activations of each of the student's blocks once
+    /// more, rather than keep those of all: about a quarter more time for much less memory. It
+    /// changes no number.
     pub recompute_activations: bool,
     /// Steps that a line of metrics averages.
     pub log_every: usize,
-    /// Minutes after which the state is saved within an epoch too; 0 saves only at the ends of epochs.
+    /// Minutes after which the state is saved within an epoch too; 0 saves only at the ends of
+    /// epochs.
     pub save_every: f64,
     /// Minutes in which a file that cannot be written is tried again before the run stops.
     pub save_patience: f64,
-    /// Minutes that a worker waits for the others before the run ends with an error, saved; more than a k-NN evaluation
-    /// and `save_patience` take, in which all wait for the first worker.
+    /// Minutes that a worker waits for the others before the run ends with an error, saved; more
+    /// than a k-NN evaluation and `save_patience` take, in which all wait for the first worker.
     pub exchange_timeout: f64,
     /// Whether gradients travel between workers in 16 bits.
     pub exchange_f16: bool,
-    /// Whether CUDA devices of one process add gradients up themselves (NCCL), in 32 bits, in place of the host.
+    /// Whether CUDA devices of one process add gradients up themselves (NCCL), in 32 bits, in place
+    /// of the host.
     pub exchange_nccl: bool,
     /// Hours after which the run stops, saved, to be continued; 0 sets no limit.
     pub max_hours: f64,
@@ -51,7 +55,8 @@ pub struct RunSettings {
     pub knn_bank: usize,
     /// Most images that k-NN classifies.
     pub knn_queries: usize,
-    /// Side to which an image's shorter side is resized before the central crop of an evaluation, over the crop's.
+    /// Side to which an image's shorter side is resized before the central crop of an evaluation,
+    /// over the crop's.
     pub eval_resize: f64,
     /// Steps in a row with a non-finite loss or gradient that are skipped before the run stops.
     pub max_skipped: usize,
@@ -87,8 +92,8 @@ impl Default for RunSettings {
     }
 }
 
-/// Tokens of the student that a CPU thread computes at a time, at most, if an image has not more; measured in
-/// docs/performance.md.
+/// Tokens of the student that a CPU thread computes at a time, at most, if an image has not more;
+/// measured in docs/performance.md.
 const TOKENS_AT_A_TIME: usize = 1024;
 
 impl RunSettings {
@@ -103,13 +108,21 @@ impl RunSettings {
             let crops = &config.crops;
             let image = crops.global_crops_number * tokens(crops.global_size)
                 + crops.local_crops_number * tokens(crops.local_size);
-            self.micro_batch = if is_cpu { (TOKENS_AT_A_TIME / image).clamp(1, batch) } else { batch };
+            self.micro_batch = if is_cpu {
+                (TOKENS_AT_A_TIME / image).clamp(1, batch)
+            } else {
+                batch
+            };
         }
     }
 
     /// What the student's forward pass leaves for the backward pass.
     pub fn activations(&self) -> Activations {
-        if self.recompute_activations { Activations::Recomputed } else { Activations::Kept }
+        if self.recompute_activations {
+            Activations::Recomputed
+        } else {
+            Activations::Kept
+        }
     }
 
     /// How long a worker waits for the others.
@@ -120,7 +133,11 @@ impl RunSettings {
     /// Parts that a batch is cut into: as many for each shard as it takes one after another.
     pub fn parts(&self, batch: usize) -> usize {
         let shards = self.shards.clamp(1, batch);
-        let at_a_time = if self.micro_batch == 0 { batch } else { self.micro_batch };
+        let at_a_time = if self.micro_batch == 0 {
+            batch
+        } else {
+            self.micro_batch
+        };
         (shards * batch.div_ceil(shards).div_ceil(at_a_time)).min(batch)
     }
 }
@@ -132,13 +149,34 @@ mod tests {
 
     #[test]
     fn a_batch_is_cut_into_parts_of_about_the_micro_batch() {
-        let parts =
-            |shards, micro_batch, batch| RunSettings { shards, micro_batch, ..RunSettings::default() }.parts(batch);
-        assert_eq!((parts(2, 4, 32), parts(2, 16, 32), parts(2, 0, 32)), (8, 2, 2));
-        assert_eq!((parts(2, 1, 5), parts(8, 1, 4), parts(1, 3, 10), parts(0, 0, 1)), (5, 4, 4, 1));
+        let parts = |shards, micro_batch, batch| {
+            RunSettings {
+                shards,
+                micro_batch,
+                ..RunSettings::default()
+            }
+            .parts(batch)
+        };
+        assert_eq!(
+            (parts(2, 4, 32), parts(2, 16, 32), parts(2, 0, 32)),
+            (8, 2, 2)
+        );
+        assert_eq!(
+            (
+                parts(2, 1, 5),
+                parts(8, 1, 4),
+                parts(1, 3, 10),
+                parts(0, 0, 1)
+            ),
+            (5, 4, 4, 1)
+        );
         let mut settings = Settings::from_recipe("vit-small-imagenet", &[]).expect("a recipe");
         settings.run.resolve(&settings.config, true, 2);
-        assert_eq!((settings.run.shards, settings.run.micro_batch), (2, 1), "2 * 197 + 10 * 37 = 764 tokens an image");
+        assert_eq!(
+            (settings.run.shards, settings.run.micro_batch),
+            (2, 1),
+            "2 * 197 + 10 * 37 = 764 tokens an image"
+        );
         let mut settings = Settings::from_recipe("vit-small-imagenet", &[]).expect("a recipe");
         settings.run.resolve(&settings.config, false, 2);
         assert_eq!((settings.run.shards, settings.run.micro_batch), (1, 1024));

@@ -1,7 +1,8 @@
 //! A checksum inside a safetensors file, over every byte of it.
 //!
-//! The format allows nothing after the tensors, so the checksum lies in the header: eight hexadecimal digits, which
-//! count as zeros in the sum. Other programs read the file as any safetensors.
+//! The format allows nothing after the tensors, so the checksum lies in the header: eight
+//! hexadecimal digits, which count as zeros in the sum. Other programs read the file as any
+//! safetensors.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -51,16 +52,24 @@ pub fn verify(bytes: &[u8]) -> Result<(), SealError> {
     let place = place(bytes).ok_or(SealError::Missing)?;
     let written = String::from_utf8_lossy(&bytes[place.clone()]).into_owned();
     let found = checksum(bytes, &place);
-    if written == format!("{found:08x}") { Ok(()) } else { Err(SealError::Mismatch { written, found }) }
+    if written == format!("{found:08x}") {
+        Ok(())
+    } else {
+        Err(SealError::Mismatch { written, found })
+    }
 }
 
-/// Where the digits lie. No name or value in the header can look like the key: quotes inside them are escaped.
+/// Where the digits lie. No name or value in the header can look like the key: quotes inside them
+/// are escaped.
 fn place(bytes: &[u8]) -> Option<Range<usize>> {
     let length = u64::from_le_bytes(bytes.first_chunk().copied()?);
     let end = usize::try_from(length).ok()?.checked_add(8)?;
     let header = bytes.get(..end)?;
     let key = format!("\"{KEY}\":\"");
-    let start = header.windows(key.len()).position(|window| window == key.as_bytes())? + key.len();
+    let start = header
+        .windows(key.len())
+        .position(|window| window == key.as_bytes())?
+        + key.len();
     let place = start..start + BLANK.len();
     header.get(place.clone()).is_some().then_some(place)
 }
@@ -80,7 +89,10 @@ mod tests {
     use super::*;
 
     fn sealed() -> Vec<u8> {
-        let weight = Weight { shape: vec![2, 3], values: vec![1.0, -2.0, 0.5, f32::NAN, 0.0, 7.0] };
+        let weight = Weight {
+            shape: vec![2, 3],
+            values: vec![1.0, -2.0, 0.5, f32::NAN, 0.0, 7.0],
+        };
         let mut metadata = HashMap::from([("step".to_owned(), "\"ibot-crc32\":\"".to_owned())]);
         reserve(&mut metadata);
         let weights = Weights::from([("student/a".to_owned(), weight)]);
@@ -92,8 +104,14 @@ mod tests {
     #[test]
     fn the_checksum_is_that_of_the_catalogue() {
         let header = format!("{{\"__metadata__\":{{\"{KEY}\":\"{BLANK}\"}}}}");
-        let mut bytes = [&(header.len() as u64).to_le_bytes()[..], header.as_bytes(), b"123456789"].concat();
-        // CRC-32 (ISO-HDLC) of these bytes, computed by another implementation: Python's zlib.crc32.
+        let mut bytes = [
+            &(header.len() as u64).to_le_bytes()[..],
+            header.as_bytes(),
+            b"123456789",
+        ]
+        .concat();
+        // CRC-32 (ISO-HDLC) of these bytes, computed by another implementation: Python's
+        // zlib.crc32.
         seal(&mut bytes).expect("room for the checksum");
         let digits = bytes[place(&bytes).expect("sealed")].to_vec();
         assert_eq!(String::from_utf8(digits).expect("digits"), "cecf4a60");
@@ -103,7 +121,10 @@ mod tests {
     fn a_sealed_file_is_sound_and_any_flipped_bit_shows() {
         let bytes = sealed();
         assert_eq!(verify(&bytes), Ok(()));
-        assert!(from_safetensors(&bytes).is_ok(), "it stays a safetensors file");
+        assert!(
+            from_safetensors(&bytes).is_ok(),
+            "it stays a safetensors file"
+        );
         for bit in 0..8 * bytes.len() {
             let mut damaged = bytes.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
@@ -120,7 +141,10 @@ mod tests {
             blank[end..].fill(0);
             assert!(verify(&blank).is_err(), "zeros from {end}");
         }
-        assert!(verify(&[&bytes[..], b"x"].concat()).is_err(), "something behind it");
+        assert!(
+            verify(&[&bytes[..], b"x"].concat()).is_err(),
+            "something behind it"
+        );
         assert_eq!(verify(&u64::MAX.to_le_bytes()), Err(SealError::Missing));
     }
 }

@@ -12,18 +12,24 @@ use std::time::{Duration, Instant};
 use super::count;
 use super::mutate::Random;
 
-/// How long one input may take. The machine may be busy, and the largest image within the limits takes seconds.
+/// How long one input may take. The machine may be busy, and the largest image within the limits
+/// takes seconds.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
-/// Panics of other crates, by place. `decode` turns them into errors, so that no test would see them.
+/// Panics of other crates, by place. `decode` turns them into errors, so that no test would see
+/// them.
 static FOREIGN_PANICS: Mutex<BTreeMap<String, u64>> = Mutex::new(BTreeMap::new());
 
 fn number(name: &str) -> Option<u64> {
-    env::var(name).ok().map(|value| value.parse().unwrap_or_else(|_| panic!("{name}={value} is no number")))
+    env::var(name).ok().map(|value| {
+        value
+            .parse()
+            .unwrap_or_else(|_| panic!("{name}={value} is no number"))
+    })
 }
 
-/// Gives cases to `accepts`, which builds an input from the random numbers, asserts what must hold, and says whether it
-/// was accepted. No input may take more than `memory_limit` bytes.
+/// Gives cases to `accepts`, which builds an input from the random numbers, asserts what must hold,
+/// and says whether it was accepted. No input may take more than `memory_limit` bytes.
 pub fn run(name: &str, memory_limit: usize, mut accepts: impl FnMut(&mut Random) -> bool) {
     note_foreign_panics();
     let only = number("IBOT_FUZZ_CASE");
@@ -44,15 +50,19 @@ pub fn run(name: &str, memory_limit: usize, mut accepts: impl FnMut(&mut Random)
             }
             current.store(case, Ordering::Relaxed);
             let begin = Instant::now();
-            let (outcome, peak) =
-                count::peak(|| catch_unwind(AssertUnwindSafe(|| accepts(&mut Random(case.wrapping_mul(0xd134_2543))))));
+            let (outcome, peak) = count::peak(|| {
+                catch_unwind(AssertUnwindSafe(|| {
+                    accepts(&mut Random(case.wrapping_mul(0xd134_2543)))
+                }))
+            });
             (most, longest) = (most.max((peak, case)), longest.max((begin.elapsed(), case)));
             tried += 1;
             match outcome {
                 Ok(whether) => accepted += u64::from(whether),
                 Err(panic) => return Some(Err((case, words(&*panic)))),
             }
-            (peak > memory_limit).then(|| Err((case, format!("took {peak} bytes of {memory_limit}"))))
+            (peak > memory_limit)
+                .then(|| Err((case, format!("took {peak} bytes of {memory_limit}"))))
         });
         done.store(true, Ordering::Relaxed);
         watch.thread().unpark();
@@ -60,10 +70,23 @@ pub fn run(name: &str, memory_limit: usize, mut accepts: impl FnMut(&mut Random)
             panic!("{name}, case {case}: {problem}; IBOT_FUZZ_CASE={case} repeats it");
         }
     });
-    println!("{name}: {tried} inputs tried, {accepted} accepted, {} refused", tried - accepted);
-    println!("  most memory {:.1} MiB (case {}), longest {:.1?} (case {})", mib(most.0), most.1, longest.0, longest.1);
-    let panics = FOREIGN_PANICS.lock().unwrap_or_else(PoisonError::into_inner);
-    panics.iter().for_each(|(place, times)| println!("  {times} panics of {place}"));
+    println!(
+        "{name}: {tried} inputs tried, {accepted} accepted, {} refused",
+        tried - accepted
+    );
+    println!(
+        "  most memory {:.1} MiB (case {}), longest {:.1?} (case {})",
+        mib(most.0),
+        most.1,
+        longest.0,
+        longest.1
+    );
+    let panics = FOREIGN_PANICS
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    panics
+        .iter()
+        .for_each(|(place, times)| println!("  {times} panics of {place}"));
 }
 
 fn mib(bytes: usize) -> f64 {
@@ -71,11 +94,15 @@ fn mib(bytes: usize) -> f64 {
 }
 
 fn words(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or(panic.downcast_ref::<&str>().copied());
     text.unwrap_or("a panic without words").to_owned()
 }
 
-/// A thread cannot be stopped from outside, so a case that never ends must end the process to be known.
+/// A thread cannot be stopped from outside, so a case that never ends must end the process to be
+/// known.
 fn abort_when_stuck(name: &str, current: &AtomicU64, done: &AtomicBool) {
     let mut since = (u64::MAX, Instant::now());
     while !done.load(Ordering::Relaxed) {
@@ -98,10 +125,19 @@ fn note_foreign_panics() {
         let usual = take_hook();
         set_hook(Box::new(move |panic| match panic.location() {
             Some(place) if place.file().contains("/registry/") => {
-                let place = place.file().rsplit("/registry/").next().unwrap_or_default().to_owned()
+                let place = place
+                    .file()
+                    .rsplit("/registry/")
+                    .next()
+                    .unwrap_or_default()
+                    .to_owned()
                     + ":"
                     + &place.line().to_string();
-                *FOREIGN_PANICS.lock().unwrap_or_else(PoisonError::into_inner).entry(place).or_default() += 1;
+                *FOREIGN_PANICS
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .entry(place)
+                    .or_default() += 1;
             }
             _ => usual(panic),
         }));

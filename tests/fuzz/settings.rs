@@ -9,7 +9,10 @@ use serde_json::Value;
 use super::engine;
 use super::mutate::{Damage, Random, mutate};
 
-const TOML: Damage = Damage { alphabet: b"=[]{}\"'\\.,#\n\r-+_:0123456789eEaxn \xff", big_endian: false };
+const TOML: Damage = Damage {
+    alphabet: b"=[]{}\"'\\.,#\n\r-+_:0123456789eEaxn \xff",
+    big_endian: false,
+};
 
 /// Values at which checks go wrong, or of another type than most settings.
 const VALUES: &[&str] = &[
@@ -53,7 +56,11 @@ const VALUES: &[&str] = &[
 fn keys(prefix: &str, value: &Value, found: &mut Vec<String>) {
     match value {
         Value::Object(map) => map.iter().for_each(|(key, value)| {
-            let dotted = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+            let dotted = if prefix.is_empty() {
+                key.clone()
+            } else {
+                format!("{prefix}.{key}")
+            };
             keys(&dotted, value, found);
         }),
         _ => found.push(prefix.to_owned()),
@@ -68,20 +75,39 @@ fn damaged(text: &str, other: &str, random: &mut Random) -> Vec<u8> {
 
 pub fn fuzz() {
     let mut known = Vec::new();
-    keys("", &serde_json::to_value(Settings::default()).expect("plain data"), &mut known);
+    keys(
+        "",
+        &serde_json::to_value(Settings::default()).expect("plain data"),
+        &mut known,
+    );
     let mut texts: Vec<String> = RECIPES.iter().map(|(_, text)| (*text).to_owned()).collect();
     texts.push(Settings::default().to_toml());
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let (path, again) = (folder.path().join("config.toml"), folder.path().join("again.toml"));
-    let pick =
-        |random: &mut Random| format!("{}={}", known[random.below(known.len())], VALUES[random.below(VALUES.len())]);
+    let (path, again) = (
+        folder.path().join("config.toml"),
+        folder.path().join("again.toml"),
+    );
+    let pick = |random: &mut Random| {
+        format!(
+            "{}={}",
+            known[random.below(known.len())],
+            VALUES[random.below(VALUES.len())]
+        )
+    };
 
     engine::run("settings", 16 << 20, |random| {
         let text = &texts[random.below(texts.len())];
         let other = &texts[random.below(texts.len())];
         let in_file = random.below(2) == 0;
-        fs::write(&path, if in_file { damaged(text, other, random) } else { text.clone().into_bytes() })
-            .expect("writable");
+        fs::write(
+            &path,
+            if in_file {
+                damaged(text, other, random)
+            } else {
+                text.clone().into_bytes()
+            },
+        )
+        .expect("writable");
         let pairs: Vec<String> = (0..random.below(4).max(usize::from(!in_file)))
             .map(|_| match random.below(3) {
                 0 => String::from_utf8_lossy(&damaged(&pick(random), other, random)).into_owned(),
@@ -91,11 +117,14 @@ pub fn fuzz() {
         match Settings::from_file(&path, &pairs) {
             Ok(settings) => {
                 fs::write(&again, settings.to_toml()).expect("writable");
-                let saved =
-                    Settings::from_file(&again, &[]).unwrap_or_else(|error| panic!("{pairs:?}: saved, {error}"));
+                let saved = Settings::from_file(&again, &[])
+                    .unwrap_or_else(|error| panic!("{pairs:?}: saved, {error}"));
                 assert_eq!(saved.to_toml(), settings.to_toml(), "{pairs:?}");
                 let macs = step_macs(&settings.config, 0.5);
-                assert!(macs.is_finite() && macs > 0.0, "{pairs:?}: {macs} multiply-accumulates");
+                assert!(
+                    macs.is_finite() && macs > 0.0,
+                    "{pairs:?}: {macs} multiply-accumulates"
+                );
                 true
             }
             Err(error) => {

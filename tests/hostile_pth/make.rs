@@ -27,18 +27,36 @@ pub fn ints(values: &[i64]) -> Vec<u8> {
 /// A storage of `len` numbers of the class `torch.<class>`.
 pub fn storage(class: &str, key: &str, len: i64) -> Vec<u8> {
     let class = format!("ctorch\n{class}\n");
-    join(&[b"(", &text("storage"), class.as_bytes(), &text(key), &text("cpu"), &int(len), b"tQ"])
+    join(&[
+        b"(",
+        &text("storage"),
+        class.as_bytes(),
+        &text(key),
+        &text("cpu"),
+        &int(len),
+        b"tQ",
+    ])
 }
 
 /// A tensor in a storage.
 pub fn tensor(storage: &[u8], offset: i64, shape: &[i64], strides: &[i64]) -> Vec<u8> {
     let call = b"ctorch._utils\n_rebuild_tensor_v2\n(";
-    join(&[call, storage, &int(offset), &ints(shape), &ints(strides), b"\x89}tR"])
+    join(&[
+        call,
+        storage,
+        &int(offset),
+        &ints(shape),
+        &ints(strides),
+        b"\x89}tR",
+    ])
 }
 
 /// A pickle of a dictionary.
 pub fn dictionary(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
-    let entries: Vec<u8> = entries.iter().flat_map(|(key, value)| join(&[&text(key), value])).collect();
+    let entries: Vec<u8> = entries
+        .iter()
+        .flat_map(|(key, value)| join(&[&text(key), value]))
+        .collect();
     join(&[b"\x80\x02}(", &entries, b"u."])
 }
 
@@ -47,40 +65,81 @@ pub fn zip(entries: &[(&str, &[u8])]) -> Vec<u8> {
     let mut file = Vec::new();
     let mut directory = Vec::new();
     for (name, bytes) in entries {
-        let (crc, len) = (crc32fast::hash(bytes).to_le_bytes(), (bytes.len() as u32).to_le_bytes());
+        let (crc, len) = (
+            crc32fast::hash(bytes).to_le_bytes(),
+            (bytes.len() as u32).to_le_bytes(),
+        );
         let at = (file.len() as u32).to_le_bytes();
         let name_len = (name.len() as u16).to_le_bytes();
         let common = join(&[&[0; 8], &crc, &len, &len, &name_len, &[0; 2]]);
         file.extend(join(&[b"PK\x03\x04\0\0", &common, name.as_bytes(), bytes]));
-        directory.extend(join(&[b"PK\x01\x02\0\0\0\0", &common, &[0; 10], &at, name.as_bytes()]));
+        directory.extend(join(&[
+            b"PK\x01\x02\0\0\0\0",
+            &common,
+            &[0; 10],
+            &at,
+            name.as_bytes(),
+        ]));
     }
     let count = (entries.len() as u16).to_le_bytes();
-    let (size, at) = ((directory.len() as u32).to_le_bytes(), (file.len() as u32).to_le_bytes());
-    file.extend(join(&[&directory, b"PK\x05\x06\0\0\0\0", &count, &count, &size, &at, &[0; 2]]));
+    let (size, at) = (
+        (directory.len() as u32).to_le_bytes(),
+        (file.len() as u32).to_le_bytes(),
+    );
+    file.extend(join(&[
+        &directory,
+        b"PK\x05\x06\0\0\0\0",
+        &count,
+        &count,
+        &size,
+        &at,
+        &[0; 2],
+    ]));
     file
 }
 
 /// A checkpoint of a pickle and storages.
 pub fn archive(pickle: &[u8], storages: &[(&str, &[u8])]) -> Vec<u8> {
-    let names: Vec<String> = storages.iter().map(|(key, _)| format!("a/data/{key}")).collect();
+    let names: Vec<String> = storages
+        .iter()
+        .map(|(key, _)| format!("a/data/{key}"))
+        .collect();
     let mut entries = vec![("a/data.pkl", pickle)];
-    entries.extend(names.iter().map(String::as_str).zip(storages.iter().map(|(_, bytes)| *bytes)));
+    entries.extend(
+        names
+            .iter()
+            .map(String::as_str)
+            .zip(storages.iter().map(|(_, bytes)| *bytes)),
+    );
     zip(&entries)
 }
 
-/// A checkpoint in the older format: the object's pickle, storage keys, and the storages with their lengths.
+/// A checkpoint in the older format: the object's pickle, storage keys, and the storages with their
+/// lengths.
 pub fn legacy(pickle: &[u8], storages: &[(&str, u64, &[u8])]) -> Vec<u8> {
     let magic = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
     let system = join(&[b"\x80\x02}", &text("little_endian"), b"\x88s."]);
     let keys: Vec<u8> = storages.iter().flat_map(|(key, ..)| text(key)).collect();
-    let data = storages.iter().flat_map(|(_, len, bytes)| join(&[&len.to_le_bytes(), bytes]));
+    let data = storages
+        .iter()
+        .flat_map(|(_, len, bytes)| join(&[&len.to_le_bytes(), bytes]));
     let data: Vec<u8> = data.collect();
-    join(&[magic, b"\x80\x02M\xe9\x03.", &system, pickle, b"\x80\x02](", &keys, b"e.", &data])
+    join(&[
+        magic,
+        b"\x80\x02M\xe9\x03.",
+        &system,
+        pickle,
+        b"\x80\x02](",
+        &keys,
+        b"e.",
+        &data,
+    ])
 }
 
 /// The entries of an archive that is right: name, bytes.
 pub fn unzip(file: &[u8]) -> Vec<(String, Vec<u8>)> {
-    let u32_at = |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().expect("4 bytes")) as usize;
+    let u32_at =
+        |at: usize| u32::from_le_bytes(file[at..at + 4].try_into().expect("4 bytes")) as usize;
     let u16_at = |at: usize| usize::from(u16::from_le_bytes([file[at], file[at + 1]]));
     let end = file.len() - 22;
     let mut at = u32_at(end + 16);

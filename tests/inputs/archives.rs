@@ -11,7 +11,9 @@ use super::{assert_outcomes, folder, open, png, refusal};
 fn archive(entries: &[(EntryType, &str, &str, &[u8])]) -> Vec<u8> {
     let mut builder = Builder::new(Vec::new());
     for &(kind, name, link, content) in entries {
-        builder.append(&tar_header(kind, name, link, content.len()), content).expect("writing to memory");
+        builder
+            .append(&tar_header(kind, name, link, content.len()), content)
+            .expect("writing to memory");
     }
     builder.into_inner().expect("writing to memory")
 }
@@ -44,16 +46,26 @@ fn entries_that_lead_elsewhere_read_nothing_there() {
             ("a/7.png", "3 x 2, 2"),
         ],
     );
-    assert_eq!(fs::read_dir(data.path()).expect("a folder").count(), 1, "nothing is extracted");
+    assert_eq!(
+        fs::read_dir(data.path()).expect("a folder").count(),
+        1,
+        "nothing is extracted"
+    );
 }
 
 #[test]
 fn links_to_themselves_or_out_of_the_archive_are_named() {
     for target in ["a/2.png", "/etc/hostname", "../../secret.png", ""] {
-        let bytes = archive(&[(EntryType::Regular, "a/1.png", "", &png(1)), (EntryType::Link, "a/2.png", target, b"")]);
+        let bytes = archive(&[
+            (EntryType::Regular, "a/1.png", "", &png(1)),
+            (EntryType::Link, "a/2.png", target, b""),
+        ]);
         let data = folder(&[("images.tar", &bytes)]);
         let message = refusal(&data.path().join("images.tar"));
-        assert!(message.contains("a/2.png is a link to") && message.contains("repack the archive"), "{message}");
+        assert!(
+            message.contains("a/2.png is a link to") && message.contains("repack the archive"),
+            "{message}"
+        );
     }
 }
 
@@ -66,10 +78,16 @@ fn archives_by_other_names_are_known_and_other_files_named_so_refused() {
         ("a-page.tar", b"<!DOCTYPE html><title>404</title>"),
         ("zero-bytes.tar", b""),
     ]);
-    assert_outcomes(&open(&data.path().join("really-a-tar.png")), &[("a/1.png", "3 x 2, 1")]);
+    assert_outcomes(
+        &open(&data.path().join("really-a-tar.png")),
+        &[("a/1.png", "3 x 2, 1")],
+    );
     for name in ["an-image.tar", "a-page.tar", "zero-bytes.tar"] {
         let message = refusal(&data.path().join(name));
-        assert!(message.contains("truncated") && message.contains("copy or download it again"), "{message}");
+        assert!(
+            message.contains("truncated") && message.contains("copy or download it again"),
+            "{message}"
+        );
     }
 }
 
@@ -84,8 +102,14 @@ fn lists_and_idx_files_without_content_say_so() {
     for (name, expected) in [
         ("zero-bytes.txt", "looked for one image path a line"),
         ("only-comments.csv", "looked for one image path a line"),
-        ("binary.txt", "line 2: not UTF-8 text; save the list as UTF-8"),
-        ("train-images-idx3-ubyte", "0 bytes are too few for an IDX header; download it again"),
+        (
+            "binary.txt",
+            "line 2: not UTF-8 text; save the list as UTF-8",
+        ),
+        (
+            "train-images-idx3-ubyte",
+            "0 bytes are too few for an IDX header; download it again",
+        ),
     ] {
         let message = refusal(&data.path().join(name));
         assert!(message.contains(expected), "{message}");

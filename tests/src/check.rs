@@ -39,7 +39,8 @@ pub const FLEX: Tolerances = Tolerances {
     qkv_bias: 5e-3,
 };
 
-/// A GPU sums in another order and its `exp`, `erf` and `sqrt` are a few units in the last place off.
+/// A GPU sums in another order and its `exp`, `erf` and `sqrt` are a few units in the last place
+/// off.
 pub const WGPU: Tolerances = Tolerances {
     losses: 5e-5,
     logits: 5e-5,
@@ -49,16 +50,30 @@ pub const WGPU: Tolerances = Tolerances {
     qkv_bias: 5e-2,
 };
 
-/// In f16 with a loss scale, on the CPU. The first pass is as near as roundings of 2^-11 allow; after that Adam divides
-/// gradients by their own size, and what of them is rounding moves weights as much as what is not.
-pub const F16: Tolerances =
-    Tolerances { losses: 2e-2, logits: 1e-3, first_gradients: 1e-2, last_gradients: 0.5, weights: 0.3, qkv_bias: 0.5 };
+/// In f16 with a loss scale, on the CPU. The first pass is as near as roundings of 2^-11 allow;
+/// after that Adam divides gradients by their own size, and what of them is rounding moves weights
+/// as much as what is not.
+pub const F16: Tolerances = Tolerances {
+    losses: 2e-2,
+    logits: 1e-3,
+    first_gradients: 1e-2,
+    last_gradients: 0.5,
+    weights: 0.3,
+    qkv_bias: 0.5,
+};
 
 /// In bf16 on the CPU, whose roundings are of 2^-8.
-pub const BF16: Tolerances =
-    Tolerances { losses: 6e-2, logits: 1e-2, first_gradients: 5e-2, last_gradients: 0.7, weights: 0.4, qkv_bias: 0.7 };
+pub const BF16: Tolerances = Tolerances {
+    losses: 6e-2,
+    logits: 1e-2,
+    first_gradients: 5e-2,
+    last_gradients: 0.7,
+    weights: 0.4,
+    qkv_bias: 0.7,
+};
 
-/// Errors of one fixture: all failures are reported together, and the worst of each kind is printed.
+/// Errors of one fixture: all failures are reported together, and the worst of each kind is
+/// printed.
 pub struct Check<'a> {
     fixture: &'a Fixture,
     worst: HashMap<String, f64>,
@@ -68,7 +83,11 @@ pub struct Check<'a> {
 impl<'a> Check<'a> {
     /// Nothing compared yet.
     pub fn new(fixture: &'a Fixture) -> Self {
-        Self { fixture, worst: HashMap::new(), failures: Vec::new() }
+        Self {
+            fixture,
+            worst: HashMap::new(),
+            failures: Vec::new(),
+        }
     }
 
     /// An error that must be within its tolerance.
@@ -77,7 +96,8 @@ impl<'a> Check<'a> {
         let worst = self.worst.entry(kind).or_default();
         *worst = worst.max(error);
         if error.is_nan() || error > tolerance {
-            self.failures.push(format!("{name}: {error:.2e} > {tolerance:.0e}"));
+            self.failures
+                .push(format!("{name}: {error:.2e} > {tolerance:.0e}"));
         }
     }
 
@@ -106,16 +126,27 @@ impl<'a> Check<'a> {
         if !self.fixture.has(&format!("{prefix}/center")) {
             return;
         }
-        let tolerance =
-            |name: &str| if name.ends_with("attn.qkv.bias") { tolerances.qkv_bias } else { tolerances.weights };
+        let tolerance = |name: &str| {
+            if name.ends_with("attn.qkv.bias") {
+                tolerances.qkv_bias
+            } else {
+                tolerances.weights
+            }
+        };
         for (role, network) in [("student", &state.student), ("teacher", &state.teacher)] {
             let prefix = format!("{prefix}/{role}");
             let actual = weights::read(network).await.expect("readable weights");
             self.weights(&prefix, &actual, &self.fixture.group(&prefix), tolerance);
         }
-        for (name, center) in [("center", &state.centers.cls), ("center2", &state.centers.patch)] {
+        for (name, center) in [
+            ("center", &state.centers.cls),
+            ("center2", &state.centers.patch),
+        ] {
             let name = format!("{prefix}/{name}");
-            let error = relative_error(&floats(center.clone()).await, &self.fixture.tensor(&name).values);
+            let error = relative_error(
+                &floats(center.clone()).await,
+                &self.fixture.tensor(&name).values,
+            );
             self.note(&name, error, tolerances.weights);
         }
     }
@@ -132,11 +163,18 @@ impl<'a> Check<'a> {
             ("teacher_patch_logits", targets.1),
         ];
         if let Some(locals) = &batch.locals {
-            outputs.push(("student_local_cls_logits", all_logits(&student, locals.clone(), &[]).await.0));
+            outputs.push((
+                "student_local_cls_logits",
+                all_logits(&student, locals.clone(), &[]).await.0,
+            ));
         }
         for (name, logits) in outputs {
             let name = format!("step0/{name}");
-            self.note(&name, relative_error(&logits, &self.fixture.tensor(&name).values), tolerance);
+            self.note(
+                &name,
+                relative_error(&logits, &self.fixture.tensor(&name).values),
+                tolerance,
+            );
         }
     }
 
@@ -150,7 +188,12 @@ impl<'a> Check<'a> {
         for (name, error) in worst {
             eprintln!("{} {name}: {error:.1e}", self.fixture.name);
         }
-        assert!(self.failures.is_empty(), "{}:\n{}", self.fixture.name, self.failures.join("\n"));
+        assert!(
+            self.failures.is_empty(),
+            "{}:\n{}",
+            self.fixture.name,
+            self.failures.join("\n")
+        );
     }
 }
 
@@ -161,7 +204,10 @@ async fn all_logits(network: &Network, images: Tensor<4>, masks: &[Mask]) -> (Ve
     let patches = network.backbone.patches_of(tokens).flatten(0, 1);
     let head = &network.head;
     let cls = floats(head.cls_logits(head.bottleneck(cls))).await;
-    (cls, floats(head.patch_logits(head.bottleneck(patches))).await)
+    (
+        cls,
+        floats(head.patch_logits(head.bottleneck(patches))).await,
+    )
 }
 
 async fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
@@ -173,7 +219,16 @@ async fn floats<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 pub fn relative_error(actual: &[f32], expected: &[f32]) -> f64 {
     assert_eq!(actual.len(), expected.len(), "number of values");
     let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
-    let difference = norm(&mut actual.iter().zip(expected).map(|(a, e)| f64::from(*a) - f64::from(*e)));
+    let difference = norm(
+        &mut actual
+            .iter()
+            .zip(expected)
+            .map(|(a, e)| f64::from(*a) - f64::from(*e)),
+    );
     let size = norm(&mut expected.iter().map(|e| f64::from(*e)));
-    if size == 0.0 { difference } else { difference / size }
+    if size == 0.0 {
+        difference
+    } else {
+        difference / size
+    }
 }

@@ -91,24 +91,35 @@ pub struct LogEntry {
 }
 
 impl Fixture {
-    /// All fixtures in the folder that `IBOT_FIXTURES` names, else in `tests/fixtures`; in a browser, which has no
-    /// folders, those of `tests/fixtures` as they were when the test was built.
+    /// All fixtures in the folder that `IBOT_FIXTURES` names, else in `tests/fixtures`; in a
+    /// browser, which has no folders, those of `tests/fixtures` as they were when the test was
+    /// built.
     ///
     /// # Panics
     /// If there is none, or one cannot be read: a test without its fixture must not pass.
     pub fn all() -> Vec<Self> {
         let files = files();
         assert!(!files.is_empty(), "no .safetensors fixture");
-        files.iter().map(|(name, bytes)| Self::parse(name, bytes)).collect()
+        files
+            .iter()
+            .map(|(name, bytes)| Self::parse(name, bytes))
+            .collect()
     }
 
     fn parse(name: &str, bytes: &[u8]) -> Self {
-        let (tensors, metadata) = from_safetensors(bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let json = |key: &str| metadata.get(key).unwrap_or_else(|| panic!("{name}: no {key}"));
+        let (tensors, metadata) =
+            from_safetensors(bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let json = |key: &str| {
+            metadata
+                .get(key)
+                .unwrap_or_else(|| panic!("{name}: no {key}"))
+        };
         Self {
             name: name.to_owned(),
-            config: serde_json::from_str(json("config")).unwrap_or_else(|error| panic!("{name}: {error}")),
-            log: serde_json::from_str(json("log")).unwrap_or_else(|error| panic!("{name}: {error}")),
+            config: serde_json::from_str(json("config"))
+                .unwrap_or_else(|error| panic!("{name}: {error}")),
+            log: serde_json::from_str(json("log"))
+                .unwrap_or_else(|error| panic!("{name}: {error}")),
             precision: ComputePrecision::F32,
             tensors,
         }
@@ -157,19 +168,28 @@ impl Fixture {
     /// The fixture's schedules. Its learning rate is the peak, whatever the batch.
     pub fn schedules(&self) -> Schedules {
         let config = self.config();
-        Schedules::new(&config.optim, &config.teacher, config.mask.pred_start_epoch, self.config.steps_per_epoch)
-            .with_peak_lr(self.config.base_lr)
+        Schedules::new(
+            &config.optim,
+            &config.teacher,
+            config.mask.pred_start_epoch,
+            self.config.steps_per_epoch,
+        )
+        .with_peak_lr(self.config.base_lr)
     }
 
-    /// Student and teacher with the official initial weights, the student on `device` with autodiff.
+    /// Student and teacher with the official initial weights, the student on `device` with
+    /// autodiff.
     pub fn initial_state(&self, device: &Device) -> TrainState {
         let config = self.config();
         let device = device.clone().autodiff();
         let mut rng = stream(0, Purpose::Init, 0, 0);
-        let student = Network::init(&config.vit(), &config.head, &device, &mut rng).with_precision(self.precision);
+        let student = Network::init(&config.vit(), &config.head, &device, &mut rng)
+            .with_precision(self.precision);
         let mut state = TrainState::new(student, self.config.shared_head_teacher, &device);
-        state.student = weights::write(state.student, &self.group("init/student")).expect("the student's weights");
-        state.teacher = weights::write(state.teacher, &self.group("init/teacher")).expect("the teacher's weights");
+        state.student = weights::write(state.student, &self.group("init/student"))
+            .expect("the student's weights");
+        state.teacher = weights::write(state.teacher, &self.group("init/teacher"))
+            .expect("the teacher's weights");
         state
     }
 
@@ -187,7 +207,9 @@ impl Fixture {
             let weight = self.tensor(&format!("step{step}/mask{i}"));
             let (rows, columns) = (weight.shape[1], weight.shape[2]);
             let of_image = weight.values.chunks_exact(rows * columns);
-            of_image.map(|mask| Mask::new(rows, columns, mask.iter().map(|m| *m > 0.5).collect())).collect::<Vec<_>>()
+            of_image
+                .map(|mask| Mask::new(rows, columns, mask.iter().map(|m| *m > 0.5).collect()))
+                .collect::<Vec<_>>()
         });
         Batch {
             globals: crops("global", 2),
@@ -202,7 +224,9 @@ impl Fixture {
     /// # Panics
     /// If the fixture lacks it.
     pub fn tensor(&self, name: &str) -> &Weight {
-        self.tensors.get(name).unwrap_or_else(|| panic!("{} has no tensor {name}", self.name))
+        self.tensors
+            .get(name)
+            .unwrap_or_else(|| panic!("{} has no tensor {name}", self.name))
     }
 
     /// Whether the fixture has a tensor of this name.
@@ -213,8 +237,13 @@ impl Fixture {
     /// All tensors below `prefix/`, without it.
     pub fn group(&self, prefix: &str) -> HashMap<String, Weight> {
         let prefix = format!("{prefix}/");
-        let below = self.tensors.iter().filter_map(|(name, weight)| Some((name.strip_prefix(&prefix)?, weight)));
-        below.map(|(name, weight)| (name.to_owned(), weight.clone())).collect()
+        let below = self
+            .tensors
+            .iter()
+            .filter_map(|(name, weight)| Some((name.strip_prefix(&prefix)?, weight)));
+        below
+            .map(|(name, weight)| (name.to_owned(), weight.clone()))
+            .collect()
     }
 }
 
@@ -225,14 +254,31 @@ fn files() -> Vec<(String, Vec<u8>)> {
 
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let folder = std::env::var_os("IBOT_FIXTURES").map_or(own, PathBuf::from);
-    let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let entries =
+        std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut paths: Vec<PathBuf> = entries
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "safetensors"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "safetensors")
+        })
         .collect();
     paths.sort();
-    let read = |path: &PathBuf| std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    paths.iter().map(|path| (path.file_stem().unwrap_or_default().to_string_lossy().into_owned(), read(path))).collect()
+    let read = |path: &PathBuf| {
+        std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    };
+    paths
+        .iter()
+        .map(|path| {
+            (
+                path.file_stem()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned(),
+                read(path),
+            )
+        })
+        .collect()
 }
 
 /// Names and contents of the fixtures.
@@ -240,5 +286,8 @@ fn files() -> Vec<(String, Vec<u8>)> {
 fn files() -> Vec<(String, Vec<u8>)> {
     let norm_last = include_bytes!("../fixtures/vit_norm_last.safetensors").to_vec();
     let shared = include_bytes!("../fixtures/vit_shared.safetensors").to_vec();
-    vec![("vit_norm_last".to_owned(), norm_last), ("vit_shared".to_owned(), shared)]
+    vec![
+        ("vit_norm_last".to_owned(), norm_last),
+        ("vit_shared".to_owned(), shared),
+    ]
 }

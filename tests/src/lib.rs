@@ -1,5 +1,5 @@
-//! What the tests that cross crates share: the fixtures that the official implementation produced, and its steps
-//! repeated on any device, natively and in a browser.
+//! What the tests that cross crates share: the fixtures that the official implementation produced,
+//! and its steps repeated on any device, natively and in a browser.
 
 mod check;
 mod fixture;

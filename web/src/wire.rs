@@ -27,7 +27,11 @@ impl<'de> Deserialize<'de> for Bytes {
 
 impl Serialize for Floats {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let bytes: Vec<u8> = self.0.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let bytes: Vec<u8> = self
+            .0
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
         serializer.serialize_bytes(&bytes)
     }
 }
@@ -39,7 +43,12 @@ impl<'de> Deserialize<'de> for Floats {
         if !rest.is_empty() {
             return Err(D::Error::custom("floats take four bytes each"));
         }
-        Ok(Self(values.iter().map(|value| f32::from_le_bytes(*value)).collect()))
+        Ok(Self(
+            values
+                .iter()
+                .map(|value| f32::from_le_bytes(*value))
+                .collect(),
+        ))
     }
 }
 
@@ -75,7 +84,9 @@ fn collect(value: &JsValue, buffers: &Array) {
             list.iter().for_each(|value| collect(&value, buffers));
         }
     } else if value.is_object() && !value.is_instance_of::<ArrayBuffer>() {
-        Object::values(value.unchecked_ref::<Object>()).iter().for_each(|value| collect(&value, buffers));
+        Object::values(value.unchecked_ref::<Object>())
+            .iter()
+            .for_each(|value| collect(&value, buffers));
     }
 }
 

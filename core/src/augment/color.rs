@@ -1,7 +1,9 @@
-//! Brightness, contrast, saturation, hue, grayscale and solarization, as PIL computes them through torchvision.
+//! Brightness, contrast, saturation, hue, grayscale and solarization, as PIL computes them through
+//! torchvision.
 //!
-//! Images are worked on in blocks with the three channels apart: a block stays in the nearest cache while several
-//! operations pass over it, and the inner loops are plain enough for the compiler to use vector instructions.
+//! Images are worked on in blocks with the three channels apart: a block stays in the nearest cache
+//! while several operations pass over it, and the inner loops are plain enough for the compiler to
+//! use vector instructions.
 
 use super::hue;
 use crate::image::RgbImage;
@@ -11,7 +13,8 @@ use crate::image::RgbImage;
 pub enum ColorOp {
     /// Scales all channels by this factor (`adjust_brightness`).
     Brightness(f32),
-    /// Moves all channels away from (above 1) or toward (below 1) the mean gray of the image (`adjust_contrast`).
+    /// Moves all channels away from (above 1) or toward (below 1) the mean gray of the image
+    /// (`adjust_contrast`).
     Contrast(f32),
     /// Moves every pixel away from or toward its own gray (`adjust_saturation`).
     Saturation(f32),
@@ -21,12 +24,16 @@ pub enum ColorOp {
     Grayscale,
 }
 
-/// Applies `ops` one after the other, in place, with as few passes over the image as contrast allows.
+/// Applies `ops` one after the other, in place, with as few passes over the image as contrast
+/// allows.
 pub fn apply(image: &mut RgbImage, ops: &[ColorOp]) {
     let mut pending = Vec::with_capacity(ops.len());
     for op in ops {
         let step = match *op {
-            ColorOp::Brightness(factor) => Step::TowardConstant { constant: 0.0, factor },
+            ColorOp::Brightness(factor) => Step::TowardConstant {
+                constant: 0.0,
+                factor,
+            },
             ColorOp::Contrast(factor) => {
                 let constant = mean_gray_after(image, &pending);
                 pending.clear();
@@ -34,7 +41,9 @@ pub fn apply(image: &mut RgbImage, ops: &[ColorOp]) {
             }
             ColorOp::Saturation(factor) => Step::TowardGray { factor },
             // torchvision cuts the shift to whole steps of the 8-bit wheel; negative ones wrap.
-            ColorOp::Hue(turn) => Step::Hue { steps: (f64::from(turn) * 255.0) as i32 as u8 },
+            ColorOp::Hue(turn) => Step::Hue {
+                steps: (f64::from(turn) * 255.0) as i32 as u8,
+            },
             ColorOp::Grayscale => Step::TowardGray { factor: 0.0 },
         };
         pending.push(step);
@@ -51,7 +60,8 @@ pub fn solarize(image: &mut RgbImage) {
     }
 }
 
-/// Pixels in a block: a multiple of the widest vector, small enough for the cache nearest to the core.
+/// Pixels in a block: a multiple of the widest vector, small enough for the cache nearest to the
+/// core.
 const BLOCK: usize = 128;
 const BLOCK_BYTES: usize = BLOCK * 3;
 
@@ -73,8 +83,16 @@ struct Block {
 impl Block {
     #[inline]
     fn load(bytes: &[u8; BLOCK_BYTES]) -> Self {
-        let mut block = Self { red: [0; BLOCK], green: [0; BLOCK], blue: [0; BLOCK] };
-        let channels = block.red.iter_mut().zip(&mut block.green).zip(&mut block.blue);
+        let mut block = Self {
+            red: [0; BLOCK],
+            green: [0; BLOCK],
+            blue: [0; BLOCK],
+        };
+        let channels = block
+            .red
+            .iter_mut()
+            .zip(&mut block.green)
+            .zip(&mut block.blue);
         for (&[r, g, b], ((red, green), blue)) in bytes.as_chunks::<3>().0.iter().zip(channels) {
             (*red, *green, *blue) = (r, g, b);
         }
@@ -108,7 +126,9 @@ impl Block {
                         }
                     }
                 }
-                Step::Hue { steps } => hue::shift(&mut self.red, &mut self.green, &mut self.blue, steps),
+                Step::Hue { steps } => {
+                    hue::shift(&mut self.red, &mut self.green, &mut self.blue, steps)
+                }
             }
         }
         self
@@ -127,7 +147,8 @@ impl Block {
     }
 }
 
-/// Runs `steps` on the whole image, and shows `look` every finished block and how many of its pixels are real.
+/// Runs `steps` on the whole image, and shows `look` every finished block and how many of its
+/// pixels are real.
 fn sweep(image: &mut RgbImage, steps: &[Step], mut look: impl FnMut(&Block, usize)) {
     let mut visit = |bytes: &mut [u8; BLOCK_BYTES], pixels: usize| {
         let block = Block::load(bytes).run(steps);
@@ -150,12 +171,18 @@ fn mean_gray_after(image: &mut RgbImage, steps: &[Step]) -> f32 {
     let mut sum = 0;
     sweep(image, steps, |block, pixels| {
         // A block's sum fits in 32 bits, which vectorizes better than 64.
-        sum += u64::from(block.gray()[..pixels].iter().map(|gray| u32::from(*gray)).sum::<u32>());
+        sum += u64::from(
+            block.gray()[..pixels]
+                .iter()
+                .map(|gray| u32::from(*gray))
+                .sum::<u32>(),
+        );
     });
     (sum as f64 / count + 0.5).floor() as f32
 }
 
-/// PIL's `Image.blend` of one value: from `base` (factor 0) through `value` (factor 1) and beyond, cut to a byte.
+/// PIL's `Image.blend` of one value: from `base` (factor 0) through `value` (factor 1) and beyond,
+/// cut to a byte.
 #[inline]
 fn blend(base: f32, value: f32, factor: f32) -> u8 {
     let mixed = base + factor * (value - base);
@@ -164,7 +191,8 @@ fn blend(base: f32, value: f32, factor: f32) -> u8 {
     byte(floor(mixed))
 }
 
-/// Adding this to a small number leaves no bits for a fraction, which rounds it without a slow rounding call.
+/// Adding this to a small number leaves no bits for a fraction, which rounds it without a slow
+/// rounding call.
 const ROUNDER: f32 = (3 << 22) as f32;
 
 /// The integer nearest to `value`, which lies in 0 to 2^21.
@@ -177,7 +205,11 @@ pub(super) fn nearest(value: f32) -> f32 {
 #[inline]
 fn floor(value: f32) -> f32 {
     let nearest = nearest(value);
-    if nearest > value { nearest - 1.0 } else { nearest }
+    if nearest > value {
+        nearest - 1.0
+    } else {
+        nearest
+    }
 }
 
 /// An integer of 0 to 255 as a byte.
@@ -192,15 +224,20 @@ mod tests {
     use crate::augment::fixture::{Fixture, difference};
     use crate::testing::test;
 
-    const FILE: &[u8] =
-        include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/augment/color.safetensors"));
+    const FILE: &[u8] = include_bytes!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tests/fixtures/augment/color.safetensors"
+    ));
 
     fn check(operation: &str, op: impl Fn(f32) -> ColorOp) {
         let fixture = Fixture::images(FILE);
         for (numbers, expected) in fixture.series(operation) {
             let mut ours = fixture.get("source");
             apply(&mut ours, &[op(numbers[0] as f32)]);
-            assert_eq!(difference(&format!("{operation} {numbers:?}"), &ours, &expected), (0.0, 0));
+            assert_eq!(
+                difference(&format!("{operation} {numbers:?}"), &ours, &expected),
+                (0.0, 0)
+            );
         }
     }
 

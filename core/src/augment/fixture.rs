@@ -13,26 +13,39 @@ impl Fixture {
     /// Takes every `(height, width, 3)` byte tensor of `bytes`.
     pub fn images(bytes: &[u8]) -> Self {
         let file = SafeTensors::deserialize(bytes).expect("a safetensors file");
-        let image = |(name, view): (String, safetensors::tensor::TensorView<'_>)| match *view.shape() {
-            [height, width, 3] if view.dtype() == safetensors::Dtype::U8 => {
-                Some((name, RgbImage::new(width, height, view.data().to_vec()).expect("a full image")))
-            }
-            _ => None,
-        };
-        Self { images: file.tensors().into_iter().filter_map(image).collect() }
+        let image =
+            |(name, view): (String, safetensors::tensor::TensorView<'_>)| match *view.shape() {
+                [height, width, 3] if view.dtype() == safetensors::Dtype::U8 => Some((
+                    name,
+                    RgbImage::new(width, height, view.data().to_vec()).expect("a full image"),
+                )),
+                _ => None,
+            };
+        Self {
+            images: file.tensors().into_iter().filter_map(image).collect(),
+        }
     }
 
     /// The image called `name`.
     pub fn get(&self, name: &str) -> RgbImage {
         let found = self.images.iter().find(|(known, _)| known == name);
-        found.unwrap_or_else(|| panic!("no {name} in the fixture")).1.clone()
+        found
+            .unwrap_or_else(|| panic!("no {name} in the fixture"))
+            .1
+            .clone()
     }
 
     /// Images called `operation/a/b/...` with the numbers `a, b, ...`; at least one.
     pub fn series(&self, operation: &str) -> Vec<(Vec<f64>, RgbImage)> {
         let parse = |(name, image): &(String, RgbImage)| {
             let numbers = name.strip_prefix(operation)?.strip_prefix('/')?;
-            Some((numbers.split('/').map(|n| n.parse().expect("a number")).collect(), image.clone()))
+            Some((
+                numbers
+                    .split('/')
+                    .map(|n| n.parse().expect("a number"))
+                    .collect(),
+                image.clone(),
+            ))
         };
         let found: Vec<_> = self.images.iter().filter_map(parse).collect();
         assert!(!found.is_empty(), "no {operation} in the fixture");
@@ -45,13 +58,27 @@ pub fn floats(bytes: &[u8], name: &str) -> Vec<f32> {
     let file = SafeTensors::deserialize(bytes).expect("a safetensors file");
     let view = file.tensor(name).expect("the named tensor");
     assert_eq!(view.dtype(), safetensors::Dtype::F32);
-    view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+    view.data()
+        .as_chunks::<4>()
+        .0
+        .iter()
+        .map(|bytes| f32::from_le_bytes(*bytes))
+        .collect()
 }
 
 /// Mean and largest absolute difference in levels (0 to 255); prints both under `label`.
 pub fn difference(label: &str, ours: &RgbImage, theirs: &RgbImage) -> (f64, u8) {
-    assert_eq!((ours.width(), ours.height()), (theirs.width(), theirs.height()), "{label}");
-    let gaps = || ours.pixels().iter().zip(theirs.pixels()).map(|(a, b)| a.abs_diff(*b));
+    assert_eq!(
+        (ours.width(), ours.height()),
+        (theirs.width(), theirs.height()),
+        "{label}"
+    );
+    let gaps = || {
+        ours.pixels()
+            .iter()
+            .zip(theirs.pixels())
+            .map(|(a, b)| a.abs_diff(*b))
+    };
     let mean = gaps().map(f64::from).sum::<f64>() / ours.pixels().len() as f64;
     let largest = gaps().max().unwrap_or(0);
     println!("{label}: mean {mean:.4}, largest {largest}");

@@ -1,10 +1,16 @@
-//! The turn of the color wheel behind `adjust_hue`: PIL's RGB -> HSV -> RGB in 8 bits, without branches.
+//! The turn of the color wheel behind `adjust_hue`: PIL's RGB -> HSV -> RGB in 8 bits, without
+//! branches.
 
 use super::color::{byte, nearest};
 
 /// Turns the hue of every pixel by `steps` of 256, wrapping around.
 #[inline]
-pub(super) fn shift<const N: usize>(red: &mut [u8; N], green: &mut [u8; N], blue: &mut [u8; N], steps: u8) {
+pub(super) fn shift<const N: usize>(
+    red: &mut [u8; N],
+    green: &mut [u8; N],
+    blue: &mut [u8; N],
+    steps: u8,
+) {
     let steps = f32::from(steps);
     for ((red, green), blue) in red.iter_mut().zip(green).zip(blue) {
         let [r, g, b] = [*red, *green, *blue].map(f32::from);
@@ -13,8 +19,8 @@ pub(super) fn shift<const N: usize>(red: &mut [u8; N], green: &mut [u8; N], blue
         let span = high - low;
         let middle = r + g + b - high - low;
         let nonzero = |value: f32| if value > 0.0 { value } else { 1.0 };
-        // PIL divides all three distances from the highest channel by the span. One of them gives 0 and one gives 1,
-        // so a single quotient is enough and the float roundings stay the same.
+        // PIL divides all three distances from the highest channel by the span. One of them gives 0
+        // and one gives 1, so a single quotient is enough and the float roundings stay the same.
         let part = (high - middle) / nonzero(span);
         let sixths = if r == high {
             if b == low { 1.0 - part } else { part - 1.0 }
@@ -31,12 +37,15 @@ pub(super) fn shift<const N: usize>(red: &mut [u8; N], green: &mut [u8; N], blue
         let hue = if hue > 255.0 { hue - 256.0 } else { hue };
         let saturation = floor_of_255(span / nonzero(high));
 
-        // In units of 1/510 turn the sectors of the wheel start at multiples of 85. Each channel is the value, less
-        // the saturation times a trapezoid around the wheel; all products are integers below 2^24, exact in f32.
+        // In units of 1/510 turn the sectors of the wheel start at multiples of 85. Each channel is
+        // the value, less the saturation times a trapezoid around the wheel; all products are
+        // integers below 2^24, exact in f32.
         let turn = 2.0 * hue;
         let channel = |weight: f32| {
             let weight = larger(0.0, smaller(weight, 85.0));
-            byte(nearest(high * (255.0 * 85.0 - saturation * weight) * (1.0 / (255.0 * 85.0))))
+            byte(nearest(
+                high * (255.0 * 85.0 - saturation * weight) * (1.0 / (255.0 * 85.0)),
+            ))
         };
         *red = channel(170.0 - (turn - 255.0).abs());
         *green = channel((turn - 170.0).abs() - 85.0);
@@ -44,13 +53,17 @@ pub(super) fn shift<const N: usize>(red: &mut [u8; N], green: &mut [u8; N], blue
     }
 }
 
-/// The integer part of `value * 255` for a `value` of 0 to 1, as if the product were exact: PIL computes it in f64,
-/// and a product that rounds up to an integer in f32 would be one too many.
+/// The integer part of `value * 255` for a `value` of 0 to 1, as if the product were exact: PIL
+/// computes it in f64, and a product that rounds up to an integer in f32 would be one too many.
 #[inline]
 fn floor_of_255(value: f32) -> f32 {
     let nearest = nearest(value * 255.0);
     // Both differences are exact (close operands), so the sign is right.
-    if (value * 256.0 - nearest) - value < 0.0 { nearest - 1.0 } else { nearest }
+    if (value * 256.0 - nearest) - value < 0.0 {
+        nearest - 1.0
+    } else {
+        nearest
+    }
 }
 
 // `f32::max` takes care of NaN at several instructions' cost; bytes have none.
@@ -69,7 +82,8 @@ mod tests {
     use super::*;
     use crate::testing::test;
 
-    /// The conversions of Python's colorsys, with the 8-bit steps and the mix of f32 and f64 that Pillow gives them.
+    /// The conversions of Python's colorsys, with the 8-bit steps and the mix of f32 and f64 that
+    /// Pillow gives them.
     fn reference([r, g, b]: [u8; 3], steps: u8) -> [u8; 3] {
         let (high, low) = (r.max(g).max(b), r.min(g).min(b));
         if high == low {
@@ -112,7 +126,9 @@ mod tests {
                     let mut blue: [u8; 256] = std::array::from_fn(|b| b as u8);
                     shift(&mut red, &mut green, &mut blue, steps);
                     for b in 0..256 {
-                        wrong += usize::from([red[b], green[b], blue[b]] != reference([r as u8, g, b as u8], steps));
+                        wrong += usize::from(
+                            [red[b], green[b], blue[b]] != reference([r as u8, g, b as u8], steps),
+                        );
                     }
                 }
             }

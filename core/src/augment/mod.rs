@@ -1,8 +1,8 @@
 //! The official multi-crop augmentation with PIL and torchvision semantics on 8-bit pixels.
 //!
-//! Every view is made in two steps: [`ViewParams::draw`] decides (crop box, flip, color factors, blur radius), and
-//! [`ViewParams::apply`] computes. Nothing here reads files or starts threads, and the same generator gives the same
-//! view again.
+//! Every view is made in two steps: [`ViewParams::draw`] decides (crop box, flip, color factors,
+//! blur radius), and [`ViewParams::apply`] computes. Nothing here reads files or starts threads,
+//! and the same generator gives the same view again.
 
 pub mod blur;
 pub mod color;
@@ -23,8 +23,8 @@ pub use normalize::{denormalize, normalize_into};
 pub use resize::{CropBox, eval_view, resize};
 pub use view::{Role, ViewParams};
 
-/// How many views of an image there are and how large: the `--global_crops_*` and `--local_crops_*` flags of the
-/// official code, with its defaults.
+/// How many views of an image there are and how large: the `--global_crops_*` and `--local_crops_*`
+/// flags of the official code, with its defaults.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CropsConfig {
@@ -55,8 +55,8 @@ impl Default for CropsConfig {
     }
 }
 
-/// Probabilities and strengths of the augmentations. The defaults are the constants of `DataAugmentationiBOT` in the
-/// official `main_ibot.py`.
+/// Probabilities and strengths of the augmentations. The defaults are the constants of
+/// `DataAugmentationiBOT` in the official `main_ibot.py`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AugmentConfig {
@@ -119,8 +119,8 @@ pub struct Crops {
 
 /// Draws and computes all views of `image`.
 ///
-/// Views are numbered with the globals first. `rng_of_crop` gives the generator of each, so that no view depends on
-/// how many others there are or how much randomness they used.
+/// Views are numbered with the globals first. `rng_of_crop` gives the generator of each, so that no
+/// view depends on how many others there are or how much randomness they used.
 pub fn multi_crop(
     image: &RgbImage,
     crops: &CropsConfig,
@@ -128,17 +128,35 @@ pub fn multi_crop(
     mut rng_of_crop: impl FnMut(usize) -> Rng,
 ) -> Crops {
     let mut view = |number: usize, role: Role, scale: [f64; 2], size: usize| {
-        let params = ViewParams::draw(image.width(), image.height(), role, scale, augment, &mut rng_of_crop(number));
+        let params = ViewParams::draw(
+            image.width(),
+            image.height(),
+            role,
+            scale,
+            augment,
+            &mut rng_of_crop(number),
+        );
         params.apply(image, size)
     };
     let globals = (0..crops.global_crops_number)
         .map(|number| {
-            let role = if number == 0 { Role::FirstGlobal } else { Role::OtherGlobal };
+            let role = if number == 0 {
+                Role::FirstGlobal
+            } else {
+                Role::OtherGlobal
+            };
             view(number, role, crops.global_crops_scale, crops.global_size)
         })
         .collect();
     let locals = (0..crops.local_crops_number)
-        .map(|number| view(crops.global_crops_number + number, Role::Local, crops.local_crops_scale, crops.local_size))
+        .map(|number| {
+            view(
+                crops.global_crops_number + number,
+                Role::Local,
+                crops.local_crops_scale,
+                crops.local_size,
+            )
+        })
         .collect();
     Crops { globals, locals }
 }
@@ -150,21 +168,39 @@ mod tests {
     use crate::testing::test;
 
     fn ten_locals() -> CropsConfig {
-        CropsConfig { local_crops_number: 10, ..CropsConfig::default() }
+        CropsConfig {
+            local_crops_number: 10,
+            ..CropsConfig::default()
+        }
     }
 
     fn gradient(width: usize, height: usize) -> RgbImage {
-        RgbImage::from_fn(width, height, |x, y| [(x * 3) as u8, (y * 5) as u8, (x * y) as u8])
+        RgbImage::from_fn(width, height, |x, y| {
+            [(x * 3) as u8, (y * 5) as u8, (x * y) as u8]
+        })
     }
 
     #[test]
     fn makes_the_asked_views() {
-        let crops = multi_crop(&gradient(90, 70), &ten_locals(), &AugmentConfig::default(), |n| {
-            stream(1, Purpose::Augment, 0, n as u64)
-        });
+        let crops = multi_crop(
+            &gradient(90, 70),
+            &ten_locals(),
+            &AugmentConfig::default(),
+            |n| stream(1, Purpose::Augment, 0, n as u64),
+        );
         assert_eq!((crops.globals.len(), crops.locals.len()), (2, 10));
-        assert!(crops.globals.iter().all(|view| (view.width(), view.height()) == (224, 224)));
-        assert!(crops.locals.iter().all(|view| (view.width(), view.height()) == (96, 96)));
+        assert!(
+            crops
+                .globals
+                .iter()
+                .all(|view| (view.width(), view.height()) == (224, 224))
+        );
+        assert!(
+            crops
+                .locals
+                .iter()
+                .all(|view| (view.width(), view.height()) == (96, 96))
+        );
     }
 
     #[test]
@@ -172,7 +208,10 @@ mod tests {
         let image = gradient(90, 70);
         let rng = |n: usize| stream(1, Purpose::Augment, 0, n as u64);
         let many = multi_crop(&image, &ten_locals(), &AugmentConfig::default(), rng);
-        let few = CropsConfig { local_crops_number: 3, ..CropsConfig::default() };
+        let few = CropsConfig {
+            local_crops_number: 3,
+            ..CropsConfig::default()
+        };
         let few = multi_crop(&image, &few, &AugmentConfig::default(), rng);
         assert_eq!(many.globals, few.globals);
         assert_eq!(many.locals[..3], few.locals[..]);
@@ -181,7 +220,11 @@ mod tests {
 
     #[test]
     fn takes_images_of_any_size() {
-        let sizes = CropsConfig { global_size: 7, local_size: 1, ..ten_locals() };
+        let sizes = CropsConfig {
+            global_size: 7,
+            local_size: 1,
+            ..ten_locals()
+        };
         for (width, height) in [(1, 1), (1, 500), (500, 1), (2, 3), (3, 2), (31, 1)] {
             let image = gradient(width, height);
             for seed in 0..20 {
@@ -196,11 +239,18 @@ mod tests {
 
     #[test]
     fn configs_are_read_with_defaults_and_without_typos() {
-        let crops: CropsConfig = serde_json::from_str(r#"{"local_crops_number": 10}"#).expect("a partial config");
+        let crops: CropsConfig =
+            serde_json::from_str(r#"{"local_crops_number": 10}"#).expect("a partial config");
         assert_eq!(crops, ten_locals());
-        let augment = AugmentConfig { solarize: 0.5, ..AugmentConfig::default() };
+        let augment = AugmentConfig {
+            solarize: 0.5,
+            ..AugmentConfig::default()
+        };
         let text = serde_json::to_string(&augment).expect("a config is JSON");
-        assert_eq!(serde_json::from_str::<AugmentConfig>(&text).expect("what was written"), augment);
+        assert_eq!(
+            serde_json::from_str::<AugmentConfig>(&text).expect("what was written"),
+            augment
+        );
         assert!(serde_json::from_str::<AugmentConfig>(r#"{"solarise": 0.5}"#).is_err());
     }
 }

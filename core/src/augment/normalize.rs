@@ -8,7 +8,8 @@ pub const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 /// Standard deviation of the channels over ImageNet, for values of 0 to 1.
 pub const STD: [f32; 3] = [0.229, 0.224, 0.225];
 
-/// Writes `image` as three planes (red, green, blue; row-major), scaled to 0..1 and normalized with [`MEAN`] and
+/// Writes `image` as three planes (red, green, blue; row-major), scaled to 0..1 and normalized with
+/// [`MEAN`] and
 /// [`STD`]: torchvision's `ToTensor` and `Normalize`. `out` holds `3 * width * height` numbers; of a shorter one only
 /// the planes that fit in whole are written.
 pub fn normalize_into(image: &RgbImage, out: &mut [f32]) {
@@ -21,8 +22,8 @@ pub fn normalize_into(image: &RgbImage, out: &mut [f32]) {
     }
 }
 
-/// The image that [`normalize_into`] would turn into `values` (three planes), with values that no byte gives rounded
-/// and cut off.
+/// The image that [`normalize_into`] would turn into `values` (three planes), with values that no
+/// byte gives rounded and cut off.
 ///
 /// # Errors
 /// If a side is zero or there are not `3 * width * height` values.
@@ -33,11 +34,21 @@ pub fn denormalize(width: usize, height: usize, values: &[f32]) -> Result<RgbIma
     }
     let planes: Vec<&[f32]> = values.chunks_exact(area).collect();
     let [red, green, blue] = planes[..] else {
-        return Err(ImageError::Size { width, height, expected: area * 3, actual: values.len() });
+        return Err(ImageError::Size {
+            width,
+            height,
+            expected: area * 3,
+            actual: values.len(),
+        });
     };
     // `as` cuts to 0..=255 and takes NaN as 0.
-    let byte = |value: f32, channel: usize| ((value * STD[channel] + MEAN[channel]) * 255.0).round() as u8;
-    let pixels = red.iter().zip(green).zip(blue).flat_map(|((r, g), b)| [byte(*r, 0), byte(*g, 1), byte(*b, 2)]);
+    let byte =
+        |value: f32, channel: usize| ((value * STD[channel] + MEAN[channel]) * 255.0).round() as u8;
+    let pixels = red
+        .iter()
+        .zip(green)
+        .zip(blue)
+        .flat_map(|((r, g), b)| [byte(*r, 0), byte(*g, 1), byte(*b, 2)]);
     RgbImage::new(width, height, pixels.collect())
 }
 
@@ -52,8 +63,10 @@ mod tests {
     use crate::augment::fixture::{Fixture, floats};
     use crate::testing::test;
 
-    const FILE: &[u8] =
-        include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/augment/view.safetensors"));
+    const FILE: &[u8] = include_bytes!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tests/fixtures/augment/view.safetensors"
+    ));
 
     #[test]
     fn matches_torchvision_exactly() {
@@ -73,9 +86,22 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_an_image() {
-        assert!(matches!(denormalize(2, 2, &[0.0; 11]), Err(ImageError::Size { expected: 12, actual: 11, .. })));
-        assert!(matches!(denormalize(2, 2, &[0.0; 16]), Err(ImageError::Size { .. })));
-        assert!(matches!(denormalize(0, 2, &[]), Err(ImageError::Empty { .. })));
+        assert!(matches!(
+            denormalize(2, 2, &[0.0; 11]),
+            Err(ImageError::Size {
+                expected: 12,
+                actual: 11,
+                ..
+            })
+        ));
+        assert!(matches!(
+            denormalize(2, 2, &[0.0; 16]),
+            Err(ImageError::Size { .. })
+        ));
+        assert!(matches!(
+            denormalize(0, 2, &[]),
+            Err(ImageError::Empty { .. })
+        ));
         let wild = denormalize(1, 1, &[f32::NAN, 1e30, -1e30]).expect("one pixel");
         assert_eq!(wild.pixels(), [0, 255, 0]);
     }

@@ -1,7 +1,7 @@
 //! Crops, bicubic resizing and flips: what moves pixels.
 //!
-//! Bicubic means Pillow's: Catmull-Rom (a = -0.5), widened by the scale when shrinking so that every source pixel
-//! counts.
+//! Bicubic means Pillow's: Catmull-Rom (a = -0.5), widened by the scale when shrinking so that
+//! every source pixel counts.
 
 use fast_image_resize::images::{TypedCroppedImage, TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
@@ -26,23 +26,39 @@ impl CropBox {
     /// The part of the box inside an image of `width` x `height`, at least one pixel.
     fn inside(self, width: usize, height: usize) -> Self {
         let (left, top) = (self.left.min(width - 1), self.top.min(height - 1));
-        Self { left, top, width: self.width.clamp(1, width - left), height: self.height.clamp(1, height - top) }
+        Self {
+            left,
+            top,
+            width: self.width.clamp(1, width - left),
+            height: self.height.clamp(1, height - top),
+        }
     }
 }
 
-/// Cuts `crop` out of `image` and scales it to `size` x `size`, as torchvision's `resized_crop` does. A box that
-/// reaches over the border is cut off there.
+/// Cuts `crop` out of `image` and scales it to `size` x `size`, as torchvision's `resized_crop`
+/// does. A box that reaches over the border is cut off there.
 pub fn resized_crop(image: &RgbImage, crop: CropBox, size: usize) -> RgbImage {
     let size = size.max(1);
     let mut out = blank(size, size);
     let crop = crop.inside(image.width(), image.height());
-    // A view and not the resizer's own crop option: that one lets the filter reach pixels outside of the box, which
-    // PIL has already cut away at this point.
+    // A view and not the resizer's own crop option: that one lets the filter reach pixels outside
+    // of the box, which PIL has already cut away at this point.
     let cropped = source(image).and_then(|view| {
-        TypedCroppedImage::new(view, side(crop.left), side(crop.top), side(crop.width), side(crop.height)).ok()
+        TypedCroppedImage::new(
+            view,
+            side(crop.left),
+            side(crop.top),
+            side(crop.width),
+            side(crop.height),
+        )
+        .ok()
     });
     if let Some(cropped) = cropped {
-        resample(&cropped, [0.0, 0.0, crop.width as f64, crop.height as f64], &mut out);
+        resample(
+            &cropped,
+            [0.0, 0.0, crop.width as f64, crop.height as f64],
+            &mut out,
+        );
     }
     out
 }
@@ -51,28 +67,45 @@ pub fn resized_crop(image: &RgbImage, crop: CropBox, size: usize) -> RgbImage {
 pub fn resize(image: &RgbImage, width: usize, height: usize) -> RgbImage {
     let mut out = blank(width.max(1), height.max(1));
     if let Some(view) = source(image) {
-        resample(&view, [0.0, 0.0, image.width() as f64, image.height() as f64], &mut out);
+        resample(
+            &view,
+            [0.0, 0.0, image.width() as f64, image.height() as f64],
+            &mut out,
+        );
     }
     out
 }
 
-/// The view for evaluation: shorter side to `resize_to` pixels (torchvision `Resize`), then the central
-/// `size` x `size` pixels (`CenterCrop`), with black borders where the resized image is smaller. The official
-/// evaluations use 224 and 256.
+/// The view for evaluation: shorter side to `resize_to` pixels (torchvision `Resize`), then the
+/// central `size` x `size` pixels (`CenterCrop`), with black borders where the resized image is
+/// smaller. The official evaluations use 224 and 256.
 pub fn eval_view(image: &RgbImage, size: usize, resize_to: usize) -> RgbImage {
     let (size, resize_to) = (size.max(1), resize_to.max(1));
     let shorter = image.width().min(image.height());
-    let axes = [image.width(), image.height()].map(|side| CenteredAxis::new(side, resize_to * side / shorter, size));
+    let axes = [image.width(), image.height()]
+        .map(|side| CenteredAxis::new(side, resize_to * side / shorter, size));
     let mut inner = blank(axes[0].length, axes[1].length);
     if let Some(view) = source(image) {
         let [x, y] = &axes;
-        resample(&view, [x.source_start, y.source_start, x.source_length, y.source_length], &mut inner);
+        resample(
+            &view,
+            [
+                x.source_start,
+                y.source_start,
+                x.source_length,
+                y.source_length,
+            ],
+            &mut inner,
+        );
     }
     if (inner.width(), inner.height()) == (size, size) {
         return inner;
     }
     let mut out = blank(size, size);
-    let rows = out.pixels_mut().chunks_exact_mut(size * 3).skip(axes[1].padding);
+    let rows = out
+        .pixels_mut()
+        .chunks_exact_mut(size * 3)
+        .skip(axes[1].padding);
     for (to, from) in rows.zip(inner.pixels().chunks_exact(inner.width() * 3)) {
         to[axes[0].padding * 3..][..from.len()].copy_from_slice(from);
     }
@@ -91,8 +124,8 @@ pub(super) fn round_even(value: f64) -> f64 {
     value.round_ties_even()
 }
 
-/// One axis of "resize, then crop the center", as the part of the source that the crop shows. Computing just that
-/// part keeps a 1 x 5000 image from growing to 256 x 1280000 pixels on the way.
+/// One axis of "resize, then crop the center", as the part of the source that the crop shows.
+/// Computing just that part keeps a 1 x 5000 image from growing to 256 x 1280000 pixels on the way.
 struct CenteredAxis {
     source_start: f64,
     source_length: f64,
@@ -106,7 +139,12 @@ impl CenteredAxis {
     fn new(side: usize, resized: usize, size: usize) -> Self {
         if size >= resized {
             let padding = (size - resized) / 2;
-            return Self { source_start: 0.0, source_length: side as f64, length: resized, padding };
+            return Self {
+                source_start: 0.0,
+                source_length: side as f64,
+                length: resized,
+                padding,
+            };
         }
         let scale = side as f64 / resized as f64;
         let start = round_even((resized - size) as f64 / 2.0) * scale;
@@ -115,18 +153,32 @@ impl CenteredAxis {
         while start + length > side as f64 {
             length = length.next_down();
         }
-        Self { source_start: start, source_length: length, length: size, padding: 0 }
+        Self {
+            source_start: start,
+            source_length: length,
+            length: size,
+            padding: 0,
+        }
     }
 }
 
-/// Scales the `[left, top, width, height]` of `view` to all of `out`, first along rows and then along columns.
+/// Scales the `[left, top, width, height]` of `view` to all of `out`, first along rows and then
+/// along columns.
 ///
-/// The resizer alone would take columns first. Both orders round to bytes in between, so they differ by a fifth of a
-/// level on average, and by several levels around sharp edges, where the first pass clips what overshoots.
-fn resample(view: &impl ImageView<Pixel = U8x3>, [left, top, width, height]: [f64; 4], out: &mut RgbImage) {
+/// The resizer alone would take columns first. Both orders round to bytes in between, so they
+/// differ by a fifth of a level on average, and by several levels around sharp edges, where the
+/// first pass clips what overshoots.
+fn resample(
+    view: &impl ImageView<Pixel = U8x3>,
+    [left, top, width, height]: [f64; 4],
+    out: &mut RgbImage,
+) {
     let (out_width, out_height) = (side(out.width()), side(out.height()));
     let mut narrowed = TypedImage::<U8x3>::new(out_width, view.height());
-    let Ok(mut target) = TypedImage::<U8x3>::from_buffer(out_width, out_height, out.pixels_mut()) else { return };
+    let Ok(mut target) = TypedImage::<U8x3>::from_buffer(out_width, out_height, out.pixels_mut())
+    else {
+        return;
+    };
     let bicubic = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
     let rows = bicubic.crop(left, 0.0, width, f64::from(view.height()));
     let columns = bicubic.crop(0.0, top, f64::from(out_width), height);
@@ -134,7 +186,10 @@ fn resample(view: &impl ImageView<Pixel = U8x3>, [left, top, width, height]: [f6
     let done = resizer
         .resize_typed(view, &mut narrowed, &rows)
         .and_then(|()| resizer.resize_typed(&narrowed, &mut target, &columns));
-    debug_assert!(done.is_ok(), "a box inside of the image can be resized: {done:?}");
+    debug_assert!(
+        done.is_ok(),
+        "a box inside of the image can be resized: {done:?}"
+    );
 }
 
 fn source(image: &RgbImage) -> Option<TypedImageRef<'_, U8x3>> {
@@ -147,7 +202,8 @@ fn side(length: usize) -> u32 {
 
 fn blank(width: usize, height: usize) -> RgbImage {
     let zeros = vec![0; width * height * 3];
-    RgbImage::new(width, height, zeros).unwrap_or_else(|_| RgbImage::from_fn(width, height, |_, _| [0; 3]))
+    RgbImage::new(width, height, zeros)
+        .unwrap_or_else(|_| RgbImage::from_fn(width, height, |_, _| [0; 3]))
 }
 
 #[cfg(test)]
@@ -156,17 +212,30 @@ mod tests {
     use crate::augment::fixture::{Fixture, difference};
     use crate::testing::test;
 
-    const FILE: &[u8] =
-        include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/augment/resize.safetensors"));
+    const FILE: &[u8] = include_bytes!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tests/fixtures/augment/resize.safetensors"
+    ));
 
     #[test]
     fn crops_match_torchvision() {
         let fixture = Fixture::images(FILE);
         let source = fixture.get("source");
         for (numbers, expected) in fixture.series("crop") {
-            let [left, top, width, height, size] = numbers[..] else { panic!("five numbers in {numbers:?}") };
+            let [left, top, width, height, size] = numbers[..] else {
+                panic!("five numbers in {numbers:?}")
+            };
             let [left, top, width, height] = [left, top, width, height].map(|n| n as usize);
-            let ours = resized_crop(&source, CropBox { left, top, width, height }, size as usize);
+            let ours = resized_crop(
+                &source,
+                CropBox {
+                    left,
+                    top,
+                    width,
+                    height,
+                },
+                size as usize,
+            );
             let (mean, largest) = difference(&format!("crop {numbers:?}"), &ours, &expected);
             assert!(mean < 0.01 && largest <= 1);
         }
@@ -175,12 +244,24 @@ mod tests {
     #[test]
     fn pixels_outside_of_the_box_do_not_count() {
         let source = Fixture::images(FILE).get("source");
-        let crop = CropBox { left: 20, top: 10, width: 40, height: 50 };
+        let crop = CropBox {
+            left: 20,
+            top: 10,
+            width: 40,
+            height: 50,
+        };
         let inside = |x: usize, y: usize| (20..60).contains(&x) && (10..60).contains(&y);
         let other = RgbImage::from_fn(source.width(), source.height(), |x, y| {
-            if inside(x, y) { source.pixel(x, y) } else { [255, 0, 255] }
+            if inside(x, y) {
+                source.pixel(x, y)
+            } else {
+                [255, 0, 255]
+            }
         });
-        assert_eq!(resized_crop(&source, crop, 33), resized_crop(&other, crop, 33));
+        assert_eq!(
+            resized_crop(&source, crop, 33),
+            resized_crop(&other, crop, 33)
+        );
     }
 
     #[test]
@@ -188,7 +269,9 @@ mod tests {
         let fixture = Fixture::images(FILE);
         let source = fixture.get("source");
         for (numbers, expected) in fixture.series("eval") {
-            let [size, resize_to] = numbers[..] else { panic!("two numbers in {numbers:?}") };
+            let [size, resize_to] = numbers[..] else {
+                panic!("two numbers in {numbers:?}")
+            };
             let ours = eval_view(&source, size as usize, resize_to as usize);
             let (mean, largest) = difference(&format!("eval {numbers:?}"), &ours, &expected);
             assert!(mean < 0.01 && largest <= 1);
@@ -202,7 +285,11 @@ mod tests {
             for (size, resize_to) in [(224, 256), (13, 17), (17, 13), (1, 1)] {
                 let view = eval_view(&image, size, resize_to);
                 assert_eq!((view.width(), view.height()), (size, size));
-                assert_eq!(view.pixel(size / 2, size / 2), [9, 90, 200], "{width} x {height} at {size}, {resize_to}");
+                assert_eq!(
+                    view.pixel(size / 2, size / 2),
+                    [9, 90, 200],
+                    "{width} x {height} at {size}, {resize_to}"
+                );
             }
         }
     }
@@ -210,15 +297,40 @@ mod tests {
     #[test]
     fn boxes_are_kept_inside() {
         let image = RgbImage::from_fn(4, 3, |x, y| [x as u8, y as u8, 7]);
-        let view = resized_crop(&image, CropBox { left: 3, top: 9, width: 5, height: 0 }, 2);
+        let view = resized_crop(
+            &image,
+            CropBox {
+                left: 3,
+                top: 9,
+                width: 5,
+                height: 0,
+            },
+            2,
+        );
         assert!((0..4).all(|n| view.pixel(n % 2, n / 2) == [3, 2, 7]));
-        assert_eq!(resized_crop(&image, CropBox { left: 0, top: 0, width: 1, height: 1 }, 0).pixels(), [0, 0, 7]);
+        assert_eq!(
+            resized_crop(
+                &image,
+                CropBox {
+                    left: 0,
+                    top: 0,
+                    width: 1,
+                    height: 1
+                },
+                0
+            )
+            .pixels(),
+            [0, 0, 7]
+        );
     }
 
     #[test]
     fn a_flip_mirrors_rows() {
         let mut image = RgbImage::from_fn(3, 2, |x, y| [x as u8, y as u8, 0]);
         flip(&mut image);
-        assert_eq!(image, RgbImage::from_fn(3, 2, |x, y| [2 - x as u8, y as u8, 0]));
+        assert_eq!(
+            image,
+            RgbImage::from_fn(3, 2, |x, y| [2 - x as u8, y as u8, 0])
+        );
     }
 }

@@ -61,15 +61,22 @@ mod tests {
     use crate::augment::fixture::{Fixture, difference};
     use crate::testing::test;
 
-    const FILE: &[u8] =
-        include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/augment/view.safetensors"));
+    const FILE: &[u8] = include_bytes!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tests/fixtures/augment/view.safetensors"
+    ));
 
     #[test]
     fn whole_views_match_torchvision() {
         let fixture = Fixture::images(FILE);
         let source = fixture.get("source");
         let first = ViewParams {
-            crop: CropBox { left: 21, top: 9, width: 81, height: 70 },
+            crop: CropBox {
+                left: 21,
+                top: 9,
+                width: 81,
+                height: 70,
+            },
             flip: true,
             jitter: vec![
                 ColorOp::Contrast(1.3),
@@ -82,7 +89,12 @@ mod tests {
             solarize: false,
         };
         let second = ViewParams {
-            crop: CropBox { left: 50, top: 30, width: 31, height: 25 },
+            crop: CropBox {
+                left: 50,
+                top: 30,
+                width: 31,
+                height: 25,
+            },
             flip: false,
             jitter: vec![
                 ColorOp::Saturation(0.85),
@@ -94,8 +106,17 @@ mod tests {
             solarize: true,
             ..first.clone()
         };
-        let third = ViewParams { grayscale: true, blur: None, solarize: false, ..second.clone() };
-        for (params, name, size) in [(first, "blurred", 48), (second, "solarized", 40), (third, "grayscale", 40)] {
+        let third = ViewParams {
+            grayscale: true,
+            blur: None,
+            solarize: false,
+            ..second.clone()
+        };
+        for (params, name, size) in [
+            (first, "blurred", 48),
+            (second, "solarized", 40),
+            (third, "grayscale", 40),
+        ] {
             let (mean, _) = difference(name, &params.apply(&source, size), &fixture.get(name));
             assert!(mean < 0.05);
         }

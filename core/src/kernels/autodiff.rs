@@ -39,29 +39,48 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
         beta: FloatTensor<Self>,
         epsilon: f32,
     ) -> FloatTensor<Self> {
-        let [(x, x_node), (gamma, gamma_node), (beta, beta_node)] = [x, gamma, beta].map(|input| input.into_parts());
-        match Norm.prepare::<C>([x_node, gamma_node, beta_node]).compute_bound().stateful() {
+        let [(x, x_node), (gamma, gamma_node), (beta, beta_node)] =
+            [x, gamma, beta].map(|input| input.into_parts());
+        match Norm
+            .prepare::<C>([x_node, gamma_node, beta_node])
+            .compute_bound()
+            .stateful()
+        {
             OpsKind::Tracked(prepared) => {
                 let [x, gamma, beta] = [x, gamma, beta].map(contiguous);
-                let (y, moments) = layer_norm::forward(values(&x), values(&gamma), values(&beta), epsilon);
+                let (y, moments) =
+                    layer_norm::forward(values(&x), values(&gamma), values(&beta), epsilon);
                 let y = new(y, x.layout().shape().clone());
                 prepared.finish((x, gamma, moments), y)
             }
-            OpsKind::UnTracked(prepared) => prepared.finish(Flex::affine_norm(x, gamma, beta, epsilon)),
+            OpsKind::UnTracked(prepared) => {
+                prepared.finish(Flex::affine_norm(x, gamma, beta, epsilon))
+            }
         }
     }
 
-    fn soft_cross_entropy(logits: FloatTensor<Self>, targets: FloatTensor<Self>, scale: f32) -> FloatTensor<Self> {
+    fn soft_cross_entropy(
+        logits: FloatTensor<Self>,
+        targets: FloatTensor<Self>,
+        scale: f32,
+    ) -> FloatTensor<Self> {
         let (logits, node) = logits.into_parts();
         let targets = targets.into_primitive();
         match CrossEntropy.prepare::<C>([node]).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => {
                 let [logits, targets] = [logits, targets].map(contiguous);
-                let (losses, rows) = cross_entropy::forward(values(&logits), values(&targets), columns(&logits), scale);
+                let (losses, rows) = cross_entropy::forward(
+                    values(&logits),
+                    values(&targets),
+                    columns(&logits),
+                    scale,
+                );
                 let losses = new(losses, [rows.len(), 1]);
                 prepared.finish((logits, targets, rows, scale), losses)
             }
-            OpsKind::UnTracked(prepared) => prepared.finish(Flex::soft_cross_entropy(logits, targets, scale)),
+            OpsKind::UnTracked(prepared) => {
+                prepared.finish(Flex::soft_cross_entropy(logits, targets, scale))
+            }
         }
     }
 }
@@ -76,7 +95,9 @@ impl Backward<Flex, 1> for Gelu {
     fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let derivative = ops.state;
         unary::<Flex, _>(ops.parents, ops.node, gradients, |gradient| {
-            changed(gradient, |gradient| gelu::backward(gradient, values(&derivative)))
+            changed(gradient, |gradient| {
+                gelu::backward(gradient, values(&derivative))
+            })
         });
     }
 }
@@ -91,7 +112,9 @@ impl Backward<Flex, 1> for Softmax {
     fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let (y, scale) = ops.state;
         unary::<Flex, _>(ops.parents, ops.node, gradients, |gradient| {
-            changed(gradient, |gradient| softmax::backward(gradient, values(&y), columns(&y), scale))
+            changed(gradient, |gradient| {
+                softmax::backward(gradient, values(&y), columns(&y), scale)
+            })
         });
     }
 }
@@ -101,7 +124,11 @@ impl Backward<Flex, 1> for Softmax {
 struct Norm;
 
 impl Backward<Flex, 3> for Norm {
-    type State = (FloatTensor<Flex>, FloatTensor<Flex>, Vec<layer_norm::Moments>);
+    type State = (
+        FloatTensor<Flex>,
+        FloatTensor<Flex>,
+        Vec<layer_norm::Moments>,
+    );
 
     fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let (x, gamma, moments) = ops.state;
@@ -123,14 +150,26 @@ impl Backward<Flex, 3> for Norm {
 struct CrossEntropy;
 
 impl Backward<Flex, 1> for CrossEntropy {
-    type State = (FloatTensor<Flex>, FloatTensor<Flex>, Vec<cross_entropy::Row>, f32);
+    type State = (
+        FloatTensor<Flex>,
+        FloatTensor<Flex>,
+        Vec<cross_entropy::Row>,
+        f32,
+    );
 
     fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let (logits, targets, rows, scale) = ops.state;
         unary::<Flex, _>(ops.parents, ops.node, gradients, |gradient| {
             let (gradient, columns) = (contiguous(gradient), columns(&logits));
             changed(logits, |logits| {
-                cross_entropy::backward(logits, values(&gradient), values(&targets), &rows, columns, scale);
+                cross_entropy::backward(
+                    logits,
+                    values(&gradient),
+                    values(&targets),
+                    &rows,
+                    columns,
+                    scale,
+                );
             })
         });
     }

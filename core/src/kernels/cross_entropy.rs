@@ -2,7 +2,8 @@
 
 use super::numeric::{exp, max, sum, vectorize};
 
-/// What is left of a row of logits after the forward pass: `ln Σ exp(scale * logits)` and the target's sum.
+/// What is left of a row of logits after the forward pass: `ln Σ exp(scale * logits)` and the
+/// target's sum.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row {
     log_sum: f32,
@@ -10,20 +11,31 @@ pub(super) struct Row {
 }
 
 /// The loss of each row of `columns` logits, and what the gradient needs of it.
-pub(super) fn forward(logits: &[f32], targets: &[f32], columns: usize, scale: f32) -> (Vec<f32>, Vec<Row>) {
+pub(super) fn forward(
+    logits: &[f32],
+    targets: &[f32],
+    columns: usize,
+    scale: f32,
+) -> (Vec<f32>, Vec<Row>) {
     let rows = logits.len() / columns;
     let (mut losses, mut kept) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
     vectorize(
         #[inline(always)]
         || {
-            for (logits, targets) in logits.chunks_exact(columns).zip(targets.chunks_exact(columns)) {
+            for (logits, targets) in logits
+                .chunks_exact(columns)
+                .zip(targets.chunks_exact(columns))
+            {
                 let largest = max(logits);
                 let log_rest = sum(columns, |i| exp(scale * (logits[i] - largest))).ln();
                 // Sums of differences to the largest lose fewer digits than differences of sums.
                 let inner = sum(columns, |i| targets[i] * (scale * (logits[i] - largest)));
                 let mass = sum(columns, |i| targets[i]);
                 losses.push(mass * log_rest - inner);
-                kept.push(Row { log_sum: scale * largest + log_rest, mass });
+                kept.push(Row {
+                    log_sum: scale * largest + log_rest,
+                    mass,
+                });
             }
         },
     );
@@ -43,8 +55,10 @@ pub(super) fn backward(
     vectorize(
         #[inline(always)]
         || {
-            let each =
-                logits.chunks_exact_mut(columns).zip(targets.chunks_exact(columns)).zip(gradients.iter().zip(rows));
+            let each = logits
+                .chunks_exact_mut(columns)
+                .zip(targets.chunks_exact(columns))
+                .zip(gradients.iter().zip(rows));
             for ((logits, targets), (gradient, Row { log_sum, mass })) in each {
                 let factor = scale * gradient;
                 for (logit, target) in logits.iter_mut().zip(targets) {

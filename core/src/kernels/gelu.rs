@@ -35,14 +35,20 @@ pub(super) fn forward_and_derivative(x: &mut [f32]) -> Vec<f32> {
 pub(super) fn backward(gradient: &mut [f32], derivative: &[f32]) {
     vectorize(
         #[inline(always)]
-        || gradient.iter_mut().zip(derivative).for_each(|(gradient, derivative)| *gradient *= derivative),
+        || {
+            gradient
+                .iter_mut()
+                .zip(derivative)
+                .for_each(|(gradient, derivative)| *gradient *= derivative)
+        },
     );
 }
 
 /// x Φ(x) and Φ(x) + x φ(x).
 ///
-/// Φ(-|x|) = exp(-x²/2) q(t) with t = 1 / (1 + 0.35 |x|), where q is fitted to half of erfcx, the scaled complementary
-/// error function, with a relative error of 3.2e-8 for |x| up to 14, beyond which floats hold no exp(-x²/2).
+/// Φ(-|x|) = exp(-x²/2) q(t) with t = 1 / (1 + 0.35 |x|), where q is fitted to half of erfcx, the
+/// scaled complementary error function, with a relative error of 3.2e-8 for |x| up to 14, beyond
+/// which floats hold no exp(-x²/2).
 #[inline(always)]
 fn value_and_derivative(x: f32) -> (f32, f32) {
     const Q: [f32; 9] = [
@@ -59,7 +65,11 @@ fn value_and_derivative(x: f32) -> (f32, f32) {
     /// 1 / sqrt(2π).
     const DENSITY: f32 = 0.398_942_3;
     let t = 1.0 / (1.0 + 0.35 * x.abs());
-    let q = Q.iter().rev().fold(0.0, |sum, coefficient| sum * t + coefficient) * t;
+    let q = Q
+        .iter()
+        .rev()
+        .fold(0.0, |sum, coefficient| sum * t + coefficient)
+        * t;
     let bell = exp(-0.5 * x * x);
     let tail = bell * q;
     let cdf = if x < 0.0 { tail } else { 1.0 - tail };
@@ -76,8 +86,18 @@ mod tests {
         let density = |x: f64| (-0.5 * x * x).exp() / std::f64::consts::TAU.sqrt();
         let (from, steps) = (-15.0, 4000);
         let h = (x - from) / f64::from(steps);
-        let weight = |i: i32| if i == 0 || i == steps { 1.0 } else { f64::from(2 + 2 * (i % 2)) };
-        (0..=steps).map(|i| weight(i) * density(from + h * f64::from(i))).sum::<f64>() * h / 3.0
+        let weight = |i: i32| {
+            if i == 0 || i == steps {
+                1.0
+            } else {
+                f64::from(2 + 2 * (i % 2))
+            }
+        };
+        (0..=steps)
+            .map(|i| weight(i) * density(from + h * f64::from(i)))
+            .sum::<f64>()
+            * h
+            / 3.0
     }
 
     #[test]
@@ -87,8 +107,14 @@ mod tests {
             let (value, derivative) = value_and_derivative(x);
             let x = f64::from(x);
             let density = (-0.5 * x * x).exp() / std::f64::consts::TAU.sqrt();
-            assert!((f64::from(value) - x * cdf(x)).abs() < 5e-7 * x.abs().max(0.1), "{x}");
-            assert!((f64::from(derivative) - cdf(x) - x * density).abs() < 5e-7, "{x}");
+            assert!(
+                (f64::from(value) - x * cdf(x)).abs() < 5e-7 * x.abs().max(0.1),
+                "{x}"
+            );
+            assert!(
+                (f64::from(derivative) - cdf(x) - x * density).abs() < 5e-7,
+                "{x}"
+            );
         }
         assert!(value_and_derivative(f32::NAN).0.is_nan());
         assert_eq!(value_and_derivative(-40.0).0, 0.0);
@@ -104,7 +130,10 @@ mod tests {
         assert_eq!((y.len(), &alone), (x.len(), &y));
         for (i, x) in x.into_iter().enumerate() {
             let expected = value_and_derivative(x);
-            assert!((y[i] - expected.0).abs() < 1e-6 && (derivative[i] - expected.1).abs() < 1e-6, "{i}");
+            assert!(
+                (y[i] - expected.0).abs() < 1e-6 && (derivative[i] - expected.1).abs() < 1e-6,
+                "{i}"
+            );
         }
     }
 }

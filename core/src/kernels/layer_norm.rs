@@ -9,10 +9,19 @@ pub(super) struct Moments {
     rstd: f32,
 }
 
-/// `gamma * (x - mean) / sqrt(variance + epsilon) + beta` of each row, as long as `gamma`, and the rows' moments.
-pub(super) fn forward(x: &[f32], gamma: &[f32], beta: &[f32], epsilon: f32) -> (Vec<f32>, Vec<Moments>) {
+/// `gamma * (x - mean) / sqrt(variance + epsilon) + beta` of each row, as long as `gamma`, and the
+/// rows' moments.
+pub(super) fn forward(
+    x: &[f32],
+    gamma: &[f32],
+    beta: &[f32],
+    epsilon: f32,
+) -> (Vec<f32>, Vec<Moments>) {
     let columns = gamma.len();
-    let (mut y, mut moments) = (Vec::with_capacity(x.len()), Vec::with_capacity(x.len() / columns));
+    let (mut y, mut moments) = (
+        Vec::with_capacity(x.len()),
+        Vec::with_capacity(x.len() / columns),
+    );
     vectorize(
         #[inline(always)]
         || {
@@ -21,7 +30,9 @@ pub(super) fn forward(x: &[f32], gamma: &[f32], beta: &[f32], epsilon: f32) -> (
                 let variance = sum(columns, |i| (row[i] - mean) * (row[i] - mean)) / columns as f32;
                 let rstd = 1.0 / (variance + epsilon).sqrt();
                 y.extend(
-                    row.iter().zip(gamma.iter().zip(beta)).map(|(x, (gamma, beta))| (x - mean) * rstd * gamma + beta),
+                    row.iter()
+                        .zip(gamma.iter().zip(beta))
+                        .map(|(x, (gamma, beta))| (x - mean) * rstd * gamma + beta),
                 );
                 moments.push(Moments { mean, rstd });
             }
@@ -31,13 +42,21 @@ pub(super) fn forward(x: &[f32], gamma: &[f32], beta: &[f32], epsilon: f32) -> (
 }
 
 /// The gradients of `x`, in place of that of the result, of `gamma` and of `beta`.
-pub(super) fn backward(gradient: &mut [f32], x: &[f32], gamma: &[f32], moments: &[Moments]) -> [Vec<f32>; 2] {
+pub(super) fn backward(
+    gradient: &mut [f32],
+    x: &[f32],
+    gamma: &[f32],
+    moments: &[Moments],
+) -> [Vec<f32>; 2] {
     let columns = gamma.len();
     let (mut of_gamma, mut of_beta) = (vec![0.0; columns], vec![0.0; columns]);
     vectorize(
         #[inline(always)]
         || {
-            let rows = gradient.chunks_exact_mut(columns).zip(x.chunks_exact(columns)).zip(moments);
+            let rows = gradient
+                .chunks_exact_mut(columns)
+                .zip(x.chunks_exact(columns))
+                .zip(moments);
             for ((gradient, x), Moments { mean, rstd }) in rows {
                 let (of_gamma, of_beta) = (&mut of_gamma[..columns], &mut of_beta[..columns]);
                 for i in 0..columns {
@@ -45,7 +64,8 @@ pub(super) fn backward(gradient: &mut [f32], x: &[f32], gamma: &[f32], moments: 
                     of_beta[i] += gradient[i];
                 }
                 let level = sum(columns, |i| gradient[i] * gamma[i]) / columns as f32;
-                let slope = sum(columns, |i| gradient[i] * gamma[i] * (x[i] - mean)) * rstd * rstd / columns as f32;
+                let slope = sum(columns, |i| gradient[i] * gamma[i] * (x[i] - mean)) * rstd * rstd
+                    / columns as f32;
                 for ((gradient, x), gamma) in gradient.iter_mut().zip(x).zip(gamma) {
                     *gradient = rstd * (*gradient * gamma - level - (x - mean) * slope);
                 }

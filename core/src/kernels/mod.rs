@@ -1,9 +1,9 @@
-//! Operations of the training step that burn composes of several passes over memory, as one pass each on the CPU:
-//! GELU, softmax, layer norm and the cross-entropy with a teacher's distribution.
+//! Operations of the training step that burn composes of several passes over memory, as one pass
+//! each on the CPU: GELU, softmax, layer norm and the cross-entropy with a teacher's distribution.
 //!
-//! Under burn's autodiff each of them is three to ten operations, every one with a tensor that lives until the backward
-//! pass. Here the forward pass keeps just what the backward pass needs. On GPUs burn fuses such chains itself, so other
-//! backends compose them.
+//! Under burn's autodiff each of them is three to ten operations, every one with a tensor that
+//! lives until the backward pass. Here the forward pass keeps just what the backward pass needs. On
+//! GPUs burn fuses such chains itself, so other backends compose them.
 
 mod autodiff;
 mod cross_entropy;
@@ -37,8 +37,13 @@ trait Kernels: Backend {
         epsilon: f32,
     ) -> FloatTensor<Self>;
 
-    /// `-<target, log_softmax(scale * logits)>` of each row, `[M, K], [M, K] -> [M, 1]`. Targets are constants.
-    fn soft_cross_entropy(logits: FloatTensor<Self>, targets: FloatTensor<Self>, scale: f32) -> FloatTensor<Self>;
+    /// `-<target, log_softmax(scale * logits)>` of each row, `[M, K], [M, K] -> [M, 1]`. Targets
+    /// are constants.
+    fn soft_cross_entropy(
+        logits: FloatTensor<Self>,
+        targets: FloatTensor<Self>,
+        scale: f32,
+    ) -> FloatTensor<Self>;
 }
 
 impl Kernels for Flex {
@@ -62,9 +67,14 @@ impl Kernels for Flex {
         new(y, x.layout().shape().clone())
     }
 
-    fn soft_cross_entropy(logits: FloatTensor<Self>, targets: FloatTensor<Self>, scale: f32) -> FloatTensor<Self> {
+    fn soft_cross_entropy(
+        logits: FloatTensor<Self>,
+        targets: FloatTensor<Self>,
+        scale: f32,
+    ) -> FloatTensor<Self> {
         let [logits, targets] = [logits, targets].map(contiguous);
-        let (losses, _) = cross_entropy::forward(values(&logits), values(&targets), columns(&logits), scale);
+        let (losses, _) =
+            cross_entropy::forward(values(&logits), values(&targets), columns(&logits), scale);
         let rows = losses.len();
         new(losses, [rows, 1])
     }
@@ -72,7 +82,11 @@ impl Kernels for Flex {
 
 /// Exact GELU, x Φ(x), with an exact gradient on every backend.
 pub fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
-    if has_kernels(&x) { Tensor::from_dispatch(Dispatch::exact_gelu(x.into_dispatch())) } else { composed_gelu(x) }
+    if has_kernels(&x) {
+        Tensor::from_dispatch(Dispatch::exact_gelu(x.into_dispatch()))
+    } else {
+        composed_gelu(x)
+    }
 }
 
 /// `softmax(scale * x)` over the last dimension.
@@ -90,24 +104,36 @@ pub const EPSILON: f64 = 1e-6;
 pub fn layer_norm<const D: usize>(layer: &LayerNorm, x: Tensor<D>) -> Tensor<D> {
     match &layer.beta {
         Some(beta) if has_kernels(&x) => {
-            let [x, gamma, beta] = [x.into_dispatch(), layer.gamma.val().into_dispatch(), beta.val().into_dispatch()];
+            let [x, gamma, beta] = [
+                x.into_dispatch(),
+                layer.gamma.val().into_dispatch(),
+                beta.val().into_dispatch(),
+            ];
             Tensor::from_dispatch(Dispatch::affine_norm(x, gamma, beta, EPSILON as f32))
         }
         _ => layer.forward(x),
     }
 }
 
-/// `-<target, log_softmax(logits / temperature)>` of each row, `[M, K], [M, K] -> [M, 1]`. Targets are constants.
+/// `-<target, log_softmax(logits / temperature)>` of each row, `[M, K], [M, K] -> [M, 1]`. Targets
+/// are constants.
 pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<2>, temperature: f64) -> Tensor<2> {
     let scale = 1.0 / temperature;
     if has_kernels(&logits) {
-        let losses = Dispatch::soft_cross_entropy(logits.into_dispatch(), targets.into_dispatch(), scale as f32);
+        let losses = Dispatch::soft_cross_entropy(
+            logits.into_dispatch(),
+            targets.into_dispatch(),
+            scale as f32,
+        );
         return Tensor::from_dispatch(losses);
     }
-    (targets * activation::log_softmax(logits * scale, 1)).sum_dim(1).neg()
+    (targets * activation::log_softmax(logits * scale, 1))
+        .sum_dim(1)
+        .neg()
 }
 
-/// GELU from operations whose gradients are exact everywhere: that of burn's own on GPUs is of the tanh approximation.
+/// GELU from operations whose gradients are exact everywhere: that of burn's own on GPUs is of the
+/// tanh approximation.
 fn composed_gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     let cdf = (x.clone() * std::f64::consts::FRAC_1_SQRT_2).erf() * 0.5 + 0.5;
     x * cdf
@@ -122,15 +148,26 @@ mod tests {
     use crate::rng::{Purpose, stream};
     use crate::testing::{assert_close, gradient_check, max_difference, test};
 
-    /// Values in ±2, `[rows, columns]`, read from a transposed tensor, so that they do not lie one after another.
+    /// Values in ±2, `[rows, columns]`, read from a transposed tensor, so that they do not lie one
+    /// after another.
     fn random(rows: usize, columns: usize, seed: u64, device: &Device) -> Tensor<2> {
-        init::uniform([columns, rows], 2.0, device, &mut stream(seed, Purpose::Init, 0, 0)).val().transpose().detach()
+        init::uniform(
+            [columns, rows],
+            2.0,
+            device,
+            &mut stream(seed, Purpose::Init, 0, 0),
+        )
+        .val()
+        .transpose()
+        .detach()
     }
 
     /// Distributions, `[rows, columns]`, the first row twice as heavy as the others.
     fn distributions(rows: usize, columns: usize, device: &Device) -> Tensor<2> {
         let targets = activation::softmax(random(rows, columns, 7, device), 1);
-        let weights = (0..rows).map(|row| if row == 0 { 2.0 } else { 1.0 }).collect::<Vec<f32>>();
+        let weights = (0..rows)
+            .map(|row| if row == 0 { 2.0 } else { 1.0 })
+            .collect::<Vec<f32>>();
         targets * Tensor::from_data(TensorData::new(weights, [rows, 1]), device)
     }
 
@@ -143,11 +180,18 @@ mod tests {
     }
 
     /// Value and gradient of `f` at `x`, weighted so that no two elements count the same.
-    fn value_and_gradient(x: &Tensor<2>, f: impl Fn(Tensor<2>) -> Tensor<2>) -> (Tensor<2>, Tensor<2>) {
+    fn value_and_gradient(
+        x: &Tensor<2>,
+        f: impl Fn(Tensor<2>) -> Tensor<2>,
+    ) -> (Tensor<2>, Tensor<2>) {
         let leaf = x.clone().detach().require_grad();
         let y = f(leaf.clone());
         let [rows, columns] = y.dims();
-        let gradient = leaf.grad(&(y.clone() * random(rows, columns, 9, &x.device())).sum().backward());
+        let gradient = leaf.grad(
+            &(y.clone() * random(rows, columns, 9, &x.device()))
+                .sum()
+                .backward(),
+        );
         (y.inner(), gradient.expect("f depends on x"))
     }
 
@@ -155,11 +199,19 @@ mod tests {
     fn assert_close_to_largest(actual: &Tensor<2>, expected: &Tensor<2>) {
         let largest: f32 = expected.clone().abs().max().into_scalar();
         let difference = max_difference(actual, expected);
-        assert!(difference <= 2e-6 * largest.max(1.0), "{difference} beside {largest}");
+        assert!(
+            difference <= 2e-6 * largest.max(1.0),
+            "{difference} beside {largest}"
+        );
     }
 
-    /// Asserts that both compute the same values, with and without autodiff, and the same gradients.
-    fn assert_same(x: &Tensor<2>, kernel: impl Fn(Tensor<2>) -> Tensor<2>, composed: impl Fn(Tensor<2>) -> Tensor<2>) {
+    /// Asserts that both compute the same values, with and without autodiff, and the same
+    /// gradients.
+    fn assert_same(
+        x: &Tensor<2>,
+        kernel: impl Fn(Tensor<2>) -> Tensor<2>,
+        composed: impl Fn(Tensor<2>) -> Tensor<2>,
+    ) {
         let (value, gradient) = value_and_gradient(x, &kernel);
         let (expected, expected_gradient) = value_and_gradient(x, composed);
         assert_close_to_largest(&value, &expected);
@@ -181,7 +233,11 @@ mod tests {
             assert_same(
                 &x,
                 |x| cross_entropy(x, targets.clone(), 0.1),
-                |x| (targets.clone() * activation::log_softmax(x * 10.0, 1)).sum_dim(1).neg(),
+                |x| {
+                    (targets.clone() * activation::log_softmax(x * 10.0, 1))
+                        .sum_dim(1)
+                        .neg()
+                },
             );
         }
     }
@@ -211,22 +267,45 @@ mod tests {
         let sum = |y: Tensor<2>| (y * weights.clone()).sum();
         gradient_check(random(3, 7, 4, &device), |x| sum(gelu(x)), 2e-3);
         gradient_check(random(3, 7, 4, &device), |x| sum(softmax(x, 1.5)), 2e-3);
-        gradient_check(random(3, 7, 4, &device), |x| sum(layer_norm(&layer, x)), 2e-3);
-        gradient_check(random(3, 7, 4, &device), |x| cross_entropy(x, targets.clone(), 0.5).sum(), 2e-3);
+        gradient_check(
+            random(3, 7, 4, &device),
+            |x| sum(layer_norm(&layer, x)),
+            2e-3,
+        );
+        gradient_check(
+            random(3, 7, 4, &device),
+            |x| cross_entropy(x, targets.clone(), 0.5).sum(),
+            2e-3,
+        );
     }
 
     #[test]
     fn both_forms_of_gelu_and_their_gradients_are_exact() {
         let device = Device::flex().autodiff();
         for gelu in [gelu, composed_gelu] {
-            let x = Tensor::<1>::from_floats([-3.0, -1.0, -0.1, 0.0, 0.5, 2.0], &device).require_grad();
+            let x =
+                Tensor::<1>::from_floats([-3.0, -1.0, -0.1, 0.0, 0.5, 2.0], &device).require_grad();
             let y = gelu(x.clone());
             // x Φ(x), from tables of the normal distribution.
-            let expected = [-0.004_049_69, -0.158_655_25, -0.046_017_22, 0.0, 0.345_731_23, 1.954_499_7];
+            let expected = [
+                -0.004_049_69,
+                -0.158_655_25,
+                -0.046_017_22,
+                0.0,
+                0.345_731_23,
+                1.954_499_7,
+            ];
             assert_close(&y.clone().inner(), &expected, 1e-6);
             let gradient = x.grad(&y.sum().backward()).expect("x is a leaf");
             // Φ(x) + x φ(x).
-            let expected = [-0.011_945_65, -0.083_315_47, 0.420_476_9, 0.5, 0.867_495_1, 1.085_231_9];
+            let expected = [
+                -0.011_945_65,
+                -0.083_315_47,
+                0.420_476_9,
+                0.5,
+                0.867_495_1,
+                1.085_231_9,
+            ];
             assert_close(&gradient, &expected, 1e-6);
         }
     }

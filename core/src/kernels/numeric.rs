@@ -1,22 +1,29 @@
-//! What the kernels share: tensors as slices, loops on the widest vectors the processor has, the exponential.
+//! What the kernels share: tensors as slices, loops on the widest vectors the processor has, the
+//! exponential.
 
 use burn::backend::Flex;
 use burn::backend::tensor::FloatTensor;
 use burn::tensor::{Shape, TensorData};
 use pulp::Arch;
 
-/// The tensor with its values one after another, row-major, and no others beside them. Copies only if they are not.
+/// The tensor with its values one after another, row-major, and no others beside them. Copies only
+/// if they are not.
 pub(super) fn contiguous(tensor: FloatTensor<Flex>) -> FloatTensor<Flex> {
     tensor.to_contiguous()
 }
 
 /// The values of a [`contiguous`] tensor.
 pub(super) fn values(tensor: &FloatTensor<Flex>) -> &[f32] {
-    tensor.as_slice().expect("a contiguous tensor, of f32 because `platform::has_kernels` lets no other through")
+    tensor
+        .as_slice()
+        .expect("a contiguous tensor, of f32 because `platform::has_kernels` lets no other through")
 }
 
 /// The tensor changed by `change`: in place if nothing else holds its values, otherwise a copy.
-pub(super) fn changed(tensor: FloatTensor<Flex>, change: impl FnOnce(&mut [f32])) -> FloatTensor<Flex> {
+pub(super) fn changed(
+    tensor: FloatTensor<Flex>,
+    change: impl FnOnce(&mut [f32]),
+) -> FloatTensor<Flex> {
     let mut tensor = contiguous(tensor);
     change(tensor.storage_mut());
     tensor
@@ -35,14 +42,16 @@ pub(super) fn columns(tensor: &FloatTensor<Flex>) -> usize {
 
 /// Compiles `loops` for several generations of processors and runs those for the one at hand.
 ///
-/// All that `loops` calls must be inlined, and its floats must be independent of each other from one element of a
-/// [`LANES`] group to the next: then the compiler makes vector instructions of them.
+/// All that `loops` calls must be inlined, and its floats must be independent of each other from
+/// one element of a [`LANES`] group to the next: then the compiler makes vector instructions of
+/// them.
 #[inline(always)]
 pub(super) fn vectorize<R>(loops: impl FnOnce() -> R) -> R {
     Arch::new().dispatch(loops)
 }
 
-/// Elements that are computed side by side: the widest vector of a processor, four of the narrowest.
+/// Elements that are computed side by side: the widest vector of a processor, four of the
+/// narrowest.
 pub(super) const LANES: usize = 16;
 
 /// The sum of `of(i)` over `0..count`, in [`LANES`] sums of their own and hence not in order.
@@ -69,13 +78,19 @@ pub(super) fn max(values: &[f32]) -> f32 {
             *lane = larger(*lane, *value);
         }
     }
-    lanes.iter().chain(rest).copied().fold(f32::NEG_INFINITY, larger)
+    lanes
+        .iter()
+        .chain(rest)
+        .copied()
+        .fold(f32::NEG_INFINITY, larger)
 }
 
-/// eˣ to 2 units in the last place; 0 below -87, where floats run out of exponents, and e⁸⁸ above 88.
+/// eˣ to 2 units in the last place; 0 below -87, where floats run out of exponents, and e⁸⁸ above
+/// 88.
 #[inline(always)]
 pub(super) fn exp(x: f32) -> f32 {
-    // Adding and subtracting it rounds to an integer, where the processor has no instruction for that.
+    // Adding and subtracting it rounds to an integer, where the processor has no instruction for
+    // that.
     const ROUNDER: f32 = 1.5 * (1 << 23) as f32;
     // ln 2 in two parts; products of the first with small integers are exact.
     const LN2_HIGH: f32 = 0.693_359_4;
@@ -85,7 +100,9 @@ pub(super) fn exp(x: f32) -> f32 {
     let exponent = rounded - ROUNDER;
     let r = clamped - exponent * LN2_HIGH - exponent * LN2_LOW;
     // Minimax polynomial of eʳ on [-ln 2 / 2, ln 2 / 2] (Cephes).
-    let tail = ((((1.987_569_1e-4 * r + 1.398_199_9e-3) * r + 8.333_452e-3) * r + 4.166_579_6e-2) * r + 0.166_666_65)
+    let tail = ((((1.987_569_1e-4 * r + 1.398_199_9e-3) * r + 8.333_452e-3) * r + 4.166_579_6e-2)
+        * r
+        + 0.166_666_65)
         * r
         + 0.5;
     let fraction = tail * r * r + r + 1.0;
@@ -115,11 +132,18 @@ mod tests {
     #[test]
     fn sums_and_maxima_take_every_element_once() {
         for count in [0, 1, 15, 16, 17, 50] {
-            assert_eq!(sum(count, |i| (i + 1) as f32), (count * (count + 1) / 2) as f32);
+            assert_eq!(
+                sum(count, |i| (i + 1) as f32),
+                (count * (count + 1) / 2) as f32
+            );
             for largest in 0..count {
-                let values: Vec<f32> = (0..count).map(|i| if i == largest { -1.0 } else { -2.0 - i as f32 }).collect();
+                let values: Vec<f32> = (0..count)
+                    .map(|i| if i == largest { -1.0 } else { -2.0 - i as f32 })
+                    .collect();
                 assert_eq!(max(&values), -1.0);
-                let values: Vec<f32> = (0..count).map(|i| if i == largest { f32::NAN } else { i as f32 }).collect();
+                let values: Vec<f32> = (0..count)
+                    .map(|i| if i == largest { f32::NAN } else { i as f32 })
+                    .collect();
                 assert!(max(&values).is_nan(), "{largest} of {count}");
             }
         }

@@ -9,7 +9,8 @@ pub(super) fn forward(x: &mut [f32], columns: usize, scale: f32) {
         || {
             for row in x.chunks_exact_mut(columns) {
                 let largest = max(row);
-                row.iter_mut().for_each(|x| *x = exp(scale * (*x - largest)));
+                row.iter_mut()
+                    .for_each(|x| *x = exp(scale * (*x - largest)));
                 let share = 1.0 / sum(columns, |i| row[i]);
                 row.iter_mut().for_each(|x| *x *= share);
             }
@@ -17,14 +18,21 @@ pub(super) fn forward(x: &mut [f32], columns: usize, scale: f32) {
     );
 }
 
-/// The gradient of `x`, in place of that of `y`, the result: `scale * y * (gradient - <gradient, y>)`.
+/// The gradient of `x`, in place of that of `y`, the result: `scale * y * (gradient - <gradient,
+/// y>)`.
 pub(super) fn backward(gradient: &mut [f32], y: &[f32], columns: usize, scale: f32) {
     vectorize(
         #[inline(always)]
         || {
-            for (gradient, y) in gradient.chunks_exact_mut(columns).zip(y.chunks_exact(columns)) {
+            for (gradient, y) in gradient
+                .chunks_exact_mut(columns)
+                .zip(y.chunks_exact(columns))
+            {
                 let mean = sum(columns, |i| gradient[i] * y[i]);
-                gradient.iter_mut().zip(y).for_each(|(gradient, y)| *gradient = scale * y * (*gradient - mean));
+                gradient
+                    .iter_mut()
+                    .zip(y)
+                    .for_each(|(gradient, y)| *gradient = scale * y * (*gradient - mean));
             }
         },
     );

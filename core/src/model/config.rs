@@ -16,11 +16,13 @@ pub enum Ffn {
     /// Two layers with GELU between them.
     #[default]
     Mlp,
-    /// Two layers with a gate: `fc2(silu(a) * b)`, `[a, b] = fc1(x)` (the larger networks of DINOv2).
+    /// Two layers with a gate: `fc2(silu(a) * b)`, `[a, b] = fc1(x)` (the larger networks of
+    /// DINOv2).
     SwiGlu,
 }
 
-/// Dimensions and options of a [`Vit`]. The plain network is iBOT's; LayerScale, registers and SwiGLU make it DINOv2's.
+/// Dimensions and options of a [`Vit`]. The plain network is iBOT's; LayerScale, registers and
+/// SwiGLU make it DINOv2's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VitConfig {
     /// Side of the images the position embeddings are made for, in pixels.
@@ -65,15 +67,19 @@ impl VitConfig {
         Vit {
             cls_token: init::normal([1, 1, d], device, rng),
             pos_embed: init::normal([1, self.grid() * self.grid() + 1, d], device, rng),
-            // Registers start nearly at zero and alike, as in DINOv2; what they hold comes from attention.
-            reg_token: (self.registers > 0)
-                .then(|| init::normal([1, self.registers, d], device, rng).map(|tokens| tokens * 5e-5)),
+            // Registers start nearly at zero and alike, as in DINOv2; what they hold comes from
+            // attention.
+            reg_token: (self.registers > 0).then(|| {
+                init::normal([1, self.registers, d], device, rng).map(|tokens| tokens * 5e-5)
+            }),
             masked_embed: self.mask_token.then(|| init::zeros([1, d], device)),
             patch_embed: PatchEmbed {
                 proj: init::patch_projection(3 * self.patch_size * self.patch_size, d, device, rng),
                 patch_size: self.patch_size,
             },
-            blocks: (0..self.depth).map(|i| Block::new(self, rate(i), device, rng)).collect(),
+            blocks: (0..self.depth)
+                .map(|i| Block::new(self, rate(i), device, rng))
+                .collect(),
             norm: init::layer_norm(d, device),
             pos_sampling: self.pos_sampling,
             precision: ComputePrecision::F32,

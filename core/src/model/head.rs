@@ -1,4 +1,5 @@
-//! The iBOT head: a three-layer MLP, an L2-normalised bottleneck and weight-normed prototypes (paper section 3.3).
+//! The iBOT head: a three-layer MLP, an L2-normalised bottleneck and weight-normed prototypes
+//! (paper section 3.3).
 
 use burn::module::{Module, Param};
 use burn::nn::Linear;
@@ -51,15 +52,29 @@ impl HeadConfig {
                 init::linear(hidden, hidden, device, rng),
                 init::linear(hidden, bottleneck, device, rng),
             ],
-            last_layer: Prototypes::new(self.out_dim, bottleneck, self.norm_last_layer, device, rng),
-            last_layer2: (!self.shared_head)
-                .then(|| Prototypes::new(self.patch_out_dim, bottleneck, self.norm_last_layer, device, rng)),
+            last_layer: Prototypes::new(
+                self.out_dim,
+                bottleneck,
+                self.norm_last_layer,
+                device,
+                rng,
+            ),
+            last_layer2: (!self.shared_head).then(|| {
+                Prototypes::new(
+                    self.patch_out_dim,
+                    bottleneck,
+                    self.norm_last_layer,
+                    device,
+                    rng,
+                )
+            }),
             precision: ComputePrecision::F32,
         }
     }
 }
 
-/// Projection head of student and teacher. The MLP always serves CLS and patches; the prototypes may be shared.
+/// Projection head of student and teacher. The MLP always serves CLS and patches; the prototypes
+/// may be shared.
 #[derive(Module, Debug)]
 pub struct Head {
     mlp: Vec<Linear>,
@@ -73,10 +88,18 @@ impl Head {
     /// Unit vectors `[M, bottleneck]` of tokens `[M, D]`.
     pub fn bottleneck(&self, tokens: Tensor<2>) -> Tensor<2> {
         let last = self.mlp.len() - 1;
-        let projected = self.mlp.iter().enumerate().fold(self.precision.narrow(tokens), |x, (i, layer)| {
-            let x = linear(layer, x);
-            if i < last { widely(x, kernels::gelu) } else { x }
-        });
+        let projected =
+            self.mlp
+                .iter()
+                .enumerate()
+                .fold(self.precision.narrow(tokens), |x, (i, layer)| {
+                    let x = linear(layer, x);
+                    if i < last {
+                        widely(x, kernels::gelu)
+                    } else {
+                        x
+                    }
+                });
         l2_normalize(widen(projected))
     }
 
@@ -87,7 +110,10 @@ impl Head {
 
     /// Logits `[M, K]` of patch tokens, from their bottleneck vectors.
     pub fn patch_logits(&self, bottleneck: Tensor<2>) -> Tensor<2> {
-        self.last_layer2.as_ref().unwrap_or(&self.last_layer).forward(self.precision.narrow(bottleneck))
+        self.last_layer2
+            .as_ref()
+            .unwrap_or(&self.last_layer)
+            .forward(self.precision.narrow(bottleneck))
     }
 
     /// The same weights, whose matrix products compute in `precision`.
@@ -107,11 +133,16 @@ impl Head {
 
     /// Prototypes of patch tokens.
     pub fn patch_prototypes(&self) -> usize {
-        self.last_layer2.as_ref().unwrap_or(&self.last_layer).weight_v.dims()[0]
+        self.last_layer2
+            .as_ref()
+            .unwrap_or(&self.last_layer)
+            .weight_v
+            .dims()[0]
     }
 
-    /// The head of a teacher that shares its prototypes although the student does not: the official code's default
-    /// flags, no released run. Loading the student's state there leaves the patch prototypes in the shared place.
+    /// The head of a teacher that shares its prototypes although the student does not: the official
+    /// code's default flags, no released run. Loading the student's state there leaves the patch
+    /// prototypes in the shared place.
     pub fn into_shared(mut self) -> Self {
         if let Some(patch) = self.last_layer2.take() {
             self.last_layer = patch;
@@ -130,11 +161,26 @@ struct Prototypes {
 }
 
 impl Prototypes {
-    fn new(count: usize, bottleneck: usize, frozen_gain: bool, device: &Device, rng: &mut Rng) -> Self {
+    fn new(
+        count: usize,
+        bottleneck: usize,
+        frozen_gain: bool,
+        device: &Device,
+        rng: &mut Rng,
+    ) -> Self {
         let gain = Param::from_tensor(Tensor::ones([count, 1], device));
         Self {
-            weight_g: if frozen_gain { gain.set_require_grad(false) } else { gain },
-            weight_v: init::uniform([count, bottleneck], 1.0 / (bottleneck as f32).sqrt(), device, rng),
+            weight_g: if frozen_gain {
+                gain.set_require_grad(false)
+            } else {
+                gain
+            },
+            weight_v: init::uniform(
+                [count, bottleneck],
+                1.0 / (bottleneck as f32).sqrt(),
+                device,
+                rng,
+            ),
         }
     }
 
@@ -176,7 +222,12 @@ mod tests {
         let mut rng = stream(0, Purpose::Init, 0, 0);
         let head = config(true).init(9, &device, &mut rng);
         let z = head.bottleneck(init::uniform([5, 9], 1.0, &device, &mut rng).val());
-        assert!(max_difference(&z.clone().square().sum_dim(1), &Tensor::ones([5, 1], &device)) < 1e-6);
+        assert!(
+            max_difference(
+                &z.clone().square().sum_dim(1),
+                &Tensor::ones([5, 1], &device)
+            ) < 1e-6
+        );
         // A prototype's own direction has a cosine of exactly one to it.
         let own = l2_normalize(head.last_layer.weight_v.val());
         let diagonal = head.cls_logits(own) * Tensor::eye(11, &device);
@@ -199,8 +250,16 @@ mod tests {
         let device = Device::flex().autodiff();
         let mut rng = stream(3, Purpose::Init, 0, 0);
         let head = config(true).init(5, &device, &mut rng);
-        let x = init::uniform([2, 5], 30.0, &device, &mut rng).val().detach();
-        let probe = init::uniform([2, 11], 1.0, &device, &mut rng).val().detach();
-        gradient_check(x, |x| (head.cls_logits(head.bottleneck(x)) * probe.clone()).sum(), 2e-2);
+        let x = init::uniform([2, 5], 30.0, &device, &mut rng)
+            .val()
+            .detach();
+        let probe = init::uniform([2, 11], 1.0, &device, &mut rng)
+            .val()
+            .detach();
+        gradient_check(
+            x,
+            |x| (head.cls_logits(head.bottleneck(x)) * probe.clone()).sum(),
+            2e-2,
+        );
     }
 }

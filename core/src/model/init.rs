@@ -9,18 +9,29 @@ use rand_distr::{Distribution as _, StandardNormal};
 use crate::kernels;
 use crate::rng::Rng;
 
-/// Standard deviation of every linear weight, token and position embedding (`trunc_normal_(std=.02)` in the official
-/// code; its cut at an absolute 2 lies 100 deviations out, so the plain normal is the same distribution).
+/// Standard deviation of every linear weight, token and position embedding
+/// (`trunc_normal_(std=.02)` in the official code; its cut at an absolute 2 lies 100 deviations
+/// out, so the plain normal is the same distribution).
 const STD: f32 = 0.02;
 
 /// A parameter of the given shape filled with `values` (row-major).
-pub(crate) fn parameter<const D: usize>(values: Vec<f32>, shape: [usize; D], device: &Device) -> Param<Tensor<D>> {
+pub(crate) fn parameter<const D: usize>(
+    values: Vec<f32>,
+    shape: [usize; D],
+    device: &Device,
+) -> Param<Tensor<D>> {
     Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), device))
 }
 
 /// A parameter drawn from N(0, 0.02²).
-pub(crate) fn normal<const D: usize>(shape: [usize; D], device: &Device, rng: &mut Rng) -> Param<Tensor<D>> {
-    let values = (0..shape.iter().product()).map(|_| -> f32 { STD * sample_normal(rng) }).collect();
+pub(crate) fn normal<const D: usize>(
+    shape: [usize; D],
+    device: &Device,
+    rng: &mut Rng,
+) -> Param<Tensor<D>> {
+    let values = (0..shape.iter().product())
+        .map(|_| -> f32 { STD * sample_normal(rng) })
+        .collect();
     parameter(values, shape, device)
 }
 
@@ -31,7 +42,9 @@ pub(crate) fn uniform<const D: usize>(
     device: &Device,
     rng: &mut Rng,
 ) -> Param<Tensor<D>> {
-    let values = (0..shape.iter().product()).map(|_| (2.0 * rng.random::<f32>() - 1.0) * bound).collect();
+    let values = (0..shape.iter().product())
+        .map(|_| (2.0 * rng.random::<f32>() - 1.0) * bound)
+        .collect();
     parameter(values, shape, device)
 }
 
@@ -48,8 +61,14 @@ pub(crate) fn linear(d_in: usize, d_out: usize, device: &Device, rng: &mut Rng) 
     layer
 }
 
-/// The patch projection keeps PyTorch's default convolution initialisation: weight and bias U(±1/sqrt(fan_in)).
-pub(crate) fn patch_projection(fan_in: usize, dim: usize, device: &Device, rng: &mut Rng) -> Linear {
+/// The patch projection keeps PyTorch's default convolution initialisation: weight and bias
+/// U(±1/sqrt(fan_in)).
+pub(crate) fn patch_projection(
+    fan_in: usize,
+    dim: usize,
+    device: &Device,
+    rng: &mut Rng,
+) -> Linear {
     let bound = 1.0 / (fan_in as f32).sqrt();
     let mut layer = LinearConfig::new(fan_in, dim).init(device);
     layer.weight = uniform([fan_in, dim], bound, device, rng);
@@ -59,7 +78,9 @@ pub(crate) fn patch_projection(fan_in: usize, dim: usize, device: &Device, rng: 
 
 /// A layer norm with the official epsilon.
 pub(crate) fn layer_norm(dim: usize, device: &Device) -> LayerNorm {
-    LayerNormConfig::new(dim).with_epsilon(kernels::EPSILON).init(device)
+    LayerNormConfig::new(dim)
+        .with_epsilon(kernels::EPSILON)
+        .init(device)
 }
 
 fn sample_normal(rng: &mut Rng) -> f32 {
@@ -79,7 +100,11 @@ mod tests {
         let mean: f32 = weights.clone().mean().into_scalar();
         let variance: f32 = weights.square().mean().into_scalar();
         assert!(mean.abs() < 1e-3, "mean {mean}");
-        assert!((variance.sqrt() - STD).abs() < 5e-4, "deviation {}", variance.sqrt());
+        assert!(
+            (variance.sqrt() - STD).abs() < 5e-4,
+            "deviation {}",
+            variance.sqrt()
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The layers of a transformer block: attention, the feed-forward branch, LayerScale and stochastic depth.
+//! The layers of a transformer block: attention, the feed-forward branch, LayerScale and stochastic
+//! depth.
 
 use burn::module::{Module, Param};
 use burn::nn::{LayerNorm, Linear};
@@ -28,12 +29,16 @@ pub struct Block {
 }
 
 impl Block {
-    /// A block of the network that `config` describes; its branches are dropped with probability `drop_path` while
-    /// training.
+    /// A block of the network that `config` describes; its branches are dropped with probability
+    /// `drop_path` while training.
     pub(super) fn new(config: &VitConfig, drop_path: f64, device: &Device, rng: &mut Rng) -> Self {
         let (dim, hidden) = (config.dim, config.hidden);
         let gated = config.ffn == Ffn::SwiGlu;
-        let scale = || config.layerscale.map(|initial| LayerScale::new(dim, initial, device));
+        let scale = || {
+            config
+                .layerscale
+                .map(|initial| LayerScale::new(dim, initial, device))
+        };
         Self {
             norm1: init::layer_norm(dim, device),
             attn: Attention {
@@ -72,8 +77,8 @@ impl Block {
         self.attn.probabilities(q, k)
     }
 
-    /// What the first token, CLS, attends to: `[B, N, D] -> [B, heads, N]`. One row instead of the square of a large
-    /// image's tokens.
+    /// What the first token, CLS, attends to: `[B, N, D] -> [B, heads, N]`. One row instead of the
+    /// square of a large image's tokens.
     pub fn cls_attention(&self, x: Tensor<3>) -> Tensor<3> {
         let (q, k, _) = self.attn.project(self.normalize(&self.norm1, x));
         self.attn.probabilities(q.narrow(2, 0, 1), k).squeeze_dim(2)
@@ -106,7 +111,11 @@ impl Attention {
     fn project(&self, x: Tensor<3>) -> (Tensor<4>, Tensor<4>, Tensor<4>) {
         let [b, n, d] = x.dims();
         let h = self.heads;
-        let part = |i: usize| columns(&self.qkv, x.clone(), i * d, d).reshape([b, n, h, d / h]).swap_dims(1, 2);
+        let part = |i: usize| {
+            columns(&self.qkv, x.clone(), i * d, d)
+                .reshape([b, n, h, d / h])
+                .swap_dims(1, 2)
+        };
         (part(0), part(1), part(2))
     }
 
@@ -140,10 +149,13 @@ impl Mlp {
 
 /// Columns `start..start + count` of what `layer` makes of `x`.
 ///
-/// This slices the weight rather than the output: the gradient of a slice fills a tensor of the whole's size, and the
-/// weight is much the smaller of the two.
+/// This slices the weight rather than the output: the gradient of a slice fills a tensor of the
+/// whole's size, and the weight is much the smaller of the two.
 fn columns(layer: &Linear, x: Tensor<3>, start: usize, count: usize) -> Tensor<3> {
-    let bias = layer.bias.as_ref().map(|bias| bias.val().narrow(0, start, count));
+    let bias = layer
+        .bias
+        .as_ref()
+        .map(|bias| bias.val().narrow(0, start, count));
     affine(x, layer.weight.val().narrow(1, start, count), bias)
 }
 
@@ -156,7 +168,9 @@ pub struct LayerScale {
 
 impl LayerScale {
     fn new(dim: usize, initial: f64, device: &Device) -> Self {
-        Self { gamma: Param::from_tensor(Tensor::full([dim], initial, device)) }
+        Self {
+            gamma: Param::from_tensor(Tensor::full([dim], initial, device)),
+        }
     }
 }
 
@@ -169,13 +183,23 @@ fn scaled(scale: &Option<LayerScale>, branch: Tensor<3>) -> Tensor<3> {
     }
 }
 
-/// `x + branch(x)`, with stochastic depth: an image goes without the branch with probability `rate`, and the branch of
-/// the others is scaled up to the same mean. What is dropped is not computed.
-fn residual(x: Tensor<3>, branch: impl Fn(Tensor<3>) -> Tensor<3>, rate: f64, noise: &mut Noise) -> Tensor<3> {
-    let (Some(rng), true) = (noise, rate > 0.0) else { return x.clone() + branch(x) };
+/// `x + branch(x)`, with stochastic depth: an image goes without the branch with probability
+/// `rate`, and the branch of the others is scaled up to the same mean. What is dropped is not
+/// computed.
+fn residual(
+    x: Tensor<3>,
+    branch: impl Fn(Tensor<3>) -> Tensor<3>,
+    rate: f64,
+    noise: &mut Noise,
+) -> Tensor<3> {
+    let (Some(rng), true) = (noise, rate > 0.0) else {
+        return x.clone() + branch(x);
+    };
     let keep = 1.0 - rate;
     let images = x.dims()[0];
-    let kept: Vec<i32> = (0..images as i32).filter(|_| rng.random::<f64>() < keep).collect();
+    let kept: Vec<i32> = (0..images as i32)
+        .filter(|_| rng.random::<f64>() < keep)
+        .collect();
     if kept.is_empty() {
         return x;
     }
@@ -210,7 +234,12 @@ mod tests {
         let (q, k, _) = attn.project(x);
         let actual: Vec<f32> = attn.probabilities(q, k).try_to_vec_as().expect("floats");
         let project = |image: usize, token: usize, column: usize| -> f64 {
-            (0..d).map(|i| f64::from(input[(image * n + token) * d + i]) * f64::from(weight[i * 3 * d + column])).sum()
+            (0..d)
+                .map(|i| {
+                    f64::from(input[(image * n + token) * d + i])
+                        * f64::from(weight[i * 3 * d + column])
+                })
+                .sum()
         };
         for image in 0..b {
             for head in 0..h {
@@ -220,7 +249,8 @@ mod tests {
                             let width = d / h;
                             let dot: f64 = (0..width)
                                 .map(|i| {
-                                    project(image, row, head * width + i) * project(image, column, d + head * width + i)
+                                    project(image, row, head * width + i)
+                                        * project(image, column, d + head * width + i)
                                 })
                                 .sum();
                             (dot / (width as f64).sqrt()).exp()
@@ -240,12 +270,32 @@ mod tests {
     fn block_gradient_matches_finite_differences() {
         let device = Device::flex().autodiff();
         let mut rng = stream(2, Purpose::Init, 0, 0);
-        let plain = VitConfig { dim: 8, heads: 2, hidden: 16, ..small_vit() };
-        for config in [plain.clone(), VitConfig { ffn: Ffn::SwiGlu, layerscale: Some(0.5), ..plain }] {
+        let plain = VitConfig {
+            dim: 8,
+            heads: 2,
+            hidden: 16,
+            ..small_vit()
+        };
+        for config in [
+            plain.clone(),
+            VitConfig {
+                ffn: Ffn::SwiGlu,
+                layerscale: Some(0.5),
+                ..plain
+            },
+        ] {
             let block = Block::new(&config, 0.0, &device, &mut rng);
-            let probe = init::uniform([1, 3, 8], 1.0, &device, &mut rng).val().detach();
-            let x = init::uniform([1, 3, 8], 2.0, &device, &mut rng).val().detach();
-            gradient_check(x, |x| (block.forward(x, &mut None) * probe.clone()).sum(), 2e-3);
+            let probe = init::uniform([1, 3, 8], 1.0, &device, &mut rng)
+                .val()
+                .detach();
+            let x = init::uniform([1, 3, 8], 2.0, &device, &mut rng)
+                .val()
+                .detach();
+            gradient_check(
+                x,
+                |x| (block.forward(x, &mut None) * probe.clone()).sum(),
+                2e-3,
+            );
         }
     }
 
@@ -257,10 +307,20 @@ mod tests {
         let y = residual(x.clone(), |x| x * 0.7, 0.3, &mut Some(&mut rng));
         let values: Vec<f32> = y.try_to_vec_as().expect("floats");
         let kept = values.chunks(4).filter(|image| image[0] > 1.0).count() as f64 / 4000.0;
-        assert!(values.chunks(4).all(|image| image.iter().all(|v| (v - 1.0).abs() < 1e-6 || (v - 2.0).abs() < 1e-6)));
-        assert!(values.chunks(4).all(|image| image.iter().all(|v| *v == image[0])));
+        assert!(values.chunks(4).all(|image| {
+            image
+                .iter()
+                .all(|v| (v - 1.0).abs() < 1e-6 || (v - 2.0).abs() < 1e-6)
+        }));
+        assert!(
+            values
+                .chunks(4)
+                .all(|image| image.iter().all(|v| *v == image[0]))
+        );
         assert!((kept - 0.7).abs() < 0.03, "kept {kept}");
-        let off: Vec<f32> = residual(x, |x| x * 0.5, 0.3, &mut None).try_to_vec_as().expect("floats");
+        let off: Vec<f32> = residual(x, |x| x * 0.5, 0.3, &mut None)
+            .try_to_vec_as()
+            .expect("floats");
         assert!(off.iter().all(|v| *v == 1.5));
     }
 
@@ -271,13 +331,25 @@ mod tests {
         // Rates at which of six images all, some and none are kept.
         for rate in [1e-9, 0.5, 1.0 - 1e-9] {
             let seed = rng.clone();
-            let factors = (0..6).map(|_| if rng.random::<f64>() < 1.0 - rate { 1.0 / (1.0 - rate) } else { 0.0 });
-            let factors = TensorData::new(factors.map(|factor| factor as f32).collect::<Vec<_>>(), [6, 1, 1]);
+            let factors = (0..6).map(|_| {
+                if rng.random::<f64>() < 1.0 - rate {
+                    1.0 / (1.0 - rate)
+                } else {
+                    0.0
+                }
+            });
+            let factors = TensorData::new(
+                factors.map(|factor| factor as f32).collect::<Vec<_>>(),
+                [6, 1, 1],
+            );
             let factors = Tensor::<3>::from_data(factors, &device);
-            let x = init::uniform([6, 2, 3], 1.0, &device, &mut rng).val().detach();
+            let x = init::uniform([6, 2, 3], 1.0, &device, &mut rng)
+                .val()
+                .detach();
             let gradient = |f: &dyn Fn(Tensor<3>) -> Tensor<3>| {
                 let leaf = x.clone().detach().require_grad();
-                leaf.grad(&f(leaf.clone()).square().sum().backward()).expect("a leaf")
+                leaf.grad(&f(leaf.clone()).square().sum().backward())
+                    .expect("a leaf")
             };
             let branch = |x: Tensor<3>| x.clone() * x;
             let skipped = gradient(&|x| residual(x, branch, rate, &mut Some(&mut seed.clone())));

@@ -32,20 +32,35 @@ impl Network {
     /// A freshly initialised student.
     pub fn init(backbone: &VitConfig, head: &HeadConfig, device: &Device, rng: &mut Rng) -> Self {
         let vit = backbone.init(device, rng);
-        Self { head: head.init(backbone.dim, device, rng), backbone: vit }
+        Self {
+            head: head.init(backbone.dim, device, rng),
+            backbone: vit,
+        }
     }
 
-    /// The teacher that starts from this student: the same weights outside autodiff, without mask token.
+    /// The teacher that starts from this student: the same weights outside autodiff, without mask
+    /// token.
     ///
     /// `shared_head` is whether the teacher's CLS and patch tokens share their prototypes.
     pub fn teacher(&self, shared_head: bool) -> Self {
         let Self { backbone, head } = self.valid().no_grad();
-        Self { backbone: backbone.without_mask_token(), head: if shared_head { head.into_shared() } else { head } }
+        Self {
+            backbone: backbone.without_mask_token(),
+            head: if shared_head {
+                head.into_shared()
+            } else {
+                head
+            },
+        }
     }
 
-    /// The same network, whose matrix products compute in `precision`. A new network computes in f32.
+    /// The same network, whose matrix products compute in `precision`. A new network computes in
+    /// f32.
     pub fn with_precision(self, precision: ComputePrecision) -> Self {
-        Self { backbone: self.backbone.with_precision(precision), head: self.head.with_precision(precision) }
+        Self {
+            backbone: self.backbone.with_precision(precision),
+            head: self.head.with_precision(precision),
+        }
     }
 
     /// What its matrix products compute in.

@@ -1,7 +1,9 @@
-//! Mixed precision: matrix products in 16 bits, and all that sums or normalises in 32, as PyTorch's autocast divides them.
+//! Mixed precision: matrix products in 16 bits, and all that sums or normalises in 32, as PyTorch's
+//! autocast divides them.
 //!
-//! Parameters, their gradients and moments, the tokens between blocks, norms, softmax, GELU and the losses stay f32.
-//! Linear layers, attention's two products and the prototypes compute in the precision of what comes in.
+//! Parameters, their gradients and moments, the tokens between blocks, norms, softmax, GELU and the
+//! losses stay f32. Linear layers, attention's two products and the prototypes compute in the
+//! precision of what comes in.
 
 use std::fmt;
 
@@ -17,8 +19,8 @@ pub enum ComputePrecision {
     /// 32 bits.
     #[default]
     F32,
-    /// 16 bits with 11 of precision and a small range: gradients need a [loss scale](crate::train::LossScale). The
-    /// official code's `use_fp16`.
+    /// 16 bits with 11 of precision and a small range: gradients need a [loss
+    /// scale](crate::train::LossScale). The official code's `use_fp16`.
     F16,
     /// 16 bits with 8 of precision and the range of f32.
     Bf16,
@@ -66,7 +68,10 @@ pub(crate) fn like<const D: usize, const E: usize>(x: Tensor<D>, other: &Tensor<
 }
 
 /// `f` of `x` computed in 32 bits, in the numbers of `x`.
-pub(crate) fn widely<const D: usize>(x: Tensor<D>, f: impl FnOnce(Tensor<D>) -> Tensor<D>) -> Tensor<D> {
+pub(crate) fn widely<const D: usize>(
+    x: Tensor<D>,
+    f: impl FnOnce(Tensor<D>) -> Tensor<D>,
+) -> Tensor<D> {
     let numbers = x.dtype().into();
     cast(f(widen(x)), numbers)
 }
@@ -77,12 +82,20 @@ pub(crate) fn linear<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> 
 }
 
 /// `x weight + bias`, `[.., in] -> [.., out]`, in the numbers of `x`.
-pub(crate) fn affine<const D: usize>(x: Tensor<D>, weight: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<D> {
+pub(crate) fn affine<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<2>,
+    bias: Option<Tensor<1>>,
+) -> Tensor<D> {
     let (weight, bias) = (like(weight, &x), bias.map(|bias| like(bias, &x)));
     module::linear(x, weight, bias)
 }
 
 /// A cast is an operation of the backward pass too, so none is made that changes nothing.
 fn cast<const D: usize>(x: Tensor<D>, numbers: FloatDType) -> Tensor<D> {
-    if x.dtype() == DType::from(numbers) { x } else { x.cast(numbers) }
+    if x.dtype() == DType::from(numbers) {
+        x
+    } else {
+        x.cast(numbers)
+    }
 }

@@ -1,7 +1,9 @@
 //! A graph under construction: operators by what they compute, constants by value.
 
 use super::OnnxError;
-use super::proto::{Attribute, Dimension, Extent, FLOAT, Graph, INT64, Node, Shape, Tensor, TensorType, Type, Value};
+use super::proto::{
+    Attribute, Dimension, Extent, FLOAT, Graph, INT64, Node, Shape, Tensor, TensorType, Type, Value,
+};
 use crate::weights::{Weight, Weights};
 
 /// Name of a value in the graph.
@@ -15,12 +17,20 @@ pub(super) struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     pub fn new(weights: &'a Weights, name: &str) -> Self {
-        Self { weights, graph: Graph { name: name.to_owned(), ..Graph::default() } }
+        Self {
+            weights,
+            graph: Graph {
+                name: name.to_owned(),
+                ..Graph::default()
+            },
+        }
     }
 
     /// The tensor of a parameter.
     pub fn weight(&self, name: &str) -> Result<&'a Weight, OnnxError> {
-        self.weights.get(name).ok_or_else(|| OnnxError::Missing(name.to_owned()))
+        self.weights
+            .get(name)
+            .ok_or_else(|| OnnxError::Missing(name.to_owned()))
     }
 
     /// A parameter as a constant of its own name.
@@ -31,13 +41,19 @@ impl<'a> Builder<'a> {
 
     /// A constant of floats.
     pub fn floats(&mut self, name: &str, shape: &[usize], values: &[f32]) -> Edge {
-        let raw_data = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let raw_data = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
         self.constant(name, shape, FLOAT, raw_data)
     }
 
     /// A constant list of integers.
     pub fn integers(&mut self, name: &str, values: &[i64]) -> Edge {
-        let raw_data = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let raw_data = values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect();
         self.constant(name, &[values.len()], INT64, raw_data)
     }
 
@@ -48,12 +64,23 @@ impl<'a> Builder<'a> {
 
     fn constant(&mut self, name: &str, shape: &[usize], data_type: i32, raw_data: Vec<u8>) -> Edge {
         let dims = shape.iter().map(|extent| *extent as i64).collect();
-        self.graph.initializer.push(Tensor { dims, data_type, name: name.to_owned(), raw_data });
+        self.graph.initializer.push(Tensor {
+            dims,
+            data_type,
+            name: name.to_owned(),
+            raw_data,
+        });
         name.to_owned()
     }
 
     /// An operator with one output, which takes the operator's name.
-    pub fn node(&mut self, operator: &str, name: &str, inputs: &[&Edge], attributes: Vec<Attribute>) -> Edge {
+    pub fn node(
+        &mut self,
+        operator: &str,
+        name: &str,
+        inputs: &[&Edge],
+        attributes: Vec<Attribute>,
+    ) -> Edge {
         self.nodes(operator, name, inputs, attributes, vec![name.to_owned()]);
         name.to_owned()
     }
@@ -94,23 +121,50 @@ impl<'a> Builder<'a> {
 
 /// An attribute that is a list of integers.
 pub(super) fn ints(name: &str, values: &[i64]) -> Attribute {
-    Attribute { name: name.to_owned(), ints: values.to_vec(), r#type: 7, ..Attribute::default() }
+    Attribute {
+        name: name.to_owned(),
+        ints: values.to_vec(),
+        r#type: 7,
+        ..Attribute::default()
+    }
 }
 
 /// An attribute that is an integer.
 pub(super) fn int(name: &str, value: i64) -> Attribute {
-    Attribute { name: name.to_owned(), i: value, r#type: 2, ..Attribute::default() }
+    Attribute {
+        name: name.to_owned(),
+        i: value,
+        r#type: 2,
+        ..Attribute::default()
+    }
 }
 
 /// An attribute that is a float.
 pub(super) fn float(name: &str, value: f32) -> Attribute {
-    Attribute { name: name.to_owned(), f: value, r#type: 1, ..Attribute::default() }
+    Attribute {
+        name: name.to_owned(),
+        f: value,
+        r#type: 1,
+        ..Attribute::default()
+    }
 }
 
 fn value(name: &str, extents: &[usize]) -> Value {
-    let batch = Dimension { value: Some(Extent::Free("batch".to_owned())) };
-    let fixed = extents.iter().map(|extent| Dimension { value: Some(Extent::Fixed(*extent as i64)) });
-    let shape = Shape { dim: std::iter::once(batch).chain(fixed).collect() };
-    let tensor_type = Some(TensorType { elem_type: FLOAT, shape: Some(shape) });
-    Value { name: name.to_owned(), r#type: Some(Type { tensor_type }) }
+    let batch = Dimension {
+        value: Some(Extent::Free("batch".to_owned())),
+    };
+    let fixed = extents.iter().map(|extent| Dimension {
+        value: Some(Extent::Fixed(*extent as i64)),
+    });
+    let shape = Shape {
+        dim: std::iter::once(batch).chain(fixed).collect(),
+    };
+    let tensor_type = Some(TensorType {
+        elem_type: FLOAT,
+        shape: Some(shape),
+    });
+    Value {
+        name: name.to_owned(),
+        r#type: Some(Type { tensor_type }),
+    }
 }

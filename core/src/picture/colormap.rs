@@ -1,7 +1,7 @@
 //! Colors for numbers and for kinds.
 
-/// A scale of colors from low to high. All but [`ColorScale::Turbo`] rise evenly in lightness, so they keep their
-/// order in grayscale and for color-blind readers.
+/// A scale of colors from low to high. All but [`ColorScale::Turbo`] rise evenly in lightness, so
+/// they keep their order in grayscale and for color-blind readers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ColorScale {
     /// Purple, green, yellow.
@@ -20,8 +20,8 @@ pub enum ColorScale {
 }
 
 impl ColorScale {
-    /// The color at `position`, 0 (low) to 1 (high); beyond an end, that of the end, and the low one for what is not a
-    /// number.
+    /// The color at `position`, 0 (low) to 1 (high); beyond an end, that of the end, and the low
+    /// one for what is not a number.
     pub fn color(self, position: f32) -> [u8; 3] {
         let gradient = match self {
             Self::Viridis => colorous::VIRIDIS,
@@ -31,14 +31,18 @@ impl ColorScale {
             Self::Cividis => colorous::CIVIDIS,
             Self::Turbo => colorous::TURBO,
         };
-        let position = if position.is_nan() { 0.0 } else { position.clamp(0.0, 1.0) };
+        let position = if position.is_nan() {
+            0.0
+        } else {
+            position.clamp(0.0, 1.0)
+        };
         gradient.eval_continuous(f64::from(position)).into_array()
     }
 }
 
-/// Colors of kinds. The first seven are Okabe and Ito's, which color-blind readers tell apart; each further one is the
-/// one of 4913 evenly spread RGB colors that is furthest from those before it (in OKLab, with less weight as seen
-/// without the long- or the medium-wave cones).
+/// Colors of kinds. The first seven are Okabe and Ito's, which color-blind readers tell apart; each
+/// further one is the one of 4913 evenly spread RGB colors that is furthest from those before it
+/// (in OKLab, with less weight as seen without the long- or the medium-wave cones).
 pub const PALETTE: [[u8; 3]; 24] = [
     [230, 159, 0],
     [86, 180, 233],
@@ -73,12 +77,20 @@ pub fn category(index: usize) -> [u8; 3] {
 
 /// `over` laid on `under` with opacity `alpha`: 0 leaves `under`, 1 (and more) gives `over`.
 pub fn mix(under: [u8; 3], over: [u8; 3], alpha: f32) -> [u8; 3] {
-    let alpha = if alpha.is_nan() { 0.0 } else { alpha.clamp(0.0, 1.0) };
+    let alpha = if alpha.is_nan() {
+        0.0
+    } else {
+        alpha.clamp(0.0, 1.0)
+    };
     let channel = |under: u8, over: u8| {
         let (under, over) = (f32::from(under), f32::from(over));
         (under + (over - under) * alpha).round() as u8
     };
-    [channel(under[0], over[0]), channel(under[1], over[1]), channel(under[2], over[2])]
+    [
+        channel(under[0], over[0]),
+        channel(under[1], over[1]),
+        channel(under[2], over[2]),
+    ]
 }
 
 #[cfg(test)]
@@ -89,25 +101,47 @@ mod tests {
     #[test]
     fn scales_end_where_matplotlib_ends_them() {
         let ends = |scale: ColorScale| [scale.color(0.0), scale.color(1.0)];
-        assert_eq!(ends(ColorScale::Viridis), [[0x44, 0x01, 0x54], [0xfd, 0xe7, 0x25]]);
-        assert_eq!(ends(ColorScale::Inferno), [[0x00, 0x00, 0x04], [0xfc, 0xff, 0xa4]]);
-        assert_eq!(ends(ColorScale::Magma), [[0x00, 0x00, 0x04], [0xfc, 0xfd, 0xbf]]);
-        assert_eq!(ends(ColorScale::Plasma), [[0x0d, 0x08, 0x87], [0xf0, 0xf9, 0x21]]);
+        assert_eq!(
+            ends(ColorScale::Viridis),
+            [[0x44, 0x01, 0x54], [0xfd, 0xe7, 0x25]]
+        );
+        assert_eq!(
+            ends(ColorScale::Inferno),
+            [[0x00, 0x00, 0x04], [0xfc, 0xff, 0xa4]]
+        );
+        assert_eq!(
+            ends(ColorScale::Magma),
+            [[0x00, 0x00, 0x04], [0xfc, 0xfd, 0xbf]]
+        );
+        assert_eq!(
+            ends(ColorScale::Plasma),
+            [[0x0d, 0x08, 0x87], [0xf0, 0xf9, 0x21]]
+        );
         for scale in [ColorScale::Cividis, ColorScale::Turbo] {
-            assert_eq!([-1.0, f32::NAN, 9.0].map(|p| scale.color(p)), [0.0, 0.0, 1.0].map(|p| scale.color(p)));
+            assert_eq!(
+                [-1.0, f32::NAN, 9.0].map(|p| scale.color(p)),
+                [0.0, 0.0, 1.0].map(|p| scale.color(p))
+            );
         }
     }
 
     #[test]
     fn mixing_goes_from_one_color_to_the_other() {
         let shares = [-1.0, 0.0, 0.25, 1.0, 2.0, f32::NAN];
-        assert_eq!(shares.map(|alpha| mix([100; 3], [200; 3], alpha)[0]), [100, 100, 125, 200, 200, 100]);
+        assert_eq!(
+            shares.map(|alpha| mix([100; 3], [200; 3], alpha)[0]),
+            [100, 100, 125, 200, 200, 100]
+        );
     }
 
     /// OKLab coordinates of a color after `vision`, a matrix on linear RGB.
     fn oklab(color: [u8; 3], vision: [[f64; 3]; 3]) -> [f64; 3] {
-        let rgb = color.map(|channel| (f64::from(channel) / 255.0 + 0.055) / 1.055).map(|v| v.powf(2.4));
-        let times = |matrix: [[f64; 3]; 3], v: [f64; 3]| matrix.map(|row| row.iter().zip(v).map(|(a, b)| a * b).sum());
+        let rgb = color
+            .map(|channel| (f64::from(channel) / 255.0 + 0.055) / 1.055)
+            .map(|v| v.powf(2.4));
+        let times = |matrix: [[f64; 3]; 3], v: [f64; 3]| {
+            matrix.map(|row| row.iter().zip(v).map(|(a, b)| a * b).sum())
+        };
         let cones = times(
             [
                 [0.4122214708, 0.5363325363, 0.0514459929],
@@ -128,20 +162,40 @@ mod tests {
 
     fn closest(colors: &[[u8; 3]], vision: [[f64; 3]; 3]) -> f64 {
         let points: Vec<_> = colors.iter().map(|color| oklab(*color, vision)).collect();
-        let distance = |a: &[f64; 3], b: &[f64; 3]| a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
-        let pairs = points.iter().enumerate().flat_map(|(n, a)| points[..n].iter().map(move |b| distance(a, b)));
+        let distance = |a: &[f64; 3], b: &[f64; 3]| {
+            a.iter()
+                .zip(b)
+                .map(|(a, b)| (a - b).powi(2))
+                .sum::<f64>()
+                .sqrt()
+        };
+        let pairs = points
+            .iter()
+            .enumerate()
+            .flat_map(|(n, a)| points[..n].iter().map(move |b| distance(a, b)));
         pairs.fold(f64::INFINITY, f64::min)
     }
 
     #[test]
     fn kinds_are_told_apart() {
         // Lightness runs from 0 to 1 in OKLab; a difference of 0.02 can just be seen.
-        assert!(closest(&PALETTE, [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]) > 0.12);
+        assert!(
+            closest(
+                &PALETTE,
+                [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+            ) > 0.12
+        );
         // Machado et al. 2009, severity 1.
-        let deuteranopia =
-            [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]];
-        let protanopia =
-            [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]];
+        let deuteranopia = [
+            [0.367322, 0.860646, -0.227968],
+            [0.280085, 0.672501, 0.047413],
+            [-0.01182, 0.04294, 0.968881],
+        ];
+        let protanopia = [
+            [0.152286, 1.052583, -0.204868],
+            [0.114503, 0.786281, 0.099216],
+            [-0.003882, -0.048116, 1.051998],
+        ];
         assert!(closest(&PALETTE[..8], deuteranopia) > 0.07);
         assert!(closest(&PALETTE[..8], protanopia) > 0.07);
         assert_eq!(category(PALETTE.len() + 3), PALETTE[3]);

@@ -1,7 +1,8 @@
-//! Values of patches as pictures: heatmaps, label maps, masks and color maps laid over the image they belong to.
+//! Values of patches as pictures: heatmaps, label maps, masks and color maps laid over the image
+//! they belong to.
 //!
-//! Everything here is a pure function of images and [`PatchGrid`]s. Text, axes and files are left to what shows the
-//! pictures.
+//! Everything here is a pure function of images and [`PatchGrid`]s. Text, axes and files are left
+//! to what shows the pictures.
 
 pub mod colormap;
 pub mod overlay;

@@ -16,7 +16,10 @@ pub struct Rect {
 impl Rect {
     /// The point in its middle, `(x, y)`, where pixel `n` reaches from `n` to `n + 1`.
     pub fn center(&self) -> (f32, f32) {
-        (self.left as f32 + self.width as f32 / 2.0, self.top as f32 + self.height as f32 / 2.0)
+        (
+            self.left as f32 + self.width as f32 / 2.0,
+            self.top as f32 + self.height as f32 / 2.0,
+        )
     }
 
     /// The first column right of it.
@@ -30,10 +33,12 @@ impl Rect {
     }
 }
 
-/// The pixels of patch `(row, column)` when `(rows, columns)` patches divide an image of `(width, height)` pixels
-/// evenly: row `r` covers `r * height / rows .. (r + 1) * height / rows`. With more patches than pixels some are empty.
+/// The pixels of patch `(row, column)` when `(rows, columns)` patches divide an image of `(width,
+/// height)` pixels evenly: row `r` covers `r * height / rows .. (r + 1) * height / rows`. With more
+/// patches than pixels some are empty.
 ///
-/// A patch outside of the grid is taken as the nearest one inside, and a grid without patches as one patch.
+/// A patch outside of the grid is taken as the nearest one inside, and a grid without patches as
+/// one patch.
 pub fn patch_rect(
     (rows, columns): (usize, usize),
     (row, column): (usize, usize),
@@ -41,7 +46,12 @@ pub fn patch_rect(
 ) -> Rect {
     let (top, bottom) = span(row, rows, height);
     let (left, right) = span(column, columns, width);
-    Rect { left, top, width: right - left, height: bottom - top }
+    Rect {
+        left,
+        top,
+        width: right - left,
+        height: bottom - top,
+    }
 }
 
 /// The pixels of part `index` of `parts` parts of `length` pixels.
@@ -72,7 +82,9 @@ impl<T> Copy for PatchGrid<'_, T> {}
 
 /// Values that do not make a grid.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("a grid of {rows} x {columns} patches needs one value a patch and at least one patch, got {actual} values")]
+#[error(
+    "a grid of {rows} x {columns} patches needs one value a patch and at least one patch, got {actual} values"
+)]
 pub struct PatchGridError {
     /// Rows of patches.
     pub rows: usize,
@@ -89,9 +101,17 @@ impl<'a, T> PatchGrid<'a, T> {
     /// If there are no values, or of another number.
     pub fn new(rows: usize, columns: usize, cells: &'a [T]) -> Result<Self, PatchGridError> {
         if cells.is_empty() || rows.checked_mul(columns) != Some(cells.len()) {
-            return Err(PatchGridError { rows, columns, actual: cells.len() });
+            return Err(PatchGridError {
+                rows,
+                columns,
+                actual: cells.len(),
+            });
         }
-        Ok(Self { rows, columns, cells })
+        Ok(Self {
+            rows,
+            columns,
+            cells,
+        })
     }
 
     /// Rows of patches.
@@ -114,13 +134,14 @@ impl<'a, T> PatchGrid<'a, T> {
         self.cells
     }
 
-    /// The index of the patch that pixel `(x, y)` of an image of `(width, height)` pixels belongs to; outside of the
-    /// image, that of its nearest pixel.
+    /// The index of the patch that pixel `(x, y)` of an image of `(width, height)` pixels belongs
+    /// to; outside of the image, that of its nearest pixel.
     pub fn index_at(&self, (x, y): (usize, usize), (width, height): (usize, usize)) -> usize {
         part_at(y, self.rows, height) * self.columns + part_at(x, self.columns, width)
     }
 
-    /// The value of the patch that pixel `(x, y)` of an image of `(width, height)` pixels belongs to.
+    /// The value of the patch that pixel `(x, y)` of an image of `(width, height)` pixels belongs
+    /// to.
     pub fn at(&self, pixel: (usize, usize), size: (usize, usize)) -> &'a T {
         &self.cells[self.index_at(pixel, size)]
     }
@@ -141,7 +162,15 @@ mod tests {
 
     #[test]
     fn patches_cover_an_image_once_whatever_its_size() {
-        for (parts, length) in [(1, 1), (3, 7), (7, 3), (14, 224), (5, 224), (224, 224), (1000, 1)] {
+        for (parts, length) in [
+            (1, 1),
+            (3, 7),
+            (7, 3),
+            (14, 224),
+            (5, 224),
+            (224, 224),
+            (1000, 1),
+        ] {
             let mut next = 0;
             for index in 0..parts {
                 let (from, to) = span(index, parts, length);
@@ -151,10 +180,32 @@ mod tests {
             }
             assert_eq!(next, length);
         }
-        assert_eq!(patch_rect((2, 3), (1, 2), (10, 9)), Rect { left: 6, top: 4, width: 4, height: 5 });
-        assert_eq!(patch_rect((2, 3), (9, 9), (10, 9)), patch_rect((2, 3), (1, 2), (10, 9)));
-        assert_eq!(patch_rect((0, 0), (0, 0), (10, 9)), Rect { left: 0, top: 0, width: 10, height: 9 });
-        assert_eq!(patch_rect((usize::MAX, usize::MAX), (usize::MAX, 0), (10, 9)).bottom(), 9);
+        assert_eq!(
+            patch_rect((2, 3), (1, 2), (10, 9)),
+            Rect {
+                left: 6,
+                top: 4,
+                width: 4,
+                height: 5
+            }
+        );
+        assert_eq!(
+            patch_rect((2, 3), (9, 9), (10, 9)),
+            patch_rect((2, 3), (1, 2), (10, 9))
+        );
+        assert_eq!(
+            patch_rect((0, 0), (0, 0), (10, 9)),
+            Rect {
+                left: 0,
+                top: 0,
+                width: 10,
+                height: 9
+            }
+        );
+        assert_eq!(
+            patch_rect((usize::MAX, usize::MAX), (usize::MAX, 0), (10, 9)).bottom(),
+            9
+        );
     }
 
     #[test]
@@ -165,7 +216,14 @@ mod tests {
         assert_eq!(*grid.at((99, 99), (9, 10)), 6);
         for (rows, columns) in [(0, 6), (2, 2), (7, 1), (usize::MAX, usize::MAX)] {
             let error = PatchGrid::new(rows, columns, &cells).expect_err("not six");
-            assert_eq!(error, PatchGridError { rows, columns, actual: 6 });
+            assert_eq!(
+                error,
+                PatchGridError {
+                    rows,
+                    columns,
+                    actual: 6
+                }
+            );
         }
         PatchGrid::<u8>::new(0, 0, &[]).expect_err("empty");
     }

@@ -26,8 +26,14 @@ impl Interpolation {
     }
 }
 
-/// `image` at another size, its aspect ratio included. Shrunk, every pixel of it counts. Sides below 1 are taken as 1.
-pub fn resize(image: &RgbImage, width: usize, height: usize, interpolation: Interpolation) -> RgbImage {
+/// `image` at another size, its aspect ratio included. Shrunk, every pixel of it counts. Sides
+/// below 1 are taken as 1.
+pub fn resize(
+    image: &RgbImage,
+    width: usize,
+    height: usize,
+    interpolation: Interpolation,
+) -> RgbImage {
     let size = (width.max(1), height.max(1));
     let from = (image.width(), image.height());
     if from == size {
@@ -36,8 +42,9 @@ pub fn resize(image: &RgbImage, width: usize, height: usize, interpolation: Inte
     let (pixels, _) = image.pixels().as_chunks::<3>();
     let pixels: Vec<U8x3> = pixels.iter().map(|pixel| U8x3::new(*pixel)).collect();
     let resized = resample(&pixels, from, size, interpolation);
-    let resized =
-        resized.and_then(|pixels| RgbImage::new(size.0, size.1, pixels.iter().flat_map(|p| p.0).collect()).ok());
+    let resized = resized.and_then(|pixels| {
+        RgbImage::new(size.0, size.1, pixels.iter().flat_map(|p| p.0).collect()).ok()
+    });
     // Sides beyond 32 bits, which no memory holds, are all that the resizer refuses.
     resized.unwrap_or_else(|| RgbImage::from_fn(1, 1, |x, y| image.pixel(x, y)))
 }
@@ -53,11 +60,14 @@ pub(super) fn resample<P: InnerPixel + PixelTrait + Default + Copy + std::fmt::D
     let source = TypedImageRef::new(side(from.0)?, side(from.1)?, pixels).ok()?;
     let mut target = TypedImage::<P>::new(side(to.0)?, side(to.1)?);
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(interpolation.filter()));
-    Resizer::new().resize_typed(&source, &mut target, &options).ok()?;
+    Resizer::new()
+        .resize_typed(&source, &mut target, &options)
+        .ok()?;
     Some(target.pixels().to_vec())
 }
 
-/// The image without its colors (luma of Rec. 601), so that the colors laid on it are the only ones.
+/// The image without its colors (luma of Rec. 601), so that the colors laid on it are the only
+/// ones.
 pub fn gray(image: &RgbImage) -> RgbImage {
     RgbImage::from_fn(image.width(), image.height(), |x, y| {
         let [r, g, b] = image.pixel(x, y).map(u32::from);
@@ -77,8 +87,14 @@ mod tests {
     #[test]
     fn nearest_repeats_pixels_and_averages_when_shrinking() {
         let large = resize(&image(3, 2), 12, 8, Interpolation::Nearest);
-        assert_eq!(large, RgbImage::from_fn(12, 8, |x, y| [(x / 4 * 40) as u8, (y / 4 * 40) as u8, 9]));
-        assert_eq!(resize(&image(4, 2), 1, 1, Interpolation::Nearest).pixels(), [60, 20, 9]);
+        assert_eq!(
+            large,
+            RgbImage::from_fn(12, 8, |x, y| [(x / 4 * 40) as u8, (y / 4 * 40) as u8, 9])
+        );
+        assert_eq!(
+            resize(&image(4, 2), 1, 1, Interpolation::Nearest).pixels(),
+            [60, 20, 9]
+        );
     }
 
     #[test]
@@ -96,7 +112,10 @@ mod tests {
             for (to_width, to_height) in [(0, 0), (1, 1), (300, 1), (1, 300), (7, 5)] {
                 for interpolation in [Interpolation::Nearest, Interpolation::Smooth] {
                     let out = resize(&image(width, height), to_width, to_height, interpolation);
-                    assert_eq!((out.width(), out.height()), (to_width.max(1), to_height.max(1)));
+                    assert_eq!(
+                        (out.width(), out.height()),
+                        (to_width.max(1), to_height.max(1))
+                    );
                 }
             }
         }
@@ -106,7 +125,12 @@ mod tests {
     fn gray_is_luma() {
         let color = |c: [u8; 3]| gray(&RgbImage::from_fn(1, 1, |_, _| c)).pixel(0, 0)[0];
         assert_eq!(
-            [color([255, 255, 255]), color([255, 0, 0]), color([0, 255, 0]), color([0, 0, 255])],
+            [
+                color([255, 255, 255]),
+                color([255, 0, 0]),
+                color([0, 255, 0]),
+                color([0, 0, 255])
+            ],
             [255, 76, 150, 29]
         );
     }

@@ -1,7 +1,8 @@
-//! What lies behind the object: a plain color, a gradient or soft clouds, the same at any resolution.
+//! What lies behind the object: a plain color, a gradient or soft clouds, the same at any
+//! resolution.
 //!
-//! Nothing here has an outline: a background that could be told from others by its pattern would be an easier thing to
-//! learn than the object before it.
+//! Nothing here has an outline: a background that could be told from others by its pattern would be
+//! an easier thing to learn than the object before it.
 
 use rand::RngExt;
 
@@ -35,7 +36,11 @@ impl Background {
             1 => Pattern::Gradient,
             _ => Pattern::Clouds([(); LATTICE].map(|()| [(); LATTICE].map(|()| rng.random()))),
         };
-        Self { tones, pattern, slope: [cos * steepness, sin * steepness] }
+        Self {
+            tones,
+            pattern,
+            slope: [cos * steepness, sin * steepness],
+        }
     }
 
     /// The color at a point of the unit square.

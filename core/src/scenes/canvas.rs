@@ -17,23 +17,35 @@ pub(super) struct Pose {
 }
 
 impl Pose {
-    /// The pose of the scene's object: 70 to 95 % of the side, within the picture, tilted, flipped and stretched a bit.
+    /// The pose of the scene's object: 70 to 95 % of the side, within the picture, tilted, flipped
+    /// and stretched a bit.
     pub fn random(rng: &mut Rng) -> Self {
         let fill = rng.random_range(0.7..0.95);
         let slack = (1.0_f32 - fill) / 2.0;
         let center = [(); 2].map(|()| 0.5 + rng.random_range(-slack..slack));
         let flip = if rng.random() { 1.0 } else { -1.0 };
-        Self::new(center, fill / 2.0, rng.random_range(-0.26..0.26), flip * rng.random_range(0.86..1.16))
+        Self::new(
+            center,
+            fill / 2.0,
+            rng.random_range(-0.26..0.26),
+            flip * rng.random_range(0.86..1.16),
+        )
     }
 
     /// The pose of a small thing anywhere.
     pub fn random_small(rng: &mut Rng) -> Self {
         let center = [(); 2].map(|()| rng.random_range(0.0..1.0));
         let angle = rng.random_range(0.0..std::f32::consts::TAU);
-        Self::new(center, rng.random_range(0.04..0.12), angle, rng.random_range(0.7..1.4))
+        Self::new(
+            center,
+            rng.random_range(0.04..0.12),
+            angle,
+            rng.random_range(0.7..1.4),
+        )
     }
 
-    /// Widens by `stretch` (mirrors where negative), narrows the other side alike, turns by `angle`, scales, moves.
+    /// Widens by `stretch` (mirrors where negative), narrows the other side alike, turns by
+    /// `angle`, scales, moves.
     fn new(center: Point, scale: f32, angle: f32, stretch: f32) -> Self {
         let (sin, cos) = angle.sin_cos();
         let (wide, high) = (scale * stretch, scale / stretch.abs());
@@ -61,7 +73,10 @@ impl Pose {
 }
 
 fn apply(matrix: &[Point; 2], [x, y]: Point) -> Point {
-    [matrix[0][0] * x + matrix[0][1] * y, matrix[1][0] * x + matrix[1][1] * y]
+    [
+        matrix[0][0] * x + matrix[0][1] * y,
+        matrix[1][0] * x + matrix[1][1] * y,
+    ]
 }
 
 /// How pieces are finished, the same for all of a scene.
@@ -93,11 +108,18 @@ pub(super) struct Canvas {
 }
 
 impl Canvas {
-    /// A canvas of `size * size` pixels, filled by asking for the color at points of the unit square.
+    /// A canvas of `size * size` pixels, filled by asking for the color at points of the unit
+    /// square.
     pub fn new(size: usize, mut color: impl FnMut(Point) -> Rgb) -> Self {
         let at = |pixel: usize| (pixel as f32 + 0.5) / size as f32;
-        let colors = (0..size * size).map(|i| color([at(i % size), at(i / size)])).collect();
-        Self { size, colors, parts: vec![Part::Background as u8; size * size] }
+        let colors = (0..size * size)
+            .map(|i| color([at(i % size), at(i / size)]))
+            .collect();
+        Self {
+            size,
+            colors,
+            parts: vec![Part::Background as u8; size * size],
+        }
     }
 
     /// Paints one piece over what is there.
@@ -105,7 +127,8 @@ impl Canvas {
         let size = self.size as f32;
         let pixels_per_unit = pose.scale() * size;
         let ([left, top], [right, bottom]) = piece.shape.bounds();
-        let corners = [[left, top], [right, top], [right, bottom], [left, bottom]].map(|corner| pose.unit(corner));
+        let corners = [[left, top], [right, top], [right, bottom], [left, bottom]]
+            .map(|corner| pose.unit(corner));
         // Pixels are looked at up to one beyond the bounds: their coverage fades over the outline.
         let [columns, rows] = [0, 1].map(|i| {
             let low = corners.iter().map(|c| c[i]).fold(f32::MAX, f32::min) * size - 1.0;
@@ -121,7 +144,8 @@ impl Canvas {
                     continue;
                 }
                 let edge = (0.5 + (distance + finish.width) * pixels_per_unit).clamp(0.0, 1.0);
-                let light = (1.0 - finish.shading * point[1]) * (1.0 + (finish.outline - 1.0) * edge);
+                let light =
+                    (1.0 - finish.shading * point[1]) * (1.0 + (finish.outline - 1.0) * edge);
                 let at = y * self.size + x;
                 self.colors[at] = mix(self.colors[at], piece.paint.map(|c| c * light), coverage);
                 if coverage >= 0.5 {

@@ -9,10 +9,19 @@ use super::shapes::Shape;
 /// A fir: three tiers of branches on a trunk, hung with fruit.
 pub(super) fn tree(pen: &mut Pen, [main, second, accent, _]: [Rgb; 4]) {
     let (width, trunk) = (pen.vary(0.66, 0.82), pen.vary(0.11, 0.16));
-    pen.draw(Part::Trunk, second, Shape::block([0.0, 0.75], [trunk, 0.23], 0.03));
+    pen.draw(
+        Part::Trunk,
+        second,
+        Shape::block([0.0, 0.75], [trunk, 0.23], 0.03),
+    );
     for tier in [2.0, 1.0, 0.0] {
         let (foot, half) = (-0.3 + 0.47 * tier, width * (0.56 + 0.22 * tier));
-        let crown = [[0.0, foot - 0.66], [half, foot], [0.0, foot + 0.06], [-half, foot]];
+        let crown = [
+            [0.0, foot - 0.66],
+            [half, foot],
+            [0.0, foot + 0.06],
+            [-half, foot],
+        ];
         pen.draw(Part::Crown, main, Shape::polygon(crown));
         for side in [-1.0, 1.0] {
             let x = side * half * pen.vary(0.22, 0.5);
@@ -26,16 +35,34 @@ pub(super) fn fish(pen: &mut Pen, [main, second, accent, detail]: [Rgb; 4]) {
     let (height, spread) = (pen.vary(0.4, 0.54), pen.vary(0.34, 0.48));
     let tail = [[-0.45, 0.0], [-0.97, -spread], [-0.8, 0.0], [-0.97, spread]];
     pen.draw(Part::Tail, second, Shape::polygon(tail));
-    let crest = [[-0.25, -height * 0.6], [-0.2, -height - 0.22], [0.15, -height - 0.16], [0.45, -height * 0.7]];
+    let crest = [
+        [-0.25, -height * 0.6],
+        [-0.2, -height - 0.22],
+        [0.15, -height - 0.16],
+        [0.45, -height * 0.7],
+    ];
     pen.draw(Part::Fin, second, Shape::polygon(crest));
-    let belly = [[-0.1, height * 0.7], [-0.22, height + 0.2], [0.05, height + 0.16], [0.3, height * 0.8]];
+    let belly = [
+        [-0.1, height * 0.7],
+        [-0.22, height + 0.2],
+        [0.05, height + 0.16],
+        [0.3, height * 0.8],
+    ];
     pen.draw(Part::Fin, second, Shape::polygon(belly));
     pen.draw(Part::Body, main, Shape::ellipse([0.2, 0.0], [0.78, height]));
     let stripe = pen.vary(-0.1, 0.1);
-    pen.draw(Part::Body, accent, Shape::line([stripe, -height * 0.6], [stripe, height * 0.6], 0.06));
+    pen.draw(
+        Part::Body,
+        accent,
+        Shape::line([stripe, -height * 0.6], [stripe, height * 0.6], 0.06),
+    );
     pen.draw(Part::Fin, second, Shape::blade([0.36, 0.1], 2.7, 0.36, 0.2));
     pen.draw(Part::Eye, [0.97; 3], Shape::disc([0.66, -0.1], 0.14));
-    pen.draw(Part::Eye, detail.map(|c| c * 0.35), Shape::disc([0.69, -0.1], 0.075));
+    pen.draw(
+        Part::Eye,
+        detail.map(|c| c * 0.35),
+        Shape::disc([0.69, -0.1], 0.075),
+    );
 }
 
 /// A ring of petals around a centre on a stem with two leaves.
@@ -44,7 +71,11 @@ pub(super) fn flower(pen: &mut Pen, [main, second, accent, _]: [Rgb; 4]) {
     pen.draw(Part::Stem, second, Shape::line(middle, [bend, 0.95], 0.06));
     for side in [-1.0, 1.0] {
         let (angle, root) = (FRAC_PI_2 - side * pen.vary(1.8, 2.2), pen.vary(0.62, 0.85));
-        pen.draw(Part::Leaf, second, Shape::blade([bend * 0.7, root], angle, 0.6, 0.24));
+        pen.draw(
+            Part::Leaf,
+            second,
+            Shape::blade([bend * 0.7, root], angle, 0.6, 0.24),
+        );
     }
     let (petals, turn) = (pen.count(5, 7), pen.vary(0.0, TAU));
     let width = 2.05 / f32::from(petals);
@@ -58,19 +89,47 @@ pub(super) fn flower(pen: &mut Pen, [main, second, accent, _]: [Rgb; 4]) {
 
 /// A spotted cap on a thick stem in the grass.
 pub(super) fn mushroom(pen: &mut Pen, [main, second, accent, detail]: [Rgb; 4]) {
-    let (half, brim, height) = (pen.vary(0.82, 0.96), pen.vary(-0.05, 0.1), pen.vary(0.86, 0.98));
+    let (half, brim, height) = (
+        pen.vary(0.82, 0.96),
+        pen.vary(-0.05, 0.1),
+        pen.vary(0.86, 0.98),
+    );
     let (neck, foot) = (pen.vary(0.2, 0.28), pen.vary(0.28, 0.38));
-    let stem = [[-neck, brim], [neck, brim], [foot, 0.85], [foot * 0.7, 0.95], [-foot * 0.7, 0.95], [-foot, 0.85]];
+    let stem = [
+        [-neck, brim],
+        [neck, brim],
+        [foot, 0.85],
+        [foot * 0.7, 0.95],
+        [-foot * 0.7, 0.95],
+        [-foot, 0.85],
+    ];
     pen.draw(Part::Stem, second, Shape::polygon(stem));
-    pen.draw(Part::Cap, main, Shape::segment([0.0, brim], [half, height], 0.5..1.0));
-    for (x, y, radius) in [(-0.5, 0.25, 0.14), (0.52, 0.28, 0.13), (-0.05, 0.42, 0.17), (0.3, 0.68, 0.1)] {
+    pen.draw(
+        Part::Cap,
+        main,
+        Shape::segment([0.0, brim], [half, height], 0.5..1.0),
+    );
+    for (x, y, radius) in [
+        (-0.5, 0.25, 0.14),
+        (0.52, 0.28, 0.13),
+        (-0.05, 0.42, 0.17),
+        (0.3, 0.68, 0.1),
+    ] {
         let (x, radius) = (x + pen.vary(-0.06, 0.06), radius * pen.vary(0.8, 1.1));
-        pen.draw(Part::Spot, accent, Shape::disc([x * half, brim - y * height], radius));
+        pen.draw(
+            Part::Spot,
+            accent,
+            Shape::disc([x * half, brim - y * height], radius),
+        );
     }
     for side in [-1.0, 1.0] {
         for lean in [0.75, 0.2] {
             let (angle, length) = (-FRAC_PI_2 + side * lean, pen.vary(0.36, 0.5));
-            pen.draw(Part::Leaf, detail, Shape::blade([side * (foot + 0.06), 0.98], angle, length, 0.13));
+            pen.draw(
+                Part::Leaf,
+                detail,
+                Shape::blade([side * (foot + 0.06), 0.98], angle, length, 0.13),
+            );
         }
     }
 }
@@ -84,13 +143,37 @@ pub(super) fn butterfly(pen: &mut Pen, [main, second, accent, detail]: [Rgb; 4])
         // Angles count clockwise from the right; the left wings mirror the right ones.
         let angle = |tilt: f32| if side > 0.0 { tilt } else { TAU / 2.0 - tilt };
         let along = |tilt: f32, reach: f32| [side * reach * tilt.cos(), reach * tilt.sin()];
-        pen.draw(Part::Wing, second, Shape::blade([0.0, 0.08], angle(lower), short, broad * 0.9));
-        pen.draw(Part::Wing, main, Shape::blade([0.0, 0.0], angle(-upper), long, broad));
-        pen.draw(Part::Spot, accent, Shape::disc(along(-upper, long * 0.68), spot));
-        pen.draw(Part::Spot, accent, Shape::disc(along(lower, short * 0.75), spot * 0.75));
-        pen.draw(Part::Antenna, detail, Shape::line([0.0, -0.4], [side * 0.22, -0.9], 0.035));
+        pen.draw(
+            Part::Wing,
+            second,
+            Shape::blade([0.0, 0.08], angle(lower), short, broad * 0.9),
+        );
+        pen.draw(
+            Part::Wing,
+            main,
+            Shape::blade([0.0, 0.0], angle(-upper), long, broad),
+        );
+        pen.draw(
+            Part::Spot,
+            accent,
+            Shape::disc(along(-upper, long * 0.68), spot),
+        );
+        pen.draw(
+            Part::Spot,
+            accent,
+            Shape::disc(along(lower, short * 0.75), spot * 0.75),
+        );
+        pen.draw(
+            Part::Antenna,
+            detail,
+            Shape::line([0.0, -0.4], [side * 0.22, -0.9], 0.035),
+        );
     }
-    pen.draw(Part::Body, detail, Shape::ellipse([0.0, 0.05], [0.11, 0.56]));
+    pen.draw(
+        Part::Body,
+        detail,
+        Shape::ellipse([0.0, 0.05], [0.11, 0.56]),
+    );
 }
 
 /// A head with pointed ears, two eyes, a nose and whiskers.
@@ -98,20 +181,44 @@ pub(super) fn cat(pen: &mut Pen, [main, second, accent, detail]: [Rgb; 4]) {
     let (half, height) = (pen.vary(0.78, 0.92), pen.vary(0.64, 0.74));
     let (tip, spread) = (pen.vary(-0.98, -0.86), pen.vary(0.66, 0.82));
     for side in [-1.0, 1.0] {
-        let ear = [[side * 0.16, -0.4], [side * spread, tip], [side * half * 0.97, 0.0]];
+        let ear = [
+            [side * 0.16, -0.4],
+            [side * spread, tip],
+            [side * half * 0.97, 0.0],
+        ];
         pen.draw(Part::Ear, main, Shape::polygon(ear));
-        let inner = [[side * 0.4, -0.42], [side * (spread - 0.03), tip + 0.2], [side * half * 0.85, -0.2]];
+        let inner = [
+            [side * 0.4, -0.42],
+            [side * (spread - 0.03), tip + 0.2],
+            [side * half * 0.85, -0.2],
+        ];
         pen.draw(Part::Ear, second, Shape::polygon(inner));
     }
     pen.draw(Part::Head, main, Shape::ellipse([0.0, 0.2], [half, height]));
     let (apart, large) = (pen.vary(0.32, 0.42), pen.vary(0.15, 0.2));
     for side in [-1.0, 1.0] {
-        pen.draw(Part::Eye, [0.97; 3], Shape::ellipse([side * apart, 0.08], [large, 0.19]));
-        pen.draw(Part::Eye, detail.map(|c| c * 0.35), Shape::ellipse([side * apart, 0.08], [0.07, 0.15]));
+        pen.draw(
+            Part::Eye,
+            [0.97; 3],
+            Shape::ellipse([side * apart, 0.08], [large, 0.19]),
+        );
+        pen.draw(
+            Part::Eye,
+            detail.map(|c| c * 0.35),
+            Shape::ellipse([side * apart, 0.08], [0.07, 0.15]),
+        );
         for slope in [-0.06, 0.12] {
             let from = [side * 0.3, 0.46 + slope * 0.5];
-            pen.draw(Part::Whisker, accent, Shape::line(from, [side * 0.98, 0.46 + slope * 2.0], 0.03));
+            pen.draw(
+                Part::Whisker,
+                accent,
+                Shape::line(from, [side * 0.98, 0.46 + slope * 2.0], 0.03),
+            );
         }
     }
-    pen.draw(Part::Nose, accent, Shape::polygon([[-0.12, 0.34], [0.12, 0.34], [0.0, 0.48]]));
+    pen.draw(
+        Part::Nose,
+        accent,
+        Shape::polygon([[-0.12, 0.34], [0.12, 0.34], [0.0, 0.48]]),
+    );
 }

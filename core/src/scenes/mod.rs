@@ -1,8 +1,9 @@
 //! The `builtin` dataset: small scenes made on the fly, so that the first run needs no download.
 //!
-//! Every scene shows one object of ten classes, composed of named parts, where such objects are at home. The class shows
-//! in shapes and in pale typical colors; light, haze, place, size, tilt, proportions and all other colors are drawn
-//! at random and outweigh it, as they do in photographs. A network that has learned nothing sees mostly those.
+//! Every scene shows one object of ten classes, composed of named parts, where such objects are at
+//! home. The class shows in shapes and in pale typical colors; light, haze, place, size, tilt,
+//! proportions and all other colors are drawn at random and outweigh it, as they do in photographs.
+//! A network that has learned nothing sees mostly those.
 //!
 //! ```
 //! use ibot_core::scenes::{CLASSES, PARTS, SIZE, Split, scene};
@@ -32,8 +33,18 @@ use objects::Part;
 use palette::{Palette, mix, vivid};
 
 /// Names of the classes.
-pub const CLASSES: [&str; 10] =
-    ["house", "tree", "car", "fish", "flower", "boat", "mushroom", "rocket", "butterfly", "cat"];
+pub const CLASSES: [&str; 10] = [
+    "house",
+    "tree",
+    "car",
+    "fish",
+    "flower",
+    "boat",
+    "mushroom",
+    "rocket",
+    "butterfly",
+    "cat",
+];
 
 /// The usual side of a scene in pixels.
 pub const SIZE: usize = 64;
@@ -71,8 +82,9 @@ pub fn len(split: Split) -> usize {
 
 /// Paints scene `index` of a split with `size` pixels a side (at least one).
 ///
-/// The scene depends only on split and index; the size decides how finely it is sampled. Classes alternate, so that
-/// any ten scenes in a row show all of them. Indices from [`len`] on give further scenes of the same kind.
+/// The scene depends only on split and index; the size decides how finely it is sampled. Classes
+/// alternate, so that any ten scenes in a row show all of them. Indices from [`len`] on give
+/// further scenes of the same kind.
 pub fn scene(split: Split, index: usize, size: usize) -> Scene {
     let class = index % CLASSES.len();
     let rng = &mut stream(SEED, Purpose::Scene, split as u64, index as u64);
@@ -90,5 +102,9 @@ pub fn scene(split: Split, index: usize, size: usize) -> Scene {
         canvas.paint(&piece, &pose, &finish);
     }
     let (image, parts) = canvas.finish(rng);
-    Scene { image, class, parts }
+    Scene {
+        image,
+        class,
+        parts,
+    }
 }

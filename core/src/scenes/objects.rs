@@ -38,7 +38,8 @@ pub(super) struct Piece {
 
 /// Collects the pieces of an object, back to front, and varies its proportions.
 ///
-/// Objects are drawn in `-1..=1` on both axes, `y` down, and touch the box's border on at least one axis.
+/// Objects are drawn in `-1..=1` on both axes, `y` down, and touch the box's border on at least one
+/// axis.
 pub(super) struct Pen<'a> {
     rng: &'a mut Rng,
     pieces: Vec<Piece>,
@@ -80,7 +81,10 @@ const DRAWINGS: [Drawing; CLASSES.len()] = [
 
 /// The pieces of an object of the class (taken modulo the number of classes), back to front.
 pub(super) fn object(class: usize, paints: [Rgb; 4], rng: &mut Rng) -> Vec<Piece> {
-    let mut pen = Pen { rng, pieces: Vec::new() };
+    let mut pen = Pen {
+        rng,
+        pieces: Vec::new(),
+    };
     DRAWINGS[class % DRAWINGS.len()](&mut pen, paints);
     pen.pieces
 }
@@ -92,5 +96,9 @@ pub(super) fn distractor(paint: Rgb, rng: &mut Rng) -> Piece {
         1 => Shape::block([0.0, 0.0], [1.0, 0.8], 0.1),
         _ => Shape::polygon([[-0.9, 0.6], [0.0, -1.0], [0.9, 0.6]]),
     };
-    Piece { part: Part::Background, paint, shape }
+    Piece {
+        part: Part::Background,
+        paint,
+        shape,
+    }
 }

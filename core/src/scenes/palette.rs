@@ -1,5 +1,5 @@
-//! Colors of a scene: those typical of its class, seen in a random light that hides them from a plain comparison of
-//! pixels.
+//! Colors of a scene: those typical of its class, seen in a random light that hides them from a
+//! plain comparison of pixels.
 
 use rand::RngExt;
 
@@ -11,7 +11,8 @@ const CLEAR: f32 = 0.3;
 /// Red, green and blue in `0..=1`, as stored (no gamma).
 pub(super) type Rgb = [f32; 3];
 
-/// What a class usually looks like, as hue, saturation and value: where it lives, and its main paint.
+/// What a class usually looks like, as hue, saturation and value: where it lives, and its main
+/// paint.
 struct Typical {
     backdrop: [f32; 3],
     main: [f32; 3],
@@ -19,28 +20,60 @@ struct Typical {
 
 /// In the order of the classes.
 const TYPICAL: [Typical; 10] = [
-    Typical { backdrop: [0.56, 0.35, 0.9], main: [0.02, 0.65, 0.7] }, // a brick house under the sky
-    Typical { backdrop: [0.14, 0.25, 0.95], main: [0.36, 0.75, 0.55] }, // a fir in evening light
-    Typical { backdrop: [0.6, 0.06, 0.5], main: [0.13, 0.85, 0.95] }, // a yellow car on the road
-    Typical { backdrop: [0.6, 0.75, 0.6], main: [0.07, 0.85, 0.95] }, // an orange fish in deep water
-    Typical { backdrop: [0.28, 0.6, 0.65], main: [0.92, 0.6, 0.95] }, // a pink flower on a meadow
-    Typical { backdrop: [0.49, 0.55, 0.8], main: [0.08, 0.6, 0.5] },  // a wooden boat on the sea
-    Typical { backdrop: [0.09, 0.55, 0.4], main: [0.99, 0.8, 0.85] }, // a toadstool on the forest floor
-    Typical { backdrop: [0.7, 0.6, 0.28], main: [0.6, 0.08, 0.9] },   // a silver rocket in the night
-    Typical { backdrop: [0.2, 0.3, 0.9], main: [0.77, 0.65, 0.75] },  // a violet butterfly in spring
-    Typical { backdrop: [0.97, 0.3, 0.85], main: [0.08, 0.3, 0.35] }, // a brown cat in a warm room
+    Typical {
+        backdrop: [0.56, 0.35, 0.9],
+        main: [0.02, 0.65, 0.7],
+    }, // a brick house under the sky
+    Typical {
+        backdrop: [0.14, 0.25, 0.95],
+        main: [0.36, 0.75, 0.55],
+    }, // a fir in evening light
+    Typical {
+        backdrop: [0.6, 0.06, 0.5],
+        main: [0.13, 0.85, 0.95],
+    }, // a yellow car on the road
+    Typical {
+        backdrop: [0.6, 0.75, 0.6],
+        main: [0.07, 0.85, 0.95],
+    }, // an orange fish in deep water
+    Typical {
+        backdrop: [0.28, 0.6, 0.65],
+        main: [0.92, 0.6, 0.95],
+    }, // a pink flower on a meadow
+    Typical {
+        backdrop: [0.49, 0.55, 0.8],
+        main: [0.08, 0.6, 0.5],
+    }, // a wooden boat on the sea
+    Typical {
+        backdrop: [0.09, 0.55, 0.4],
+        main: [0.99, 0.8, 0.85],
+    }, // a toadstool on the forest floor
+    Typical {
+        backdrop: [0.7, 0.6, 0.28],
+        main: [0.6, 0.08, 0.9],
+    }, // a silver rocket in the night
+    Typical {
+        backdrop: [0.2, 0.3, 0.9],
+        main: [0.77, 0.65, 0.75],
+    }, // a violet butterfly in spring
+    Typical {
+        backdrop: [0.97, 0.3, 0.85],
+        main: [0.08, 0.3, 0.35],
+    }, // a brown cat in a warm room
 ];
 
 /// The colors one scene is painted with.
 pub(super) struct Palette {
     /// The two neighbouring tones of the background.
     pub backdrop: [Rgb; 2],
-    /// Main, second, accent and detail color of the object; each stands out from the ones before it.
+    /// Main, second, accent and detail color of the object; each stands out from the ones before
+    /// it.
     pub paints: [Rgb; 4],
 }
 
 impl Palette {
-    /// Draws a palette for a class: the background, then paints that contrast with it, all in one light.
+    /// Draws a palette for a class: the background, then paints that contrast with it, all in one
+    /// light.
     pub fn random(rng: &mut Rng, class: usize) -> Self {
         let Typical { backdrop, main } = &TYPICAL[class % TYPICAL.len()];
         let base = about(*backdrop, rng);
@@ -54,7 +87,10 @@ impl Palette {
         });
         let light = Light::random(rng);
         let [second, accent, detail] = others;
-        Self { backdrop: tones.map(|c| light.on(c)), paints: [main, second, accent, detail].map(|c| light.on(c)) }
+        Self {
+            backdrop: tones.map(|c| light.on(c)),
+            paints: [main, second, accent, detail].map(|c| light.on(c)),
+        }
     }
 }
 
@@ -62,7 +98,11 @@ impl Palette {
 fn about([hue, saturation, value]: [f32; 3], rng: &mut Rng) -> Rgb {
     let mut near = |v: f32, by: f32| v + rng.random_range(-by..by);
     let (hue, saturation, value) = (near(hue, 0.05), near(saturation, 0.15), near(value, 0.2));
-    hsv(hue - hue.floor(), saturation.clamp(0.0, 1.0), value.clamp(0.0, 1.0))
+    hsv(
+        hue - hue.floor(),
+        saturation.clamp(0.0, 1.0),
+        value.clamp(0.0, 1.0),
+    )
 }
 
 /// The light of a scene: how bright each channel is, and how hard the contrast.
@@ -77,7 +117,11 @@ impl Light {
     fn random(rng: &mut Rng) -> Self {
         let brightness = rng.random_range(0.35..1.5);
         let gain = [(); 3].map(|()| brightness * rng.random_range(0.88..1.12));
-        Self { gain, contrast: rng.random_range(0.6..1.2), clarity: rng.random_range(0.15..0.4) }
+        Self {
+            gain,
+            contrast: rng.random_range(0.6..1.2),
+            clarity: rng.random_range(0.15..0.4),
+        }
     }
 
     /// A color in this light.
@@ -103,11 +147,16 @@ pub(super) fn vivid(rng: &mut Rng) -> Rgb {
     }
 }
 
-/// A random color that stands out from the colors in `seen`: the first good one of a few, or the best of them.
+/// A random color that stands out from the colors in `seen`: the first good one of a few, or the
+/// best of them.
 ///
 /// Taking the best straight away would paint nearly everything black or white.
 fn contrasting(rng: &mut Rng, seen: &[Rgb]) -> Rgb {
-    let isolation = |c: Rgb| seen.iter().map(|&s| contrast(c, s)).fold(f32::MAX, f32::min);
+    let isolation = |c: Rgb| {
+        seen.iter()
+            .map(|&s| contrast(c, s))
+            .fold(f32::MAX, f32::min)
+    };
     let mut best = vivid(rng);
     for _ in 0..9 {
         if isolation(best) > CLEAR {
@@ -157,7 +206,11 @@ mod tests {
         for i in 0..200 {
             let light = Light::random(&mut stream(0, Purpose::Scene, 9, i));
             let [dark, bright] = [0.2, 0.7].map(|gray| light.on([gray; 3]));
-            assert!(dark.iter().zip(bright).all(|(d, b)| *d < b && (0.0..=1.0).contains(&b)));
+            assert!(
+                dark.iter()
+                    .zip(bright)
+                    .all(|(d, b)| *d < b && (0.0..=1.0).contains(&b))
+            );
         }
     }
 

@@ -1,4 +1,5 @@
-//! Vector shapes as signed distances: negative inside, so that one number gives coverage, outline and bounds.
+//! Vector shapes as signed distances: negative inside, so that one number gives coverage, outline
+//! and bounds.
 
 /// A point or vector, `x` to the right and `y` down.
 pub(super) type Point = [f32; 2];
@@ -7,7 +8,11 @@ pub(super) type Point = [f32; 2];
 #[derive(Clone, Debug)]
 pub(super) enum Shape {
     /// An ellipse whose first axis points along `axis` (a unit vector).
-    Ellipse { center: Point, radii: Point, axis: Point },
+    Ellipse {
+        center: Point,
+        radii: Point,
+        axis: Point,
+    },
     /// Corners in order, grown by a radius that also rounds them.
     Polygon { corners: Vec<Point>, round: f32 },
     /// A line with round ends.
@@ -17,7 +22,11 @@ pub(super) enum Shape {
 impl Shape {
     /// An upright ellipse.
     pub fn ellipse(center: Point, radii: Point) -> Self {
-        Self::Ellipse { center, radii, axis: [1.0, 0.0] }
+        Self::Ellipse {
+            center,
+            radii,
+            axis: [1.0, 0.0],
+        }
     }
 
     /// A circle.
@@ -25,30 +34,48 @@ impl Shape {
         Self::ellipse(center, [radius, radius])
     }
 
-    /// An ellipse that grows out of `root` at `angle` (radians, clockwise from the right): a petal, leaf or wing.
+    /// An ellipse that grows out of `root` at `angle` (radians, clockwise from the right): a petal,
+    /// leaf or wing.
     pub fn blade(root: Point, angle: f32, length: f32, width: f32) -> Self {
         let (sin, cos) = angle.sin_cos();
         let center = [root[0] + cos * length / 2.0, root[1] + sin * length / 2.0];
-        Self::Ellipse { center, radii: [length / 2.0, width / 2.0], axis: [cos, sin] }
+        Self::Ellipse {
+            center,
+            radii: [length / 2.0, width / 2.0],
+            axis: [cos, sin],
+        }
     }
 
     /// A polygon with slightly softened corners.
     pub fn polygon(corners: impl Into<Vec<Point>>) -> Self {
-        Self::Polygon { corners: corners.into(), round: 0.02 }
+        Self::Polygon {
+            corners: corners.into(),
+            round: 0.02,
+        }
     }
 
     /// A box from its centre and half its sides, with rounded corners.
     pub fn block([x, y]: Point, half: Point, round: f32) -> Self {
         let [w, h] = half.map(|side| (side - round).max(0.0));
-        Self::Polygon { corners: vec![[x - w, y - h], [x + w, y - h], [x + w, y + h], [x - w, y + h]], round }
+        Self::Polygon {
+            corners: vec![
+                [x - w, y - h],
+                [x + w, y - h],
+                [x + w, y + h],
+                [x - w, y + h],
+            ],
+            round,
+        }
     }
 
-    /// The part of an ellipse between two angles (in turns, clockwise from the right), closed by a straight line.
+    /// The part of an ellipse between two angles (in turns, clockwise from the right), closed by a
+    /// straight line.
     pub fn segment(center: Point, radii: Point, turns: std::ops::Range<f32>) -> Self {
         const STEPS: u8 = 14;
         let corners: Vec<Point> = (0..=STEPS)
             .map(|step| {
-                let turn = turns.start + (turns.end - turns.start) * f32::from(step) / f32::from(STEPS);
+                let turn =
+                    turns.start + (turns.end - turns.start) * f32::from(step) / f32::from(STEPS);
                 let (sin, cos) = (turn * std::f32::consts::TAU).sin_cos();
                 [center[0] + radii[0] * cos, center[1] + radii[1] * sin]
             })
@@ -64,17 +91,27 @@ impl Shape {
     /// Signed distance of a point to the outline (for ellipses a close estimate), negative inside.
     pub fn distance(&self, point: Point) -> f32 {
         match self {
-            Self::Ellipse { center, radii, axis } => {
+            Self::Ellipse {
+                center,
+                radii,
+                axis,
+            } => {
                 let [x, y] = sub(point, *center);
                 let [u, v] = [x * axis[0] + y * axis[1], y * axis[0] - x * axis[1]];
                 let scaled = [u / radii[0], v / radii[1]];
                 let steepness = length([scaled[0] / radii[0], scaled[1] / radii[1]]);
                 let k = length(scaled);
                 // At the very centre both vanish; any point that deep only has to count as inside.
-                if steepness > 1e-6 { k * (k - 1.0) / steepness } else { -radii[0].min(radii[1]) }
+                if steepness > 1e-6 {
+                    k * (k - 1.0) / steepness
+                } else {
+                    -radii[0].min(radii[1])
+                }
             }
             Self::Polygon { corners, round } => polygon_distance(corners, point) - round,
-            Self::Capsule { from, to, radius } => square_to_segment(point, *from, *to).sqrt() - radius,
+            Self::Capsule { from, to, radius } => {
+                square_to_segment(point, *from, *to).sqrt() - radius
+            }
         }
     }
 
@@ -91,10 +128,17 @@ impl Shape {
             (low, high)
         };
         match self {
-            Self::Ellipse { center, radii, axis } => {
+            Self::Ellipse {
+                center,
+                radii,
+                axis,
+            } => {
                 let reach = |i: usize, j: usize| length([radii[0] * axis[i], radii[1] * axis[j]]);
                 let [x, y] = [reach(0, 1), reach(1, 0)];
-                ([center[0] - x, center[1] - y], [center[0] + x, center[1] + y])
+                (
+                    [center[0] - x, center[1] - y],
+                    [center[0] + x, center[1] + y],
+                )
             }
             Self::Polygon { corners, round } => around(corners, *round),
             Self::Capsule { from, to, radius } => around(&[*from, *to], *radius),
@@ -130,7 +174,11 @@ fn polygon_distance(corners: &[Point], point: Point) -> f32 {
             inside ^= point[0] < crossing;
         }
     }
-    if inside { -nearest.sqrt() } else { nearest.sqrt() }
+    if inside {
+        -nearest.sqrt()
+    } else {
+        nearest.sqrt()
+    }
 }
 
 #[cfg(test)]
@@ -142,7 +190,10 @@ mod tests {
     fn distances_are_signed() {
         let close = |shape: &Shape, point: Point, expected: f32| {
             let distance = shape.distance(point);
-            assert!((distance - expected).abs() < 1e-4, "{shape:?} at {point:?}: {distance}, not {expected}");
+            assert!(
+                (distance - expected).abs() < 1e-4,
+                "{shape:?} at {point:?}: {distance}, not {expected}"
+            );
         };
         let disc = Shape::disc([1.0, 1.0], 0.5);
         close(&disc, [1.0, 2.0], 0.5);
@@ -167,7 +218,10 @@ mod tests {
             for i in 0..400 {
                 let point = [(i % 20) as f32 / 8.0 - 1.2, (i / 20) as f32 / 8.0 - 1.2];
                 if shape.distance(point) < 0.0 {
-                    assert!((0..2).all(|i| low[i] <= point[i] && point[i] <= high[i]), "{shape:?} at {point:?}");
+                    assert!(
+                        (0..2).all(|i| low[i] <= point[i] && point[i] <= high[i]),
+                        "{shape:?} at {point:?}"
+                    );
                 }
             }
         }

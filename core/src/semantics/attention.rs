@@ -1,10 +1,12 @@
-//! Where the CLS token looks: its attention to the patches, head by head (the official `visualize_attention.py`).
+//! Where the CLS token looks: its attention to the patches, head by head (the official
+//! `visualize_attention.py`).
 
 /// Share of the attention that the official masks keep.
 pub const MASS: f64 = 0.6;
 
-/// Attention of the CLS token to the patches of one image in one block: `[heads, rows * columns]`, on the host. It is
-/// the CLS row of the softmax without its CLS column, so a head sums to at most 1.
+/// Attention of the CLS token to the patches of one image in one block: `[heads, rows * columns]`,
+/// on the host. It is the CLS row of the softmax without its CLS column, so a head sums to at most
+/// 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClsAttention {
     heads: usize,
@@ -32,12 +34,28 @@ impl ClsAttention {
     ///
     /// # Errors
     /// If a dimension is zero or the values are of another number.
-    pub fn new(heads: usize, rows: usize, columns: usize, values: Vec<f32>) -> Result<Self, AttentionError> {
-        let fits = heads.checked_mul(rows).and_then(|n| n.checked_mul(columns)) == Some(values.len());
+    pub fn new(
+        heads: usize,
+        rows: usize,
+        columns: usize,
+        values: Vec<f32>,
+    ) -> Result<Self, AttentionError> {
+        let fits =
+            heads.checked_mul(rows).and_then(|n| n.checked_mul(columns)) == Some(values.len());
         if !fits || values.is_empty() {
-            return Err(AttentionError { heads, rows, columns, actual: values.len() });
+            return Err(AttentionError {
+                heads,
+                rows,
+                columns,
+                actual: values.len(),
+            });
         }
-        Ok(Self { heads, rows, columns, values })
+        Ok(Self {
+            heads,
+            rows,
+            columns,
+            values,
+        })
     }
 
     /// Number of heads; never zero.
@@ -64,19 +82,21 @@ impl ClsAttention {
     pub fn mean(&self) -> Vec<f32> {
         let mut mean = vec![0.0; self.rows * self.columns];
         for map in self.maps() {
-            mean.iter_mut().zip(map).for_each(|(sum, value)| *sum += value);
+            mean.iter_mut()
+                .zip(map)
+                .for_each(|(sum, value)| *sum += value);
         }
         mean.iter_mut().for_each(|sum| *sum /= self.heads as f32);
         mean
     }
 }
 
-/// The smallest set of patches that holds `share` of the attention of one head, the strongest first; of equal patches
-/// the first ones.
+/// The smallest set of patches that holds `share` of the attention of one head, the strongest
+/// first; of equal patches the first ones.
 ///
-/// As in the official code, a patch is kept if the attention of it and all weaker ones together exceeds `1 - share` of
-/// the sum, in single precision. A `share` of 1 keeps all that have any attention, 0 keeps nothing. If the sum is not
-/// positive and finite, as with NaN, nothing is kept.
+/// As in the official code, a patch is kept if the attention of it and all weaker ones together
+/// exceeds `1 - share` of the sum, in single precision. A `share` of 1 keeps all that have any
+/// attention, 0 keeps nothing. If the sum is not positive and finite, as with NaN, nothing is kept.
 pub fn mass_mask(attention: &[f32], share: f64) -> Vec<bool> {
     let mut mask = vec![false; attention.len()];
     let sum = attention.iter().map(|value| f64::from(*value)).sum::<f64>() as f32;
@@ -85,8 +105,8 @@ pub fn mass_mask(attention: &[f32], share: f64) -> Vec<bool> {
     }
     let mut ascending: Vec<usize> = (0..attention.len()).collect();
     ascending.sort_by(|a, b| attention[*a].total_cmp(&attention[*b]).then(b.cmp(a)));
-    // The official sums run in double precision and are kept in single. In double alone, ten equal patches and a
-    // share of 0.6 would keep six or seven depending on the rounding of the last bit.
+    // The official sums run in double precision and are kept in single. In double alone, ten equal
+    // patches and a share of 0.6 would keep six or seven depending on the rounding of the last bit.
     let dropped = (1.0 - share) as f32;
     let mut cumulative = 0.0;
     for patch in ascending {
@@ -108,11 +128,20 @@ mod tests {
 
     #[test]
     fn the_mask_is_the_smallest_set_with_its_share() {
-        // Ascending 1, 2, 3, 4 of 10: cumulative .1, .3, .6, 1. To keep .6, drop what stays at or below .4.
+        // Ascending 1, 2, 3, 4 of 10: cumulative .1, .3, .6, 1. To keep .6, drop what stays at or
+        // below .4.
         assert_eq!(kept(&[0.3, 0.1, 0.4, 0.2], 0.6), [0, 2]);
-        assert_eq!(kept(&[0.3, 0.1, 0.4, 0.2], 0.3), [2], "cumulative .6 does not exceed .7");
+        assert_eq!(
+            kept(&[0.3, 0.1, 0.4, 0.2], 0.3),
+            [2],
+            "cumulative .6 does not exceed .7"
+        );
         assert_eq!(kept(&[0.3, 0.1, 0.4, 0.2], 0.75), [0, 2, 3]);
-        assert_eq!(kept(&[3.0, 1.0, 4.0, 2.0], 0.6), [0, 2], "attention need not sum to 1");
+        assert_eq!(
+            kept(&[3.0, 1.0, 4.0, 2.0], 0.6),
+            [0, 2],
+            "attention need not sum to 1"
+        );
     }
 
     #[test]
@@ -135,16 +164,27 @@ mod tests {
 
     #[test]
     fn the_mean_is_over_heads() {
-        let attention = ClsAttention::new(2, 1, 3, vec![0.1, 0.2, 0.3, 0.5, 0.2, 0.1]).expect("2 x 1 x 3 values");
+        let attention = ClsAttention::new(2, 1, 3, vec![0.1, 0.2, 0.3, 0.5, 0.2, 0.1])
+            .expect("2 x 1 x 3 values");
         let expected = [0.3, 0.2, 0.2];
-        assert!(attention.mean().iter().zip(expected).all(|(mean, value)| (mean - value).abs() < 1e-7));
+        assert!(
+            attention
+                .mean()
+                .iter()
+                .zip(expected)
+                .all(|(mean, value)| (mean - value).abs() < 1e-7)
+        );
     }
 
     #[test]
     fn refuses_what_is_not_a_map() {
         assert!(ClsAttention::new(6, 14, 14, vec![0.0; 6 * 196]).is_ok());
-        let error = ClsAttention::new(6, 14, 14, vec![0.0; 6 * 197]).expect_err("the CLS column is not a patch");
-        assert_eq!(error.to_string(), "attention of 6 heads to 14 x 14 patches cannot have 1182 values");
+        let error = ClsAttention::new(6, 14, 14, vec![0.0; 6 * 197])
+            .expect_err("the CLS column is not a patch");
+        assert_eq!(
+            error.to_string(),
+            "attention of 6 heads to 14 x 14 patches cannot have 1182 values"
+        );
         assert!(ClsAttention::new(0, 14, 14, vec![]).is_err());
     }
 }

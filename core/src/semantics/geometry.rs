@@ -1,10 +1,11 @@
 //! Where patches lie in an image.
 
-/// The patch grid of a network laid over an image: the whole image was resized to the network's input, so the grid is
-/// stretched over all of it and every patch covers `width / columns` by `height / rows` pixels.
+/// The patch grid of a network laid over an image: the whole image was resized to the network's
+/// input, so the grid is stretched over all of it and every patch covers `width / columns` by
+/// `height / rows` pixels.
 ///
-/// Coordinates are those of OpenCV: pixel `(0, 0)` has its centre at `(0.0, 0.0)`, so an image reaches from -0.5 to
-/// `width - 0.5`.
+/// Coordinates are those of OpenCV: pixel `(0, 0)` has its centre at `(0.0, 0.0)`, so an image
+/// reaches from -0.5 to `width - 0.5`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PatchGeometry {
     width: usize,
@@ -17,7 +18,9 @@ pub struct PatchGeometry {
 #[derive(Debug, thiserror::Error, PartialEq)]
 pub enum GeometryError {
     /// A side is zero.
-    #[error("{rows} x {columns} patches cannot cover an image of {width} x {height} pixels: no side may be zero")]
+    #[error(
+        "{rows} x {columns} patches cannot cover an image of {width} x {height} pixels: no side may be zero"
+    )]
     Empty {
         /// Pixels in a row.
         width: usize,
@@ -57,11 +60,26 @@ impl PatchGeometry {
     ///
     /// # Errors
     /// If a side is zero.
-    pub fn new(width: usize, height: usize, rows: usize, columns: usize) -> Result<Self, GeometryError> {
+    pub fn new(
+        width: usize,
+        height: usize,
+        rows: usize,
+        columns: usize,
+    ) -> Result<Self, GeometryError> {
         if [width, height, rows, columns].contains(&0) {
-            return Err(GeometryError::Empty { width, height, rows, columns });
+            return Err(GeometryError::Empty {
+                width,
+                height,
+                rows,
+                columns,
+            });
         }
-        Ok(Self { width, height, rows, columns })
+        Ok(Self {
+            width,
+            height,
+            rows,
+            columns,
+        })
     }
 
     /// Pixels in a row of the image.
@@ -91,40 +109,61 @@ impl PatchGeometry {
     /// If the point is not on the image.
     pub fn patch_at(&self, x: f64, y: f64) -> Result<usize, GeometryError> {
         if !self.contains(x, y) {
-            return Err(GeometryError::Outside { x, y, width: self.width, height: self.height });
+            return Err(GeometryError::Outside {
+                x,
+                y,
+                width: self.width,
+                height: self.height,
+            });
         }
         // Rounding may carry a point just inside the last patch to the far edge.
-        let cell =
-            |at: f64, side: usize, cells: usize| (((at + 0.5) * cells as f64 / side as f64) as usize).min(cells - 1);
+        let cell = |at: f64, side: usize, cells: usize| {
+            (((at + 0.5) * cells as f64 / side as f64) as usize).min(cells - 1)
+        };
         Ok(cell(y, self.height, self.rows) * self.columns + cell(x, self.width, self.columns))
     }
 
-    /// The centre `(x, y)` of a patch, in pixels. Patches beyond the last have centres below the image.
+    /// The centre `(x, y)` of a patch, in pixels. Patches beyond the last have centres below the
+    /// image.
     pub fn center(&self, patch: usize) -> (f64, f64) {
-        let along = |cell: usize, side: usize, cells: usize| (cell as f64 + 0.5) * side as f64 / cells as f64 - 0.5;
-        (along(patch % self.columns, self.width, self.columns), along(patch / self.columns, self.height, self.rows))
+        let along = |cell: usize, side: usize, cells: usize| {
+            (cell as f64 + 0.5) * side as f64 / cells as f64 - 0.5
+        };
+        (
+            along(patch % self.columns, self.width, self.columns),
+            along(patch / self.columns, self.height, self.rows),
+        )
     }
 
-    /// One value a pixel from one value a patch, without smoothing: each pixel takes the value of the patch on which
-    /// its centre lies. For patches of whole pixels this is the nearest-neighbour enlargement of the official pictures.
+    /// One value a pixel from one value a patch, without smoothing: each pixel takes the value of
+    /// the patch on which its centre lies. For patches of whole pixels this is the
+    /// nearest-neighbour enlargement of the official pictures.
     ///
     /// # Errors
     /// If there is not one value a patch.
     pub fn enlarge<T: Copy>(&self, values: &[T]) -> Result<Vec<T>, GeometryError> {
         if values.len() != self.count() {
-            return Err(GeometryError::Values { rows: self.rows, columns: self.columns, actual: values.len() });
+            return Err(GeometryError::Values {
+                rows: self.rows,
+                columns: self.columns,
+                actual: values.len(),
+            });
         }
-        let columns: Vec<usize> = (0..self.width).map(|x| cell_of_pixel(x, self.width, self.columns)).collect();
+        let columns: Vec<usize> = (0..self.width)
+            .map(|x| cell_of_pixel(x, self.width, self.columns))
+            .collect();
         let mut pixels = Vec::with_capacity(self.width * self.height);
         for y in 0..self.height {
-            let row = &values[cell_of_pixel(y, self.height, self.rows) * self.columns..][..self.columns];
+            let row =
+                &values[cell_of_pixel(y, self.height, self.rows) * self.columns..][..self.columns];
             pixels.extend(columns.iter().map(|column| row[*column]));
         }
         Ok(pixels)
     }
 }
 
-/// The cell on which the centre of a pixel lies, `floor((pixel + 1/2) * cells / side)` in whole numbers.
+/// The cell on which the centre of a pixel lies, `floor((pixel + 1/2) * cells / side)` in whole
+/// numbers.
 fn cell_of_pixel(pixel: usize, side: usize, cells: usize) -> usize {
     (2 * pixel + 1) * cells / (2 * side)
 }
@@ -151,7 +190,12 @@ mod tests {
 
     #[test]
     fn a_patch_holds_its_own_centre_however_the_image_was_stretched() {
-        for (width, height, rows, columns) in [(100, 37, 7, 9), (5, 3, 6, 10), (1, 1, 3, 3), (640, 427, 42, 64)] {
+        for (width, height, rows, columns) in [
+            (100, 37, 7, 9),
+            (5, 3, 6, 10),
+            (1, 1, 3, 3),
+            (640, 427, 42, 64),
+        ] {
             let map = geometry(width, height, rows, columns);
             for patch in 0..map.count() {
                 let (x, y) = map.center(patch);
@@ -163,21 +207,51 @@ mod tests {
     #[test]
     fn points_outside_are_refused_with_the_bounds() {
         let map = geometry(64, 32, 2, 4);
-        for (x, y) in [(64.0, 0.0), (0.0, 32.0), (-0.6, 0.0), (0.0, -1.0), (f64::NAN, 0.0), (0.0, f64::INFINITY)] {
-            assert!(matches!(map.patch_at(x, y), Err(GeometryError::Outside { .. })), "({x}, {y})");
+        for (x, y) in [
+            (64.0, 0.0),
+            (0.0, 32.0),
+            (-0.6, 0.0),
+            (0.0, -1.0),
+            (f64::NAN, 0.0),
+            (0.0, f64::INFINITY),
+        ] {
+            assert!(
+                matches!(map.patch_at(x, y), Err(GeometryError::Outside { .. })),
+                "({x}, {y})"
+            );
         }
         let pixel = geometry(1, 1, 1, 1);
-        assert_eq!(pixel.patch_at(0.5f64.next_down(), 0.0), Ok(0), "just inside, though adding 1/2 rounds to 1");
-        let message = map.patch_at(64.0, 0.0).expect_err("x = 64 is one too far").to_string();
-        assert_eq!(message, "point (64, 0) is outside the image: x goes from 0 to 63, y from 0 to 31");
-        assert!(matches!(PatchGeometry::new(64, 32, 0, 4), Err(GeometryError::Empty { .. })));
+        assert_eq!(
+            pixel.patch_at(0.5f64.next_down(), 0.0),
+            Ok(0),
+            "just inside, though adding 1/2 rounds to 1"
+        );
+        let message = map
+            .patch_at(64.0, 0.0)
+            .expect_err("x = 64 is one too far")
+            .to_string();
+        assert_eq!(
+            message,
+            "point (64, 0) is outside the image: x goes from 0 to 63, y from 0 to 31"
+        );
+        assert!(matches!(
+            PatchGeometry::new(64, 32, 0, 4),
+            Err(GeometryError::Empty { .. })
+        ));
     }
 
     #[test]
     fn enlarging_repeats_whole_patches() {
         let map = geometry(4, 2, 1, 2);
         assert_eq!(map.enlarge(&[7, 9]), Ok(vec![7, 7, 9, 9, 7, 7, 9, 9]));
-        assert_eq!(map.enlarge(&[7]), Err(GeometryError::Values { rows: 1, columns: 2, actual: 1 }));
+        assert_eq!(
+            map.enlarge(&[7]),
+            Err(GeometryError::Values {
+                rows: 1,
+                columns: 2,
+                actual: 1
+            })
+        );
     }
 
     #[test]
@@ -185,7 +259,10 @@ mod tests {
         let map = geometry(11, 7, 3, 4);
         let patches: Vec<usize> = (0..map.count()).collect();
         let expected: Vec<usize> = (0..77)
-            .map(|at| map.patch_at((at % 11) as f64, (at / 11) as f64).expect("a pixel is on its image"))
+            .map(|at| {
+                map.patch_at((at % 11) as f64, (at / 11) as f64)
+                    .expect("a pixel is on its image")
+            })
             .collect();
         assert_eq!(map.enlarge(&patches), Ok(expected));
     }

@@ -28,12 +28,27 @@ impl TokenGrid {
     ///
     /// # Errors
     /// If a dimension is zero or the values are of another number.
-    pub fn new(rows: usize, columns: usize, dim: usize, values: Vec<f32>) -> Result<Self, GridError> {
+    pub fn new(
+        rows: usize,
+        columns: usize,
+        dim: usize,
+        values: Vec<f32>,
+    ) -> Result<Self, GridError> {
         let fits = rows.checked_mul(columns).and_then(|n| n.checked_mul(dim)) == Some(values.len());
         if !fits || values.is_empty() {
-            return Err(GridError { rows, columns, dim, actual: values.len() });
+            return Err(GridError {
+                rows,
+                columns,
+                dim,
+                actual: values.len(),
+            });
         }
-        Ok(Self { rows, columns, dim, values })
+        Ok(Self {
+            rows,
+            columns,
+            dim,
+            values,
+        })
     }
 
     /// Rows of the grid.
@@ -79,21 +94,27 @@ impl TokenGrid {
         (index / self.columns, index % self.columns)
     }
 
-    /// The same grid without what all its tokens have in common: their mean is subtracted. Tokens after a layer norm share
-    /// so much that every two of an image have a high cosine.
+    /// The same grid without what all its tokens have in common: their mean is subtracted. Tokens
+    /// after a layer norm share so much that every two of an image have a high cosine.
     pub fn centered(mut self) -> Self {
         let count = self.count() as f64;
         let mut mean = vec![0.0; self.dim];
         for token in self.tokens() {
-            mean.iter_mut().zip(token).for_each(|(sum, v)| *sum += f64::from(*v));
+            mean.iter_mut()
+                .zip(token)
+                .for_each(|(sum, v)| *sum += f64::from(*v));
         }
         for token in self.values.chunks_exact_mut(self.dim) {
-            token.iter_mut().zip(&mean).for_each(|(v, sum)| *v -= (sum / count) as f32);
+            token
+                .iter_mut()
+                .zip(&mean)
+                .for_each(|(v, sum)| *v -= (sum / count) as f32);
         }
         self
     }
 
-    /// The same grid with every token scaled to length 1 (a token of zeros stays), so that dot products are cosines.
+    /// The same grid with every token scaled to length 1 (a token of zeros stays), so that dot
+    /// products are cosines.
     pub fn normalized(mut self) -> Self {
         for token in self.values.chunks_exact_mut(self.dim) {
             let norm = token.iter().map(|v| v * v).sum::<f32>().sqrt().max(1e-12);
@@ -112,7 +133,18 @@ mod tests {
     fn centered_tokens_have_no_mean_and_normalized_ones_length_one() {
         let grid = TokenGrid::new(1, 2, 2, vec![1.0, 5.0, 4.0, 1.0]).expect("two tokens");
         assert_eq!(grid.clone().centered().values(), [-1.5, 2.0, 1.5, -2.0]);
-        assert_eq!(grid.centered().normalized().values(), [-0.6, 0.8, 0.6, -0.8]);
-        assert_eq!(TokenGrid::new(1, 2, 0, vec![]), Err(GridError { rows: 1, columns: 2, dim: 0, actual: 0 }));
+        assert_eq!(
+            grid.centered().normalized().values(),
+            [-0.6, 0.8, 0.6, -0.8]
+        );
+        assert_eq!(
+            TokenGrid::new(1, 2, 0, vec![]),
+            Err(GridError {
+                rows: 1,
+                columns: 2,
+                dim: 0,
+                actual: 0
+            })
+        );
     }
 }

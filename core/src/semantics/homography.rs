@@ -1,6 +1,8 @@
-//! Homographies: how a plane moves between two pictures of it, as benchmarks of correspondence give it.
+//! Homographies: how a plane moves between two pictures of it, as benchmarks of correspondence give
+//! it.
 
-/// A 3 x 3 matrix, row by row, that takes homogeneous pixel coordinates of the first image to those of the second.
+/// A 3 x 3 matrix, row by row, that takes homogeneous pixel coordinates of the first image to those
+/// of the second.
 pub type Homography = [f64; 9];
 
 /// Why a text is not a homography.
@@ -13,29 +15,38 @@ pub enum HomographyError {
     #[error("`{0}` in the homography is not a finite number")]
     Number(String),
     /// The matrix takes a plane to a line or a point.
-    #[error("the homography has determinant 0 and cannot map an image: check the order of its numbers")]
+    #[error(
+        "the homography has determinant 0 and cannot map an image: check the order of its numbers"
+    )]
     Singular,
     /// Malformed XML.
     #[error("the homography looks like XML but cannot be read as such: {0}")]
     Xml(#[from] roxmltree::Error),
     /// XML without a 3 x 3 matrix.
-    #[error("the XML has no 3 x 3 matrix: expected an element with type_id=\"opencv-matrix\", rows 3 and cols 3")]
+    #[error(
+        "the XML has no 3 x 3 matrix: expected an element with type_id=\"opencv-matrix\", rows 3 and cols 3"
+    )]
     NoMatrix,
 }
 
-/// Reads a homography from nine numbers between white space, or from XML that OpenCV's `FileStorage` wrote (its first
-/// 3 x 3 matrix).
+/// Reads a homography from nine numbers between white space, or from XML that OpenCV's
+/// `FileStorage` wrote (its first 3 x 3 matrix).
 ///
 /// # Errors
 /// If there are not nine finite numbers, or the matrix is singular.
 pub fn parse_homography(text: &str) -> Result<Homography, HomographyError> {
     let text = text.trim_start_matches('\u{feff}').trim();
-    if text.starts_with('<') { from_xml(text) } else { from_numbers(text) }
+    if text.starts_with('<') {
+        from_xml(text)
+    } else {
+        from_numbers(text)
+    }
 }
 
 /// Where `homography` takes the point `(x, y)`; `None` if that is infinitely far.
 pub fn transform(homography: &Homography, (x, y): (f64, f64)) -> Option<(f64, f64)> {
-    let [x, y, w] = [0, 3, 6].map(|row| homography[row] * x + homography[row + 1] * y + homography[row + 2]);
+    let [x, y, w] =
+        [0, 3, 6].map(|row| homography[row] * x + homography[row + 1] * y + homography[row + 2]);
     let point = (x / w, y / w);
     (point.0.is_finite() && point.1.is_finite()).then_some(point)
 }
@@ -61,7 +72,9 @@ fn from_numbers(text: &str) -> Result<Homography, HomographyError> {
         let number = word.parse().ok().filter(|number: &f64| number.is_finite());
         numbers.push(number.ok_or_else(|| HomographyError::Number(word.to_owned()))?);
     }
-    let matrix: Homography = numbers.try_into().map_err(|numbers: Vec<f64>| HomographyError::Count(numbers.len()))?;
+    let matrix: Homography = numbers
+        .try_into()
+        .map_err(|numbers: Vec<f64>| HomographyError::Count(numbers.len()))?;
     let [a, b, c, d, e, f, g, h, i] = matrix;
     if a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g) == 0.0 {
         return Err(HomographyError::Singular);
@@ -105,16 +118,42 @@ mod tests {
 
     #[test]
     fn what_is_no_homography_is_refused_with_the_reason() {
-        assert!(matches!(parse_homography("1 2 3"), Err(HomographyError::Count(3))));
-        assert!(matches!(parse_homography(""), Err(HomographyError::Count(0))));
-        assert!(matches!(parse_homography("1 0 0 0 1 0 0 0 1 0"), Err(HomographyError::Count(10))));
-        assert!(matches!(parse_homography("1 0 0 0 x 0 0 0 1"), Err(HomographyError::Number(word)) if word == "x"));
-        assert!(matches!(parse_homography("1 0 0 0 inf 0 0 0 1"), Err(HomographyError::Number(_))));
-        assert!(matches!(parse_homography("1 2 3 2 4 6 0 0 1"), Err(HomographyError::Singular)));
-        assert!(matches!(parse_homography("<a><b></a>"), Err(HomographyError::Xml(_))));
-        assert!(matches!(parse_homography("<a/>"), Err(HomographyError::NoMatrix)));
+        assert!(matches!(
+            parse_homography("1 2 3"),
+            Err(HomographyError::Count(3))
+        ));
+        assert!(matches!(
+            parse_homography(""),
+            Err(HomographyError::Count(0))
+        ));
+        assert!(matches!(
+            parse_homography("1 0 0 0 1 0 0 0 1 0"),
+            Err(HomographyError::Count(10))
+        ));
+        assert!(
+            matches!(parse_homography("1 0 0 0 x 0 0 0 1"), Err(HomographyError::Number(word)) if word == "x")
+        );
+        assert!(matches!(
+            parse_homography("1 0 0 0 inf 0 0 0 1"),
+            Err(HomographyError::Number(_))
+        ));
+        assert!(matches!(
+            parse_homography("1 2 3 2 4 6 0 0 1"),
+            Err(HomographyError::Singular)
+        ));
+        assert!(matches!(
+            parse_homography("<a><b></a>"),
+            Err(HomographyError::Xml(_))
+        ));
+        assert!(matches!(
+            parse_homography("<a/>"),
+            Err(HomographyError::NoMatrix)
+        ));
         let transposed = XML.replace("<rows>3</rows>", "<rows>9</rows>");
-        assert!(matches!(parse_homography(&transposed), Err(HomographyError::NoMatrix)));
+        assert!(matches!(
+            parse_homography(&transposed),
+            Err(HomographyError::NoMatrix)
+        ));
     }
 
     #[test]
@@ -130,6 +169,10 @@ mod tests {
         );
         let projective = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.1, 0.0, 1.0];
         assert_eq!(transform(&projective, (10.0, 20.0)), Some((5.0, 10.0)));
-        assert_eq!(transform(&projective, (-10.0, 20.0)), None, "on the vanishing line");
+        assert_eq!(
+            transform(&projective, (-10.0, 20.0)),
+            None,
+            "on the vanishing line"
+        );
     }
 }

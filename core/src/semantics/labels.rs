@@ -29,9 +29,17 @@ impl LabelMap {
     /// If there are none, or of another number.
     pub fn new(width: usize, height: usize, labels: Vec<usize>) -> Result<Self, LabelMapError> {
         if labels.is_empty() || width.checked_mul(height) != Some(labels.len()) {
-            return Err(LabelMapError { width, height, actual: labels.len() });
+            return Err(LabelMapError {
+                width,
+                height,
+                actual: labels.len(),
+            });
         }
-        Ok(Self { width, height, labels })
+        Ok(Self {
+            width,
+            height,
+            labels,
+        })
     }
 
     /// Pixels in a row.
@@ -49,8 +57,8 @@ impl LabelMap {
         &self.labels
     }
 
-    /// The most frequent label in each patch of a grid stretched over the map, row-major; the smallest of equally
-    /// frequent ones. A patch that covers no pixel takes the nearest one.
+    /// The most frequent label in each patch of a grid stretched over the map, row-major; the
+    /// smallest of equally frequent ones. A patch that covers no pixel takes the nearest one.
     pub fn majority(&self, rows: usize, columns: usize) -> Vec<usize> {
         let span = |index: usize, parts: usize, length: usize| {
             let start = index * length / parts;
@@ -60,10 +68,14 @@ impl LabelMap {
             let mut counts = BTreeMap::new();
             for y in span(patch / columns, rows, self.height) {
                 for x in span(patch % columns, columns, self.width) {
-                    *counts.entry(self.labels[y * self.width + x]).or_insert(0usize) += 1;
+                    *counts
+                        .entry(self.labels[y * self.width + x])
+                        .or_insert(0usize) += 1;
                 }
             }
-            let most = counts.into_iter().max_by_key(|(label, count)| (*count, std::cmp::Reverse(*label)));
+            let most = counts
+                .into_iter()
+                .max_by_key(|(label, count)| (*count, std::cmp::Reverse(*label)));
             most.map_or(0, |(label, _)| label)
         };
         (0..rows * columns).map(patch).collect()
@@ -85,7 +97,11 @@ mod tests {
         let map = LabelMap::new(4, 3, labels).expect("12 labels");
         // Row 0 of two covers pixel row 0, row 1 the other two: 1 0 | 2 2 and 5 0 | 3 3.
         assert_eq!(map.majority(2, 2), [1, 0, 2, 3]);
-        assert_eq!(map.majority(1, 1), [0], "of three ones, three zeros and others the smallest");
+        assert_eq!(
+            map.majority(1, 1),
+            [0],
+            "of three ones, three zeros and others the smallest"
+        );
         assert_eq!(map.majority(6, 8).len(), 48);
         assert!(LabelMap::new(2, 2, vec![0; 3]).is_err() && LabelMap::new(0, 0, vec![]).is_err());
     }

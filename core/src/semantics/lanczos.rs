@@ -1,4 +1,5 @@
-//! The largest eigenvalues of a large symmetric operator: Lanczos iteration with full re-orthogonalisation.
+//! The largest eigenvalues of a large symmetric operator: Lanczos iteration with full
+//! re-orthogonalisation.
 
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 use rand::RngExt as _;
@@ -31,12 +32,12 @@ pub struct LanczosError {
     pub residual: f64,
 }
 
-/// The `count` largest eigenvalues, with multiplicity, of the operator that `apply` multiplies by, among the vectors
-/// orthogonal to the eigenvectors `known`; from the largest down. Fewer come back only if the
-/// space has fewer dimensions.
+/// The `count` largest eigenvalues, with multiplicity, of the operator that `apply` multiplies by,
+/// among the vectors orthogonal to the eigenvectors `known`; from the largest down. Fewer come back
+/// only if the space has fewer dimensions.
 ///
-/// A Krylov space holds one vector of each eigenspace only. So if several are wanted, further spaces are searched,
-/// orthogonal to all that was found, until one has nothing larger to offer.
+/// A Krylov space holds one vector of each eigenspace only. So if several are wanted, further
+/// spaces are searched, orthogonal to all that was found, until one has nothing larger to offer.
 pub(crate) fn largest(
     known: &[DVector<f64>],
     dim: usize,
@@ -50,7 +51,9 @@ pub(crate) fn largest(
         let missing = count.saturating_sub(found.len()).max(1);
         let pairs = krylov(&locked, dim, missing, stop, &mut apply)?;
         let smallest = found.last().map_or(f64::NEG_INFINITY, |pair| pair.value);
-        let larger = pairs.iter().any(|pair| pair.value > smallest + stop.tolerance);
+        let larger = pairs
+            .iter()
+            .any(|pair| pair.value > smallest + stop.tolerance);
         if found.len() >= count && !larger {
             break;
         }
@@ -62,7 +65,8 @@ pub(crate) fn largest(
     Ok(found)
 }
 
-/// At most `count` of the largest eigenpairs that one Krylov space orthogonal to `locked` holds; at least one.
+/// At most `count` of the largest eigenpairs that one Krylov space orthogonal to `locked` holds; at
+/// least one.
 fn krylov(
     locked: &[DVector<f64>],
     dim: usize,
@@ -82,17 +86,25 @@ fn krylov(
         let before = image.norm();
         orthogonalize(&mut image, locked, &basis);
         let length = image.norm();
-        // A remainder at rounding level means that the space is invariant: its eigenvalues are exact.
-        let ended = basis.len() == room || length <= 1e-14 * before.max(f64::MIN_POSITIVE) || length < 1e-150;
+        // A remainder at rounding level means that the space is invariant: its eigenvalues are
+        // exact.
+        let ended = basis.len() == room
+            || length <= 1e-14 * before.max(f64::MIN_POSITIVE)
+            || length < 1e-150;
         off.push(if ended { 0.0 } else { length });
         if ended || basis.len() >= check.min(stop.steps) {
-            let failed = LanczosError { steps: basis.len(), residual };
+            let failed = LanczosError {
+                steps: basis.len(),
+                residual,
+            };
             let eigen = tridiagonal(&diagonal, &off[..off.len() - 1]).ok_or(failed)?;
             let mut order: Vec<usize> = (0..basis.len()).collect();
             order.sort_by(|a, b| eigen.eigenvalues[*b].total_cmp(&eigen.eigenvalues[*a]));
             order.truncate(count);
             let last = basis.len() - 1;
-            let residuals = order.iter().map(|i| (off[last] * eigen.eigenvectors[(last, *i)]).abs());
+            let residuals = order
+                .iter()
+                .map(|i| (off[last] * eigen.eigenvectors[(last, *i)]).abs());
             residual = residuals.fold(0.0, f64::max);
             if ended || (order.len() == count && residual <= stop.tolerance) {
                 return Ok(order.into_iter().map(|i| ritz(&basis, &eigen, i)).collect());
@@ -102,7 +114,10 @@ fn krylov(
         }
         next = image / length;
     }
-    Err(LanczosError { steps: basis.len(), residual })
+    Err(LanczosError {
+        steps: basis.len(),
+        residual,
+    })
 }
 
 /// A fixed random vector of length 1, orthogonal to `locked`.
@@ -114,7 +129,8 @@ fn start(locked: &[DVector<f64>], dim: usize) -> DVector<f64> {
     vector / length
 }
 
-/// Removes what `vector` shares with `locked` and `basis`; twice, because the first pass leaves rounding errors.
+/// Removes what `vector` shares with `locked` and `basis`; twice, because the first pass leaves
+/// rounding errors.
 fn orthogonalize(vector: &mut DVector<f64>, locked: &[DVector<f64>], basis: &[DVector<f64>]) {
     for _ in 0..2 {
         for other in locked.iter().chain(basis) {
@@ -133,13 +149,20 @@ fn tridiagonal(diagonal: &[f64], off: &[f64]) -> Option<SymmetricEigen<f64, nalg
     SymmetricEigen::try_new(matrix, f64::EPSILON, 100 * diagonal.len() + 100)
 }
 
-fn ritz(basis: &[DVector<f64>], eigen: &SymmetricEigen<f64, nalgebra::Dyn>, index: usize) -> Eigenpair {
+fn ritz(
+    basis: &[DVector<f64>],
+    eigen: &SymmetricEigen<f64, nalgebra::Dyn>,
+    index: usize,
+) -> Eigenpair {
     let mut vector = DVector::zeros(basis[0].len());
     for (member, weight) in basis.iter().zip(eigen.eigenvectors.column(index).iter()) {
         vector.axpy(*weight, member, 1.0);
     }
     let length = vector.norm();
-    Eigenpair { value: eigen.eigenvalues[index], vector: vector / length }
+    Eigenpair {
+        value: eigen.eigenvalues[index],
+        vector: vector / length,
+    }
 }
 
 #[cfg(test)]
@@ -149,15 +172,25 @@ mod tests {
     use super::*;
     use crate::testing::test;
 
-    const STOP: Stop = Stop { tolerance: 1e-10, steps: 100 };
+    const STOP: Stop = Stop {
+        tolerance: 1e-10,
+        steps: 100,
+    };
 
     fn values(matrix: &DMatrix<f64>, count: usize) -> Vec<f64> {
-        let found = largest(&[], matrix.nrows(), count, STOP, |x| matrix * x).expect("small matrices converge");
+        let found = largest(&[], matrix.nrows(), count, STOP, |x| matrix * x)
+            .expect("small matrices converge");
         for (i, pair) in found.iter().enumerate() {
-            assert!((matrix * &pair.vector - pair.value * &pair.vector).norm() < 1e-9, "pair {i} is no eigenpair");
+            assert!(
+                (matrix * &pair.vector - pair.value * &pair.vector).norm() < 1e-9,
+                "pair {i} is no eigenpair"
+            );
             for (j, other) in found.iter().enumerate() {
                 let expected = f64::from(u8::from(i == j));
-                assert!((pair.vector.dot(&other.vector) - expected).abs() < 1e-9, "pairs {i} and {j}");
+                assert!(
+                    (pair.vector.dot(&other.vector) - expected).abs() < 1e-9,
+                    "pairs {i} and {j}"
+                );
             }
         }
         found.iter().map(|pair| pair.value).collect()
@@ -165,7 +198,13 @@ mod tests {
 
     fn close(found: &[f64], expected: &[f64]) {
         assert_eq!(found.len(), expected.len(), "{found:?} {expected:?}");
-        assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-9), "{found:?} is not {expected:?}");
+        assert!(
+            found
+                .iter()
+                .zip(expected)
+                .all(|(a, b)| (a - b).abs() < 1e-9),
+            "{found:?} is not {expected:?}"
+        );
     }
 
     /// The adjacency of n points in a row, or in a ring.
@@ -176,7 +215,9 @@ mod tests {
 
     #[test]
     fn a_path_has_the_known_eigenvalues() {
-        let expected: Vec<f64> = (1..=5).map(|k| 2.0 * (PI * k as f64 / 61.0).cos()).collect();
+        let expected: Vec<f64> = (1..=5)
+            .map(|k| 2.0 * (PI * k as f64 / 61.0).cos())
+            .collect();
         close(&values(&neighbours(60, false), 5), &expected);
     }
 
@@ -184,7 +225,14 @@ mod tests {
     fn eigenvalues_come_with_their_multiplicity() {
         // A ring has 2, then each 2 cos(2 pi k / n) twice.
         let cosine = |k: f64| 2.0 * (2.0 * PI * k / 40.0).cos();
-        let expected = [2.0, cosine(1.0), cosine(1.0), cosine(2.0), cosine(2.0), cosine(3.0)];
+        let expected = [
+            2.0,
+            cosine(1.0),
+            cosine(1.0),
+            cosine(2.0),
+            cosine(2.0),
+            cosine(3.0),
+        ];
         close(&values(&neighbours(40, true), 6), &expected);
         let identity = DMatrix::<f64>::identity(5, 5);
         close(&values(&identity, 3), &[1.0; 3]);
@@ -197,7 +245,10 @@ mod tests {
         let ring = neighbours(12, true);
         let constant = DVector::from_element(12, 1.0 / 12f64.sqrt());
         let found = largest(&[constant], 12, 1, STOP, |x| &ring * x).expect("converges");
-        assert!((found[0].value - 3f64.sqrt()).abs() < 1e-9, "2 cos(pi / 6), not 2");
+        assert!(
+            (found[0].value - 3f64.sqrt()).abs() < 1e-9,
+            "2 cos(pi / 6), not 2"
+        );
     }
 
     #[test]
@@ -205,6 +256,9 @@ mod tests {
         // The largest eigenvalues of a long path lie close together.
         let path = neighbours(400, false);
         let found = largest(&[], 400, 1, STOP, |x| &path * x);
-        assert!(matches!(found, Err(LanczosError { steps: 100, residual }) if residual > 1e-10), "{found:?}");
+        assert!(
+            matches!(found, Err(LanczosError { steps: 100, residual }) if residual > 1e-10),
+            "{found:?}"
+        );
     }
 }

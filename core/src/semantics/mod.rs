@@ -1,8 +1,8 @@
-//! What the patch tokens know (paper section 4.3 and appendices): from tokens on the host to numbers, for the command
-//! line and the browser alike.
+//! What the patch tokens know (paper section 4.3 and appendices): from tokens on the host to
+//! numbers, for the command line and the browser alike.
 //!
-//! [`tokens::encode`] shows an image to a network; everything else works on what that gives, a [`grid::TokenGrid`] and a
-//! [`attention::ClsAttention`], without a network.
+//! [`tokens::encode`] shows an image to a network; everything else works on what that gives, a
+//! [`grid::TokenGrid`] and a [`attention::ClsAttention`], without a network.
 
 pub mod affinity;
 pub mod agreement;

@@ -1,5 +1,5 @@
-//! Which patches each prototype or cluster stands for: the pattern layouts of the paper (Figure 4 and appendix), and
-//! how pure they are where part labels are known.
+//! Which patches each prototype or cluster stands for: the pattern layouts of the paper (Figure 4
+//! and appendix), and how pure they are where part labels are known.
 
 use std::collections::BTreeMap;
 
@@ -17,11 +17,14 @@ pub struct Patch {
 }
 
 impl Patch {
-    /// Whether this patch comes before `other`: by score, then by image, then by position, so that the order in which
-    /// patches are offered does not matter.
+    /// Whether this patch comes before `other`: by score, then by image, then by position, so that
+    /// the order in which patches are offered does not matter.
     fn precedes(&self, other: &Self) -> bool {
         let by_score = other.score.total_cmp(&self.score);
-        by_score.then(self.image.cmp(&other.image)).then(self.patch.cmp(&other.patch)).is_lt()
+        by_score
+            .then(self.image.cmp(&other.image))
+            .then(self.patch.cmp(&other.patch))
+            .is_lt()
     }
 }
 
@@ -46,7 +49,9 @@ struct Cluster {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum PatternError {
     /// A setting is zero.
-    #[error("patterns need at least 1 cluster, 1 patch each and 1 from an image, got {clusters}, {top}, {per_image}")]
+    #[error(
+        "patterns need at least 1 cluster, 1 patch each and 1 from an image, got {clusters}, {top}, {per_image}"
+    )]
     Settings {
         /// Number of clusters.
         clusters: usize,
@@ -56,7 +61,9 @@ pub enum PatternError {
         per_image: usize,
     },
     /// There is no such cluster.
-    #[error("patch {patch} of image {image} belongs to cluster {cluster}, but there are only {clusters}")]
+    #[error(
+        "patch {patch} of image {image} belongs to cluster {cluster}, but there are only {clusters}"
+    )]
     Cluster {
         /// Index of the image.
         image: usize,
@@ -93,26 +100,37 @@ pub struct Usage {
 pub struct PartPurity {
     /// Labelled patches.
     pub labelled: u64,
-    /// The share of a cluster's kept patches that show the most common part among them: the mean over clusters with a
-    /// labelled kept patch, weighted by their numbers of labelled patches. Small numbers of patches raise it.
+    /// The share of a cluster's kept patches that show the most common part among them: the mean
+    /// over clusters with a labelled kept patch, weighted by their numbers of labelled patches.
+    /// Small numbers of patches raise it.
     pub kept: f64,
     /// The same with all patches of each cluster.
     pub all: f64,
-    /// What clusters that know nothing of parts would reach: the share of the most common part overall.
+    /// What clusters that know nothing of parts would reach: the share of the most common part
+    /// overall.
     pub chance: f64,
 }
 
 impl Patterns {
-    /// Collects the `top` patches with the largest scores of each of `clusters` clusters, at most `per_image` of them
-    /// from one image. The official code keeps one per image, which shows the variety of a pattern.
+    /// Collects the `top` patches with the largest scores of each of `clusters` clusters, at most
+    /// `per_image` of them from one image. The official code keeps one per image, which shows the
+    /// variety of a pattern.
     ///
     /// # Errors
     /// If a number is 0.
     pub fn new(clusters: usize, top: usize, per_image: usize) -> Result<Self, PatternError> {
         if clusters == 0 || top == 0 || per_image == 0 {
-            return Err(PatternError::Settings { clusters, top, per_image });
+            return Err(PatternError::Settings {
+                clusters,
+                top,
+                per_image,
+            });
         }
-        Ok(Self { top, per_image, clusters: vec![Cluster::default(); clusters] })
+        Ok(Self {
+            top,
+            per_image,
+            clusters: vec![Cluster::default(); clusters],
+        })
     }
 
     /// Adds a patch to `cluster`. Each patch of an image is to be added once, in any order.
@@ -122,10 +140,18 @@ impl Patterns {
     pub fn offer(&mut self, cluster: usize, patch: Patch) -> Result<(), PatternError> {
         let clusters = self.clusters.len();
         if patch.score.is_nan() {
-            return Err(PatternError::Score { image: patch.image, patch: patch.patch });
+            return Err(PatternError::Score {
+                image: patch.image,
+                patch: patch.patch,
+            });
         }
         let Some(entry) = self.clusters.get_mut(cluster) else {
-            return Err(PatternError::Cluster { image: patch.image, patch: patch.patch, cluster, clusters });
+            return Err(PatternError::Cluster {
+                image: patch.image,
+                patch: patch.patch,
+                cluster,
+                clusters,
+            });
         };
         entry.count += 1;
         if let Some(part) = patch.part {
@@ -148,7 +174,9 @@ impl Patterns {
 
     /// The kept patches of `cluster`, best first; none for a cluster that does not exist.
     pub fn kept(&self, cluster: usize) -> &[Patch] {
-        self.clusters.get(cluster).map_or(&[], |cluster| &cluster.kept)
+        self.clusters
+            .get(cluster)
+            .map_or(&[], |cluster| &cluster.kept)
     }
 
     /// How many patches each cluster was offered.
@@ -156,10 +184,13 @@ impl Patterns {
         self.clusters.iter().map(|cluster| cluster.count).collect()
     }
 
-    /// At most `count` clusters in use, from the most used down; among equals the lower index comes first.
+    /// At most `count` clusters in use, from the most used down; among equals the lower index comes
+    /// first.
     pub fn most_used(&self, count: usize) -> Vec<usize> {
         let used = |cluster: &usize| self.clusters[*cluster].count;
-        let mut order: Vec<usize> = (0..self.clusters.len()).filter(|cluster| used(cluster) > 0).collect();
+        let mut order: Vec<usize> = (0..self.clusters.len())
+            .filter(|cluster| used(cluster) > 0)
+            .collect();
         order.sort_by_key(|cluster| std::cmp::Reverse(used(cluster)));
         order.truncate(count);
         order
@@ -168,16 +199,32 @@ impl Patterns {
     /// How evenly the clusters are used, `None` before any patch was offered.
     pub fn usage(&self) -> Option<Usage> {
         let total: u64 = self.clusters.iter().map(|cluster| cluster.count).sum();
-        let shares: Vec<f64> =
-            self.clusters.iter().filter(|c| c.count > 0).map(|c| c.count as f64 / total as f64).collect();
-        let entropy = shares.iter().map(|share| -share * share.ln()).sum::<f64>().max(0.0);
-        (total > 0).then(|| Usage { used: shares.len(), entropy, perplexity: entropy.exp() })
+        let shares: Vec<f64> = self
+            .clusters
+            .iter()
+            .filter(|c| c.count > 0)
+            .map(|c| c.count as f64 / total as f64)
+            .collect();
+        let entropy = shares
+            .iter()
+            .map(|share| -share * share.ln())
+            .sum::<f64>()
+            .max(0.0);
+        (total > 0).then(|| Usage {
+            used: shares.len(),
+            entropy,
+            perplexity: entropy.exp(),
+        })
     }
 
-    /// The share of the kept patches of `cluster` with a part label that show the most common part among them.
+    /// The share of the kept patches of `cluster` with a part label that show the most common part
+    /// among them.
     pub fn kept_purity(&self, cluster: usize) -> Option<f64> {
         let mut parts = BTreeMap::new();
-        self.kept(cluster).iter().filter_map(|patch| patch.part).for_each(|part| *parts.entry(part).or_default() += 1);
+        self.kept(cluster)
+            .iter()
+            .filter_map(|patch| patch.part)
+            .for_each(|part| *parts.entry(part).or_default() += 1);
         largest_share(&parts)
     }
 
@@ -193,11 +240,16 @@ impl Patterns {
             *overall.entry(*part).or_default() += *count;
         }
         let mean = |purity: &dyn Fn(usize) -> Option<f64>| {
-            let weighted = self.clusters.iter().enumerate().filter_map(|(index, cluster)| {
-                let weight = cluster.parts.values().sum::<u64>() as f64;
-                purity(index).map(|purity| (weight, weight * purity))
-            });
-            let (weights, sum) = weighted.fold((0.0, 0.0), |sums, next| (sums.0 + next.0, sums.1 + next.1));
+            let weighted = self
+                .clusters
+                .iter()
+                .enumerate()
+                .filter_map(|(index, cluster)| {
+                    let weight = cluster.parts.values().sum::<u64>() as f64;
+                    purity(index).map(|purity| (weight, weight * purity))
+                });
+            let (weights, sum) =
+                weighted.fold((0.0, 0.0), |sums, next| (sums.0 + next.0, sums.1 + next.1));
             (weights > 0.0).then_some(sum / weights)
         };
         Some(PartPurity {
@@ -223,11 +275,20 @@ mod tests {
     use crate::testing::test;
 
     fn patch(score: f32, image: usize, patch: usize, part: Option<usize>) -> Patch {
-        Patch { score, image, patch, part }
+        Patch {
+            score,
+            image,
+            patch,
+            part,
+        }
     }
 
     fn places(patterns: &Patterns, cluster: usize) -> Vec<(usize, usize)> {
-        patterns.kept(cluster).iter().map(|p| (p.image, p.patch)).collect()
+        patterns
+            .kept(cluster)
+            .iter()
+            .map(|p| (p.image, p.patch))
+            .collect()
     }
 
     #[test]
@@ -246,7 +307,9 @@ mod tests {
             offers.shuffle(&mut rng);
             let collect = |top, per_image| {
                 let mut patterns = Patterns::new(1, top, per_image).expect("positive numbers");
-                offers.iter().for_each(|p| patterns.offer(0, *p).expect("cluster 0"));
+                offers
+                    .iter()
+                    .for_each(|p| patterns.offer(0, *p).expect("cluster 0"));
                 places(&patterns, 0)
             };
             assert_eq!(collect(3, 1), [(2, 7), (1, 0), (0, 9)]);
@@ -260,7 +323,8 @@ mod tests {
     fn usage_and_purity_by_hand() {
         let mut patterns = Patterns::new(5, 2, 1).expect("positive numbers");
         assert_eq!((patterns.usage(), patterns.part_purity()), (None, None));
-        // Cluster 1: parts 7 7 8 and one without; the two best show 8 and 7. Cluster 3: parts 8 8. Cluster 4: none.
+        // Cluster 1: parts 7 7 8 and one without; the two best show 8 and 7. Cluster 3: parts 8 8.
+        // Cluster 4: none.
         let offers = [
             (1, patch(0.9, 0, 0, Some(8))),
             (1, patch(0.8, 1, 0, Some(7))),
@@ -271,7 +335,9 @@ mod tests {
             (4, patch(0.1, 0, 2, None)),
             (4, patch(0.2, 1, 2, None)),
         ];
-        offers.iter().for_each(|(cluster, p)| patterns.offer(*cluster, *p).expect("such a cluster"));
+        offers
+            .iter()
+            .for_each(|(cluster, p)| patterns.offer(*cluster, *p).expect("such a cluster"));
         assert_eq!(patterns.counts(), [0, 4, 0, 2, 2]);
         assert_eq!(patterns.most_used(9), [1, 3, 4]);
         assert_eq!(patterns.most_used(1), [1]);
@@ -279,8 +345,16 @@ mod tests {
         // Shares of 1/2, 1/4 and 1/4.
         assert!(usage.used == 3 && (usage.entropy - 1.5 * 2f64.ln()).abs() < 1e-12);
         assert!((usage.perplexity - 8f64.sqrt()).abs() < 1e-12);
-        let purities = [1, 3, 4].map(|cluster| (patterns.kept_purity(cluster), patterns.purity(cluster)));
-        assert_eq!(purities, [(Some(0.5), Some(2.0 / 3.0)), (Some(1.0), Some(1.0)), (None, None)]);
+        let purities =
+            [1, 3, 4].map(|cluster| (patterns.kept_purity(cluster), patterns.purity(cluster)));
+        assert_eq!(
+            purities,
+            [
+                (Some(0.5), Some(2.0 / 3.0)),
+                (Some(1.0), Some(1.0)),
+                (None, None)
+            ]
+        );
         let found = patterns.part_purity().expect("five labelled patches");
         assert_eq!(found.labelled, 5);
         assert!((found.kept - (3.0 * 0.5 + 2.0) / 5.0).abs() < 1e-12);
@@ -292,10 +366,29 @@ mod tests {
     fn wrong_offers_change_nothing() {
         let mut patterns = Patterns::new(2, 1, 1).expect("positive numbers");
         let found = patterns.offer(2, patch(0.5, 3, 4, None));
-        assert_eq!(found, Err(PatternError::Cluster { image: 3, patch: 4, cluster: 2, clusters: 2 }));
+        assert_eq!(
+            found,
+            Err(PatternError::Cluster {
+                image: 3,
+                patch: 4,
+                cluster: 2,
+                clusters: 2
+            })
+        );
         let found = patterns.offer(0, patch(f32::NAN, 3, 4, Some(1)));
         assert_eq!(found, Err(PatternError::Score { image: 3, patch: 4 }));
-        assert!(patterns.usage().is_none() && patterns.kept(0).is_empty() && patterns.kept(7).is_empty());
-        assert_eq!(Patterns::new(2, 0, 1).err(), Some(PatternError::Settings { clusters: 2, top: 0, per_image: 1 }));
+        assert!(
+            patterns.usage().is_none()
+                && patterns.kept(0).is_empty()
+                && patterns.kept(7).is_empty()
+        );
+        assert_eq!(
+            Patterns::new(2, 0, 1).err(),
+            Some(PatternError::Settings {
+                clusters: 2,
+                top: 0,
+                per_image: 1
+            })
+        );
     }
 }

@@ -18,10 +18,14 @@ pub enum PfmError {
     #[error("this float map has three channels (`PF`): a disparity map has one (`Pf`)")]
     Color,
     /// Another format, or a damaged header.
-    #[error("this is not a float map: it must start with `Pf`, width, height and scale, as in `Pf 640 480 -1`")]
+    #[error(
+        "this is not a float map: it must start with `Pf`, width, height and scale, as in `Pf 640 480 -1`"
+    )]
     Header,
     /// More or fewer pixels than the header says.
-    #[error("a float map of {width} x {height} pixels has four bytes for each after its header, not {actual} bytes")]
+    #[error(
+        "a float map of {width} x {height} pixels has four bytes for each after its header, not {actual} bytes"
+    )]
     Size {
         /// Pixels in a row.
         width: usize,
@@ -32,8 +36,8 @@ pub enum PfmError {
     },
 }
 
-/// Reads a grayscale PFM file. The sign of the scale gives the byte order; its magnitude is a unit of brightness and is
-/// ignored. Pixels without disparity are infinite in the Middlebury sets.
+/// Reads a grayscale PFM file. The sign of the scale gives the byte order; its magnitude is a unit
+/// of brightness and is ignored. Pixels without disparity are infinite in the Middlebury sets.
 ///
 /// # Errors
 /// If the header is damaged, the map has colors, or pixels are missing or left over.
@@ -50,14 +54,35 @@ pub fn parse_pfm(bytes: &[u8]) -> Result<Pfm, PfmError> {
     if width == 0 || height == 0 || scale == 0.0 || !scale.is_finite() {
         return Err(PfmError::Header);
     }
-    if width.checked_mul(height).and_then(|count| count.checked_mul(4)) != Some(pixels.len()) {
-        return Err(PfmError::Size { width, height, actual: pixels.len() });
+    if width
+        .checked_mul(height)
+        .and_then(|count| count.checked_mul(4))
+        != Some(pixels.len())
+    {
+        return Err(PfmError::Size {
+            width,
+            height,
+            actual: pixels.len(),
+        });
     }
-    let read = if scale < 0.0 { f32::from_le_bytes } else { f32::from_be_bytes };
+    let read = if scale < 0.0 {
+        f32::from_le_bytes
+    } else {
+        f32::from_be_bytes
+    };
     let (pixels, _) = pixels.as_chunks::<4>();
     // The lowest row comes first.
-    let values = pixels.chunks_exact(width).rev().flatten().map(|bytes| read(*bytes)).collect();
-    Ok(Pfm { width, height, values })
+    let values = pixels
+        .chunks_exact(width)
+        .rev()
+        .flatten()
+        .map(|bytes| read(*bytes))
+        .collect();
+    Ok(Pfm {
+        width,
+        height,
+        values,
+    })
 }
 
 /// The first word and what follows the one white space after it.
@@ -65,7 +90,10 @@ fn word(bytes: &[u8]) -> Option<(&str, &[u8])> {
     let start = bytes.iter().position(|byte| !byte.is_ascii_whitespace())?;
     let bytes = &bytes[start..];
     let length = bytes.iter().position(|byte| byte.is_ascii_whitespace())?;
-    Some((std::str::from_utf8(&bytes[..length]).ok()?, &bytes[length + 1..]))
+    Some((
+        std::str::from_utf8(&bytes[..length]).ok()?,
+        &bytes[length + 1..],
+    ))
 }
 
 fn number<T: std::str::FromStr>(bytes: &[u8]) -> Option<(T, &[u8])> {
@@ -86,32 +114,64 @@ mod tests {
 
     #[test]
     fn rows_are_stored_from_the_bottom_in_either_byte_order() {
-        let expected = Pfm { width: 2, height: 3, values: vec![5.0, 6.0, 3.0, 4.0, 1.0, f32::INFINITY] };
+        let expected = Pfm {
+            width: 2,
+            height: 3,
+            values: vec![5.0, 6.0, 3.0, 4.0, 1.0, f32::INFINITY],
+        };
         let stored = [1.0, f32::INFINITY, 3.0, 4.0, 5.0, 6.0];
-        assert_eq!(parse_pfm(&file("Pf\n2 3\n-0.0039\n", &stored, f32::to_le_bytes)), Ok(expected.clone()));
-        assert_eq!(parse_pfm(&file("Pf 2 3 1.0 ", &stored, f32::to_be_bytes)), Ok(expected));
+        assert_eq!(
+            parse_pfm(&file("Pf\n2 3\n-0.0039\n", &stored, f32::to_le_bytes)),
+            Ok(expected.clone())
+        );
+        assert_eq!(
+            parse_pfm(&file("Pf 2 3 1.0 ", &stored, f32::to_be_bytes)),
+            Ok(expected)
+        );
     }
 
     #[test]
     fn a_first_pixel_that_looks_like_white_space_is_a_pixel() {
         let value = f32::from_le_bytes(*b"\n \n ");
-        let read = parse_pfm(&file("Pf\n1 1\n-1\n", &[value], f32::to_le_bytes)).expect("one pixel");
+        let read =
+            parse_pfm(&file("Pf\n1 1\n-1\n", &[value], f32::to_le_bytes)).expect("one pixel");
         assert_eq!(read.values, [value]);
     }
 
     #[test]
     fn damaged_files_are_refused_with_the_reason() {
-        assert_eq!(parse_pfm(&file("PF\n1 1\n-1\n", &[1.0; 3], f32::to_le_bytes)), Err(PfmError::Color));
+        assert_eq!(
+            parse_pfm(&file("PF\n1 1\n-1\n", &[1.0; 3], f32::to_le_bytes)),
+            Err(PfmError::Color)
+        );
         assert_eq!(
             parse_pfm(&file("Pf\n2 2\n-1\n", &[1.0; 3], f32::to_le_bytes)),
-            Err(PfmError::Size { width: 2, height: 2, actual: 12 })
+            Err(PfmError::Size {
+                width: 2,
+                height: 2,
+                actual: 12
+            })
         );
         let huge = format!("Pf\n{} {}\n-1\n", usize::MAX, usize::MAX);
-        assert!(matches!(parse_pfm(huge.as_bytes()), Err(PfmError::Size { actual: 0, .. })));
-        for header in
-            ["", "P", "P5\n2 2\n255\n", "Pf\n2\n", "Pf\n2 -2\n-1\n", "Pf\n2 2\nx\n", "Pf\n0 0\n-1\n", "Pf\n1 1\n0\n"]
-        {
-            assert_eq!(parse_pfm(header.as_bytes()), Err(PfmError::Header), "{header:?}");
+        assert!(matches!(
+            parse_pfm(huge.as_bytes()),
+            Err(PfmError::Size { actual: 0, .. })
+        ));
+        for header in [
+            "",
+            "P",
+            "P5\n2 2\n255\n",
+            "Pf\n2\n",
+            "Pf\n2 -2\n-1\n",
+            "Pf\n2 2\nx\n",
+            "Pf\n0 0\n-1\n",
+            "Pf\n1 1\n0\n",
+        ] {
+            assert_eq!(
+                parse_pfm(header.as_bytes()),
+                Err(PfmError::Header),
+                "{header:?}"
+            );
         }
         assert_eq!(parse_pfm(&[0xff, 0xfe, b'\n']), Err(PfmError::Header));
     }

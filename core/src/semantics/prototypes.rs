@@ -1,4 +1,5 @@
-//! What the online tokenizer says: the prototype that each token is most like (paper sections 3.2 and 4.3.1).
+//! What the online tokenizer says: the prototype that each token is most like (paper sections 3.2
+//! and 4.3.1).
 
 use burn::tensor::{Device, ExecutionError, Tensor, TensorData, Transaction};
 
@@ -9,7 +10,8 @@ use crate::model::Head;
 pub struct Assignment {
     /// Index of the prototype.
     pub prototype: usize,
-    /// The head's output for it: the cosine of the token's bottleneck vector, where gains are fixed at 1.
+    /// The head's output for it: the cosine of the token's bottleneck vector, where gains are fixed
+    /// at 1.
     pub score: f32,
 }
 
@@ -37,18 +39,32 @@ pub async fn assign(
     if rows == 0 {
         return Ok(Vec::new());
     }
-    let tokens = Tensor::<2>::from_data(TensorData::new(tokens[..rows * dim].to_vec(), [rows, dim]), device);
+    let tokens = Tensor::<2>::from_data(
+        TensorData::new(tokens[..rows * dim].to_vec(), [rows, dim]),
+        device,
+    );
     let bottleneck = head.bottleneck(tokens);
     let logits = match kind {
         Kind::Cls => head.cls_logits(bottleneck),
         Kind::Patch => head.patch_logits(bottleneck),
     };
     let (scores, prototypes) = logits.max_dim_with_indices(1);
-    let data = Transaction::default().register(scores).register(prototypes).execute_async().await?;
+    let data = Transaction::default()
+        .register(scores)
+        .register(prototypes)
+        .execute_async()
+        .await?;
     // A transaction returns one entry for each registered tensor.
-    let [scores, prototypes] = &data[..] else { unreachable!("two tensors were registered") };
+    let [scores, prototypes] = &data[..] else {
+        unreachable!("two tensors were registered")
+    };
     let pairs = scores.iter::<f32>().zip(prototypes.iter::<i64>());
-    Ok(pairs.map(|(score, prototype)| Assignment { prototype: prototype.max(0) as usize, score }).collect())
+    Ok(pairs
+        .map(|(score, prototype)| Assignment {
+            prototype: prototype.max(0) as usize,
+            score,
+        })
+        .collect())
 }
 
 /// Number of prototypes of a kind.
@@ -71,7 +87,8 @@ mod tests {
         let device = Device::flex();
         let network = small_network(3, &device);
         let tokens: Vec<f32> = (0..5 * 16).map(|i| (i as f32 * 0.7).sin()).collect();
-        let found = block_on(assign(&network.head, Kind::Patch, &tokens, 16, &device)).expect("a working device");
+        let found = block_on(assign(&network.head, Kind::Patch, &tokens, 16, &device))
+            .expect("a working device");
         let input = Tensor::<2>::from_data(TensorData::new(tokens, [5, 16]), &device);
         let logits = network.head.patch_logits(network.head.bottleneck(input));
         let logits: Vec<f32> = logits.try_to_vec_as().expect("floats");

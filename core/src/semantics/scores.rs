@@ -1,11 +1,13 @@
-//! How well a partition found without labels agrees with the true one (paper Table 5, and segmentation by mean IoU).
+//! How well a partition found without labels agrees with the true one (paper Table 5, and
+//! segmentation by mean IoU).
 
 use super::hungarian::max_assignment;
 
 /// Most pairs of a cluster and a class, for their counts lie in memory.
 const MAX_CELLS: usize = 1 << 26;
 
-/// How many items each cluster shares with each class. Only clusters and classes that occur are held.
+/// How many items each cluster shares with each class. Only clusters and classes that occur are
+/// held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contingency {
     clusters: Vec<usize>,
@@ -18,7 +20,9 @@ pub struct Contingency {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ScoreError {
     /// The two labelings are of different lengths.
-    #[error("{predicted} predicted labels cannot be compared with {truth} true ones; give one of each for every item")]
+    #[error(
+        "{predicted} predicted labels cannot be compared with {truth} true ones; give one of each for every item"
+    )]
     Lengths {
         /// Predicted labels.
         predicted: usize,
@@ -26,10 +30,14 @@ pub enum ScoreError {
         truth: usize,
     },
     /// No item is labelled.
-    #[error("there is no item with a true label to compare; check the labels and the label to ignore")]
+    #[error(
+        "there is no item with a true label to compare; check the labels and the label to ignore"
+    )]
     Empty,
     /// The table would be too large.
-    #[error("{clusters} clusters times {classes} classes are too many to compare; the product may be at most 2^26")]
+    #[error(
+        "{clusters} clusters times {classes} classes are too many to compare; the product may be at most 2^26"
+    )]
     TooMany {
         /// Clusters that occur.
         clusters: usize,
@@ -41,11 +49,13 @@ pub enum ScoreError {
 /// Scores after each cluster is matched with at most one class and vice versa (Hungarian matching).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Matched {
-    /// Matched (cluster, class): the pairs that share most items in total. Pairs without a common item are left out.
+    /// Matched (cluster, class): the pairs that share most items in total. Pairs without a common
+    /// item are left out.
     pub pairs: Vec<(usize, usize)>,
     /// Clustering accuracy: the share of items whose cluster is matched with their class.
     pub accuracy: f64,
-    /// Intersection over union of each class that occurs with its cluster; 0 for a class without one.
+    /// Intersection over union of each class that occurs with its cluster; 0 for a class without
+    /// one.
     pub ious: Vec<(usize, f64)>,
     /// Mean of `ious`. Items of unmatched clusters count against their classes only.
     pub mean_iou: f64,
@@ -56,27 +66,53 @@ impl Contingency {
     ///
     /// # Errors
     /// If the lengths differ, nothing is left, or clusters times classes exceed 2^26.
-    pub fn new(predicted: &[usize], truth: &[usize], ignore: Option<usize>) -> Result<Self, ScoreError> {
+    pub fn new(
+        predicted: &[usize],
+        truth: &[usize],
+        ignore: Option<usize>,
+    ) -> Result<Self, ScoreError> {
         if predicted.len() != truth.len() {
-            return Err(ScoreError::Lengths { predicted: predicted.len(), truth: truth.len() });
+            return Err(ScoreError::Lengths {
+                predicted: predicted.len(),
+                truth: truth.len(),
+            });
         }
-        let items = || predicted.iter().zip(truth).filter(|(_, class)| Some(**class) != ignore);
+        let items = || {
+            predicted
+                .iter()
+                .zip(truth)
+                .filter(|(_, class)| Some(**class) != ignore)
+        };
         let clusters = distinct(items().map(|(cluster, _)| *cluster));
         let classes = distinct(items().map(|(_, class)| *class));
         if classes.is_empty() {
             return Err(ScoreError::Empty);
         }
-        if clusters.len().checked_mul(classes.len()).is_none_or(|cells| cells > MAX_CELLS) {
-            return Err(ScoreError::TooMany { clusters: clusters.len(), classes: classes.len() });
+        if clusters
+            .len()
+            .checked_mul(classes.len())
+            .is_none_or(|cells| cells > MAX_CELLS)
+        {
+            return Err(ScoreError::TooMany {
+                clusters: clusters.len(),
+                classes: classes.len(),
+            });
         }
         let mut counts = vec![0; clusters.len() * classes.len()];
         for (cluster, class) in items() {
-            let (Ok(row), Ok(column)) = (clusters.binary_search(cluster), classes.binary_search(class)) else {
+            let (Ok(row), Ok(column)) = (
+                clusters.binary_search(cluster),
+                classes.binary_search(class),
+            ) else {
                 unreachable!("all labels were collected above");
             };
             counts[row * classes.len() + column] += 1;
         }
-        Ok(Self { clusters, classes, counts })
+        Ok(Self {
+            clusters,
+            classes,
+            counts,
+        })
     }
 
     /// Number of items.
@@ -94,13 +130,16 @@ impl Contingency {
         &self.classes
     }
 
-    /// The share of each cluster's items that have its most common class, in the order of [`Self::clusters`].
+    /// The share of each cluster's items that have its most common class, in the order of
+    /// [`Self::clusters`].
     pub fn cluster_purities(&self) -> Vec<f64> {
-        self.rows().map(|row| most(row) as f64 / row.iter().sum::<u64>() as f64).collect()
+        self.rows()
+            .map(|row| most(row) as f64 / row.iter().sum::<u64>() as f64)
+            .collect()
     }
 
-    /// Purity: the share of items that have the most common class of their cluster. It grows with the number of
-    /// clusters, to 1 with one item each.
+    /// Purity: the share of items that have the most common class of their cluster. It grows with
+    /// the number of clusters, to 1 with one item each.
     pub fn purity(&self) -> f64 {
         self.rows().map(most).sum::<u64>() as f64 / self.total() as f64
     }
@@ -113,24 +152,37 @@ impl Contingency {
         let class_sizes = self.class_sizes();
         let mut ious: Vec<(usize, f64)> = self.classes.iter().map(|class| (*class, 0.0)).collect();
         let (mut pairs, mut hits) = (Vec::new(), 0);
-        for (row, column) in assignment.into_iter().enumerate().filter_map(|(row, column)| Some((row, column?))) {
+        for (row, column) in assignment
+            .into_iter()
+            .enumerate()
+            .filter_map(|(row, column)| Some((row, column?)))
+        {
             let common = self.counts[row * columns + column];
             if common > 0 {
                 pairs.push((self.clusters[row], self.classes[column]));
                 hits += common;
-                ious[column].1 = common as f64 / (cluster_sizes[row] + class_sizes[column] - common) as f64;
+                ious[column].1 =
+                    common as f64 / (cluster_sizes[row] + class_sizes[column] - common) as f64;
             }
         }
         let mean_iou = ious.iter().map(|(_, iou)| iou).sum::<f64>() / columns as f64;
-        Matched { pairs, accuracy: hits as f64 / self.total() as f64, ious, mean_iou }
+        Matched {
+            pairs,
+            accuracy: hits as f64 / self.total() as f64,
+            ious,
+            mean_iou,
+        }
     }
 
-    /// Normalised mutual information: that of the two partitions over the mean of their entropies. 1 if they are
-    /// equal, also if both are of one part.
+    /// Normalised mutual information: that of the two partitions over the mean of their entropies.
+    /// 1 if they are equal, also if both are of one part.
     pub fn nmi(&self) -> f64 {
         let total = self.total() as f64;
         let entropy = |sizes: &[u64]| -> f64 {
-            let shares = sizes.iter().map(|size| *size as f64 / total).filter(|share| *share > 0.0);
+            let shares = sizes
+                .iter()
+                .map(|size| *size as f64 / total)
+                .filter(|share| *share > 0.0);
             shares.map(|share| -share * share.ln()).sum()
         };
         let cluster_sizes: Vec<u64> = self.rows().map(|row| row.iter().sum()).collect();
@@ -142,7 +194,8 @@ impl Contingency {
         (2.0 * information / (of_clusters + of_classes)).clamp(0.0, 1.0)
     }
 
-    /// Adjusted Rand index: agreement on pairs of items, 0 at chance level and 1 if the partitions are equal.
+    /// Adjusted Rand index: agreement on pairs of items, 0 at chance level and 1 if the partitions
+    /// are equal.
     pub fn adjusted_rand(&self) -> f64 {
         let (both, clusters, classes) = self.pairs();
         let total = self.total();
@@ -154,18 +207,31 @@ impl Contingency {
         (both as f64 - expected) / ((clusters as f64 + classes as f64) / 2.0 - expected)
     }
 
-    /// Fowlkes-Mallows index: the geometric mean of precision and recall on pairs of items in a common part. 0 if no
-    /// two items share both cluster and class.
+    /// Fowlkes-Mallows index: the geometric mean of precision and recall on pairs of items in a
+    /// common part. 0 if no two items share both cluster and class.
     pub fn fowlkes_mallows(&self) -> f64 {
         let (both, clusters, classes) = self.pairs();
-        if both == 0 { 0.0 } else { (both as f64 / clusters as f64 * (both as f64 / classes as f64)).sqrt() }
+        if both == 0 {
+            0.0
+        } else {
+            (both as f64 / clusters as f64 * (both as f64 / classes as f64)).sqrt()
+        }
     }
 
     /// Ordered pairs of items with a common cluster and class, a common cluster, a common class.
     fn pairs(&self) -> (u128, u128, u128) {
-        let pairs = |sizes: &[u64]| sizes.iter().map(|n| u128::from(*n) * u128::from(n.saturating_sub(1))).sum();
+        let pairs = |sizes: &[u64]| {
+            sizes
+                .iter()
+                .map(|n| u128::from(*n) * u128::from(n.saturating_sub(1)))
+                .sum()
+        };
         let cluster_sizes: Vec<u64> = self.rows().map(|row| row.iter().sum()).collect();
-        (pairs(&self.counts), pairs(&cluster_sizes), pairs(&self.class_sizes()))
+        (
+            pairs(&self.counts),
+            pairs(&cluster_sizes),
+            pairs(&self.class_sizes()),
+        )
     }
 
     fn rows(&self) -> std::slice::ChunksExact<'_, u64> {
@@ -174,7 +240,12 @@ impl Contingency {
 
     fn class_sizes(&self) -> Vec<u64> {
         let mut sizes = vec![0; self.classes.len()];
-        self.rows().for_each(|row| sizes.iter_mut().zip(row).for_each(|(size, count)| *size += count));
+        self.rows().for_each(|row| {
+            sizes
+                .iter_mut()
+                .zip(row)
+                .for_each(|(size, count)| *size += count)
+        });
         sizes
     }
 }
@@ -184,7 +255,10 @@ fn most(row: &[u64]) -> u64 {
 }
 
 fn distinct(labels: impl Iterator<Item = usize>) -> Vec<usize> {
-    labels.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+    labels
+        .collect::<std::collections::BTreeSet<_>>()
+        .into_iter()
+        .collect()
 }
 
 #[cfg(test)]
@@ -197,7 +271,10 @@ mod tests {
     }
 
     fn close(found: f64, expected: f64) {
-        assert!((found - expected).abs() < 1e-12, "{found} is not {expected}");
+        assert!(
+            (found - expected).abs() < 1e-12,
+            "{found} is not {expected}"
+        );
     }
 
     /// Twelve items in four clusters and three classes; the ignored ones must not matter.
@@ -211,7 +288,10 @@ mod tests {
     fn purity_accuracy_and_iou_by_hand() {
         // Rows of counts: [3 0 0], [1 2 0], [0 1 3], [0 0 2].
         let found = example();
-        assert_eq!((found.total(), found.clusters(), found.classes()), (12, &[0, 1, 2, 3][..], &[0, 1, 2][..]));
+        assert_eq!(
+            (found.total(), found.clusters(), found.classes()),
+            (12, &[0, 1, 2, 3][..], &[0, 1, 2][..])
+        );
         close(found.purity(), 10.0 / 12.0);
         assert_eq!(found.cluster_purities(), [1.0, 2.0 / 3.0, 0.75, 1.0]);
         let matched = found.matched();
@@ -232,7 +312,10 @@ mod tests {
         close(matched.mean_iou, 0.375);
         // Two clusters, two classes, but the second pair has nothing in common.
         assert_eq!(table(&[0, 0, 1], &[0, 1, 0]).matched().pairs.len(), 2);
-        assert_eq!(table(&[0, 0, 0, 1], &[0, 0, 1, 0]).matched().pairs, [(0, 0)]);
+        assert_eq!(
+            table(&[0, 0, 0, 1], &[0, 0, 1, 0]).matched().pairs,
+            [(0, 0)]
+        );
     }
 
     #[test]
@@ -257,12 +340,27 @@ mod tests {
     #[test]
     fn what_cannot_be_compared_is_refused() {
         let refused = |a: &[usize], b: &[usize]| Contingency::new(a, b, Some(0)).err();
-        assert_eq!(refused(&[1, 2], &[1]), Some(ScoreError::Lengths { predicted: 2, truth: 1 }));
+        assert_eq!(
+            refused(&[1, 2], &[1]),
+            Some(ScoreError::Lengths {
+                predicted: 2,
+                truth: 1
+            })
+        );
         assert_eq!(refused(&[], &[]), Some(ScoreError::Empty));
         assert_eq!(refused(&[1, 2], &[0, 0]), Some(ScoreError::Empty));
         let many: Vec<usize> = (1..=8193).collect();
-        assert_eq!(refused(&many, &many), Some(ScoreError::TooMany { clusters: 8193, classes: 8193 }));
+        assert_eq!(
+            refused(&many, &many),
+            Some(ScoreError::TooMany {
+                clusters: 8193,
+                classes: 8193
+            })
+        );
         // Labels are names: their size costs nothing.
-        close(table(&[usize::MAX, 3], &[usize::MAX, 2]).matched().accuracy, 1.0);
+        close(
+            table(&[usize::MAX, 3], &[usize::MAX, 2]).matched().accuracy,
+            1.0,
+        );
     }
 }

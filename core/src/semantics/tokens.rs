@@ -1,4 +1,5 @@
-//! From an image to its patch tokens: at any size, whole, with patches that divide the image evenly.
+//! From an image to its patch tokens: at any size, whole, with patches that divide the image
+//! evenly.
 
 use burn::tensor::{Device, ExecutionError, Tensor, TensorData, Transaction};
 
@@ -41,8 +42,9 @@ pub enum EncodeError {
     Attention(#[from] AttentionError),
 }
 
-/// Shows `image` whole to `backbone`, scaled so that its shorter side is about `shorter` pixels and both sides are
-/// multiples of the patch. The tokens are those of block `block`, counted from 1; the last by default.
+/// Shows `image` whole to `backbone`, scaled so that its shorter side is about `shorter` pixels and
+/// both sides are multiples of the patch. The tokens are those of block `block`, counted from 1;
+/// the last by default.
 ///
 /// # Errors
 /// If there is no such block, or the device fails.
@@ -56,21 +58,36 @@ pub async fn encode(
     let (rows, columns) = grid_of(image, shorter, backbone.patch_size());
     let pixels = pixels(image, rows, columns, backbone.patch_size(), device);
     let (wanted, depth) = (block.unwrap_or(backbone.depth()), backbone.depth());
-    let seen = wanted.checked_sub(1).and_then(|block| backbone.tokens_and_attention(pixels, block));
+    let seen = wanted
+        .checked_sub(1)
+        .and_then(|block| backbone.tokens_and_attention(pixels, block));
     let (tokens, attention) = seen.ok_or(EncodeError::Block { wanted, depth })?;
     let (cls, patches) = (backbone.cls_of(tokens.clone()), backbone.patches_of(tokens));
-    let data = Transaction::default().register(cls).register(patches).register(attention).execute_async().await?;
+    let data = Transaction::default()
+        .register(cls)
+        .register(patches)
+        .register(attention)
+        .execute_async()
+        .await?;
     // A transaction returns one entry for each registered tensor.
-    let [cls, patches, attention] = &data[..] else { unreachable!("three tensors were registered") };
+    let [cls, patches, attention] = &data[..] else {
+        unreachable!("three tensors were registered")
+    };
     let heads = attention.shape()[1];
     Ok(ImageTokens {
         cls: cls.iter::<f32>().collect(),
-        patches: TokenGrid::new(rows, columns, backbone.dim(), patches.iter::<f32>().collect())?,
+        patches: TokenGrid::new(
+            rows,
+            columns,
+            backbone.dim(),
+            patches.iter::<f32>().collect(),
+        )?,
         attention: ClsAttention::new(heads, rows, columns, attention.iter::<f32>().collect())?,
     })
 }
 
-/// Rows and columns of patches for an image whose shorter side is to be about `shorter` pixels; at least one each.
+/// Rows and columns of patches for an image whose shorter side is to be about `shorter` pixels; at
+/// least one each.
 pub fn grid_of(image: &RgbImage, shorter: usize, patch_size: usize) -> (usize, usize) {
     let scale = shorter as f64 / image.width().min(image.height()) as f64;
     let patches = |side: usize| ((side as f64 * scale / patch_size as f64).round() as usize).max(1);
@@ -78,7 +95,13 @@ pub fn grid_of(image: &RgbImage, shorter: usize, patch_size: usize) -> (usize, u
 }
 
 /// The image scaled to a grid of patches and normalised, `[1, 3, rows * patch, columns * patch]`.
-pub fn pixels(image: &RgbImage, rows: usize, columns: usize, patch_size: usize, device: &Device) -> Tensor<4> {
+pub fn pixels(
+    image: &RgbImage,
+    rows: usize,
+    columns: usize,
+    patch_size: usize,
+    device: &Device,
+) -> Tensor<4> {
     let (width, height) = (columns * patch_size, rows * patch_size);
     let mut values = vec![0.0; 3 * width * height];
     normalize_into(&resize(image, width, height), &mut values);
@@ -109,14 +132,25 @@ mod tests {
         let seen = block_on(encode(&vit, &image, 16, None, &device)).expect("a working device");
         let input = pixels(&image, 4, 6, 4, &device);
         let tokens = vit.forward(input.clone(), &[], &mut None);
-        assert_close(&vit.patches_of(tokens.clone()).flatten(0, 2), seen.patches.values(), 0.0);
+        assert_close(
+            &vit.patches_of(tokens.clone()).flatten(0, 2),
+            seen.patches.values(),
+            0.0,
+        );
         assert_close(&vit.cls_of(tokens).flatten(0, 1), &seen.cls, 0.0);
         let attention = vit.attention(input, 1).expect("the last block");
         let of_cls = attention.narrow(2, 0, 1).narrow(3, 1, 24).flatten(0, 3);
         assert!(matches!(
             block_on(encode(&vit, &image, 16, Some(3), &device)),
-            Err(EncodeError::Block { wanted: 3, depth: 2 })
+            Err(EncodeError::Block {
+                wanted: 3,
+                depth: 2
+            })
         ));
-        assert_close(&of_cls, &seen.attention.maps().collect::<Vec<_>>().concat(), 1e-7);
+        assert_close(
+            &of_cls,
+            &seen.attention.maps().collect::<Vec<_>>().concat(),
+            1e-7,
+        );
     }
 }

@@ -4,7 +4,8 @@ use crate::loss::ema;
 use crate::model::Network;
 use crate::weights::{flat_parameters, map_flat};
 
-/// `teacher = momentum * teacher + (1 - momentum) * student` for every parameter whose official name both have.
+/// `teacher = momentum * teacher + (1 - momentum) * student` for every parameter whose official
+/// name both have.
 pub fn update_teacher(teacher: Network, student: &Network, momentum: f64) -> Network {
     let mut student = flat_parameters(student);
     map_flat(teacher, |name, old| match student.remove(name) {
@@ -29,7 +30,10 @@ mod tests {
         let teacher = update_teacher(first.teacher(true), &second, 0.75);
         let read = |network: &Network| block_on(weights::read(network)).expect("flex reads");
         let (old, student, new) = (read(&first), read(&second), read(&teacher));
-        assert!(student.contains_key("backbone.masked_embed") && !new.contains_key("backbone.masked_embed"));
+        assert!(
+            student.contains_key("backbone.masked_embed")
+                && !new.contains_key("backbone.masked_embed")
+        );
         assert!(new.len() > 20);
         for (name, weight) in &new {
             for (i, value) in weight.values.iter().enumerate() {

@@ -8,22 +8,30 @@ use burn::tensor::{Gradients, Tensor};
 use crate::schedule::{ClipBy, OptimConfig};
 use crate::weights::Path;
 
-/// Flattened gradients by official parameter name. A parameter that the loss does not reach has none.
+/// Flattened gradients by official parameter name. A parameter that the loss does not reach has
+/// none.
 #[derive(Clone, Debug, Default)]
 pub struct NamedGradients(pub BTreeMap<String, Tensor<1>>);
 
 impl NamedGradients {
     /// Takes the gradients of `module`'s parameters out of what a backward pass gave.
     pub fn of<M: Module>(module: &M, gradients: Gradients) -> Self {
-        let mut take = Take { path: Path::default(), gradients, named: BTreeMap::new() };
+        let mut take = Take {
+            path: Path::default(),
+            gradients,
+            named: BTreeMap::new(),
+        };
         module.visit(&mut take);
         Self(take.named)
     }
 
-    /// These gradients and zeros for the other trainable parameters of `module`, which the loss did not reach: to the
-    /// optimiser the same, and every worker's gradients have the same names.
+    /// These gradients and zeros for the other trainable parameters of `module`, which the loss did
+    /// not reach: to the optimiser the same, and every worker's gradients have the same names.
     pub fn complete<M: Module>(self, module: &M) -> Self {
-        let mut complete = Complete { path: Path::default(), named: self.0 };
+        let mut complete = Complete {
+            path: Path::default(),
+            named: self.0,
+        };
         module.visit(&mut complete);
         Self(complete.named)
     }
@@ -43,14 +51,22 @@ impl NamedGradients {
     pub fn weighted_sum(parts: impl IntoIterator<Item = (Self, f64)>) -> Self {
         let mut sum = Self::default();
         for (part, weight) in parts {
-            sum.add(Self(part.0.into_iter().map(|(name, gradient)| (name, gradient * weight)).collect()));
+            sum.add(Self(
+                part.0
+                    .into_iter()
+                    .map(|(name, gradient)| (name, gradient * weight))
+                    .collect(),
+            ));
         }
         sum
     }
 
     /// The squared norms, `[1]` each, in the order of the names.
     pub(crate) fn squared_norms(&self) -> Vec<Tensor<1>> {
-        self.0.values().map(|gradient| gradient.clone().square().sum()).collect()
+        self.0
+            .values()
+            .map(|gradient| gradient.clone().square().sum())
+            .collect()
     }
 
     /// The norms, from what the host read of [`squared_norms`](Self::squared_norms).
@@ -77,7 +93,8 @@ impl ModuleVisitor for Take {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(gradient) = param.val().grad_remove(&mut self.gradients) {
-            self.named.insert(self.path.name(), gradient.flatten(0, D - 1));
+            self.named
+                .insert(self.path.name(), gradient.flatten(0, D - 1));
         }
     }
 }
@@ -112,23 +129,40 @@ pub struct GradientNorms(pub Vec<(String, f64)>);
 impl GradientNorms {
     /// The norm of all gradients together.
     pub fn total(&self) -> f64 {
-        self.0.iter().map(|(_, norm)| norm * norm).sum::<f64>().sqrt()
+        self.0
+            .iter()
+            .map(|(_, norm)| norm * norm)
+            .sum::<f64>()
+            .sqrt()
     }
 
     /// Names of the parameters whose gradient is not finite.
     pub fn non_finite(&self) -> Vec<String> {
-        self.0.iter().filter(|(_, norm)| !norm.is_finite()).map(|(name, _)| name.clone()).collect()
+        self.0
+            .iter()
+            .filter(|(_, norm)| !norm.is_finite())
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 
     /// The factor of every gradient that keeps norms below `config.clip_grad`.
     pub(crate) fn clip_factors(&self, config: &OptimConfig) -> BTreeMap<&str, f64> {
-        let factor = |norm: f64| if config.clip_grad > 0.0 { (config.clip_grad / (norm + 1e-6)).min(1.0) } else { 1.0 };
+        let factor = |norm: f64| {
+            if config.clip_grad > 0.0 {
+                (config.clip_grad / (norm + 1e-6)).min(1.0)
+            } else {
+                1.0
+            }
+        };
         let total = factor(self.total());
         let of = |norm: f64| match config.clip_by {
             ClipBy::Tensor => factor(norm),
             ClipBy::Global => total,
         };
-        self.0.iter().map(|(name, norm)| (name.as_str(), of(*norm))).collect()
+        self.0
+            .iter()
+            .map(|(name, norm)| (name.as_str(), of(*norm)))
+            .collect()
     }
 }
 
@@ -143,22 +177,36 @@ mod tests {
 
     #[test]
     fn clipping_by_tensor_and_by_total() {
-        let by_tensor = OptimConfig { clip_grad: 3.5, ..OptimConfig::default() };
+        let by_tensor = OptimConfig {
+            clip_grad: 3.5,
+            ..OptimConfig::default()
+        };
         let norms = norms();
         let factors = norms.clip_factors(&by_tensor);
         assert_eq!(factors["a"], 1.0);
         assert!((factors["b"] - 3.5 / 4.000001).abs() < 1e-12);
-        let by_total = OptimConfig { clip_by: ClipBy::Global, clip_grad: 2.5, ..OptimConfig::default() };
+        let by_total = OptimConfig {
+            clip_by: ClipBy::Global,
+            clip_grad: 2.5,
+            ..OptimConfig::default()
+        };
         let factors = norms.clip_factors(&by_total);
         assert!((factors["a"] - 2.5 / 5.000001).abs() < 1e-12);
         assert_eq!(factors["a"], factors["b"]);
-        let off = OptimConfig { clip_grad: 0.0, ..OptimConfig::default() };
+        let off = OptimConfig {
+            clip_grad: 0.0,
+            ..OptimConfig::default()
+        };
         assert!(norms.clip_factors(&off).values().all(|f| *f == 1.0));
     }
 
     #[test]
     fn non_finite_gradients_are_named() {
-        let norms = GradientNorms(vec![("a".into(), 1.0), ("b".into(), f64::NAN), ("c".into(), f64::INFINITY)]);
+        let norms = GradientNorms(vec![
+            ("a".into(), 1.0),
+            ("b".into(), f64::NAN),
+            ("c".into(), f64::INFINITY),
+        ]);
         assert_eq!(norms.non_finite(), ["b", "c"]);
         assert!(!norms.total().is_finite());
     }

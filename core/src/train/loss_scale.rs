@@ -1,4 +1,5 @@
-//! The scale of the loss in f16, whose smallest numbers gradients fall below: PyTorch's `GradScaler` with its defaults.
+//! The scale of the loss in f16, whose smallest numbers gradients fall below: PyTorch's
+//! `GradScaler` with its defaults.
 
 /// What losses are multiplied by before the backward pass, and gradients divided by after it.
 ///
@@ -23,9 +24,18 @@ impl LossScale {
     #[must_use]
     pub(super) fn after(self, finite: bool) -> Self {
         match self {
-            Self { factor, .. } if !finite => Self { factor: factor / 2.0, steps: 0 },
-            Self { factor, steps } if steps + 1 == Self::PATIENCE => Self { factor: factor * 2.0, steps: 0 },
-            Self { factor, steps } => Self { factor, steps: steps + 1 },
+            Self { factor, .. } if !finite => Self {
+                factor: factor / 2.0,
+                steps: 0,
+            },
+            Self { factor, steps } if steps + 1 == Self::PATIENCE => Self {
+                factor: factor * 2.0,
+                steps: 0,
+            },
+            Self { factor, steps } => Self {
+                factor,
+                steps: steps + 1,
+            },
         }
     }
 
@@ -36,13 +46,19 @@ impl LossScale {
 
     /// From kept numbers.
     pub(super) fn from_values([factor, steps]: [f32; 2]) -> Self {
-        Self { factor, steps: steps as u32 }
+        Self {
+            factor,
+            steps: steps as u32,
+        }
     }
 }
 
 impl Default for LossScale {
     fn default() -> Self {
-        Self { factor: 65536.0, steps: 0 }
+        Self {
+            factor: 65536.0,
+            steps: 0,
+        }
     }
 }
 
@@ -57,8 +73,20 @@ mod tests {
         assert_eq!(scale.factor(), 16384.0);
         let almost = (0..1999).fold(scale, |scale, _| scale.after(true));
         assert_eq!(almost.factor(), 16384.0);
-        assert_eq!(almost.after(true), LossScale { factor: 32768.0, steps: 0 });
-        assert_eq!(almost.after(false), LossScale { factor: 8192.0, steps: 0 });
+        assert_eq!(
+            almost.after(true),
+            LossScale {
+                factor: 32768.0,
+                steps: 0
+            }
+        );
+        assert_eq!(
+            almost.after(false),
+            LossScale {
+                factor: 8192.0,
+                steps: 0
+            }
+        );
         assert_eq!(LossScale::from_values(almost.to_values()), almost);
     }
 }

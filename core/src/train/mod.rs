@@ -16,4 +16,6 @@ pub use optimizer::AdamW;
 pub use pass::{Pass, StepReport};
 pub use recompute::Activations;
 pub use snapshot::{Snapshot, Updates};
-pub use step::{Batch, Objective, Prediction, Target, TrainState, apply, predict, teach, train_step};
+pub use step::{
+    Batch, Objective, Prediction, Target, TrainState, apply, predict, teach, train_step,
+};

@@ -1,5 +1,5 @@
-//! AdamW as the official code drives it: clipping per tensor, two parameter groups, a scheduled weight decay, frozen
-//! prototypes.
+//! AdamW as the official code drives it: clipping per tensor, two parameter groups, a scheduled
+//! weight decay, frozen prototypes.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,7 +18,8 @@ pub(crate) struct Moments {
     pub updates: u64,
 }
 
-/// The optimiser's state: moments by official parameter name. A parameter gets its entry with its first update.
+/// The optimiser's state: moments by official parameter name. A parameter gets its entry with its
+/// first update.
 #[derive(Clone, Debug, Default)]
 pub struct AdamW {
     pub(crate) moments: HashMap<String, Moments>,
@@ -27,8 +28,8 @@ pub struct AdamW {
 impl AdamW {
     /// One update of all trainable parameters of `module`, a student usually.
     ///
-    /// A trainable parameter that the loss does not reach has a gradient of zero, as in PyTorch's autograd of the
-    /// official loss: its moments decay and its weight decay applies.
+    /// A trainable parameter that the loss does not reach has a gradient of zero, as in PyTorch's
+    /// autograd of the official loss: its moments decay and its weight decay applies.
     pub fn step<M: Module>(
         &mut self,
         module: M,
@@ -38,7 +39,14 @@ impl AdamW {
         config: &OptimConfig,
     ) -> M {
         let factors = norms.clip_factors(config);
-        module.map(&mut Update { path: Path::default(), state: self, gradients, factors, now, config })
+        module.map(&mut Update {
+            path: Path::default(),
+            state: self,
+            gradients,
+            factors,
+            now,
+            config,
+        })
     }
 }
 
@@ -80,10 +88,17 @@ impl ModuleMapper for Update<'_> {
 }
 
 impl Update<'_> {
-    /// PyTorch's AdamW for one parameter. Vectors (biases and norms) are not decayed; everything else is, the tokens
-    /// and the position embeddings included.
-    fn update<const D: usize>(&mut self, name: String, value: Tensor<D>, gradient: Tensor<1>) -> Tensor<D> {
-        let OptimConfig { beta1, beta2, eps, .. } = *self.config;
+    /// PyTorch's AdamW for one parameter. Vectors (biases and norms) are not decayed; everything
+    /// else is, the tokens and the position embeddings included.
+    fn update<const D: usize>(
+        &mut self,
+        name: String,
+        value: Tensor<D>,
+        gradient: Tensor<1>,
+    ) -> Tensor<D> {
+        let OptimConfig {
+            beta1, beta2, eps, ..
+        } = *self.config;
         let lr = self.now.lr;
         let shape = value.dims();
         let old = self.state.moments.remove(&name);
@@ -91,13 +106,22 @@ impl Update<'_> {
         let scaled = gradient.clone() * (1.0 - beta1);
         let squared = gradient.square() * (1.0 - beta2);
         let (first, second) = match old {
-            Some(Moments { first, second, .. }) => (first * beta1 + scaled, second * beta2 + squared),
+            Some(Moments { first, second, .. }) => {
+                (first * beta1 + scaled, second * beta2 + squared)
+            }
             None => (scaled, squared),
         };
         let correction = |beta: f64| 1.0 - beta.powi(updates.min(i32::MAX as u64) as i32);
         let denominator = second.clone().sqrt() / correction(beta2).sqrt() + eps;
         let change = (first.clone() / denominator * (lr / correction(beta1))).reshape(shape);
-        self.state.moments.insert(name, Moments { first, second, updates });
+        self.state.moments.insert(
+            name,
+            Moments {
+                first,
+                second,
+                updates,
+            },
+        );
         let decay = if D > 1 { self.now.weight_decay } else { 0.0 };
         value * (1.0 - lr * decay) - change
     }

@@ -1,4 +1,5 @@
-//! What forward and backward give: over a shard of a batch, over the whole of it, and read by the host.
+//! What forward and backward give: over a shard of a batch, over the whole of it, and read by the
+//! host.
 
 use burn::tensor::{ExecutionError, Int, Tensor, TensorData, Transaction};
 
@@ -19,7 +20,8 @@ pub struct StepReport {
     pub teacher_entropy: f64,
     /// The teacher's most likely prototype for every global crop.
     pub teacher_prototypes: Vec<u32>,
-    /// Share of images whose most likely prototype in the student's second view is the teacher's in the first.
+    /// Share of images whose most likely prototype in the student's second view is the teacher's in
+    /// the first.
     pub agreement: f64,
     /// Whether the update was applied. It is not when the loss or a gradient is not finite.
     pub applied: bool,
@@ -28,14 +30,17 @@ pub struct StepReport {
 }
 
 impl StepReport {
-    /// Whether gradients were not finite because of the loss scale, as happens in f16 now and then: the next step has
-    /// a smaller one. What fails without a scale has another reason.
+    /// Whether gradients were not finite because of the loss scale, as happens in f16 now and then:
+    /// the next step has a smaller one. What fails without a scale has another reason.
     pub fn overflowed(&self) -> bool {
-        !self.applied && self.loss.is_finite() && self.loss_scale.is_some_and(|scale| scale.factor() > 1.0)
+        !self.applied
+            && self.loss.is_finite()
+            && self.loss_scale.is_some_and(|scale| scale.factor() > 1.0)
     }
 }
 
-/// What forward and backward on a batch, or on a shard of one, gave. Nothing is read or changed yet.
+/// What forward and backward on a batch, or on a shard of one, gave. Nothing is read or changed
+/// yet.
 pub struct Pass {
     /// Images of the shard.
     pub(super) images: usize,
@@ -52,7 +57,8 @@ pub struct Pass {
 }
 
 impl Pass {
-    /// The pass over all images of `shards`: since every loss is a mean over images, so are its parts.
+    /// The pass over all images of `shards`: since every loss is a mean over images, so are its
+    /// parts.
     ///
     /// The shards must be of one batch; at least one.
     pub fn join(mut shards: Vec<Self>) -> Self {
@@ -62,17 +68,36 @@ impl Pass {
         let images: usize = shards.iter().map(|shard| shard.images).sum();
         let share = |shard: &Self| shard.images as f64 / images as f64;
         let mean = |of: fn(&Self) -> Tensor<2>| {
-            let parts: Vec<Tensor<2>> = shards.iter().map(|shard| of(shard) * share(shard)).collect();
+            let parts: Vec<Tensor<2>> = shards
+                .iter()
+                .map(|shard| of(shard) * share(shard))
+                .collect();
             Tensor::cat(parts, 0).sum_dim(0)
         };
-        let (cls_mean, patch_mean) = (mean(|shard| shard.cls_mean.clone()), mean(|shard| shard.patch_mean.clone()));
+        let (cls_mean, patch_mean) = (
+            mean(|shard| shard.cls_mean.clone()),
+            mean(|shard| shard.patch_mean.clone()),
+        );
         let scalars = mean(|shard| shard.scalars.clone().unsqueeze()).squeeze_dim(0);
-        let prototypes = Tensor::cat(shards.iter().map(|shard| shard.prototypes.clone()).collect(), 0);
+        let prototypes = Tensor::cat(
+            shards
+                .iter()
+                .map(|shard| shard.prototypes.clone())
+                .collect(),
+            0,
+        );
         let gradients = NamedGradients::weighted_sum(shards.into_iter().map(|shard| {
             let share = share(&shard);
             (shard.gradients, share)
         }));
-        Self { images, gradients, scalars, prototypes, cls_mean, patch_mean }
+        Self {
+            images,
+            gradients,
+            scalars,
+            prototypes,
+            cls_mean,
+            patch_mean,
+        }
     }
 
     /// Reads all that the host wants to know of a step in one transfer.
@@ -81,10 +106,21 @@ impl Pass {
     /// If the device fails.
     pub async fn read(&self) -> Result<StepReport, ExecutionError> {
         let squares = self.gradients.squared_norms();
-        let floats = Tensor::cat(std::iter::once(self.scalars.clone()).chain(squares).collect(), 0);
-        let data = Transaction::default().register(floats).register(self.prototypes.clone()).execute_async().await?;
+        let floats = Tensor::cat(
+            std::iter::once(self.scalars.clone())
+                .chain(squares)
+                .collect(),
+            0,
+        );
+        let data = Transaction::default()
+            .register(floats)
+            .register(self.prototypes.clone())
+            .execute_async()
+            .await?;
         // A transaction returns one entry for each registered tensor.
-        let [floats, prototypes] = &data[..] else { unreachable!("two tensors were registered") };
+        let [floats, prototypes] = &data[..] else {
+            unreachable!("two tensors were registered")
+        };
         let floats: Vec<f64> = floats.iter::<f64>().collect();
         let norms = self.gradients.norms(&floats[5..]);
         Ok(StepReport {
@@ -100,23 +136,38 @@ impl Pass {
         })
     }
 
-    /// What this pass adds to the pass over a batch of `batch` images, of which `first` come before its own, gradients
-    /// aside: `[5 + K + K' + globals * batch]`, on the host. Means are weighted by the share of images; prototypes stand
-    /// in their place among zeros, so that their sum over all workers is the whole list.
+    /// What this pass adds to the pass over a batch of `batch` images, of which `first` come before
+    /// its own, gradients aside: `[5 + K + K' + globals * batch]`, on the host. Means are weighted
+    /// by the share of images; prototypes stand in their place among zeros, so that their sum over
+    /// all workers is the whole list.
     ///
     /// # Errors
     /// If the device fails.
     pub async fn summand(&self, first: usize, batch: usize) -> Result<Vec<f32>, ExecutionError> {
-        let means = [self.cls_mean.clone().flatten(0, 1), self.patch_mean.clone().flatten(0, 1)];
-        let floats = Tensor::cat(std::iter::once(self.scalars.clone()).chain(means).collect(), 0) * self.share(batch);
-        let data = Transaction::default().register(floats).register(self.prototypes.clone()).execute_async().await?;
+        let means = [
+            self.cls_mean.clone().flatten(0, 1),
+            self.patch_mean.clone().flatten(0, 1),
+        ];
+        let floats = Tensor::cat(
+            std::iter::once(self.scalars.clone()).chain(means).collect(),
+            0,
+        ) * self.share(batch);
+        let data = Transaction::default()
+            .register(floats)
+            .register(self.prototypes.clone())
+            .execute_async()
+            .await?;
         // A transaction returns one entry for each registered tensor.
-        let [floats, prototypes] = &data[..] else { unreachable!("two tensors were registered") };
+        let [floats, prototypes] = &data[..] else {
+            unreachable!("two tensors were registered")
+        };
         let mut summand: Vec<f32> = floats.iter::<f32>().collect();
         let (start, globals) = (summand.len(), self.prototypes.dims()[0] / self.images);
         summand.resize(start + globals * batch, 0.0);
         // Numbers of prototypes are far below 2^24, up to where a float holds every integer.
-        let own = summand[start + globals * first..].iter_mut().zip(prototypes.iter::<u32>());
+        let own = summand[start + globals * first..]
+            .iter_mut()
+            .zip(prototypes.iter::<u32>());
         own.for_each(|(place, prototype)| *place = prototype as f32);
         Ok(summand)
     }
@@ -126,18 +177,31 @@ impl Pass {
         self.images as f64 / batch as f64
     }
 
-    /// The pass over a whole batch of `images` images, from its gradients and the sum of all workers'
-    /// [`summand`](Self::summand)s, which must be as long as this pass's.
+    /// The pass over a whole batch of `images` images, from its gradients and the sum of all
+    /// workers' [`summand`](Self::summand)s, which must be as long as this pass's.
     pub fn whole(self, gradients: NamedGradients, sum: Vec<f32>, images: usize) -> Self {
         let (device, mut rest) = (self.scalars.device(), sum.into_iter());
-        let [scalars, classes, patches] = [self.scalars.dims()[0], self.cls_mean.dims()[1], self.patch_mean.dims()[1]];
-        let mut take = |count: usize| TensorData::new(rest.by_ref().take(count).collect::<Vec<f32>>(), [count]);
+        let [scalars, classes, patches] = [
+            self.scalars.dims()[0],
+            self.cls_mean.dims()[1],
+            self.patch_mean.dims()[1],
+        ];
+        let mut take = |count: usize| {
+            TensorData::new(rest.by_ref().take(count).collect::<Vec<f32>>(), [count])
+        };
         let scalars = Tensor::from_data(take(scalars), &device);
         let mut mean = |count: usize| Tensor::<1>::from_data(take(count), &device).unsqueeze();
         let (cls_mean, patch_mean) = (mean(classes), mean(patches));
         let prototypes: Vec<i32> = rest.map(|prototype| prototype as i32).collect();
         let count = prototypes.len();
         let prototypes = Tensor::from_data(TensorData::new(prototypes, [count, 1]), &device);
-        Self { images, gradients, scalars, prototypes, cls_mean, patch_mean }
+        Self {
+            images,
+            gradients,
+            scalars,
+            prototypes,
+            cls_mean,
+            patch_mean,
+        }
     }
 }

@@ -46,7 +46,11 @@ impl TrainState {
     pub fn fresh(config: &Config, seed: u64, device: &Device) -> Self {
         let rng = &mut stream(seed, Purpose::Init, 0, 0);
         let student = Network::init(&config.vit(), &config.head, &device.clone().autodiff(), rng);
-        Self::new(student.with_precision(config.optim.precision), config.head.shared_head, device)
+        Self::new(
+            student.with_precision(config.optim.precision),
+            config.head.shared_head,
+            device,
+        )
     }
 
     /// The state before the first step: the student's weights in both networks, centers at zero.
@@ -57,13 +61,22 @@ impl TrainState {
         let (classes, patches) = (teacher.head.prototypes(), teacher.head.patch_prototypes());
         let centers = Centers::zeros(classes, patches, &device.clone().without_autodiff());
         let loss_scale = (student.precision() == ComputePrecision::F16).then(LossScale::default);
-        Self { student, teacher, optimizer: AdamW::default(), centers, loss_scale }
+        Self {
+            student,
+            teacher,
+            optimizer: AdamW::default(),
+            centers,
+            loss_scale,
+        }
     }
 
-    /// This state with a student whose parameters are leaves of their own, so that a thread can differentiate it
-    /// while others do the same.
+    /// This state with a student whose parameters are leaves of their own, so that a thread can
+    /// differentiate it while others do the same.
     pub fn fork(&self) -> Self {
-        Self { student: map_flat(self.student.clone(), |_, values| values), ..self.clone() }
+        Self {
+            student: map_flat(self.student.clone(), |_, values| values),
+            ..self.clone()
+        }
     }
 }
 
@@ -74,8 +87,8 @@ impl Batch {
     }
 }
 
-/// One optimisation step. If the loss or a gradient is not finite, the state comes back unchanged but for a smaller loss
-/// scale.
+/// One optimisation step. If the loss or a gradient is not finite, the state comes back unchanged
+/// but for a smaller loss scale.
 ///
 /// `noise` drives the student's stochastic depth; `None` switches it off.
 ///
@@ -89,11 +102,13 @@ pub async fn train_step(
     optim: &OptimConfig,
     noise: Option<&mut Rng>,
 ) -> Result<(TrainState, StepReport), ExecutionError> {
-    let pass = Objective::new(&state, batch, now, loss_config, Activations::Kept, noise).differentiate(&state.student);
+    let pass = Objective::new(&state, batch, now, loss_config, Activations::Kept, noise)
+        .differentiate(&state.student);
     apply(state, pass, now, loss_config, optim).await
 }
 
-/// The second half of a step: updates student, teacher and centers by the pass over the whole batch.
+/// The second half of a step: updates student, teacher and centers by the pass over the whole
+/// batch.
 ///
 /// # Errors
 /// If the device fails.
@@ -108,13 +123,34 @@ pub async fn apply(
     report.loss_scale = state.loss_scale;
     let loss_scale = state.loss_scale.map(|scale| scale.after(report.applied));
     if !report.applied {
-        return Ok((TrainState { loss_scale, ..state }, report));
+        return Ok((
+            TrainState {
+                loss_scale,
+                ..state
+            },
+            report,
+        ));
     }
-    let TrainState { student, teacher, mut optimizer, centers, .. } = state;
+    let TrainState {
+        student,
+        teacher,
+        mut optimizer,
+        centers,
+        ..
+    } = state;
     let student = optimizer.step(student, pass.gradients, &report.norms, now, optim);
     let teacher = update_teacher(teacher, &student, now.momentum);
     let centers = centers.update(pass.cls_mean, pass.patch_mean, loss_config);
-    Ok((TrainState { student, teacher, optimizer, centers, loss_scale }, report))
+    Ok((
+        TrainState {
+            student,
+            teacher,
+            optimizer,
+            centers,
+            loss_scale,
+        },
+        report,
+    ))
 }
 
 /// The losses of a batch, ready to be differentiated.
@@ -142,14 +178,29 @@ impl Objective {
         noise: Option<&mut Rng>,
     ) -> Self {
         let target = teach(&state.teacher, batch, &state.centers, now);
-        Self::between(target, predict(&state.student, batch, activations, noise), batch, config)
-            .scaled(state.loss_scale)
+        Self::between(
+            target,
+            predict(&state.student, batch, activations, noise),
+            batch,
+            config,
+        )
+        .scaled(state.loss_scale)
     }
 
     /// The losses between what the teacher and the student make of the batch.
-    pub fn between(target: Target, prediction: Prediction, batch: &Batch, config: &LossConfig) -> Self {
+    pub fn between(
+        target: Target,
+        prediction: Prediction,
+        batch: &Batch,
+        config: &LossConfig,
+    ) -> Self {
         let cls_target = Tensor::from_inner(target.cls.clone());
-        let cls = loss::cls_loss(prediction.cls.clone(), cls_target, batch.globals_number(), config.student_temp);
+        let cls = loss::cls_loss(
+            prediction.cls.clone(),
+            cls_target,
+            batch.globals_number(),
+            config.student_temp,
+        );
         let patch = match (&prediction.patch, &target.patch) {
             (Some(prediction), Some(target)) => {
                 let weights = loss::patch_weights(&batch.masks, &prediction.device());
@@ -159,7 +210,15 @@ impl Objective {
             _ => cls.zeros_like(),
         };
         let loss = cls.clone() * config.lambda1 + patch.clone() * config.lambda2;
-        Self { loss, cls, patch, images: batch.images, target, prediction, loss_scale: None }
+        Self {
+            loss,
+            cls,
+            patch,
+            images: batch.images,
+            target,
+            prediction,
+            loss_scale: None,
+        }
     }
 
     /// The same losses, differentiated at this scale, which the gradients do not show.
@@ -169,24 +228,51 @@ impl Objective {
 
     /// The gradients of `student`, whose losses these are, and all else that the step needs.
     pub fn differentiate(self, student: &Network) -> Pass {
-        let Self { loss, cls, patch, images, target, prediction, loss_scale } = self;
-        let scaled = |loss: Tensor<1>| if let Some(scale) = loss_scale { loss * scale.factor() } else { loss };
+        let Self {
+            loss,
+            cls,
+            patch,
+            images,
+            target,
+            prediction,
+            loss_scale,
+        } = self;
+        let scaled = |loss: Tensor<1>| {
+            if let Some(scale) = loss_scale {
+                loss * scale.factor()
+            } else {
+                loss
+            }
+        };
         let mut gradients = scaled(loss.clone()).backward();
-        let recomputed = prediction.recomputed.into_iter().map(|pass| pass.backward(student, &mut gradients));
+        let recomputed = prediction
+            .recomputed
+            .into_iter()
+            .map(|pass| pass.backward(student, &mut gradients));
         let recomputed: Vec<NamedGradients> = recomputed.collect();
         let mut gradients = NamedGradients::of(student, gradients);
-        recomputed.into_iter().for_each(|further| gradients.add(further));
+        recomputed
+            .into_iter()
+            .for_each(|further| gradients.add(further));
         if let Some(scale) = loss_scale {
             gradients = NamedGradients::weighted_sum([(gradients, 1.0 / scale.factor())]);
         }
         let entropy = loss::entropy(target.cls.clone()).mean();
         let prototypes = target.cls.argmax(1);
         let second_view = prediction.cls.inner().narrow(0, images, images).argmax(1);
-        let agreement = prototypes.clone().narrow(0, 0, images).equal(second_view).float().mean();
+        let agreement = prototypes
+            .clone()
+            .narrow(0, 0, images)
+            .equal(second_view)
+            .float()
+            .mean();
         Pass {
             images,
             gradients,
-            scalars: Tensor::cat(vec![loss.inner(), cls.inner(), patch.inner(), entropy, agreement], 0),
+            scalars: Tensor::cat(
+                vec![loss.inner(), cls.inner(), patch.inner(), entropy, agreement],
+                0,
+            ),
             prototypes,
             cls_mean: target.cls_mean,
             patch_mean: target.patch_mean,
@@ -212,7 +298,8 @@ pub fn teach(teacher: &Network, batch: &Batch, centers: &Centers, now: &StepValu
     let tokens = backbone.forward(batch.globals.clone().without_autodiff(), &[], &mut None);
     let cls_logits = head.cls_logits(head.bottleneck(backbone.cls_of(tokens.clone())));
     let patches = head.bottleneck(backbone.patches_of(tokens).flatten(0, 1));
-    // The last layer is linear: the mean of all patches' logits is the logits of their mean, K times cheaper.
+    // The last layer is linear: the mean of all patches' logits is the logits of their mean, K
+    // times cheaper.
     let patch_mean = head.patch_logits(patches.clone().mean_dim(0));
     let patch = masked_rows(&batch.masks, 0, &patches.device()).map(|rows| {
         let logits = head.patch_logits(patches.select(0, rows));
@@ -236,8 +323,14 @@ pub struct Prediction {
     recomputed: Vec<Recomputed>,
 }
 
-/// The student sees masked global crops, and local crops whole. Only what the losses need goes through its head.
-pub fn predict(student: &Network, batch: &Batch, activations: Activations, mut noise: Option<&mut Rng>) -> Prediction {
+/// The student sees masked global crops, and local crops whole. Only what the losses need goes
+/// through its head.
+pub fn predict(
+    student: &Network,
+    batch: &Batch,
+    activations: Activations,
+    mut noise: Option<&mut Rng>,
+) -> Prediction {
     let Network { backbone, head } = student;
     let mut recomputed = Vec::new();
     let mut encode = |crops: &Tensor<4>, masks: &[Mask]| match activations {
@@ -251,8 +344,8 @@ pub fn predict(student: &Network, batch: &Batch, activations: Activations, mut n
     let tokens = encode(&batch.globals, &batch.masks);
     let device = tokens.device();
     let mut cls_rows = vec![backbone.cls_of(tokens.clone())];
-    let masked =
-        masked_rows(&batch.masks, backbone.prefix(), &device).map(|rows| tokens.flatten::<2>(0, 1).select(0, rows));
+    let masked = masked_rows(&batch.masks, backbone.prefix(), &device)
+        .map(|rows| tokens.flatten::<2>(0, 1).select(0, rows));
     if let Some(locals) = &batch.locals {
         cls_rows.push(backbone.cls_of(encode(locals, &[])));
     }
@@ -261,7 +354,8 @@ pub fn predict(student: &Network, batch: &Batch, activations: Activations, mut n
     let patch_count = bottleneck.dims()[0] - cls_count;
     Prediction {
         cls: head.cls_logits(bottleneck.clone().narrow(0, 0, cls_count)),
-        patch: (patch_count > 0).then(|| head.patch_logits(bottleneck.narrow(0, cls_count, patch_count))),
+        patch: (patch_count > 0)
+            .then(|| head.patch_logits(bottleneck.narrow(0, cls_count, patch_count))),
         recomputed,
     }
 }

@@ -21,7 +21,8 @@ use crate::weights::{Checkpoint, LoadError, LoadReport, Weights};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdaptSettings {
-    /// Side of a global crop in pixels; a multiple of the patch. Local crops have three sevenths of it, as 96 of 224.
+    /// Side of a global crop in pixels; a multiple of the patch. Local crops have three sevenths of
+    /// it, as 96 of 224.
     pub size: usize,
     /// Local crops of an image.
     pub local_crops: usize,
@@ -31,8 +32,8 @@ pub struct AdaptSettings {
     pub batch: usize,
     /// Peak learning rate, reached after a tenth of the steps.
     pub lr: f64,
-    /// Momentum of the teacher at the start; it rises to 1. Few steps need a teacher that follows sooner than the
-    /// 0.996 of a whole pre-training.
+    /// Momentum of the teacher at the start; it rises to 1. Few steps need a teacher that follows
+    /// sooner than the 0.996 of a whole pre-training.
     pub momentum: f64,
     /// Seed of order, crops and masks.
     pub seed: u64,
@@ -40,20 +41,50 @@ pub struct AdaptSettings {
 
 impl Default for AdaptSettings {
     fn default() -> Self {
-        Self { size: 224, local_crops: 4, steps: 300, batch: 16, lr: 2e-4, momentum: 0.99, seed: 0 }
+        Self {
+            size: 224,
+            local_crops: 4,
+            steps: 300,
+            batch: 16,
+            lr: 2e-4,
+            momentum: 0.99,
+            seed: 0,
+        }
     }
 }
 
 impl AdaptSettings {
     fn validate(&self, patch: usize) -> Result<(), TuneError> {
-        check(self.size > 0 && self.size.is_multiple_of(patch), "size", self.size, || {
-            format!("must be a multiple of the patch, {patch}")
+        check(
+            self.size > 0 && self.size.is_multiple_of(patch),
+            "size",
+            self.size,
+            || format!("must be a multiple of the patch, {patch}"),
+        )?;
+        check(
+            self.local_crops <= 32,
+            "local_crops",
+            self.local_crops,
+            || "must be at most 32".into(),
+        )?;
+        check(self.steps > 0, "steps", self.steps, || {
+            "must be at least 1".into()
         })?;
-        check(self.local_crops <= 32, "local_crops", self.local_crops, || "must be at most 32".into())?;
-        check(self.steps > 0, "steps", self.steps, || "must be at least 1".into())?;
-        check((2..=4096).contains(&self.batch), "batch", self.batch, || "must lie between 2 and 4096".into())?;
-        check(self.lr.is_finite() && self.lr >= 0.0, "lr", self.lr, || "must be zero or more".into())?;
-        check((0.0..=1.0).contains(&self.momentum), "momentum", self.momentum, || "must lie between 0 and 1".into())
+        check(
+            (2..=4096).contains(&self.batch),
+            "batch",
+            self.batch,
+            || "must lie between 2 and 4096".into(),
+        )?;
+        check(self.lr.is_finite() && self.lr >= 0.0, "lr", self.lr, || {
+            "must be zero or more".into()
+        })?;
+        check(
+            (0.0..=1.0).contains(&self.momentum),
+            "momentum",
+            self.momentum,
+            || "must lie between 0 and 1".into(),
+        )
     }
 
     fn crops(&self, patch: usize) -> CropsConfig {
@@ -67,11 +98,15 @@ impl AdaptSettings {
         }
     }
 
-    /// The official augmentation, with a blur that is as wide relative to the view as at 224 pixels.
+    /// The official augmentation, with a blur that is as wide relative to the view as at 224
+    /// pixels.
     fn augment(&self) -> AugmentConfig {
         let AugmentConfig { blur_radius, .. } = AugmentConfig::default();
         let scale = self.size as f64 / 224.0;
-        AugmentConfig { blur_radius: blur_radius.map(|radius| radius * scale), ..AugmentConfig::default() }
+        AugmentConfig {
+            blur_radius: blur_radius.map(|radius| radius * scale),
+            ..AugmentConfig::default()
+        }
     }
 
     fn optim(&self) -> OptimConfig {
@@ -104,7 +139,8 @@ pub struct Adapt {
 }
 
 impl Adapt {
-    /// The student that starts from a file's network: its head and mask token, or fresh ones where the file has none.
+    /// The student that starts from a file's network: its head and mask token, or fresh ones where
+    /// the file has none.
     ///
     /// # Errors
     /// If the tensors make no backbone.
@@ -114,21 +150,33 @@ impl Adapt {
         seed: u64,
         device: &Device,
     ) -> Result<(Network, LoadReport), LoadError> {
-        let vit = VitConfig { mask_token: true, ..vit.clone() };
+        let vit = VitConfig {
+            mask_token: true,
+            ..vit.clone()
+        };
         let head = checkpoint.head().unwrap_or_else(|_| fresh_head(vit.dim));
         let rng = &mut stream(seed, Purpose::Init, 0, 0);
-        checkpoint.start(Network::init(&vit, &head, &device.clone().autodiff(), rng), &vit)
+        checkpoint.start(
+            Network::init(&vit, &head, &device.clone().autodiff(), rng),
+            &vit,
+        )
     }
 
-    /// A session before its first step: the teacher has the student's weights, the centers are zero.
+    /// A session before its first step: the teacher has the student's weights, the centers are
+    /// zero.
     ///
     /// # Errors
     /// If a setting makes no sense for the network.
-    pub fn new(student: Network, settings: AdaptSettings, device: &Device) -> Result<Self, TuneError> {
+    pub fn new(
+        student: Network,
+        settings: AdaptSettings,
+        device: &Device,
+    ) -> Result<Self, TuneError> {
         let patch = student.backbone.patch_size();
         settings.validate(patch)?;
         let optim = settings.optim();
-        // A few hundred steps are too few to warm temperatures up: they stay where pre-training starts.
+        // A few hundred steps are too few to warm temperatures up: they stay where pre-training
+        // starts.
         let cold = TeacherTempConfig::default();
         let temps = TeacherTempConfig {
             teacher_temp: cold.warmup_teacher_temp,
@@ -150,8 +198,8 @@ impl Adapt {
         })
     }
 
-    /// One step of iBOT on the next batch of `images`; nothing but the count of steps changes if a gradient is not
-    /// finite.
+    /// One step of iBOT on the next batch of `images`; nothing but the count of steps changes if a
+    /// gradient is not finite.
     ///
     /// # Errors
     /// If there are no images, or the device fails.
@@ -161,7 +209,15 @@ impl Adapt {
         }
         let batch = self.batch(images);
         let now = self.schedules.at(self.steps.min(self.settings.steps - 1));
-        let (state, report) = train_step(self.state.clone(), &batch, &now, &self.loss, &self.optim, None).await?;
+        let (state, report) = train_step(
+            self.state.clone(),
+            &batch,
+            &now,
+            &self.loss,
+            &self.optim,
+            None,
+        )
+        .await?;
         self.state = state;
         self.steps += 1;
         Ok(report)
@@ -182,23 +238,39 @@ impl Adapt {
     /// # Errors
     /// If the device fails.
     pub async fn state(&self) -> Result<Weights, TuneError> {
-        let Snapshot { mut tensors, updates } = self.state.snapshot().await?;
-        let updates = updates.0.into_iter().map(|(name, count)| (name, scalar_weight(count as usize)));
+        let Snapshot {
+            mut tensors,
+            updates,
+        } = self.state.snapshot().await?;
+        let updates = updates
+            .0
+            .into_iter()
+            .map(|(name, count)| (name, scalar_weight(count as usize)));
         tensors.extend(prefixed("updates/", updates.collect()));
         tensors.insert("steps".to_owned(), scalar_weight(self.steps));
         Ok(tensors)
     }
 
-    /// This session, made of the same network and settings, at another one's `state`; it continues bit for bit.
+    /// This session, made of the same network and settings, at another one's `state`; it continues
+    /// bit for bit.
     ///
     /// # Errors
     /// If a tensor is missing or has another shape.
     pub fn restore(self, state: &Weights) -> Result<Self, TuneError> {
         let counts = part(state, "updates/");
-        let updates = counts.keys().map(|name| Ok((name.clone(), scalar(&counts, name)? as u64)));
+        let updates = counts
+            .keys()
+            .map(|name| Ok((name.clone(), scalar(&counts, name)? as u64)));
         let updates = Updates(updates.collect::<Result<_, TuneError>>()?);
         let steps = scalar(state, "steps")?;
-        Ok(Self { state: self.state.restore(Snapshot { tensors: state.clone(), updates })?, steps, ..self })
+        Ok(Self {
+            state: self.state.restore(Snapshot {
+                tensors: state.clone(),
+                updates,
+            })?,
+            steps,
+            ..self
+        })
     }
 
     /// Crops and masks of the next batch.
@@ -214,15 +286,25 @@ impl Adapt {
             .collect();
         let side = self.settings.size / self.patch;
         let globals = 0..self.crops.global_crops_number;
-        let mask = |crop| move |draw: &sampler::Draw| self.mask.mask((side, side), seed, draw.epoch, draw.image, crop);
+        let mask = |crop| {
+            move |draw: &sampler::Draw| {
+                self.mask
+                    .mask((side, side), seed, draw.epoch, draw.image, crop)
+            }
+        };
         // Crop by crop, as the losses expect them.
-        let global_views = globals.clone().flat_map(|crop| views.iter().map(move |views| &views.globals[crop]));
-        let local_views =
-            (0..self.crops.local_crops_number).flat_map(|crop| views.iter().map(move |views| &views.locals[crop]));
+        let global_views = globals
+            .clone()
+            .flat_map(|crop| views.iter().map(move |views| &views.globals[crop]));
+        let local_views = (0..self.crops.local_crops_number)
+            .flat_map(|crop| views.iter().map(move |views| &views.locals[crop]));
         Batch {
             globals: self.normalized(global_views, self.crops.global_size),
-            locals: (self.crops.local_crops_number > 0).then(|| self.normalized(local_views, self.crops.local_size)),
-            masks: globals.flat_map(|crop| drawn.iter().map(mask(crop))).collect(),
+            locals: (self.crops.local_crops_number > 0)
+                .then(|| self.normalized(local_views, self.crops.local_size)),
+            masks: globals
+                .flat_map(|crop| drawn.iter().map(mask(crop)))
+                .collect(),
             images: batch,
         }
     }
@@ -236,11 +318,15 @@ impl Adapt {
             normalize_into(view, &mut values[start..]);
         }
         let count = values.len() / (3 * size * size);
-        Tensor::from_data(TensorData::new(values, [count, 3, size, size]), &self.device)
+        Tensor::from_data(
+            TensorData::new(values, [count, 3, size, size]),
+            &self.device,
+        )
     }
 }
 
-/// A head for a backbone of width `dim` that came without: small, for there are few images to fill its prototypes.
+/// A head for a backbone of width `dim` that came without: small, for there are few images to fill
+/// its prototypes.
 fn fresh_head(dim: usize) -> HeadConfig {
     HeadConfig {
         out_dim: 256,
@@ -263,13 +349,22 @@ mod tests {
     use crate::weights::{self, Precision, to_safetensors};
 
     fn images() -> Vec<RgbImage> {
-        (0..10).map(|i| scenes::scene(scenes::Split::Train, i, 24).image).collect()
+        (0..10)
+            .map(|i| scenes::scene(scenes::Split::Train, i, 24).image)
+            .collect()
     }
 
     fn session() -> Adapt {
         let device = Device::flex();
         let student = small_network(1, &device.clone().autodiff());
-        let settings = AdaptSettings { size: 16, batch: 4, steps: 20, local_crops: 2, lr: 1e-3, ..Default::default() };
+        let settings = AdaptSettings {
+            size: 16,
+            batch: 4,
+            steps: 20,
+            local_crops: 2,
+            lr: 1e-3,
+            ..Default::default()
+        };
         Adapt::new(student, settings, &device).expect("sound settings")
     }
 
@@ -288,13 +383,21 @@ mod tests {
         assert_eq!(batch.globals.dims(), [8, 3, 16, 16]);
         assert_eq!(batch.locals.map(|locals| locals.dims()), Some([8, 3, 8, 8]));
         assert_eq!((batch.masks.len(), batch.images), (8, 4));
-        assert!(batch.masks.iter().all(|mask| (mask.rows(), mask.columns()) == (4, 4)));
+        assert!(
+            batch
+                .masks
+                .iter()
+                .all(|mask| (mask.rows(), mask.columns()) == (4, 4))
+        );
         // The second row of the batch is the second image's first crop, not the first one's second.
         let second = sampler::batch(0, 10, 4, 0)[1];
         let rng = |crop| crop_stream(0, Purpose::Augment, second.epoch, second.image, crop);
         let views = multi_crop(&images[second.image], &session.crops, &session.augment, rng);
         let expected = session.normalized(views.globals[..1].iter(), 16);
-        assert_eq!(crate::testing::max_difference(&expected, &batch.globals.narrow(0, 1, 1)), 0.0);
+        assert_eq!(
+            crate::testing::max_difference(&expected, &batch.globals.narrow(0, 1, 1)),
+            0.0
+        );
     }
 
     #[test]
@@ -303,7 +406,10 @@ mod tests {
         let before = block_on(weights::read(session.backbone())).expect("flex");
         let report = run(&mut session, 4);
         assert!(report.applied && report.loss.is_finite() && report.patch > 0.0);
-        assert_ne!(block_on(weights::read(session.backbone())).expect("flex"), before);
+        assert_ne!(
+            block_on(weights::read(session.backbone())).expect("flex"),
+            before
+        );
         assert!(matches!(block_on(session.step(&[])), Err(TuneError::Empty)));
     }
 
@@ -314,31 +420,54 @@ mod tests {
         let state = block_on(whole.state()).expect("flex");
         let mut again = session().restore(&state).expect("its own state");
         assert_eq!(run(&mut whole, 2).loss, run(&mut again, 2).loss);
-        assert_eq!(block_on(whole.state()).expect("flex"), block_on(again.state()).expect("flex"));
+        assert_eq!(
+            block_on(whole.state()).expect("flex"),
+            block_on(again.state()).expect("flex")
+        );
         let mut broken = state;
         broken.remove("center2");
-        assert!(matches!(session().restore(&broken), Err(TuneError::Weights(_))));
+        assert!(matches!(
+            session().restore(&broken),
+            Err(TuneError::Weights(_))
+        ));
     }
 
     #[test]
     fn a_file_without_head_or_mask_token_gets_fresh_ones() {
         let device = Device::flex();
         let vit = small_vit();
-        let backbone = vit.init(&device, &mut stream(4, Purpose::Init, 0, 0)).without_mask_token();
+        let backbone = vit
+            .init(&device, &mut stream(4, Purpose::Init, 0, 0))
+            .without_mask_token();
         let weights = block_on(weights::timm(&backbone, None)).expect("flex");
-        let bytes = to_safetensors(&weights, HashMap::new(), Precision::F32).expect("sound weights");
+        let bytes =
+            to_safetensors(&weights, HashMap::new(), Precision::F32).expect("sound weights");
         let checkpoint = Checkpoint::read(&bytes, None).expect("its own bytes");
         let vit = checkpoint.vit(Some(2)).expect("a vision transformer");
         let (student, _) = Adapt::student(&checkpoint, &vit, 0, &device).expect("a whole backbone");
         let all = block_on(weights::read(&student)).expect("flex");
         assert_eq!(student.head.prototypes(), 256);
         assert!(all.contains_key("backbone.masked_embed"));
-        assert!(weights.iter().all(|(name, weight)| all[&format!("backbone.{name}")] == *weight));
+        assert!(
+            weights
+                .iter()
+                .all(|(name, weight)| all[&format!("backbone.{name}")] == *weight)
+        );
     }
 
     #[test]
     fn local_crops_are_whole_patches() {
-        let local = |size, patch| AdaptSettings { size, ..AdaptSettings::default() }.crops(patch).local_size;
-        assert_eq!([local(224, 16), local(224, 14), local(32, 8), local(8, 8)], [96, 98, 16, 8]);
+        let local = |size, patch| {
+            AdaptSettings {
+                size,
+                ..AdaptSettings::default()
+            }
+            .crops(patch)
+            .local_size
+        };
+        assert_eq!(
+            [local(224, 16), local(224, 14), local(32, 8), local(8, 8)],
+            [96, 98, 16, 8]
+        );
     }
 }

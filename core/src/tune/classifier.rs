@@ -19,14 +19,21 @@ impl Classifier {
     /// If the numbers of values do not fit one another.
     pub fn new(dim: usize, weight: Vec<f32>, bias: Vec<f32>) -> Result<Self, TuneError> {
         if dim.checked_mul(bias.len()) != Some(weight.len()) {
-            return Err(TuneError::Width { expected: dim, actual: weight.len() });
+            return Err(TuneError::Width {
+                expected: dim,
+                actual: weight.len(),
+            });
         }
         Ok(Self { dim, weight, bias })
     }
 
     /// A classifier that finds all classes equally likely.
     pub fn zeros(dim: usize, classes: usize) -> Self {
-        Self { dim, weight: vec![0.0; dim * classes], bias: vec![0.0; classes] }
+        Self {
+            dim,
+            weight: vec![0.0; dim * classes],
+            bias: vec![0.0; classes],
+        }
     }
 
     /// Width of a feature.
@@ -55,7 +62,10 @@ impl Classifier {
     /// If the feature is of another width.
     pub fn predict(&self, feature: &[f32]) -> Result<Vec<f32>, TuneError> {
         if feature.len() != self.dim {
-            return Err(TuneError::Width { expected: self.dim, actual: feature.len() });
+            return Err(TuneError::Width {
+                expected: self.dim,
+                actual: feature.len(),
+            });
         }
         let mut logits = self.bias.clone();
         for (class, logit) in logits.iter_mut().enumerate() {
@@ -77,7 +87,10 @@ pub(super) fn softmax(logits: &mut [f32]) {
 
 /// The most likely class; the first among equals.
 pub fn most_likely(probabilities: &[f32]) -> usize {
-    (0..probabilities.len()).rev().max_by(|a, b| probabilities[*a].total_cmp(&probabilities[*b])).unwrap_or(0)
+    (0..probabilities.len())
+        .rev()
+        .max_by(|a, b| probabilities[*a].total_cmp(&probabilities[*b]))
+        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -87,7 +100,9 @@ mod tests {
 
     #[test]
     fn probabilities_are_the_softmax_of_the_logits() {
-        let classifier = Classifier::new(2, vec![1.0, 0.0, 0.0, 1.0, 0.0, 0.0], vec![0.0, 0.0, 1.0]).expect("3 x 2");
+        let classifier =
+            Classifier::new(2, vec![1.0, 0.0, 0.0, 1.0, 0.0, 0.0], vec![0.0, 0.0, 1.0])
+                .expect("3 x 2");
         let p = classifier.predict(&[2.0, 0.0]).expect("width 2");
         let e = std::f32::consts::E;
         let total = e * e + 1.0 + e;
@@ -96,7 +111,10 @@ mod tests {
         }
         assert_eq!(most_likely(&p), 0);
         assert_eq!(most_likely(&[0.5, 0.5]), 0);
-        assert!(matches!(classifier.predict(&[1.0]), Err(TuneError::Width { .. })));
+        assert!(matches!(
+            classifier.predict(&[1.0]),
+            Err(TuneError::Width { .. })
+        ));
         assert!(Classifier::new(2, vec![0.0; 3], vec![0.0; 2]).is_err());
     }
 

@@ -9,7 +9,8 @@ pub struct Confusion {
 }
 
 impl Confusion {
-    /// The matrix of (true class, predicted class) `pairs`; pairs with a class beyond `classes` are left out.
+    /// The matrix of (true class, predicted class) `pairs`; pairs with a class beyond `classes` are
+    /// left out.
     pub fn new(classes: usize, pairs: impl IntoIterator<Item = (usize, usize)>) -> Self {
         let mut counts = vec![0; classes * classes];
         for (truth, predicted) in pairs {
@@ -41,13 +42,18 @@ impl Confusion {
 
     /// Share of the images of each class that were found; `None` for a class without images.
     pub fn recall(&self) -> Vec<Option<f64>> {
-        (0..self.classes).map(|class| share(self.row(class)[class], self.row(class).iter().sum())).collect()
+        (0..self.classes)
+            .map(|class| share(self.row(class)[class], self.row(class).iter().sum()))
+            .collect()
     }
 
-    /// Share of each class's predictions that were right; `None` for a class that was never predicted.
+    /// Share of each class's predictions that were right; `None` for a class that was never
+    /// predicted.
     pub fn precision(&self) -> Vec<Option<f64>> {
         let predicted = |class| (0..self.classes).map(|truth| self.row(truth)[class]).sum();
-        (0..self.classes).map(|class| share(self.row(class)[class], predicted(class))).collect()
+        (0..self.classes)
+            .map(|class| share(self.row(class)[class], predicted(class)))
+            .collect()
     }
 }
 
@@ -62,7 +68,16 @@ mod tests {
 
     #[test]
     fn shares_are_those_of_rows_and_columns() {
-        let pairs = [(0, 0), (0, 0), (0, 0), (0, 1), (1, 0), (1, 1), (9, 0), (0, 9)];
+        let pairs = [
+            (0, 0),
+            (0, 0),
+            (0, 0),
+            (0, 1),
+            (1, 0),
+            (1, 1),
+            (9, 0),
+            (0, 9),
+        ];
         let confusion = Confusion::new(3, pairs);
         assert_eq!(
             (confusion.row(0), confusion.row(1), confusion.row(2)),

@@ -14,7 +14,9 @@ pub enum TuneError {
     #[error("there are no images to learn from: add some")]
     Empty,
     /// A label without class.
-    #[error("image {image} is of class {label}, but there are only {classes} classes, counted from 0")]
+    #[error(
+        "image {image} is of class {label}, but there are only {classes} classes, counted from 0"
+    )]
     Label {
         /// Index of the image.
         image: usize,
@@ -24,7 +26,9 @@ pub enum TuneError {
         classes: usize,
     },
     /// Features of another width.
-    #[error("features of width {expected} were expected and {actual} values given: compute all with one model")]
+    #[error(
+        "features of width {expected} were expected and {actual} values given: compute all with one model"
+    )]
     Width {
         /// Width of a feature.
         expected: usize,
@@ -59,5 +63,13 @@ pub(super) fn check(
     value: impl ToString,
     problem: impl FnOnce() -> String,
 ) -> Result<(), TuneError> {
-    if holds { Ok(()) } else { Err(TuneError::Setting { name, value: value.to_string(), problem: problem() }) }
+    if holds {
+        Ok(())
+    } else {
+        Err(TuneError::Setting {
+            name,
+            value: value.to_string(),
+            problem: problem(),
+        })
+    }
 }

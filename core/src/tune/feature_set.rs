@@ -2,7 +2,8 @@
 
 use super::TuneError;
 
-/// Features and classes of N images; at least one image, at least two classes, and all values finite.
+/// Features and classes of N images; at least one image, at least two classes, and all values
+/// finite.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FeatureSet {
     dim: usize,
@@ -15,7 +16,8 @@ impl FeatureSet {
     /// Features of width `dim`, each with its label below `classes`.
     ///
     /// # Errors
-    /// If there are no features or fewer than two classes, or a feature or a label is not one of them.
+    /// If there are no features or fewer than two classes, or a feature or a label is not one of
+    /// them.
     pub fn new<'a>(
         dim: usize,
         classes: usize,
@@ -27,10 +29,17 @@ impl FeatureSet {
         let (mut values, mut labels) = (Vec::new(), Vec::new());
         for (image, (feature, label)) in features.into_iter().enumerate() {
             if feature.len() != dim {
-                return Err(TuneError::Width { expected: dim, actual: feature.len() });
+                return Err(TuneError::Width {
+                    expected: dim,
+                    actual: feature.len(),
+                });
             }
             if label >= classes {
-                return Err(TuneError::Label { image, label, classes });
+                return Err(TuneError::Label {
+                    image,
+                    label,
+                    classes,
+                });
             }
             if feature.iter().any(|value| !value.is_finite()) {
                 return Err(TuneError::NotFinite(image));
@@ -38,7 +47,16 @@ impl FeatureSet {
             values.extend_from_slice(feature);
             labels.push(label);
         }
-        if values.is_empty() { Err(TuneError::Empty) } else { Ok(Self { dim, classes, values, labels }) }
+        if values.is_empty() {
+            Err(TuneError::Empty)
+        } else {
+            Ok(Self {
+                dim,
+                classes,
+                values,
+                labels,
+            })
+        }
     }
 
     /// Width D of a feature.
@@ -74,13 +92,42 @@ mod tests {
 
     #[test]
     fn what_cannot_be_learned_from_is_named() {
-        let set = |classes, features: &[(&[f32], usize)]| FeatureSet::new(2, classes, features.iter().copied());
-        assert!(matches!(set(1, &[(&[0.0, 1.0], 0)]), Err(TuneError::Classes(1))));
+        let set = |classes, features: &[(&[f32], usize)]| {
+            FeatureSet::new(2, classes, features.iter().copied())
+        };
+        assert!(matches!(
+            set(1, &[(&[0.0, 1.0], 0)]),
+            Err(TuneError::Classes(1))
+        ));
         assert!(matches!(set(2, &[]), Err(TuneError::Empty)));
-        assert!(matches!(set(2, &[(&[0.0], 0)]), Err(TuneError::Width { expected: 2, actual: 1 })));
-        assert!(matches!(set(2, &[(&[0.0; 2], 0), (&[0.0; 2], 2)]), Err(TuneError::Label { image: 1, label: 2, .. })));
-        assert!(matches!(set(2, &[(&[0.0, f32::NAN], 0)]), Err(TuneError::NotFinite(0))));
-        assert_eq!(set(2, &[(&[0.0, 1.0], 1)]).expect("a sound feature").labels(), [1]);
-        assert!(matches!(FeatureSet::new(0, 2, [(&[][..], 0)]), Err(TuneError::Empty)));
+        assert!(matches!(
+            set(2, &[(&[0.0], 0)]),
+            Err(TuneError::Width {
+                expected: 2,
+                actual: 1
+            })
+        ));
+        assert!(matches!(
+            set(2, &[(&[0.0; 2], 0), (&[0.0; 2], 2)]),
+            Err(TuneError::Label {
+                image: 1,
+                label: 2,
+                ..
+            })
+        ));
+        assert!(matches!(
+            set(2, &[(&[0.0, f32::NAN], 0)]),
+            Err(TuneError::NotFinite(0))
+        ));
+        assert_eq!(
+            set(2, &[(&[0.0, 1.0], 1)])
+                .expect("a sound feature")
+                .labels(),
+            [1]
+        );
+        assert!(matches!(
+            FeatureSet::new(0, 2, [(&[][..], 0)]),
+            Err(TuneError::Empty)
+        ));
     }
 }

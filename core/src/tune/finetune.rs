@@ -37,7 +37,8 @@ pub enum Mode {
 pub struct FineTuneSettings {
     /// What learns.
     pub mode: Mode,
-    /// Side of the training views and shorter side of the images to classify, in pixels; a multiple of the patch.
+    /// Side of the training views and shorter side of the images to classify, in pixels; a multiple
+    /// of the patch.
     pub size: usize,
     /// Steps in which the learning rate falls to zero; further ones change nothing to speak of.
     pub steps: usize,
@@ -56,37 +57,67 @@ pub struct FineTuneSettings {
 }
 
 impl FineTuneSettings {
-    /// The defaults for a mode and views of `size` pixels: LoRA's factors take a larger learning rate than weights.
+    /// The defaults for a mode and views of `size` pixels: LoRA's factors take a larger learning
+    /// rate than weights.
     pub fn new(mode: Mode, size: usize) -> Self {
         let lr = match mode {
             Mode::Lora { .. } => 2e-3,
             Mode::LastBlocks(_) => 5e-4,
         };
-        Self { mode, size, lr, ..Self::default() }
+        Self {
+            mode,
+            size,
+            lr,
+            ..Self::default()
+        }
     }
 
     fn validate(&self, backbone: &Vit) -> Result<(), TuneError> {
         let (patch, depth) = (backbone.patch_size(), backbone.depth());
-        check(self.size > 0 && self.size.is_multiple_of(patch), "size", self.size, || {
-            format!("must be a multiple of the patch, {patch}")
-        })?;
+        check(
+            self.size > 0 && self.size.is_multiple_of(patch),
+            "size",
+            self.size,
+            || format!("must be a multiple of the patch, {patch}"),
+        )?;
         match self.mode {
-            Mode::Lora { rank } => check((1..=backbone.dim()).contains(&rank), "rank", rank, || {
-                format!("must lie between 1 and the width of a token, {}", backbone.dim())
-            })?,
-            Mode::LastBlocks(blocks) => check((1..=depth).contains(&blocks), "last_blocks", blocks, || {
-                format!("must lie between 1 and the number of blocks, {depth}")
-            })?,
+            Mode::Lora { rank } => {
+                check((1..=backbone.dim()).contains(&rank), "rank", rank, || {
+                    format!(
+                        "must lie between 1 and the width of a token, {}",
+                        backbone.dim()
+                    )
+                })?
+            }
+            Mode::LastBlocks(blocks) => {
+                check((1..=depth).contains(&blocks), "last_blocks", blocks, || {
+                    format!("must lie between 1 and the number of blocks, {depth}")
+                })?
+            }
         }
-        check((1..=4096).contains(&self.batch), "batch", self.batch, || "must lie between 1 and 4096".into())?;
-        check(self.steps > 0, "steps", self.steps, || "must be at least 1".into())?;
-        for (name, value) in [("lr", self.lr), ("weight_decay", self.weight_decay)] {
-            check(value.is_finite() && value >= 0.0, name, value, || "must be zero or more".into())?;
-        }
-        check(self.crop_scale > 0.0 && self.crop_scale <= 1.0, "crop_scale", self.crop_scale, || {
-            "must be more than 0 and at most 1".into()
+        check(
+            (1..=4096).contains(&self.batch),
+            "batch",
+            self.batch,
+            || "must lie between 1 and 4096".into(),
+        )?;
+        check(self.steps > 0, "steps", self.steps, || {
+            "must be at least 1".into()
         })?;
-        check((0.0..=1.0).contains(&self.flip), "flip", self.flip, || "must lie between 0 and 1".into())
+        for (name, value) in [("lr", self.lr), ("weight_decay", self.weight_decay)] {
+            check(value.is_finite() && value >= 0.0, name, value, || {
+                "must be zero or more".into()
+            })?;
+        }
+        check(
+            self.crop_scale > 0.0 && self.crop_scale <= 1.0,
+            "crop_scale",
+            self.crop_scale,
+            || "must be more than 0 and at most 1".into(),
+        )?;
+        check((0.0..=1.0).contains(&self.flip), "flip", self.flip, || {
+            "must lie between 0 and 1".into()
+        })
     }
 
     fn optim(&self) -> OptimConfig {
@@ -153,13 +184,15 @@ struct Model {
 impl Model {
     /// Logits `[B, classes]` of images `[B, 3, H, W]`.
     fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        self.classifier.forward(Pooling::TUNE.of(&self.backbone, images))
+        self.classifier
+            .forward(Pooling::TUNE.of(&self.backbone, images))
     }
 }
 
 impl FineTune {
-    /// A session before its first step. It starts from `classifier`: one of zeros, or a [`LinearHead`]'s, which spares the
-    /// backbone the gradients of a classifier that knows nothing yet.
+    /// A session before its first step. It starts from `classifier`: one of zeros, or a
+    /// [`LinearHead`]'s, which spares the backbone the gradients of a classifier that knows nothing
+    /// yet.
     ///
     /// [`LinearHead`]: super::LinearHead
     ///
@@ -174,7 +207,10 @@ impl FineTune {
         settings.validate(&backbone)?;
         let (expected, classes) = (Pooling::TUNE.width(&backbone), classifier.classes());
         if classifier.dim() != expected {
-            return Err(TuneError::Width { expected, actual: classifier.dim() });
+            return Err(TuneError::Width {
+                expected,
+                actual: classifier.dim(),
+            });
         }
         if classes < 2 {
             return Err(TuneError::Classes(classes));
@@ -182,17 +218,34 @@ impl FineTune {
         let device = device.clone().autodiff();
         let backbone = backbone.valid().train().without_mask_token();
         let backbone = match settings.mode {
-            Mode::Lora { rank } => lora::adapt(backbone, rank, &mut stream(settings.seed, Purpose::Init, 0, 0)),
+            Mode::Lora { rank } => lora::adapt(
+                backbone,
+                rank,
+                &mut stream(settings.seed, Purpose::Init, 0, 0),
+            ),
             Mode::LastBlocks(blocks) => backbone.train_last(blocks),
         };
         let optim = settings.optim();
-        let schedules = Schedules::new(&optim, &TeacherTempConfig::default(), 0, 1).with_peak_lr(settings.lr);
-        let model = Model { backbone, classifier: on_device(classifier, &device) };
-        Ok(Self { model, optimizer: AdamW::default(), optim, schedules, settings, classes, steps: 0, device })
+        let schedules =
+            Schedules::new(&optim, &TeacherTempConfig::default(), 0, 1).with_peak_lr(settings.lr);
+        let model = Model {
+            backbone,
+            classifier: on_device(classifier, &device),
+        };
+        Ok(Self {
+            model,
+            optimizer: AdamW::default(),
+            optim,
+            schedules,
+            settings,
+            classes,
+            steps: 0,
+            device,
+        })
     }
 
-    /// One step on the next batch of `examples`; loss and accuracy are those of its views before the step. If the loss
-    /// or a gradient is not finite, nothing but the count of steps changes.
+    /// One step on the next batch of `examples`; loss and accuracy are those of its views before
+    /// the step. If the loss or a gradient is not finite, nothing but the count of steps changes.
     ///
     /// # Errors
     /// If there are no examples, one is of no class, or the device fails.
@@ -200,16 +253,23 @@ impl FineTune {
         let (images, labels) = self.batch(examples)?;
         let (loss, hits) = objective(self.model.forward(images), &labels);
         let gradients = NamedGradients::of(&self.model, loss.backward());
-        let scalars = [loss.inner(), hits.inner()].into_iter().chain(gradients.squared_norms());
+        let scalars = [loss.inner(), hits.inner()]
+            .into_iter()
+            .chain(gradients.squared_norms());
         let data = Tensor::cat(scalars.collect(), 0).into_data_async().await?;
         let scalars: Vec<f64> = data.iter::<f64>().collect();
         let norms = gradients.norms(&scalars[2..]);
         if scalars[0].is_finite() && norms.total().is_finite() {
             let now = self.schedules.at(self.steps.min(self.settings.steps - 1));
-            self.model = self.optimizer.step(self.model.clone(), gradients, &norms, &now, &self.optim);
+            self.model =
+                self.optimizer
+                    .step(self.model.clone(), gradients, &norms, &now, &self.optim);
         }
         self.steps += 1;
-        Ok(Progress { loss: scalars[0], accuracy: scalars[1] / labels.len() as f64 })
+        Ok(Progress {
+            loss: scalars[0],
+            accuracy: scalars[1] / labels.len() as f64,
+        })
     }
 
     /// Steps taken.
@@ -225,12 +285,21 @@ impl FineTune {
         let model = self.model.valid();
         let patch = model.backbone.patch_size();
         let (rows, columns) = tokens::grid_of(image, self.settings.size, patch);
-        let pixels = tokens::pixels(image, rows, columns, patch, &self.device.clone().without_autodiff());
-        let data = activation::softmax(model.forward(pixels), 1).into_data_async().await?;
+        let pixels = tokens::pixels(
+            image,
+            rows,
+            columns,
+            patch,
+            &self.device.clone().without_autodiff(),
+        );
+        let data = activation::softmax(model.forward(pixels), 1)
+            .into_data_async()
+            .await?;
         Ok(data.iter::<f32>().collect())
     }
 
-    /// The backbone as it is now, a plain network outside autodiff with all changes in its weights, and the classifier.
+    /// The backbone as it is now, a plain network outside autodiff with all changes in its weights,
+    /// and the classifier.
     ///
     /// # Errors
     /// If the device fails.
@@ -243,12 +312,19 @@ impl FineTune {
             reading = reading.register(bias.val().inner());
         }
         let data = reading.execute_async().await?;
-        let values = |i: usize| data.get(i).map(|data| data.iter::<f32>().collect()).unwrap_or_default();
-        Ok((backbone, Classifier::new(weight.dims()[0], values(0), values(1))?))
+        let values = |i: usize| {
+            data.get(i)
+                .map(|data| data.iter::<f32>().collect())
+                .unwrap_or_default()
+        };
+        Ok((
+            backbone,
+            Classifier::new(weight.dims()[0], values(0), values(1))?,
+        ))
     }
 
-    /// All that steps have changed, for [`restore`](Self::restore): weights, moments and their number. What stays frozen
-    /// is not in it.
+    /// All that steps have changed, for [`restore`](Self::restore): weights, moments and their
+    /// number. What stays frozen is not in it.
     ///
     /// # Errors
     /// If the device fails.
@@ -260,11 +336,20 @@ impl FineTune {
             ("steps".to_owned(), scalar_weight(self.steps)),
             ("updates".to_owned(), scalar_weight(updates as usize)),
         ]);
-        let parts = [("model/", model), ("exp_avg/", first), ("exp_avg_sq/", second), ("", counts)];
-        Ok(parts.into_iter().flat_map(|(prefix, weights)| prefixed(prefix, weights)).collect())
+        let parts = [
+            ("model/", model),
+            ("exp_avg/", first),
+            ("exp_avg_sq/", second),
+            ("", counts),
+        ];
+        Ok(parts
+            .into_iter()
+            .flat_map(|(prefix, weights)| prefixed(prefix, weights))
+            .collect())
     }
 
-    /// This session, made of the same backbone and settings, at another one's `state`; it continues bit for bit.
+    /// This session, made of the same backbone and settings, at another one's `state`; it continues
+    /// bit for bit.
     ///
     /// # Errors
     /// If a tensor is missing or has another shape.
@@ -276,7 +361,11 @@ impl FineTune {
         let (model, _) = weights::write_present(self.model, &changed)?;
         let moments = (part(state, "exp_avg/"), part(state, "exp_avg_sq/"));
         self.optimizer = AdamW::write(&model, &moments.0, &moments.1, &updates)?;
-        Ok(Self { model, steps, ..self })
+        Ok(Self {
+            model,
+            steps,
+            ..self
+        })
     }
 
     /// Views of the next batch, `[B, 3, size, size]`, and their classes.
@@ -286,16 +375,34 @@ impl FineTune {
         }
         let classes = self.classes;
         if let Some(image) = examples.iter().position(|example| example.class >= classes) {
-            return Err(TuneError::Label { image, label: examples[image].class, classes });
+            return Err(TuneError::Label {
+                image,
+                label: examples[image].class,
+                classes,
+            });
         }
-        let FineTuneSettings { size, batch, seed, .. } = self.settings;
+        let FineTuneSettings {
+            size, batch, seed, ..
+        } = self.settings;
         let drawn = sampler::batch(seed, examples.len(), batch, self.steps);
         let mut values = vec![0.0; batch * 3 * size * size];
         for (draw, values) in drawn.iter().zip(values.chunks_exact_mut(3 * size * size)) {
-            normalize_into(&view(examples[draw.image].image, *draw, &self.settings), values);
+            normalize_into(
+                &view(examples[draw.image].image, *draw, &self.settings),
+                values,
+            );
         }
-        let images = Tensor::from_data(TensorData::new(values, [batch, 3, size, size]), &self.device);
-        Ok((images, drawn.iter().map(|draw| examples[draw.image].class).collect()))
+        let images = Tensor::from_data(
+            TensorData::new(values, [batch, 3, size, size]),
+            &self.device,
+        );
+        Ok((
+            images,
+            drawn
+                .iter()
+                .map(|draw| examples[draw.image].class)
+                .collect(),
+        ))
     }
 }
 
@@ -310,27 +417,49 @@ fn view(image: &RgbImage, draw: Draw, settings: &FineTuneSettings) -> RgbImage {
     };
     let mut rng = crop_stream(settings.seed, Purpose::Augment, draw.epoch, draw.image, 0);
     let scale = [settings.crop_scale, 1.0];
-    ViewParams::draw(image.width(), image.height(), Role::Local, scale, &augment, &mut rng).apply(image, settings.size)
+    ViewParams::draw(
+        image.width(),
+        image.height(),
+        Role::Local,
+        scale,
+        &augment,
+        &mut rng,
+    )
+    .apply(image, settings.size)
 }
 
-/// Mean cross-entropy of `logits` `[B, classes]`, `[1]`, and the number of images whose largest logit is their class's.
+/// Mean cross-entropy of `logits` `[B, classes]`, `[1]`, and the number of images whose largest
+/// logit is their class's.
 fn objective(logits: Tensor<2>, labels: &[usize]) -> (Tensor<1>, Tensor<1>) {
     let [batch, classes] = logits.dims();
-    let truth: Vec<f32> =
-        labels.iter().flat_map(|label| (0..classes).map(move |class| f32::from(class == *label))).collect();
+    let truth: Vec<f32> = labels
+        .iter()
+        .flat_map(|label| (0..classes).map(move |class| f32::from(class == *label)))
+        .collect();
     let truth = Tensor::<2>::from_data(TensorData::new(truth, [batch, classes]), &logits.device());
-    let labels = TensorData::new(labels.iter().map(|label| *label as i32).collect(), [batch, 1]);
+    let labels = TensorData::new(
+        labels.iter().map(|label| *label as i32).collect(),
+        [batch, 1],
+    );
     let labels = Tensor::<2, Int>::from_data(labels, &logits.device());
     let hits = logits.clone().argmax(1).equal(labels).float().sum();
-    ((truth * activation::log_softmax(logits, 1)).sum().neg() / batch as f64, hits)
+    (
+        (truth * activation::log_softmax(logits, 1)).sum().neg() / batch as f64,
+        hits,
+    )
 }
 
 fn on_device(classifier: &Classifier, device: &Device) -> Linear {
     let (dim, classes) = (classifier.dim(), classifier.classes());
-    let transposed = (0..dim).flat_map(|d| (0..classes).map(move |class| classifier.weight()[class * dim + d]));
+    let transposed =
+        (0..dim).flat_map(|d| (0..classes).map(move |class| classifier.weight()[class * dim + d]));
     let mut layer = LinearConfig::new(dim, classes).init(device);
     layer.weight = init::parameter(transposed.collect(), [dim, classes], device);
-    layer.bias = Some(init::parameter(classifier.bias().to_vec(), [classes], device));
+    layer.bias = Some(init::parameter(
+        classifier.bias().to_vec(),
+        [classes],
+        device,
+    ));
     layer
 }
 

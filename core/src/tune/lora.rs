@@ -1,4 +1,5 @@
-//! Low-rank adaptation (LoRA, arXiv 2106.09685): weights stay, and a product of two thin matrices is added to each.
+//! Low-rank adaptation (LoRA, arXiv 2106.09685): weights stay, and a product of two thin matrices
+//! is added to each.
 
 use burn::module::{LoraAdapter, Module, Param, Reparameterizer};
 use burn::tensor::Tensor;
@@ -8,13 +9,17 @@ use crate::rng::Rng;
 
 /// Puts factors of rank `rank` beside every matrix of the blocks and freezes all else.
 ///
-/// The network computes the same as before: the second factor starts at zero. [`Module::materialize`] adds the
-/// product to the weights for good.
+/// The network computes the same as before: the second factor starts at zero.
+/// [`Module::materialize`] adds the product to the weights for good.
 pub(super) fn adapt(backbone: Vit, rank: usize, rng: &mut Rng) -> Vit {
-    backbone.no_grad().apply_reparameterization(LowRank { rank, rng: rng.clone() })
+    backbone.no_grad().apply_reparameterization(LowRank {
+        rank,
+        rng: rng.clone(),
+    })
 }
 
-/// burn's adapters with factors from our random streams, so that a session with the same seed starts alike.
+/// burn's adapters with factors from our random streams, so that a session with the same seed
+/// starts alike.
 struct LowRank {
     rank: usize,
     rng: Rng,
@@ -29,13 +34,21 @@ impl Reparameterizer for LowRank {
         param: Param<Tensor<D>>,
     ) -> (Param<Tensor<D>>, Option<LoraAdapter>) {
         let shape = param.dims();
-        let &[d_in, d_out] = &shape[..] else { return (param, None) };
+        let &[d_in, d_out] = &shape[..] else {
+            return (param, None);
+        };
         if !path.starts_with("blocks.") {
             return (param, None);
         }
         let device = param.device();
-        // As the authors start them. Their factor alpha / rank before the product is left to the learning rate.
-        let a = init::uniform([d_in, self.rank], (d_in as f32).sqrt().recip(), &device, &mut self.rng);
+        // As the authors start them. Their factor alpha / rank before the product is left to the
+        // learning rate.
+        let a = init::uniform(
+            [d_in, self.rank],
+            (d_in as f32).sqrt().recip(),
+            &device,
+            &mut self.rng,
+        );
         let b = init::zeros([self.rank, d_out], &device);
         (param, Some(LoraAdapter { a, b, scale: 1.0 }))
     }

@@ -1,4 +1,5 @@
-//! Learning on top of a pre-trained backbone: classes from a few labelled images, and iBOT continued on unlabelled ones.
+//! Learning on top of a pre-trained backbone: classes from a few labelled images, and iBOT
+//! continued on unlabelled ones.
 //!
 //! | mode | what learns | what a step costs |
 //! |---|---|---|
@@ -6,8 +7,8 @@
 //! | [`FineTune`] | the backbone's last blocks or low-rank changes of all of them, and the classifier | a pass forward and back |
 //! | [`Adapt`] | the whole backbone, by iBOT's own objective | a step of pre-training |
 //!
-//! Everything goes step by step, so that a page can draw between steps, stop, keep the state as named tensors
-//! and continue from it exactly.
+//! Everything goes step by step, so that a page can draw between steps, stop, keep the state as
+//! named tensors and continue from it exactly.
 
 mod adapt;
 mod classifier;

@@ -138,62 +138,104 @@ struct Label {
 }
 
 impl Project {
-    /// The project as a safetensors file: the bytes of image *i* in `images/i`, weights behind `weights/`, all else as
-    /// JSON in the header.
+    /// The project as a safetensors file: the bytes of image *i* in `images/i`, weights behind
+    /// `weights/`, all else as JSON in the header.
     ///
     /// # Errors
     /// If an image is of a class without name, or a weight's shape does not fit its values.
     pub fn to_bytes(&self) -> Result<Vec<u8>, StoreError> {
-        check_classes(self.images.iter().map(|image| image.class), self.classes.len())?;
-        let label = |image: &ProjectImage| Label { name: image.name.clone(), class: image.class };
+        check_classes(
+            self.images.iter().map(|image| image.class),
+            self.classes.len(),
+        )?;
+        let label = |image: &ProjectImage| Label {
+            name: image.name.clone(),
+            class: image.class,
+        };
         let manifest = Manifest {
             version: VERSION,
             classes: self.classes.clone(),
             images: self.images.iter().map(label).collect(),
             settings: self.settings.clone(),
         };
-        let manifest = serde_json::to_string(&manifest).map_err(|error| StoreError::Entry { key: KEY, error })?;
+        let manifest = serde_json::to_string(&manifest)
+            .map_err(|error| StoreError::Entry { key: KEY, error })?;
         let weights: Vec<_> = prefixed("weights/", self.weights.clone())
             .map(|(name, weight)| {
-                let bytes: Vec<u8> = weight.values.iter().flat_map(|value| value.to_le_bytes()).collect();
+                let bytes: Vec<u8> = weight
+                    .values
+                    .iter()
+                    .flat_map(|value| value.to_le_bytes())
+                    .collect();
                 (name, weight.shape, bytes)
             })
             .collect();
-        let weights = weights.iter().map(|(name, shape, bytes)| (name.clone(), Dtype::F32, shape.clone(), &bytes[..]));
+        let weights = weights
+            .iter()
+            .map(|(name, shape, bytes)| (name.clone(), Dtype::F32, shape.clone(), &bytes[..]));
         let images = self.images.iter().enumerate();
-        let images = images.map(|(i, image)| (tensor_name(i), Dtype::U8, vec![image.bytes.len()], &image.bytes[..]));
-        let views =
-            images.chain(weights).map(|(name, dtype, shape, bytes)| Ok((name, TensorView::new(dtype, shape, bytes)?)));
-        let views: Vec<(String, TensorView)> =
-            views.collect::<Result<_, SafeTensorError>>().map_err(FileError::from)?;
+        let images = images.map(|(i, image)| {
+            (
+                tensor_name(i),
+                Dtype::U8,
+                vec![image.bytes.len()],
+                &image.bytes[..],
+            )
+        });
+        let views = images
+            .chain(weights)
+            .map(|(name, dtype, shape, bytes)| Ok((name, TensorView::new(dtype, shape, bytes)?)));
+        let views: Vec<(String, TensorView)> = views
+            .collect::<Result<_, SafeTensorError>>()
+            .map_err(FileError::from)?;
         let metadata = HashMap::from([(KEY.to_owned(), manifest)]);
         Ok(safetensors::serialize(views, Some(metadata)).map_err(FileError::from)?)
     }
 
-    /// Reads what [`to_bytes`](Self::to_bytes) wrote. The bytes may be anybody's: whatever they hold, this gives a
-    /// project that is consistent, or an error. Images are not looked into.
+    /// Reads what [`to_bytes`](Self::to_bytes) wrote. The bytes may be anybody's: whatever they
+    /// hold, this gives a project that is consistent, or an error. Images are not looked into.
     ///
     /// # Errors
     /// If the bytes are no project, or one that contradicts itself.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, StoreError> {
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(FileError::from)?;
         let manifest = header.metadata().as_ref().ok_or(StoreError::NoEntry(KEY))?;
-        let Manifest { version, classes, images, settings } = entry(manifest, KEY)?;
+        let Manifest {
+            version,
+            classes,
+            images,
+            settings,
+        } = entry(manifest, KEY)?;
         if version != VERSION {
             return Err(StoreError::Version(version));
         }
         check_classes(images.iter().map(|label| label.class), classes.len())?;
         let tensors = SafeTensors::deserialize(bytes).map_err(FileError::from)?;
         let image = |(i, Label { name, class }): (usize, Label)| {
-            let view = tensors.tensor(&tensor_name(i)).map_err(|_| StoreError::Missing(tensor_name(i)))?;
+            let view = tensors
+                .tensor(&tensor_name(i))
+                .map_err(|_| StoreError::Missing(tensor_name(i)))?;
             match (view.dtype(), view.shape()) {
-                (Dtype::U8, [_]) => Ok(ProjectImage { name, class, bytes: view.data().to_vec() }),
+                (Dtype::U8, [_]) => Ok(ProjectImage {
+                    name,
+                    class,
+                    bytes: view.data().to_vec(),
+                }),
                 _ => Err(StoreError::Image(i)),
             }
         };
-        let images = images.into_iter().enumerate().map(image).collect::<Result<_, StoreError>>()?;
+        let images = images
+            .into_iter()
+            .enumerate()
+            .map(image)
+            .collect::<Result<_, StoreError>>()?;
         let (weights, _, _) = read_casting(bytes, |name| name.starts_with("weights/"))?;
-        Ok(Self { classes, images, settings, weights: part(&weights, "weights/") })
+        Ok(Self {
+            classes,
+            images,
+            settings,
+            weights: part(&weights, "weights/"),
+        })
     }
 }
 
@@ -210,10 +252,19 @@ fn tensor_name(image: usize) -> String {
     format!("images/{image}")
 }
 
-fn check_classes(labels: impl Iterator<Item = Option<usize>>, classes: usize) -> Result<(), StoreError> {
-    let beyond = |(image, class): (usize, Option<usize>)| Some((image, class.filter(|class| *class >= classes)?));
+fn check_classes(
+    labels: impl Iterator<Item = Option<usize>>,
+    classes: usize,
+) -> Result<(), StoreError> {
+    let beyond = |(image, class): (usize, Option<usize>)| {
+        Some((image, class.filter(|class| *class >= classes)?))
+    };
     match labels.enumerate().find_map(beyond) {
-        Some((image, class)) => Err(StoreError::Class { image, class, classes }),
+        Some((image, class)) => Err(StoreError::Class {
+            image,
+            class,
+            classes,
+        }),
         None => Ok(()),
     }
 }
@@ -230,14 +281,17 @@ mod tests {
 
     fn text(rng: &mut Rng) -> String {
         let length = rng.random_range(0..9);
-        (0..length).map(|_| char::from_u32(rng.random_range(0..0x3000)).unwrap_or('"')).collect()
+        (0..length)
+            .map(|_| char::from_u32(rng.random_range(0..0x3000)).unwrap_or('"'))
+            .collect()
     }
 
     fn project(rng: &mut Rng) -> Project {
         let classes: Vec<String> = (0..rng.random_range(0..4)).map(|_| text(rng)).collect();
         let images = (0..rng.random_range(0..6)).map(|_| ProjectImage {
             name: text(rng),
-            class: (!classes.is_empty() && rng.random::<bool>()).then(|| rng.random_range(0..classes.len())),
+            class: (!classes.is_empty() && rng.random::<bool>())
+                .then(|| rng.random_range(0..classes.len())),
             bytes: (0..rng.random_range(0..40)).map(|_| rng.random()).collect(),
         });
         let images = images.collect();
@@ -247,7 +301,11 @@ mod tests {
             (format!("{i}/{}", text(rng)), Weight { shape, values })
         });
         let weights = weights.collect();
-        let mode = if rng.random() { Mode::LastBlocks(rng.random_range(0..5)) } else { Mode::Lora { rank: 3 } };
+        let mode = if rng.random() {
+            Mode::LastBlocks(rng.random_range(0..5))
+        } else {
+            Mode::Lora { rank: 3 }
+        };
         let settings = ProjectSettings {
             model: text(rng),
             // serde_json may lose the last bit of a number with more digits than anybody types.
@@ -255,7 +313,12 @@ mod tests {
             finetune: FineTuneSettings::new(mode, rng.random_range(0..999)),
             ..ProjectSettings::default()
         };
-        Project { classes, images, settings, weights }
+        Project {
+            classes,
+            images,
+            settings,
+            weights,
+        }
     }
 
     #[test]
@@ -263,7 +326,11 @@ mod tests {
         for seed in 0..200 {
             let project = project(&mut stream(seed, Purpose::Init, 0, 0));
             let bytes = project.to_bytes().expect("a sound project");
-            assert_eq!(Project::from_bytes(&bytes).expect("its own bytes"), project, "seed {seed}");
+            assert_eq!(
+                Project::from_bytes(&bytes).expect("its own bytes"),
+                project,
+                "seed {seed}"
+            );
         }
     }
 
@@ -281,8 +348,11 @@ mod tests {
                 }
                 // Numbers and structure in the header, where lies are told.
                 _ => {
-                    let digits: Vec<usize> = (8..bytes.len()).filter(|i| bytes[*i].is_ascii_digit()).collect();
-                    bytes[digits[rng.random_range(0..digits.len())]] = b"0123456789-]}"[rng.random_range(0..13usize)];
+                    let digits: Vec<usize> = (8..bytes.len())
+                        .filter(|i| bytes[*i].is_ascii_digit())
+                        .collect();
+                    bytes[digits[rng.random_range(0..digits.len())]] =
+                        b"0123456789-]}"[rng.random_range(0..13usize)];
                 }
             }
             match Project::from_bytes(&bytes) {
@@ -295,29 +365,63 @@ mod tests {
 
     #[test]
     fn contradictions_are_named() {
-        let image = |class| ProjectImage { class: Some(class), ..ProjectImage::default() };
-        let project = Project { classes: vec!["a".into()], images: vec![image(0), image(1)], ..Project::default() };
-        assert!(matches!(project.to_bytes(), Err(StoreError::Class { image: 1, class: 1, classes: 1 })));
+        let image = |class| ProjectImage {
+            class: Some(class),
+            ..ProjectImage::default()
+        };
+        let project = Project {
+            classes: vec!["a".into()],
+            images: vec![image(0), image(1)],
+            ..Project::default()
+        };
+        assert!(matches!(
+            project.to_bytes(),
+            Err(StoreError::Class {
+                image: 1,
+                class: 1,
+                classes: 1
+            })
+        ));
         let file = |manifest: &str, tensors: Vec<(&str, TensorView)>| {
             let metadata = HashMap::from([(KEY.to_owned(), manifest.to_owned())]);
-            Project::from_bytes(&safetensors::serialize(tensors, Some(metadata)).expect("sound tensors"))
+            Project::from_bytes(
+                &safetensors::serialize(tensors, Some(metadata)).expect("sound tensors"),
+            )
         };
         let manifest = |version, class| {
             format!(
                 r#"{{"version":{version},"classes":["a"],"images":[{{"name":"","class":{class}}}],"settings":{{}}}}"#
             )
         };
-        assert!(matches!(file(&manifest(2, 0), vec![]), Err(StoreError::Version(2))));
-        assert!(matches!(file(&manifest(1, 5), vec![]), Err(StoreError::Class { class: 5, .. })));
-        assert!(matches!(file(&manifest(1, 0), vec![]), Err(StoreError::Missing(name)) if name == "images/0"));
+        assert!(matches!(
+            file(&manifest(2, 0), vec![]),
+            Err(StoreError::Version(2))
+        ));
+        assert!(matches!(
+            file(&manifest(1, 5), vec![]),
+            Err(StoreError::Class { class: 5, .. })
+        ));
+        assert!(
+            matches!(file(&manifest(1, 0), vec![]), Err(StoreError::Missing(name)) if name == "images/0")
+        );
         let floats = TensorView::new(Dtype::F32, vec![1], &[0; 4]).expect("one number");
-        assert!(matches!(file(&manifest(1, 0), vec![("images/0", floats)]), Err(StoreError::Image(0))));
+        assert!(matches!(
+            file(&manifest(1, 0), vec![("images/0", floats)]),
+            Err(StoreError::Image(0))
+        ));
         let integers = TensorView::new(Dtype::I32, vec![1], &[0; 4]).expect("one number");
         let bytes = TensorView::new(Dtype::U8, vec![2], &[0; 2]).expect("two bytes");
         let tensors = vec![("images/0", bytes), ("weights/w", integers)];
-        assert!(matches!(file(&manifest(1, 0), tensors), Err(StoreError::File(FileError::Dtype { .. }))));
+        assert!(matches!(
+            file(&manifest(1, 0), tensors),
+            Err(StoreError::File(FileError::Dtype { .. }))
+        ));
         assert!(matches!(file("{", vec![]), Err(StoreError::Entry { .. })));
-        let plain = safetensors::serialize(Vec::<(&str, TensorView)>::new(), None).expect("nothing");
-        assert!(matches!(Project::from_bytes(&plain), Err(StoreError::NoEntry(KEY))));
+        let plain =
+            safetensors::serialize(Vec::<(&str, TensorView)>::new(), None).expect("nothing");
+        assert!(matches!(
+            Project::from_bytes(&plain),
+            Err(StoreError::NoEntry(KEY))
+        ));
     }
 }

@@ -13,8 +13,9 @@ pub(super) struct Draw {
     pub image: usize,
 }
 
-/// The `size` images of step `step`, out of `images` (at least one): pass after pass, each in an order of its own. A
-/// batch may reach over the end of a pass, and of few images it takes some more than once.
+/// The `size` images of step `step`, out of `images` (at least one): pass after pass, each in an
+/// order of its own. A batch may reach over the end of a pass, and of few images it takes some more
+/// than once.
 pub(super) fn batch(seed: u64, images: usize, size: usize, step: usize) -> Vec<Draw> {
     let mut drawn = Vec::with_capacity(size);
     let mut position = step * size;
@@ -22,7 +23,13 @@ pub(super) fn batch(seed: u64, images: usize, size: usize, step: usize) -> Vec<D
         let (epoch, within) = (position / images, position % images);
         let mut order: Vec<usize> = (0..images).collect();
         order.shuffle(&mut stream(seed, Purpose::Order, epoch as u64, 0));
-        let taken = order[within..].iter().take(size - drawn.len()).map(|image| Draw { epoch, image: *image });
+        let taken = order[within..]
+            .iter()
+            .take(size - drawn.len())
+            .map(|image| Draw {
+                epoch,
+                image: *image,
+            });
         drawn.extend(taken);
         position = step * size + drawn.len();
     }
@@ -37,7 +44,9 @@ mod tests {
     #[test]
     fn every_image_comes_once_a_pass() {
         for (images, size) in [(7, 3), (3, 7), (5, 5), (1, 2)] {
-            let drawn: Vec<Draw> = (0..20).flat_map(|step| batch(9, images, size, step)).collect();
+            let drawn: Vec<Draw> = (0..20)
+                .flat_map(|step| batch(9, images, size, step))
+                .collect();
             assert_eq!(drawn.len(), 20 * size);
             for (epoch, pass) in drawn.chunks_exact(images).enumerate() {
                 assert!(pass.iter().all(|draw| draw.epoch == epoch));

@@ -13,16 +13,24 @@ pub struct Split {
     pub validation: Vec<usize>,
 }
 
-/// Puts `share` of the images of every class aside for validation, drawn with `seed`. Every class keeps at least one
-/// image to learn from; one with two images or more gives at least one away unless `share` is zero.
+/// Puts `share` of the images of every class aside for validation, drawn with `seed`. Every class
+/// keeps at least one image to learn from; one with two images or more gives at least one away
+/// unless `share` is zero.
 ///
-/// A class's images are drawn from a stream of its own, so adding images to one class moves no image of another.
+/// A class's images are drawn from a stream of its own, so adding images to one class moves no
+/// image of another.
 pub fn split(labels: &[usize], share: f64, seed: u64) -> Split {
     let mut halves = Split::default();
     for class in 0..labels.iter().max().map_or(0, |last| last + 1) {
-        let mut images: Vec<usize> = (0..labels.len()).filter(|image| labels[*image] == class).collect();
+        let mut images: Vec<usize> = (0..labels.len())
+            .filter(|image| labels[*image] == class)
+            .collect();
         images.shuffle(&mut stream(seed, Purpose::Split, class as u64, 0));
-        let aside = if share > 0.0 { ((images.len() as f64 * share).round() as usize).max(1) } else { 0 };
+        let aside = if share > 0.0 {
+            ((images.len() as f64 * share).round() as usize).max(1)
+        } else {
+            0
+        };
         let kept = images.split_off(aside.min(images.len().saturating_sub(1)));
         halves.validation.extend(images);
         halves.train.extend(kept);
@@ -42,9 +50,16 @@ mod tests {
         // 20 images of class 0, 1 of class 1, 2 of class 3, none of class 2.
         let labels: Vec<usize> = [vec![0; 20], vec![1], vec![3; 2]].concat();
         let halves = split(&labels, 0.15, 7);
-        let count = |part: &[usize], class| part.iter().filter(|image| labels[**image] == class).count();
-        assert_eq!([0, 1, 3].map(|class| count(&halves.validation, class)), [3, 0, 1]);
-        assert_eq!([0, 1, 3].map(|class| count(&halves.train, class)), [17, 1, 1]);
+        let count =
+            |part: &[usize], class| part.iter().filter(|image| labels[**image] == class).count();
+        assert_eq!(
+            [0, 1, 3].map(|class| count(&halves.validation, class)),
+            [3, 0, 1]
+        );
+        assert_eq!(
+            [0, 1, 3].map(|class| count(&halves.train, class)),
+            [17, 1, 1]
+        );
         let mut all = [halves.train, halves.validation].concat();
         all.sort_unstable();
         assert_eq!(all, (0..23).collect::<Vec<_>>());
@@ -59,7 +74,11 @@ mod tests {
         assert_eq!(split(&labels, 0.3, 1), split(&labels, 0.3, 1));
         assert_ne!(split(&labels, 0.3, 1), split(&labels, 0.3, 2));
         let more: Vec<usize> = labels.iter().copied().chain([1; 30]).collect();
-        let of_zero = |part: Split| part.validation.into_iter().filter(|image| *image < 60 && image % 2 == 0);
+        let of_zero = |part: Split| {
+            part.validation
+                .into_iter()
+                .filter(|image| *image < 60 && image % 2 == 0)
+        };
         assert!(of_zero(split(&labels, 0.3, 1)).eq(of_zero(split(&more, 0.3, 1))));
     }
 }

@@ -4,12 +4,18 @@ use crate::weights::{Weight, Weights, WeightsError, find};
 
 /// A count as a tensor; exact up to 2^24.
 pub(super) fn scalar_weight(value: usize) -> Weight {
-    Weight { shape: vec![1], values: vec![value as f32] }
+    Weight {
+        shape: vec![1],
+        values: vec![value as f32],
+    }
 }
 
 /// A vector as a tensor.
 pub(super) fn vector_weight(values: &[f32]) -> Weight {
-    Weight { shape: vec![values.len()], values: values.to_vec() }
+    Weight {
+        shape: vec![values.len()],
+        values: values.to_vec(),
+    }
 }
 
 /// The count `name`.
@@ -19,17 +25,25 @@ pub(super) fn scalar(state: &Weights, name: &str) -> Result<usize, WeightsError>
 }
 
 /// The vector `name` of `length` values.
-pub(super) fn vector<'a>(state: &'a Weights, name: &str, length: usize) -> Result<&'a [f32], WeightsError> {
+pub(super) fn vector<'a>(
+    state: &'a Weights,
+    name: &str,
+    length: usize,
+) -> Result<&'a [f32], WeightsError> {
     Ok(&find(state, name, vec![length])?.values)
 }
 
 /// All tensors of `state`, behind `prefix`.
 pub(super) fn prefixed(prefix: &str, state: Weights) -> impl Iterator<Item = (String, Weight)> {
-    state.into_iter().map(move |(name, weight)| (format!("{prefix}{name}"), weight))
+    state
+        .into_iter()
+        .map(move |(name, weight)| (format!("{prefix}{name}"), weight))
 }
 
 /// The tensors of `state` behind `prefix`, without it.
 pub(super) fn part(state: &Weights, prefix: &str) -> Weights {
-    let strip = |(name, weight): (&String, &Weight)| Some((name.strip_prefix(prefix)?.to_owned(), weight.clone()));
+    let strip = |(name, weight): (&String, &Weight)| {
+        Some((name.strip_prefix(prefix)?.to_owned(), weight.clone()))
+    };
     state.iter().filter_map(strip).collect()
 }

@@ -1,4 +1,5 @@
-//! A file of weights, whoever wrote it: its container, the part of it that is asked for, and its tensors' names.
+//! A file of weights, whoever wrote it: its container, the part of it that is asked for, and its
+//! tensors' names.
 
 use std::collections::HashSet;
 
@@ -39,7 +40,8 @@ pub enum FileError {
     Empty,
 }
 
-/// Parts of training checkpoints in the order in which they are preferred: the teacher is what iBOT evaluates.
+/// Parts of training checkpoints in the order in which they are preferred: the teacher is what iBOT
+/// evaluates.
 const PREFERRED: [&str; 4] = ["teacher", "student", "state_dict", "model"];
 
 /// Tensors of one network, under our names, and where they came from.
@@ -58,43 +60,72 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Reads a safetensors or `.pth` file. `key` names the part of a training checkpoint, `teacher` or `student`;
-    /// without it the teacher is read if there is one.
+    /// Reads a safetensors or `.pth` file. `key` names the part of a training checkpoint, `teacher`
+    /// or `student`; without it the teacher is read if there is one.
     ///
     /// A `.pth` is hostile until proven otherwise: see [`super::pth`].
     ///
     /// # Errors
     /// If the bytes are neither, are damaged, or lack the part.
     pub fn read(bytes: &[u8], key: Option<&str>) -> Result<Self, FileError> {
-        let checkpoint = if is_pth(bytes) { Self::from_pth(bytes, key)? } else { Self::from_safetensors(bytes, key)? };
-        if checkpoint.weights.is_empty() { Err(FileError::Empty) } else { Ok(checkpoint) }
+        let checkpoint = if is_pth(bytes) {
+            Self::from_pth(bytes, key)?
+        } else {
+            Self::from_safetensors(bytes, key)?
+        };
+        if checkpoint.weights.is_empty() {
+            Err(FileError::Empty)
+        } else {
+            Ok(checkpoint)
+        }
     }
 
-    /// What a file of ours says that holds these weights as `vit`: the same as this file, or what is usual where this one
-    /// says nothing.
+    /// What a file of ours says that holds these weights as `vit`: the same as this file, or what
+    /// is usual where this one says nothing.
     pub fn header_for(&self, vit: VitConfig) -> ModelHeader {
         match &self.header {
-            Some(header) => ModelHeader { vit, ..header.clone() },
-            None => ModelHeader { vit, eval_resize: ModelHeader::USUAL_RESIZE, step: 0 },
+            Some(header) => ModelHeader {
+                vit,
+                ..header.clone()
+            },
+            None => ModelHeader {
+                vit,
+                eval_resize: ModelHeader::USUAL_RESIZE,
+                step: 0,
+            },
         }
     }
 
     /// A part of a safetensors file is what stands before the slash, as in our own checkpoints.
     fn from_safetensors(bytes: &[u8], key: Option<&str>) -> Result<Self, FileError> {
         let tensors = SafeTensors::deserialize(bytes)?;
-        let mut sections: Vec<&str> =
-            tensors.names().into_iter().filter_map(|name| Some(name.split_once('/')?.0)).collect();
+        let mut sections: Vec<&str> = tensors
+            .names()
+            .into_iter()
+            .filter_map(|name| Some(name.split_once('/')?.0))
+            .collect();
         sections.sort_unstable();
         sections.dedup();
         let section = choose(&sections, key)?;
-        let prefix = section.as_ref().map(|section| format!("{section}/")).unwrap_or_default();
+        let prefix = section
+            .as_ref()
+            .map(|section| format!("{section}/"))
+            .unwrap_or_default();
         let (weights, metadata, cast) = read_casting(bytes, |name| name.starts_with(&prefix))?;
         let strip = |name: String| name[prefix.len()..].to_owned();
         Ok(Self {
-            weights: names::canonical(weights.into_iter().map(|(name, weight)| (strip(name), weight)).collect()),
+            weights: names::canonical(
+                weights
+                    .into_iter()
+                    .map(|(name, weight)| (strip(name), weight))
+                    .collect(),
+            ),
             section,
             header: ModelHeader::from_metadata(&metadata),
-            cast: cast.into_iter().map(|(dtype, names)| (dtype, names.into_iter().map(strip).collect())).collect(),
+            cast: cast
+                .into_iter()
+                .map(|(dtype, names)| (dtype, names.into_iter().map(strip).collect()))
+                .collect(),
             tied: Vec::new(),
         })
     }
@@ -111,20 +142,35 @@ impl Checkpoint {
                 // Integers are counters, such as batch norm's; no network here has them.
                 Dtype::Other(_) => continue,
                 Dtype::F32 => {}
-                Dtype::F64 | Dtype::F16 | Dtype::Bf16 => cast.entry(dtype.to_string()).or_default().push(name.clone()),
+                Dtype::F64 | Dtype::F16 | Dtype::Bf16 => cast
+                    .entry(dtype.to_string())
+                    .or_default()
+                    .push(name.clone()),
             }
             if seen.insert(tensor.view.clone()) {
-                weights.insert(name, Weight { values: pth.values(&tensor)?, shape: tensor.view.shape().to_vec() });
+                weights.insert(
+                    name,
+                    Weight {
+                        values: pth.values(&tensor)?,
+                        shape: tensor.view.shape().to_vec(),
+                    },
+                );
             } else {
                 tied.push(name);
             }
         }
-        Ok(Self { weights: names::canonical(weights), section, header: None, cast, tied })
+        Ok(Self {
+            weights: names::canonical(weights),
+            section,
+            header: None,
+            cast,
+            tied,
+        })
     }
 }
 
-/// Whether bytes start as a zip archive or a pickle does. The latter's first byte may also be the length of a
-/// safetensors header, which then follows at byte 8.
+/// Whether bytes start as a zip archive or a pickle does. The latter's first byte may also be the
+/// length of a safetensors header, which then follows at byte 8.
 fn is_pth(bytes: &[u8]) -> bool {
     bytes.starts_with(b"PK") || (bytes.first() == Some(&0x80) && bytes.get(8) != Some(&b'{'))
 }
@@ -135,8 +181,15 @@ fn choose(sections: &[&str], key: Option<&str>) -> Result<Option<String>, FileEr
     match key {
         Some(key) if sections.contains(&key) => Ok(Some(key.to_owned())),
         Some(key) => {
-            let available = if sections.is_empty() { "one network only".to_owned() } else { sections.join(", ") };
-            Err(FileError::NoSection { asked: key.to_owned(), available })
+            let available = if sections.is_empty() {
+                "one network only".to_owned()
+            } else {
+                sections.join(", ")
+            };
+            Err(FileError::NoSection {
+                asked: key.to_owned(),
+                available,
+            })
         }
         None => Ok(PREFERRED.iter().copied().find(has).map(str::to_owned)),
     }

@@ -3,11 +3,12 @@
 use super::{Weight, Weights, WeightsError, read};
 use crate::model::{Head, Network, Vit};
 
-/// The tensors of a backbone, and of a head if one is given, under timm's names: without head and mask token they
-/// load strictly into timm's `VisionTransformer` of the same dimensions.
+/// The tensors of a backbone, and of a head if one is given, under timm's names: without head and
+/// mask token they load strictly into timm's `VisionTransformer` of the same dimensions.
 ///
-/// timm knows no mask token and no iBOT head; `masked_embed` and `head.*` keep iBOT's names. Its networks with
-/// registers give CLS no position embedding of its own, so that of ours is added to the CLS token.
+/// timm knows no mask token and no iBOT head; `masked_embed` and `head.*` keep iBOT's names. Its
+/// networks with registers give CLS no position embedding of its own, so that of ours is added to
+/// the CLS token.
 ///
 /// # Errors
 /// If the device fails.
@@ -17,13 +18,19 @@ pub async fn timm(backbone: &Vit, head: Option<&Head>) -> Result<Weights, Weight
         fold_cls_position(&mut weights);
     }
     if let Some(head) = head {
-        weights.extend(read(head).await?.into_iter().map(|(name, weight)| (format!("head.{name}"), weight)));
+        weights.extend(
+            read(head)
+                .await?
+                .into_iter()
+                .map(|(name, weight)| (format!("head.{name}"), weight)),
+        );
     }
     Ok(weights)
 }
 
-/// The tensors of `student` and `teacher` with their heads, under [`timm`]'s names behind `student/` and `teacher/`:
-/// a file from which [`Checkpoint::read`](super::Checkpoint::read) takes either.
+/// The tensors of `student` and `teacher` with their heads, under [`timm`]'s names behind
+/// `student/` and `teacher/`: a file from which [`Checkpoint::read`](super::Checkpoint::read) takes
+/// either.
 ///
 /// # Errors
 /// If the device fails.
@@ -31,18 +38,28 @@ pub async fn timm_pair(student: &Network, teacher: &Network) -> Result<Weights, 
     let mut weights = Weights::new();
     for (part, Network { backbone, head }) in [("student", student), ("teacher", teacher)] {
         let named = timm(backbone, Some(head)).await?;
-        weights.extend(named.into_iter().map(|(name, weight)| (format!("{part}/{name}"), weight)));
+        weights.extend(
+            named
+                .into_iter()
+                .map(|(name, weight)| (format!("{part}/{name}"), weight)),
+        );
     }
     Ok(weights)
 }
 
 fn fold_cls_position(weights: &mut Weights) {
-    let Some(Weight { shape, values }) = weights.get_mut("pos_embed") else { return };
+    let Some(Weight { shape, values }) = weights.get_mut("pos_embed") else {
+        return;
+    };
     let dim = shape[2];
     shape[1] -= 1;
     let own: Vec<f32> = values.drain(..dim).collect();
     if let Some(token) = weights.get_mut("cls_token") {
-        token.values.iter_mut().zip(own).for_each(|(token, position)| *token += position);
+        token
+            .values
+            .iter_mut()
+            .zip(own)
+            .for_each(|(token, position)| *token += position);
     }
 }
 
@@ -60,10 +77,18 @@ mod tests {
     #[test]
     fn either_of_a_pair_is_read_back() {
         let device = Device::flex();
-        let (student, teacher) = (small_network(1, &device), small_network(2, &device).teacher(true));
+        let (student, teacher) = (
+            small_network(1, &device),
+            small_network(2, &device).teacher(true),
+        );
         let pair = block_on(timm_pair(&student, &teacher)).expect("a working device");
-        let header = ModelHeader { vit: small_vit(), eval_resize: 1.0, step: 7 };
-        let bytes = to_safetensors(&pair, header.to_metadata().expect("JSON"), Precision::F32).expect("sound weights");
+        let header = ModelHeader {
+            vit: small_vit(),
+            eval_resize: 1.0,
+            step: 7,
+        };
+        let bytes = to_safetensors(&pair, header.to_metadata().expect("JSON"), Precision::F32)
+            .expect("sound weights");
         for (key, part, network) in [
             (Some("student"), "student", &student),
             (Some("teacher"), "teacher", &teacher),
@@ -73,9 +98,20 @@ mod tests {
             assert_eq!(checkpoint.section.as_deref(), Some(part));
             let vit = checkpoint.vit(None).expect("a ViT");
             assert_eq!((vit.mask_token, vit.heads), (part == "student", 2));
-            assert_eq!(checkpoint.header_for(vit.clone()), ModelHeader { vit: vit.clone(), ..header.clone() });
-            let (again, report) = checkpoint.network(&vit, false, &device).expect("a whole network");
-            assert!(report.unused.is_empty() && report.missing.is_empty(), "{report}");
+            assert_eq!(
+                checkpoint.header_for(vit.clone()),
+                ModelHeader {
+                    vit: vit.clone(),
+                    ..header.clone()
+                }
+            );
+            let (again, report) = checkpoint
+                .network(&vit, false, &device)
+                .expect("a whole network");
+            assert!(
+                report.unused.is_empty() && report.missing.is_empty(),
+                "{report}"
+            );
             let values = |network: &Network| block_on(read(network)).expect("a working device");
             assert_eq!(values(&again), values(network));
         }
@@ -83,6 +119,10 @@ mod tests {
         let checkpoint = Checkpoint::read(&half, Some("student")).expect("its own bytes");
         assert_eq!(checkpoint.cast["float16"].len(), checkpoint.weights.len());
         let header = checkpoint.header_for(small_vit());
-        assert_eq!((header.eval_resize, header.step), (ModelHeader::USUAL_RESIZE, 0), "this file says nothing");
+        assert_eq!(
+            (header.eval_resize, header.step),
+            (ModelHeader::USUAL_RESIZE, 0),
+            "this file says nothing"
+        );
     }
 }

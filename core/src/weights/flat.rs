@@ -14,9 +14,13 @@ pub(crate) fn flat_parameters<M: Module>(module: &M) -> HashMap<String, Tensor<1
     collect.tensors
 }
 
-/// Replaces every parameter's values by what `f` makes of its official name and its flattened values.
+/// Replaces every parameter's values by what `f` makes of its official name and its flattened
+/// values.
 pub(crate) fn map_flat<M: Module>(module: M, f: impl FnMut(&str, Tensor<1>) -> Tensor<1>) -> M {
-    module.map(&mut Replace { path: Path::default(), f })
+    module.map(&mut Replace {
+        path: Path::default(),
+        f,
+    })
 }
 
 #[derive(Default)]
@@ -35,7 +39,10 @@ impl ModuleVisitor for Collect {
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.tensors.insert(self.path.name(), param.val().without_autodiff().flatten(0, D - 1));
+        self.tensors.insert(
+            self.path.name(),
+            param.val().without_autodiff().flatten(0, D - 1),
+        );
     }
 }
 
@@ -56,8 +63,13 @@ impl<F: FnMut(&str, Tensor<1>) -> Tensor<1>> ModuleMapper for Replace<F> {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let (id, old, mapper) = param.consume();
         let (shape, tracked, trainable) = (old.dims(), old.is_autodiff(), old.is_require_grad());
-        let new = (self.f)(&self.path.name(), old.without_autodiff().flatten(0, D - 1)).reshape(shape);
-        let new = if tracked { new.autodiff().set_require_grad(trainable) } else { new };
+        let new =
+            (self.f)(&self.path.name(), old.without_autodiff().flatten(0, D - 1)).reshape(shape);
+        let new = if tracked {
+            new.autodiff().set_require_grad(trainable)
+        } else {
+            new
+        };
         Param::from_mapped_value(id, new, mapper)
     }
 }

@@ -30,7 +30,10 @@ impl ModelHeader {
     pub fn to_metadata(&self) -> Result<HashMap<String, String>, serde_json::Error> {
         // Hugging Face's loaders ask for `format`.
         let format = ("format".to_owned(), "pt".to_owned());
-        Ok(HashMap::from([format, (Self::KEY.to_owned(), serde_json::to_string(self)?)]))
+        Ok(HashMap::from([
+            format,
+            (Self::KEY.to_owned(), serde_json::to_string(self)?),
+        ]))
     }
 
     /// The entry of a file's header, if it has one that can be read.

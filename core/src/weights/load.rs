@@ -22,7 +22,9 @@ pub enum LoadError {
     #[error(transparent)]
     Weights(#[from] WeightsError),
     /// Parameters of the network are not in the file.
-    #[error("the file lacks {count} tensors of the network: {names}; --allow-partial leaves them at random values")]
+    #[error(
+        "the file lacks {count} tensors of the network: {names}; --allow-partial leaves them at random values"
+    )]
     Missing {
         /// How many.
         count: usize,
@@ -49,7 +51,8 @@ pub struct LoadReport {
     pub missing: Vec<String>,
     /// Tensors that the network has no use for.
     pub unused: Vec<String>,
-    /// Side of the grid of position embeddings before and after their interpolation, if they were interpolated.
+    /// Side of the grid of position embeddings before and after their interpolation, if they were
+    /// interpolated.
     pub interpolated: Option<(usize, usize)>,
     /// Number of tensors cast to 32-bit floats, by the type they had.
     pub cast: BTreeMap<String, usize>,
@@ -64,15 +67,24 @@ impl fmt::Display for LoadReport {
             write!(f, ", `{section}` of the file")?;
         }
         write!(f, "\n        {} tensors matched", self.matched)?;
-        for (what, names) in [("missing", &self.missing), ("unused", &self.unused), ("tied", &self.tied)] {
+        for (what, names) in [
+            ("missing", &self.missing),
+            ("unused", &self.unused),
+            ("tied", &self.tied),
+        ] {
             if !names.is_empty() {
                 write!(f, ", {} {what} ({})", names.len(), few(names))?;
             }
         }
         if let Some((from, to)) = self.interpolated {
-            write!(f, ", position embeddings interpolated from {from} x {from} to {to} x {to}")?;
+            write!(
+                f,
+                ", position embeddings interpolated from {from} x {from} to {to} x {to}"
+            )?;
         }
-        self.cast.iter().try_for_each(|(dtype, count)| write!(f, ", {count} cast from {dtype}"))
+        self.cast
+            .iter()
+            .try_for_each(|(dtype, count)| write!(f, ", {count} cast from {dtype}"))
     }
 }
 
@@ -84,8 +96,14 @@ impl Checkpoint {
     pub fn vit(&self, heads: Option<usize>) -> Result<VitConfig, LoadError> {
         let known = heads.or_else(|| self.header.as_ref().map(|header| header.vit.heads));
         let inferred = infer::vit(&self.weights, known)?;
-        let pos_sampling = self.header.as_ref().map_or(inferred.pos_sampling, |header| header.vit.pos_sampling);
-        Ok(VitConfig { pos_sampling, ..inferred })
+        let pos_sampling = self
+            .header
+            .as_ref()
+            .map_or(inferred.pos_sampling, |header| header.vit.pos_sampling);
+        Ok(VitConfig {
+            pos_sampling,
+            ..inferred
+        })
     }
 
     /// The head's dimensions.
@@ -96,7 +114,8 @@ impl Checkpoint {
         infer::head(&self.weights).ok_or(LoadError::NoHead)
     }
 
-    /// The backbone `config` with these weights; its position embeddings are interpolated if its grid is another.
+    /// The backbone `config` with these weights; its position embeddings are interpolated if its
+    /// grid is another.
     ///
     /// # Errors
     /// If a tensor does not fit, or is missing and may not be.
@@ -106,7 +125,10 @@ impl Checkpoint {
         allow_partial: bool,
         device: &Device,
     ) -> Result<(Vit, LoadReport), LoadError> {
-        let (fresh, mut report) = (config.init(device, &mut stream(0, Purpose::Init, 0, 0)), self.report(config));
+        let (fresh, mut report) = (
+            config.init(device, &mut stream(0, Purpose::Init, 0, 0)),
+            self.report(config),
+        );
         let backbone = self.fill(fresh, str::to_owned, config, allow_partial, &mut report)?;
         Ok((backbone, report))
     }
@@ -121,21 +143,31 @@ impl Checkpoint {
         allow_partial: bool,
         device: &Device,
     ) -> Result<(Network, LoadReport), LoadError> {
-        let fresh = Network::init(config, &self.head()?, device, &mut stream(0, Purpose::Init, 0, 0));
+        let fresh = Network::init(
+            config,
+            &self.head()?,
+            device,
+            &mut stream(0, Purpose::Init, 0, 0),
+        );
         let mut report = self.report(config);
         let network = self.fill(fresh, in_network, config, allow_partial, &mut report)?;
         Ok((network, report))
     }
 
-    /// `student` started from these weights: what fits is taken, and a head or mask token that the file lacks stays
-    /// as it is. The backbone must be whole.
+    /// `student` started from these weights: what fits is taken, and a head or mask token that the
+    /// file lacks stays as it is. The backbone must be whole.
     ///
     /// # Errors
     /// If a tensor does not fit, or one of the backbone is missing.
-    pub fn start(&self, student: Network, config: &VitConfig) -> Result<(Network, LoadReport), LoadError> {
+    pub fn start(
+        &self,
+        student: Network,
+        config: &VitConfig,
+    ) -> Result<(Network, LoadReport), LoadError> {
         let mut report = self.report(config);
         let student = self.fill(student, in_network, config, true, &mut report)?;
-        let optional = |name: &&String| name.starts_with("head.") || *name == "backbone.masked_embed";
+        let optional =
+            |name: &&String| name.starts_with("head.") || *name == "backbone.masked_embed";
         refuse(report.missing.iter().filter(|name| !optional(name)))?;
         Ok((student, report))
     }
@@ -150,7 +182,9 @@ impl Checkpoint {
     ) -> Result<M, LoadError> {
         let weights = self.weights.iter().map(|(own, weight)| {
             let weight = match report.interpolated {
-                Some((_, side)) if own == "pos_embed" => positions(weight, side, config.pos_sampling),
+                Some((_, side)) if own == "pos_embed" => {
+                    positions(weight, side, config.pos_sampling)
+                }
                 _ => weight.clone(),
             };
             (name(own), weight)
@@ -162,7 +196,10 @@ impl Checkpoint {
         }
         report.matched = written.matched.len();
         report.missing = written.missing;
-        report.unused = weights.into_keys().filter(|name| !written.matched.contains(name)).collect();
+        report.unused = weights
+            .into_keys()
+            .filter(|name| !written.matched.contains(name))
+            .collect();
         report.unused.sort_unstable();
         Ok(module)
     }
@@ -171,12 +208,21 @@ impl Checkpoint {
         let own = self
             .weights
             .get("pos_embed")
-            .map_or(config.grid(), |weight| weight.shape.get(1).map_or(0, |count| count.saturating_sub(1).isqrt()));
+            .map_or(config.grid(), |weight| {
+                weight
+                    .shape
+                    .get(1)
+                    .map_or(0, |count| count.saturating_sub(1).isqrt())
+            });
         LoadReport {
             section: self.section.clone(),
             network: describe(config),
             interpolated: (own != config.grid()).then_some((own, config.grid())),
-            cast: self.cast.iter().map(|(dtype, names)| (dtype.clone(), names.len())).collect(),
+            cast: self
+                .cast
+                .iter()
+                .map(|(dtype, names)| (dtype.clone(), names.len()))
+                .collect(),
             tied: self.tied.clone(),
             ..LoadReport::default()
         }
@@ -185,36 +231,73 @@ impl Checkpoint {
 
 /// Position embeddings for a square grid of `side` patches a side.
 fn positions(weight: &Weight, side: usize, sampling: Sampling) -> Weight {
-    let &[1, count, dim] = &weight.shape[..] else { return weight.clone() };
+    let &[1, count, dim] = &weight.shape[..] else {
+        return weight.clone();
+    };
     let own = (count - 1).isqrt();
     // The CPU answers at once everywhere, which a browser's GPU does not.
     let patches = TensorData::new(weight.values[dim..].to_vec(), [1, own * own, dim]);
     let patches = Tensor::<3>::from_data(patches, &Device::flex());
     let patches = pos_embed::interpolate(patches, (own, own), (side, side), sampling).into_data();
-    let values = weight.values[..dim].iter().copied().chain(patches.iter::<f32>()).collect();
-    Weight { shape: vec![1, 1 + side * side, dim], values }
+    let values = weight.values[..dim]
+        .iter()
+        .copied()
+        .chain(patches.iter::<f32>())
+        .collect();
+    Weight {
+        shape: vec![1, 1 + side * side, dim],
+        values,
+    }
 }
 
 /// Our name of a tensor within a [`Network`].
 fn in_network(name: &str) -> String {
-    if name.starts_with("head.") { name.to_owned() } else { format!("backbone.{name}") }
+    if name.starts_with("head.") {
+        name.to_owned()
+    } else {
+        format!("backbone.{name}")
+    }
 }
 
 fn refuse<'a>(missing: impl Iterator<Item = &'a String>) -> Result<(), LoadError> {
     let names: Vec<String> = missing.cloned().collect();
-    if names.is_empty() { Ok(()) } else { Err(LoadError::Missing { count: names.len(), names: few(&names) }) }
+    if names.is_empty() {
+        Ok(())
+    } else {
+        Err(LoadError::Missing {
+            count: names.len(),
+            names: few(&names),
+        })
+    }
 }
 
 fn few(names: &[String]) -> String {
-    let shown = names.iter().take(3).map(String::as_str).collect::<Vec<_>>().join(", ");
-    if names.len() > 3 { format!("{shown}, ...") } else { shown }
+    let shown = names
+        .iter()
+        .take(3)
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(", ");
+    if names.len() > 3 {
+        format!("{shown}, ...")
+    } else {
+        shown
+    }
 }
 
 /// A backbone in words.
 fn describe(config: &VitConfig) -> String {
-    let VitConfig { dim, depth, heads, patch_size, image_size, .. } = config;
-    let mut words =
-        format!("ViT {dim} wide, {depth} blocks, {heads} heads, patch {patch_size}, made for {image_size} px");
+    let VitConfig {
+        dim,
+        depth,
+        heads,
+        patch_size,
+        image_size,
+        ..
+    } = config;
+    let mut words = format!(
+        "ViT {dim} wide, {depth} blocks, {heads} heads, patch {patch_size}, made for {image_size} px"
+    );
     if config.layerscale.is_some() {
         words += ", LayerScale";
     }

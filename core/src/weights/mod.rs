@@ -1,5 +1,5 @@
-//! Parameters under the official (PyTorch, timm) names and layouts, whatever burn calls and how it stores them; files
-//! of them, in and out.
+//! Parameters under the official (PyTorch, timm) names and layouts, whatever burn calls and how it
+//! stores them; files of them, in and out.
 
 mod checkpoint;
 mod export;
@@ -79,18 +79,33 @@ pub async fn read<M: Module>(module: &M) -> Result<Weights, WeightsError> {
 ///
 /// # Errors
 /// If the device fails.
-pub(crate) async fn read_where<M: Module>(module: &M, wanted: impl Fn(&str) -> bool) -> Result<Weights, WeightsError> {
-    let mut reader = Reader { path: Path::default(), wanted, entries: Vec::new(), pending: None };
+pub(crate) async fn read_where<M: Module>(
+    module: &M,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Weights, WeightsError> {
+    let mut reader = Reader {
+        path: Path::default(),
+        wanted,
+        entries: Vec::new(),
+        pending: None,
+    };
     module.visit(&mut reader);
     let data = reader.pending.unwrap_or_default().execute_async().await?;
-    let weights = reader.entries.into_iter().zip(data).map(|((name, layout, shape), data)| {
-        let values = data.try_into_vec::<f32>().map_err(|error| WeightsError::Device(format!("{error:?}")))?;
-        Ok((name, layout.to_official(&shape, values)))
-    });
+    let weights = reader
+        .entries
+        .into_iter()
+        .zip(data)
+        .map(|((name, layout, shape), data)| {
+            let values = data
+                .try_into_vec::<f32>()
+                .map_err(|error| WeightsError::Device(format!("{error:?}")))?;
+            Ok((name, layout.to_official(&shape, values)))
+        });
     weights.collect()
 }
 
-/// Replaces every parameter of `module` by the tensor of its name; tensors without a parameter are ignored.
+/// Replaces every parameter of `module` by the tensor of its name; tensors without a parameter are
+/// ignored.
 ///
 /// # Errors
 /// If a parameter's tensor is missing or has another shape.
@@ -114,9 +129,20 @@ pub(crate) struct Written {
 ///
 /// # Errors
 /// If a parameter's tensor has another shape.
-pub(crate) fn write_present<M: Module>(module: M, weights: &Weights) -> Result<(M, Written), WeightsError> {
-    let written = Written { matched: HashSet::new(), missing: Vec::new() };
-    let mut writer = Writer { path: Path::default(), weights, written, error: None };
+pub(crate) fn write_present<M: Module>(
+    module: M,
+    weights: &Weights,
+) -> Result<(M, Written), WeightsError> {
+    let written = Written {
+        matched: HashSet::new(),
+        missing: Vec::new(),
+    };
+    let mut writer = Writer {
+        path: Path::default(),
+        weights,
+        written,
+        error: None,
+    };
     let module = module.map(&mut writer);
     match writer.error {
         Some(error) => Err(error),
@@ -125,10 +151,20 @@ pub(crate) fn write_present<M: Module>(module: M, weights: &Weights) -> Result<(
 }
 
 /// The tensor of this name, which must have the `expected` shape.
-pub(crate) fn find<'a>(weights: &'a Weights, name: &str, expected: Vec<usize>) -> Result<&'a Weight, WeightsError> {
-    let weight = weights.get(name).ok_or_else(|| WeightsError::Missing(name.to_owned()))?;
+pub(crate) fn find<'a>(
+    weights: &'a Weights,
+    name: &str,
+    expected: Vec<usize>,
+) -> Result<&'a Weight, WeightsError> {
+    let weight = weights
+        .get(name)
+        .ok_or_else(|| WeightsError::Missing(name.to_owned()))?;
     if weight.shape != expected || weight.values.len() != expected.iter().product::<usize>() {
-        return Err(WeightsError::Shape { name: name.to_owned(), expected, actual: weight.shape.clone() });
+        return Err(WeightsError::Shape {
+            name: name.to_owned(),
+            expected,
+            actual: weight.shape.clone(),
+        });
     }
     Ok(weight)
 }
@@ -155,7 +191,8 @@ impl<F: Fn(&str) -> bool> ModuleVisitor for Reader<F> {
             return;
         }
         let tensor = param.val().without_autodiff();
-        self.entries.push((name, self.path.layout(), tensor.dims().to_vec()));
+        self.entries
+            .push((name, self.path.layout(), tensor.dims().to_vec()));
         self.pending = Some(self.pending.take().unwrap_or_default().register(tensor));
     }
 }
@@ -171,7 +208,10 @@ impl Writer<'_> {
     fn tensor<const D: usize>(&self, old: &Tensor<D>) -> Result<TensorData, WeightsError> {
         let (name, layout, shape) = (self.path.name(), self.path.layout(), old.dims());
         let weight = find(self.weights, &name, layout.official_shape(&shape))?;
-        Ok(TensorData::new(layout.values_from_official(&shape, weight), shape))
+        Ok(TensorData::new(
+            layout.values_from_official(&shape, weight),
+            shape,
+        ))
     }
 }
 

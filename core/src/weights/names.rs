@@ -3,11 +3,20 @@
 use super::Weights;
 
 /// Prefixes that wrappers put before a network's own names.
-const WRAPPERS: [&str; 4] = ["module.", "_orig_mod.", "backbone.", "_fsdp_wrapped_module."];
+const WRAPPERS: [&str; 4] = [
+    "module.",
+    "_orig_mod.",
+    "backbone.",
+    "_fsdp_wrapped_module.",
+];
 
-/// Tensors under our names: the backbone's as timm has them, `masked_embed` as iBOT does, the head's behind `head.`.
+/// Tensors under our names: the backbone's as timm has them, `masked_embed` as iBOT does, the
+/// head's behind `head.`.
 pub(super) fn canonical(weights: Weights) -> Weights {
-    let mut weights: Weights = weights.into_iter().map(|(name, weight)| (canonical_name(&name), weight)).collect();
+    let mut weights: Weights = weights
+        .into_iter()
+        .map(|(name, weight)| (canonical_name(&name), weight))
+        .collect();
     if let Some(token) = weights.get_mut("masked_embed")
         && let [1, 1, dim] = token.shape[..]
     {
@@ -27,10 +36,15 @@ pub(super) fn canonical(weights: Weights) -> Weights {
 
 fn canonical_name(name: &str) -> String {
     let mut rest = name;
-    while let Some(inner) = WRAPPERS.iter().find_map(|wrapper| rest.strip_prefix(wrapper)) {
+    while let Some(inner) = WRAPPERS
+        .iter()
+        .find_map(|wrapper| rest.strip_prefix(wrapper))
+    {
         rest = inner;
     }
-    let rest = rest.strip_prefix("dino_head.").map_or_else(|| rest.to_owned(), |head| format!("head.{head}"));
+    let rest = rest
+        .strip_prefix("dino_head.")
+        .map_or_else(|| rest.to_owned(), |head| format!("head.{head}"));
     match rest.as_str() {
         "mask_token" => return "masked_embed".to_owned(),
         "register_tokens" => return "reg_token".to_owned(),
@@ -69,13 +83,19 @@ mod tests {
     #[test]
     fn every_spelling_has_one_name() {
         for (theirs, ours) in [
-            ("module.backbone.blocks.3.attn.qkv.weight", "blocks.3.attn.qkv.weight"),
+            (
+                "module.backbone.blocks.3.attn.qkv.weight",
+                "blocks.3.attn.qkv.weight",
+            ),
             ("backbone.blocks.0.11.ls1.gamma", "blocks.11.ls1.gamma"),
             ("blocks.2.mlp.w12.bias", "blocks.2.mlp.fc1.bias"),
             ("blocks.2.mlp.w3.weight", "blocks.2.mlp.fc2.weight"),
             ("mask_token", "masked_embed"),
             ("register_tokens", "reg_token"),
-            ("module.head.last_layer.parametrizations.weight.original1", "head.last_layer.weight_v"),
+            (
+                "module.head.last_layer.parametrizations.weight.original1",
+                "head.last_layer.weight_v",
+            ),
             ("dino_head.mlp.0.weight", "head.mlp.0.weight"),
             ("norm.weight", "norm.weight"),
         ] {
@@ -85,7 +105,10 @@ mod tests {
 
     #[test]
     fn positions_without_cls_get_a_row_of_zeros() {
-        let weight = |count: usize| Weight { shape: vec![1, count, 2], values: vec![1.0; 2 * count] };
+        let weight = |count: usize| Weight {
+            shape: vec![1, count, 2],
+            values: vec![1.0; 2 * count],
+        };
         let without = canonical(Weights::from([("pos_embed".to_owned(), weight(9))]));
         assert_eq!(without["pos_embed"].shape, [1, 10, 2]);
         assert_eq!(without["pos_embed"].values[..4], [0.0, 0.0, 1.0, 1.0]);

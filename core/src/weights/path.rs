@@ -28,7 +28,8 @@ impl Path {
             match (part.as_str(), container.as_str(), part.parse::<usize>()) {
                 ("gamma", "Struct:LayerNorm", _) => name.push_str("weight"),
                 ("beta", "Struct:LayerNorm", _) => name.push_str("bias"),
-                // The head's MLP is a sequence of layers and activations in the official code: 0, 2, 4.
+                // The head's MLP is a sequence of layers and activations in the official code: 0,
+                // 2, 4.
                 (_, _, Ok(index)) if in_head => name.push_str(&(2 * index).to_string()),
                 _ => name.push_str(part),
             }
@@ -39,8 +40,14 @@ impl Path {
     /// How the parameter here is stored.
     pub fn layout(&self) -> Layout {
         match self.0.as_slice() {
-            [.., (_, parent), (leaf, container)] if container == "Struct:Linear" && leaf == "weight" => {
-                if parent == "Struct:PatchEmbed" { Layout::Patches } else { Layout::Transposed }
+            [.., (_, parent), (leaf, container)]
+                if container == "Struct:Linear" && leaf == "weight" =>
+            {
+                if parent == "Struct:PatchEmbed" {
+                    Layout::Patches
+                } else {
+                    Layout::Transposed
+                }
             }
             _ => Layout::Same,
         }
@@ -71,22 +78,31 @@ impl Layout {
 
     pub fn to_official(self, shape: &[usize], values: Vec<f32>) -> Weight {
         let values = match (self, shape) {
-            (Self::Transposed | Self::Patches, [rows, columns]) => transpose(&values, *rows, *columns),
+            (Self::Transposed | Self::Patches, [rows, columns]) => {
+                transpose(&values, *rows, *columns)
+            }
             _ => values,
         };
-        Weight { shape: self.official_shape(shape), values }
+        Weight {
+            shape: self.official_shape(shape),
+            values,
+        }
     }
 
     pub fn values_from_official(self, shape: &[usize], weight: &Weight) -> Vec<f32> {
         match (self, shape) {
-            (Self::Transposed | Self::Patches, [rows, columns]) => transpose(&weight.values, *columns, *rows),
+            (Self::Transposed | Self::Patches, [rows, columns]) => {
+                transpose(&weight.values, *columns, *rows)
+            }
             _ => weight.values.clone(),
         }
     }
 }
 
 fn transpose(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
-    (0..columns).flat_map(|column| (0..rows).map(move |row| values[row * columns + column])).collect()
+    (0..columns)
+        .flat_map(|column| (0..rows).map(move |row| values[row * columns + column]))
+        .collect()
 }
 
 #[cfg(test)]
@@ -101,19 +117,34 @@ mod tests {
         assert_eq!(weight.shape, [5, 3, 2, 2]);
         // Output channel 1, input 3 (color 0, row 1, column 1) was row 3, column 1.
         assert_eq!(weight.values[12 + 3], values[3 * 5 + 1]);
-        assert_eq!(Layout::Patches.values_from_official(&[12, 5], &weight), values);
+        assert_eq!(
+            Layout::Patches.values_from_official(&[12, 5], &weight),
+            values
+        );
     }
 
     #[test]
     fn names_are_the_official_ones() {
         let name = |parts: &[(&str, &str)]| {
             let mut path = Path::default();
-            parts.iter().for_each(|(part, container)| path.enter(part, container));
+            parts
+                .iter()
+                .for_each(|(part, container)| path.enter(part, container));
             path.name()
         };
-        let norm = [("blocks", "Struct:Vit"), ("1", "Vec"), ("norm1", "Struct:Block"), ("gamma", "Struct:LayerNorm")];
+        let norm = [
+            ("blocks", "Struct:Vit"),
+            ("1", "Vec"),
+            ("norm1", "Struct:Block"),
+            ("gamma", "Struct:LayerNorm"),
+        ];
         assert_eq!(name(&norm), "blocks.1.norm1.weight");
-        let head = [("head", "Struct:Network"), ("mlp", "Struct:Head"), ("2", "Vec"), ("bias", "Struct:Linear")];
+        let head = [
+            ("head", "Struct:Network"),
+            ("mlp", "Struct:Head"),
+            ("2", "Vec"),
+            ("bias", "Struct:Linear"),
+        ];
         assert_eq!(name(&head), "head.mlp.4.bias");
     }
 }

@@ -31,18 +31,26 @@ pub fn to_safetensors(
     let encode = |values: &[f32]| -> Vec<u8> {
         match precision {
             Precision::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-            Precision::F16 => values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect(),
+            Precision::F16 => values
+                .iter()
+                .flat_map(|v| f16::from_f32(*v).to_le_bytes())
+                .collect(),
         }
     };
     let dtype = match precision {
         Precision::F32 => Dtype::F32,
         Precision::F16 => Dtype::F16,
     };
-    let bytes: Vec<Vec<u8>> = names.iter().map(|name| encode(&weights[*name].values)).collect();
-    let views = names
+    let bytes: Vec<Vec<u8>> = names
         .iter()
-        .zip(&bytes)
-        .map(|(name, bytes)| Ok((name.as_str(), TensorView::new(dtype, weights[*name].shape.clone(), bytes)?)));
+        .map(|name| encode(&weights[*name].values))
+        .collect();
+    let views = names.iter().zip(&bytes).map(|(name, bytes)| {
+        Ok((
+            name.as_str(),
+            TensorView::new(dtype, weights[*name].shape.clone(), bytes)?,
+        ))
+    });
     let views: Vec<(&str, TensorView)> = views.collect::<Result<_, SafeTensorError>>()?;
     Ok(safetensors::serialize(views, Some(metadata))?)
 }
@@ -54,7 +62,10 @@ pub fn to_safetensors(
 pub fn from_safetensors(bytes: &[u8]) -> Result<(Weights, HashMap<String, String>), FileError> {
     let (weights, metadata, cast) = read_casting(bytes, |_| true)?;
     match cast.into_iter().next() {
-        Some((dtype, names)) => Err(FileError::Dtype { name: names.into_iter().next().unwrap_or_default(), dtype }),
+        Some((dtype, names)) => Err(FileError::Dtype {
+            name: names.into_iter().next().unwrap_or_default(),
+            dtype,
+        }),
         None => Ok((weights, metadata)),
     }
 }
@@ -76,16 +87,49 @@ pub(crate) fn read_casting(
         }
         let data = view.data();
         let values = match view.dtype() {
-            Dtype::F32 => data.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect(),
-            Dtype::F16 => data.as_chunks().0.iter().map(|b| f16::from_le_bytes(*b).to_f32()).collect(),
-            Dtype::BF16 => data.as_chunks().0.iter().map(|b| bf16::from_le_bytes(*b).to_f32()).collect(),
-            Dtype::F64 => data.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b) as f32).collect(),
-            dtype => return Err(FileError::Dtype { name, dtype: format!("{dtype:?}") }),
+            Dtype::F32 => data
+                .as_chunks()
+                .0
+                .iter()
+                .map(|b| f32::from_le_bytes(*b))
+                .collect(),
+            Dtype::F16 => data
+                .as_chunks()
+                .0
+                .iter()
+                .map(|b| f16::from_le_bytes(*b).to_f32())
+                .collect(),
+            Dtype::BF16 => data
+                .as_chunks()
+                .0
+                .iter()
+                .map(|b| bf16::from_le_bytes(*b).to_f32())
+                .collect(),
+            Dtype::F64 => data
+                .as_chunks()
+                .0
+                .iter()
+                .map(|b| f64::from_le_bytes(*b) as f32)
+                .collect(),
+            dtype => {
+                return Err(FileError::Dtype {
+                    name,
+                    dtype: format!("{dtype:?}"),
+                });
+            }
         };
         if view.dtype() != Dtype::F32 {
-            cast.entry(torch_name(view.dtype()).to_owned()).or_default().push(name.clone());
+            cast.entry(torch_name(view.dtype()).to_owned())
+                .or_default()
+                .push(name.clone());
         }
-        weights.insert(name, Weight { shape: view.shape().to_vec(), values });
+        weights.insert(
+            name,
+            Weight {
+                shape: view.shape().to_vec(),
+                values,
+            },
+        );
     }
     Ok((weights, header.metadata().clone().unwrap_or_default(), cast))
 }
@@ -106,14 +150,21 @@ mod tests {
     use crate::testing::test;
 
     fn weights(values: Vec<f32>) -> Weights {
-        Weights::from([("a.weight".to_owned(), Weight { shape: vec![2, values.len() / 2], values })])
+        Weights::from([(
+            "a.weight".to_owned(),
+            Weight {
+                shape: vec![2, values.len() / 2],
+                values,
+            },
+        )])
     }
 
     #[test]
     fn weights_survive_a_file_bit_for_bit() {
         let values = vec![0.1, -0.0, f32::MIN_POSITIVE, 1e30, f32::NAN, 3.0];
         let metadata = HashMap::from([("kind".to_owned(), "test".to_owned())]);
-        let bytes = to_safetensors(&weights(values.clone()), metadata.clone(), Precision::F32).expect("sound weights");
+        let bytes = to_safetensors(&weights(values.clone()), metadata.clone(), Precision::F32)
+            .expect("sound weights");
         let (again, header) = from_safetensors(&bytes).expect("its own bytes");
         assert_eq!(header, metadata);
         let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
@@ -123,14 +174,18 @@ mod tests {
     #[test]
     fn half_precision_keeps_eleven_bits() {
         let values: Vec<f32> = (0..1000).map(|i| (i as f32 * 0.37).sin()).collect();
-        let bytes = to_safetensors(&weights(values.clone()), HashMap::new(), Precision::F16).expect("sound weights");
+        let bytes = to_safetensors(&weights(values.clone()), HashMap::new(), Precision::F16)
+            .expect("sound weights");
         let (again, _, cast) = read_casting(&bytes, |_| true).expect("its own bytes");
         assert_eq!(cast["float16"], ["a.weight"]);
         for (a, b) in again["a.weight"].values.iter().zip(&values) {
             // Below 2^-14 halves are spaced evenly, 2^-24 apart.
             assert!((a - b).abs() <= b.abs() / 2048.0 + 3e-8, "{a} for {b}");
         }
-        assert!(matches!(from_safetensors(&bytes), Err(FileError::Dtype { .. })));
+        assert!(matches!(
+            from_safetensors(&bytes),
+            Err(FileError::Dtype { .. })
+        ));
     }
 
     #[test]
@@ -138,20 +193,36 @@ mod tests {
         let read = |dtype, bytes: &[u8]| {
             let view = TensorView::new(dtype, vec![2], bytes).expect("two numbers");
             let file = safetensors::serialize([("a", view)], None).expect("a sound tensor");
-            read_casting(&file, |_| true).map(|(weights, _, cast)| (weights["a"].values.clone(), cast))
+            read_casting(&file, |_| true)
+                .map(|(weights, _, cast)| (weights["a"].values.clone(), cast))
         };
-        let bytes: Vec<u8> = [1.5, -3.0].into_iter().flat_map(|v| bf16::from_f32(v).to_le_bytes()).collect();
+        let bytes: Vec<u8> = [1.5, -3.0]
+            .into_iter()
+            .flat_map(|v| bf16::from_f32(v).to_le_bytes())
+            .collect();
         let (values, cast) = read(Dtype::BF16, &bytes).expect("floats");
-        assert_eq!((values, &cast["bfloat16"][..]), (vec![1.5, -3.0], &["a".to_owned()][..]));
-        let bytes: Vec<u8> = [0.1f64, -7.0].into_iter().flat_map(f64::to_le_bytes).collect();
+        assert_eq!(
+            (values, &cast["bfloat16"][..]),
+            (vec![1.5, -3.0], &["a".to_owned()][..])
+        );
+        let bytes: Vec<u8> = [0.1f64, -7.0]
+            .into_iter()
+            .flat_map(f64::to_le_bytes)
+            .collect();
         let (values, cast) = read(Dtype::F64, &bytes).expect("floats");
-        assert_eq!((values, cast.contains_key("float64")), (vec![0.1f32, -7.0], true));
-        assert!(matches!(read(Dtype::I32, &[0; 8]), Err(FileError::Dtype { name, .. }) if name == "a"));
+        assert_eq!(
+            (values, cast.contains_key("float64")),
+            (vec![0.1f32, -7.0], true)
+        );
+        assert!(
+            matches!(read(Dtype::I32, &[0; 8]), Err(FileError::Dtype { name, .. }) if name == "a")
+        );
     }
 
     #[test]
     fn truncated_files_are_errors() {
-        let bytes = to_safetensors(&weights(vec![1.0; 4]), HashMap::new(), Precision::F32).expect("sound weights");
+        let bytes = to_safetensors(&weights(vec![1.0; 4]), HashMap::new(), Precision::F32)
+            .expect("sound weights");
         for end in 0..bytes.len() {
             assert!(from_safetensors(&bytes[..end]).is_err(), "cut at {end}");
         }

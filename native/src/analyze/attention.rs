@@ -52,7 +52,11 @@ enum Style {
 /// # Errors
 /// If an image or the model cannot be read, or a file not written.
 pub fn run(args: &AttentionArgs) -> Result<()> {
-    ensure!((0.0..=1.0).contains(&args.mass), "--mass {} is not a share between 0 and 1", args.mass);
+    ensure!(
+        (0.0..=1.0).contains(&args.mass),
+        "--mass {} is not a share between 0 and 1",
+        args.mass
+    );
     let images = Images::open(&args.images, args.limit.unwrap_or(usize::MAX))?;
     let (encoder, output) = args.tokens.open("attention")?;
     let mut numbers = Vec::with_capacity(images.len());
@@ -73,7 +77,10 @@ pub fn run(args: &AttentionArgs) -> Result<()> {
             "masks": attention.maps().map(|map| patches_in(&mass_mask(map, args.mass))).collect::<Vec<_>>(),
         }));
     }
-    output.numbers("attention.json", json!({ "mass": args.mass, "images": numbers }))
+    output.numbers(
+        "attention.json",
+        json!({ "mass": args.mass, "images": numbers }),
+    )
 }
 
 fn sheet(image: &RgbImage, attention: &ClsAttention, mass: f64) -> Result<RgbImage> {
@@ -93,7 +100,12 @@ fn sheet(image: &RgbImage, attention: &ClsAttention, mass: f64) -> Result<RgbIma
             mask: Some(PatchGrid::new(rows, columns, mask)?),
         })
     });
-    Ok(figures::attention(image, &maps.collect::<Result<Vec<_>>>()?, Some(mass as f32), Interpolation::Nearest))
+    Ok(figures::attention(
+        image,
+        &maps.collect::<Result<Vec<_>>>()?,
+        Some(mass as f32),
+        Interpolation::Nearest,
+    ))
 }
 
 fn overlay(image: &RgbImage, attention: &ClsAttention) -> Result<RgbImage> {
@@ -104,7 +116,10 @@ fn overlay(image: &RgbImage, attention: &ClsAttention) -> Result<RgbImage> {
         interpolation: Interpolation::Smooth,
         alpha: 0.65,
     };
-    Ok(heatmap.draw(image, PatchGrid::new(attention.rows(), attention.columns(), &mean)?))
+    Ok(heatmap.draw(
+        image,
+        PatchGrid::new(attention.rows(), attention.columns(), &mean)?,
+    ))
 }
 
 /// Indices of the patches in a mask.

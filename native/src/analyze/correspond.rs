@@ -65,7 +65,8 @@ pub struct CorrespondArgs {
 /// Runs `ibot correspond`.
 ///
 /// # Errors
-/// If an image, the model or the ground truth cannot be read or does not fit, or a file cannot be written.
+/// If an image, the model or the ground truth cannot be read or does not fit, or a file cannot be
+/// written.
 pub fn run(args: &CorrespondArgs) -> Result<()> {
     let (first, second) = (load_one(&args.first)?, load_one(&args.second)?);
     let truth = ground_truth(args)?;
@@ -75,14 +76,31 @@ pub fn run(args: &CorrespondArgs) -> Result<()> {
     let matches = if args.official {
         attended_matches(&nearest, &a.attention.mean(), args.top)?
     } else {
-        mutual_matches(&nearest, (&a.attention.mean(), &b.attention.mean()), args.top)?
+        mutual_matches(
+            &nearest,
+            (&a.attention.mean(), &b.attention.mean()),
+            args.top,
+        )?
     };
     let places = (
-        PatchGeometry::new(first.width(), first.height(), a.patches.rows(), a.patches.columns())?,
-        PatchGeometry::new(second.width(), second.height(), b.patches.rows(), b.patches.columns())?,
+        PatchGeometry::new(
+            first.width(),
+            first.height(),
+            a.patches.rows(),
+            a.patches.columns(),
+        )?,
+        PatchGeometry::new(
+            second.width(),
+            second.height(),
+            b.patches.rows(),
+            b.patches.columns(),
+        )?,
     );
     let pairs: Vec<PointPair> = matches.iter().map(|found| pair(found, &places)).collect();
-    output.picture("correspond.png", &figures::correspond(&first, &second, &pairs, PairColor::Position))?;
+    output.picture(
+        "correspond.png",
+        &figures::correspond(&first, &second, &pairs, PairColor::Position),
+    )?;
     let mut numbers = json!({
         "first": args.first,
         "second": args.second,
@@ -92,10 +110,18 @@ pub fn run(args: &CorrespondArgs) -> Result<()> {
     });
     if let Some(truth) = truth {
         let scored = pck(&truth, (&places.0, &places.1), &nearest.forward, &ALPHAS)?;
-        let unmoved = pck(&truth, (&places.0, &places.1), &same_place(&places), &ALPHAS)?;
+        let unmoved = pck(
+            &truth,
+            (&places.0, &places.1),
+            &same_place(&places),
+            &ALPHAS,
+        )?;
         print_pck(&scored, &unmoved);
         let pairs = judged(&scored, &places);
-        output.picture("pck.png", &figures::correspond(&first, &second, &pairs, PairColor::Correctness))?;
+        output.picture(
+            "pck.png",
+            &figures::correspond(&first, &second, &pairs, PairColor::Correctness),
+        )?;
         numbers["pck"] = pck_numbers(&scored);
         numbers["same_place"] = pck_numbers(&unmoved);
     }
@@ -104,12 +130,15 @@ pub fn run(args: &CorrespondArgs) -> Result<()> {
 
 fn ground_truth(args: &CorrespondArgs) -> Result<Option<GroundTruth>> {
     if let Some(file) = &args.homography {
-        let text =
-            fs::read_to_string(file).with_context(|| format!("cannot read the homography {}", file.display()))?;
-        let matrix = parse_homography(&text).with_context(|| format!("homography {}", file.display()))?;
+        let text = fs::read_to_string(file)
+            .with_context(|| format!("cannot read the homography {}", file.display()))?;
+        let matrix =
+            parse_homography(&text).with_context(|| format!("homography {}", file.display()))?;
         return Ok(Some(GroundTruth::Homography(matrix)));
     }
-    let Some(file) = &args.disparity else { return Ok(None) };
+    let Some(file) = &args.disparity else {
+        return Ok(None);
+    };
     let map = disparity(file).with_context(|| format!("disparity {}", file.display()))?;
     Ok(Some(GroundTruth::Disparity(map)))
 }
@@ -118,7 +147,9 @@ fn disparity(file: &Path) -> Result<DisparityMap> {
     let bytes = fs::read(file)?;
     if npy::is_npy(&bytes) {
         let (shape, values) = npy::read(&bytes)?;
-        let [height, width] = shape[..] else { bail!("a disparity map has two dimensions, this has {shape:?}") };
+        let [height, width] = shape[..] else {
+            bail!("a disparity map has two dimensions, this has {shape:?}")
+        };
         return Ok(DisparityMap::new(width, height, values)?);
     }
     let map = parse_pfm(&bytes)?;
@@ -140,37 +171,60 @@ fn point((x, y): (f64, f64)) -> (f32, f32) {
 
 /// Some of the nearest neighbours, spread evenly, right if within the middle tolerance.
 fn judged(scored: &Pck, (first, second): &(PatchGeometry, PatchGeometry)) -> Vec<PointPair> {
-    let tolerance = scored.accuracies.get(1).map_or(0.0, |accuracy| accuracy.pixels);
+    let tolerance = scored
+        .accuracies
+        .get(1)
+        .map_or(0.0, |accuracy| accuracy.pixels);
     let step = scored.points.len().div_ceil(DRAWN).max(1);
     let pairs = scored.points.iter().step_by(step).filter_map(|found| {
         let to = second.center(found.matched?);
         let right = Some(found.error <= tolerance);
-        Some(PointPair { from: point(first.center(found.patch)), to: point(to), score: 0.0, right })
+        Some(PointPair {
+            from: point(first.center(found.patch)),
+            to: point(to),
+            score: 0.0,
+            right,
+        })
     });
     pairs.collect()
 }
 
 /// What needs no network: the patch at the same place of the second image.
 fn same_place((first, second): &(PatchGeometry, PatchGeometry)) -> Vec<Option<Neighbour>> {
-    let scale = (second.width() as f64 / first.width() as f64, second.height() as f64 / first.height() as f64);
+    let scale = (
+        second.width() as f64 / first.width() as f64,
+        second.height() as f64 / first.height() as f64,
+    );
     let neighbour = |patch: usize| {
         let (x, y) = first.center(patch);
-        let place = second.patch_at((x + 0.5) * scale.0 - 0.5, (y + 0.5) * scale.1 - 0.5).ok()?;
-        Some(Neighbour { patch: place, similarity: 1.0 })
+        let place = second
+            .patch_at((x + 0.5) * scale.0 - 0.5, (y + 0.5) * scale.1 - 0.5)
+            .ok()?;
+        Some(Neighbour {
+            patch: place,
+            similarity: 1.0,
+        })
     };
     (0..first.count()).map(neighbour).collect()
 }
 
 fn print_pck(scored: &Pck, unmoved: &Pck) {
-    println!("\n  alpha   pixels      PCK   same place   chance   ceiling   ({} patches)", scored.points.len());
+    println!(
+        "\n  alpha   pixels      PCK   same place   chance   ceiling   ({} patches)",
+        scored.points.len()
+    );
     for (at, unmoved) in scored.accuracies.iter().zip(&unmoved.accuracies) {
-        let [pck, same, chance, ceiling] = [at.pck, unmoved.pck, at.chance, at.ceiling].map(|share| 100.0 * share);
+        let [pck, same, chance, ceiling] =
+            [at.pck, unmoved.pck, at.chance, at.ceiling].map(|share| 100.0 * share);
         println!(
             "  {:5.2}   {:6.1}  {pck:5.1} %      {same:5.1} %  {chance:5.1} %   {ceiling:5.1} %",
             at.alpha, at.pixels
         );
     }
-    println!("  median error {:.1} pixels, {:.1} at the same place\n", scored.median_error, unmoved.median_error);
+    println!(
+        "  median error {:.1} pixels, {:.1} at the same place\n",
+        scored.median_error, unmoved.median_error
+    );
 }
 
 fn pck_numbers(scored: &Pck) -> Value {

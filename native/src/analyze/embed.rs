@@ -58,26 +58,61 @@ pub struct EmbedArgs {
 /// # Errors
 /// If the data or the model cannot be read, no image can, or a file cannot be written.
 pub fn run(args: &EmbedArgs) -> Result<()> {
-    let extension = args.out.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    let extension = args
+        .out
+        .extension()
+        .and_then(|extension| extension.to_str())
+        .unwrap_or_default();
     if !["npy", "safetensors"].contains(&extension) {
-        bail!("--out {} must end in .npy or .safetensors", args.out.display());
+        bail!(
+            "--out {} must end in .npy or .safetensors",
+            args.out.display()
+        );
     }
-    let pooling = Pooling { cls_blocks: args.cls_blocks, patch_mean: args.patch_mean };
-    ensure!(pooling.cls_blocks > 0 || pooling.patch_mean, "--cls-blocks 0 without --patch-mean leaves no feature");
+    let pooling = Pooling {
+        cls_blocks: args.cls_blocks,
+        patch_mean: args.patch_mean,
+    };
+    ensure!(
+        pooling.cls_blocks > 0 || pooling.patch_mean,
+        "--cls-blocks 0 without --patch-mean leaves no feature"
+    );
     let data = Dataset::open(&args.data)?;
     let device = device::select(args.device)?.device;
     let (model, line) = args.model.open(&device)?;
     println!("data    {}\n{line}", data.description());
     let (depth, patch) = (model.vit.depth, model.vit.patch_size);
-    ensure!(pooling.cls_blocks <= depth, "--cls-blocks {}: the network has {depth} blocks", pooling.cls_blocks);
+    ensure!(
+        pooling.cls_blocks <= depth,
+        "--cls-blocks {}: the network has {depth} blocks",
+        pooling.cls_blocks
+    );
     let size = args.size.unwrap_or(model.vit.image_size);
-    ensure!(size > 0 && size.is_multiple_of(patch), "--size {size} is not a multiple of patches of {patch} pixels");
+    ensure!(
+        size > 0 && size.is_multiple_of(patch),
+        "--size {size} is not a multiple of patches of {patch} pixels"
+    );
 
     let indices = data.subset(args.limit.unwrap_or(usize::MAX), 0);
     let view = EvalView::new(size, model.eval_resize);
-    let found = features(&model.backbone, pooling, &data, &indices, view, device::cores(), &device);
-    found.unreadable.iter().for_each(|message| eprintln!("warning: {message} (skipped)"));
-    ensure!(!found.indices.is_empty(), "no image of {} could be read", data.description());
+    let found = features(
+        &model.backbone,
+        pooling,
+        &data,
+        &indices,
+        view,
+        device::cores(),
+        &device,
+    );
+    found
+        .unreadable
+        .iter()
+        .for_each(|message| eprintln!("warning: {message} (skipped)"));
+    ensure!(
+        !found.indices.is_empty(),
+        "no image of {} could be read",
+        data.description()
+    );
     write(args, extension, &data, found)
 }
 
@@ -88,14 +123,23 @@ fn write(args: &EmbedArgs, extension: &str, data: &Dataset, found: Features) -> 
     let bytes = if extension == "npy" {
         npy::write(&shape, &values)
     } else {
-        let weights = Weights::from([("features".to_owned(), Weight { shape: shape.clone(), values })]);
+        let weights = Weights::from([(
+            "features".to_owned(),
+            Weight {
+                shape: shape.clone(),
+                values,
+            },
+        )]);
         to_safetensors(&weights, std::collections::HashMap::new(), Precision::F32)?
     };
     write_atomically(&args.out, &bytes)?;
     let mut names = String::new();
     for index in indices {
         names += &data.name(index);
-        if let Some(class) = data.label(index).and_then(|label| data.classes().get(label)) {
+        if let Some(class) = data
+            .label(index)
+            .and_then(|label| data.classes().get(label))
+        {
             names += &format!("\t{class}");
         }
         names.push('\n');
@@ -103,10 +147,15 @@ fn write(args: &EmbedArgs, extension: &str, data: &Dataset, found: Features) -> 
     let mut list = args.out.clone().into_os_string();
     list.push(".txt");
     write_atomically(list.as_ref(), names.as_bytes())?;
-    println!("out     {} {shape:?}, {}", args.out.display(), PathBuf::from(list).display());
+    println!(
+        "out     {} {shape:?}, {}",
+        args.out.display(),
+        PathBuf::from(list).display()
+    );
     Ok(())
 }
 
 fn to_host(rows: Tensor<2>) -> Result<Vec<f32>> {
-    rows.try_into_vec_as::<f32>().map_err(|error| anyhow::anyhow!("{error:?}"))
+    rows.try_into_vec_as::<f32>()
+        .map_err(|error| anyhow::anyhow!("{error:?}"))
 }

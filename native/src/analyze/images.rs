@@ -1,4 +1,5 @@
-//! Images that a command line names: files, folders, archives, lists, and single images of a dataset.
+//! Images that a command line names: files, folders, archives, lists, and single images of a
+//! dataset.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,13 +23,16 @@ enum Place {
 }
 
 impl Images {
-    /// What `specs` name: an image file, `DATA#INDEX` for one image of a dataset, or what `pretrain --data` takes, of
-    /// which at most `limit` images are taken, spread evenly.
+    /// What `specs` name: an image file, `DATA#INDEX` for one image of a dataset, or what `pretrain
+    /// --data` takes, of which at most `limit` images are taken, spread evenly.
     ///
     /// # Errors
     /// If one of them is nothing of these.
     pub fn open(specs: &[String], limit: usize) -> Result<Self> {
-        let mut images = Self { sets: Vec::new(), places: Vec::new() };
+        let mut images = Self {
+            sets: Vec::new(),
+            places: Vec::new(),
+        };
         for spec in specs {
             images.add(spec, limit)?;
         }
@@ -37,18 +41,28 @@ impl Images {
 
     fn add(&mut self, spec: &str, limit: usize) -> Result<()> {
         let path = Path::new(spec);
-        let one = spec.rsplit_once('#').and_then(|(set, index)| Some((set, index.parse::<usize>().ok()?)));
+        let one = spec
+            .rsplit_once('#')
+            .and_then(|(set, index)| Some((set, index.parse::<usize>().ok()?)));
         if path.is_file() && is_picture(path) {
             self.places.push(Place::File(path.to_owned()));
         } else if let (Some((set, index)), false) = (one, path.exists()) {
             let data = Dataset::open(set)?;
-            ensure!(index < data.len(), "{spec}: {} has no image {index}", data.description());
+            ensure!(
+                index < data.len(),
+                "{spec}: {} has no image {index}",
+                data.description()
+            );
             self.places.push(Place::Of(self.sets.len(), index));
             self.sets.push(data);
         } else {
             let data = Dataset::open(spec)?;
             let set = self.sets.len();
-            self.places.extend(data.subset(limit, 0).into_iter().map(|index| Place::Of(set, index)));
+            self.places.extend(
+                data.subset(limit, 0)
+                    .into_iter()
+                    .map(|index| Place::Of(set, index)),
+            );
             self.sets.push(data);
         }
         Ok(())
@@ -66,16 +80,29 @@ impl Images {
         }
     }
 
-    /// A file name for what is made of image `index`: its number, so that frames stay in order, and its own name.
+    /// A file name for what is made of image `index`: its number, so that frames stay in order, and
+    /// its own name.
     pub fn file_stem(&self, index: usize) -> String {
         let name = self.name(index);
-        let stem = Path::new(&name).file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        let safe: String =
-            stem.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect();
+        let stem = Path::new(&name)
+            .file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let safe: String = stem
+            .chars()
+            .map(|c| {
+                if c.is_alphanumeric() || "-_.".contains(c) {
+                    c
+                } else {
+                    '-'
+                }
+            })
+            .collect();
         format!("{index:05}-{safe}")
     }
 
-    /// What each pixel of image `index` shows: the picture of the same name in `folder`, or what the dataset knows.
+    /// What each pixel of image `index` shows: the picture of the same name in `folder`, or what
+    /// the dataset knows.
     ///
     /// # Errors
     /// If the picture in `folder` is missing or not readable.
@@ -87,11 +114,17 @@ impl Images {
             });
         };
         let name = self.name(index);
-        let file = folder.join(Path::new(&name).file_stem().unwrap_or_default()).with_extension("png");
+        let file = folder
+            .join(Path::new(&name).file_stem().unwrap_or_default())
+            .with_extension("png");
         let picture = load_file(&file).with_context(|| format!("labels of {name}"))?;
         let (pixels, _) = picture.pixels().as_chunks::<3>();
         let labels = pixels.iter().map(label_of).collect();
-        Ok(Some(LabelMap::new(picture.width(), picture.height(), labels)?))
+        Ok(Some(LabelMap::new(
+            picture.width(),
+            picture.height(),
+            labels,
+        )?))
     }
 
     /// Reads and decodes image `index`.
@@ -113,7 +146,9 @@ impl Images {
 pub fn load_one(spec: &str) -> Result<RgbImage> {
     let images = Images::open(&[spec.to_owned()], 2)?;
     if images.len() != 1 {
-        bail!("{spec} names several images; give one file, or one image of a dataset as {spec}#INDEX");
+        bail!(
+            "{spec} names several images; give one file, or one image of a dataset as {spec}#INDEX"
+        );
     }
     images.load(0)
 }
@@ -123,7 +158,8 @@ pub fn load_one(spec: &str) -> Result<RgbImage> {
 /// # Errors
 /// If it is not readable as an image.
 pub fn load_file(path: &Path) -> Result<RgbImage> {
-    let bytes = fs::read(path).with_context(|| format!("cannot read the image {}", path.display()))?;
+    let bytes =
+        fs::read(path).with_context(|| format!("cannot read the image {}", path.display()))?;
     decode(&bytes).with_context(|| format!("image {}", path.display()))
 }
 
@@ -139,7 +175,11 @@ fn label_of([red, green, blue]: &[u8; 3]) -> usize {
 /// Whether a file is to be decoded rather than opened as a dataset.
 fn is_picture(path: &Path) -> bool {
     let known = ["jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff"];
-    path.extension().is_some_and(|extension| known.iter().any(|known| extension.eq_ignore_ascii_case(known)))
+    path.extension().is_some_and(|extension| {
+        known
+            .iter()
+            .any(|known| extension.eq_ignore_ascii_case(known))
+    })
 }
 
 #[cfg(test)]
@@ -148,15 +188,24 @@ mod tests {
 
     #[test]
     fn one_image_of_a_dataset_is_named_by_its_index() {
-        let images = Images::open(&["builtin:val#7".to_owned(), "builtin:val".to_owned()], 20).expect("builtin scenes");
+        let images = Images::open(&["builtin:val#7".to_owned(), "builtin:val".to_owned()], 20)
+            .expect("builtin scenes");
         assert_eq!(images.len(), 21);
         assert_eq!(
             images.load(0).expect("a scene"),
-            Dataset::open("builtin:val").expect("scenes").load(7).expect("one")
+            Dataset::open("builtin:val")
+                .expect("scenes")
+                .load(7)
+                .expect("one")
         );
         assert_eq!(images.file_stem(0), "00000-builtin-val-7");
         assert!(Images::open(&["builtin:val#5000".to_owned()], 1).is_err());
-        assert!(load_one("builtin:val").expect_err("many").to_string().contains("several"));
+        assert!(
+            load_one("builtin:val")
+                .expect_err("many")
+                .to_string()
+                .contains("several")
+        );
         assert!(load_one("nothing/here.png").is_err());
     }
 }

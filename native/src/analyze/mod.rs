@@ -1,5 +1,6 @@
-//! What the patch tokens know (paper section 4.3 and appendices): one file a command. Each shows images to a frozen
-//! backbone, hands the tokens to `ibot_core::semantics`, and writes pictures and their numbers.
+//! What the patch tokens know (paper section 4.3 and appendices): one file a command. Each shows
+//! images to a frozen backbone, hands the tokens to `ibot_core::semantics`, and writes pictures and
+//! their numbers.
 
 pub mod attention;
 pub mod correspond;
@@ -25,7 +26,8 @@ use self::output::Output;
 use crate::device::{self, DeviceChoice};
 use crate::model::ModelArgs;
 
-/// Default of `--size`, where the network was made for less: DINOv2's own size, and near the 480 of the official scripts.
+/// Default of `--size`, where the network was made for less: DINOv2's own size, and near the 480 of
+/// the official scripts.
 const LARGE_ENOUGH: usize = 518;
 
 /// What all commands that draw patch tokens share.
@@ -33,7 +35,8 @@ const LARGE_ENOUGH: usize = 518;
 struct TokenArgs {
     #[command(flatten)]
     model: ModelArgs,
-    /// Shorter side of an image in pixels; rounded to whole patches [default: twice that of the model, at most 518]
+    /// Shorter side of an image in pixels; rounded to whole patches [default: twice that of the
+    /// model, at most 518]
     #[arg(long)]
     size: Option<usize>,
     /// Block whose tokens and attention are used, counted from 1 [default: the last]
@@ -53,18 +56,34 @@ impl TokenArgs {
         let device = device::select(self.device)?.device;
         let (model, line) = self.model.open(&device)?;
         println!("{line}");
-        Ok((self.encoder(model.backbone, model.vit.image_size, device)?, self.output(command)?))
+        Ok((
+            self.encoder(model.backbone, model.vit.image_size, device)?,
+            self.output(command)?,
+        ))
     }
 
     fn encoder(&self, backbone: Vit, image_size: usize, device: Device) -> Result<Encoder> {
         let patch = backbone.patch_size();
-        let shorter = self.size.unwrap_or_else(|| (2 * image_size).min(LARGE_ENOUGH.max(image_size)));
-        ensure!(shorter >= patch, "--size {shorter} is less than one patch of {patch} pixels");
-        Ok(Encoder { backbone, device, shorter, block: self.block })
+        let shorter = self
+            .size
+            .unwrap_or_else(|| (2 * image_size).min(LARGE_ENOUGH.max(image_size)));
+        ensure!(
+            shorter >= patch,
+            "--size {shorter} is less than one patch of {patch} pixels"
+        );
+        Ok(Encoder {
+            backbone,
+            device,
+            shorter,
+            block: self.block,
+        })
     }
 
     fn output(&self, command: &str) -> Result<Output> {
-        let folder = self.out.clone().unwrap_or_else(|| PathBuf::from("out").join(command));
+        let folder = self
+            .out
+            .clone()
+            .unwrap_or_else(|| PathBuf::from("out").join(command));
         Output::create(folder, &self.model.path().display().to_string())
     }
 }
@@ -79,7 +98,13 @@ struct Encoder {
 
 impl Encoder {
     fn encode(&self, image: &RgbImage) -> Result<ImageTokens> {
-        let encoded = block_on(tokens::encode(&self.backbone, image, self.shorter, self.block, &self.device));
+        let encoded = block_on(tokens::encode(
+            &self.backbone,
+            image,
+            self.shorter,
+            self.block,
+            &self.device,
+        ));
         encoded.context("cannot encode an image; a smaller --size takes less memory")
     }
 }

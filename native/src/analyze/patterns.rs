@@ -1,4 +1,5 @@
-//! `ibot patterns`: what each prototype of the online tokenizer, or each cluster of tokens, stands for.
+//! `ibot patterns`: what each prototype of the online tokenizer, or each cluster of tokens, stands
+//! for.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -60,7 +61,8 @@ pub struct PatternsArgs {
     /// Side of the context around a patch, in patches
     #[arg(long, default_value_t = 5)]
     context: usize,
-    /// Folder of label pictures (.png of the image's name): gray values or colors are parts, black is none
+    /// Folder of label pictures (.png of the image's name): gray values or colors are parts, black
+    /// is none
     #[arg(long, value_name = "FOLDER")]
     labels: Option<PathBuf>,
     /// Most images, spread evenly over the data
@@ -104,12 +106,17 @@ fn of_prototypes(args: &PatternsArgs, images: &Images) -> Result<Found> {
     };
     let head = model.network.head;
     let mut found = Found::new(args, count(&head, kind))?;
-    let encoder = args.tokens.encoder(model.network.backbone, model.vit.image_size, device)?;
+    let encoder = args
+        .tokens
+        .encoder(model.network.backbone, model.vit.image_size, device)?;
     for index in 0..images.len() {
         let tokens = tokens_of(&encoder, &images.load(index)?, args.kind)?;
         let dim = encoder.backbone.dim();
-        let assigned = block_on(assign(&head, kind, &tokens.values, dim, &encoder.device)).context("the head")?;
-        let assigned = assigned.into_iter().map(|assigned| (assigned.prototype, assigned.score));
+        let assigned = block_on(assign(&head, kind, &tokens.values, dim, &encoder.device))
+            .context("the head")?;
+        let assigned = assigned
+            .into_iter()
+            .map(|assigned| (assigned.prototype, assigned.score));
         found.add(args, images, index, tokens.grid, assigned)?;
     }
     Ok(found)
@@ -119,12 +126,26 @@ fn of_clusters(args: &PatternsArgs, images: &Images, clusters: usize) -> Result<
     let (encoder, _) = args.tokens.open("patterns")?;
     let all = (0..images.len()).map(|index| tokens_of(&encoder, &images.load(index)?, args.kind));
     let all = all.collect::<Result<Vec<_>>>()?;
-    let values: Vec<f32> = all.iter().flat_map(|tokens| &tokens.values).copied().collect();
-    let clustered = kmeans(&Rows::new(&values, encoder.backbone.dim())?, &KMeansConfig::new(clusters))?;
-    let mut assigned = clustered.labels.iter().copied().zip(clustered.distances.iter().map(|distance| 1.0 - distance));
+    let values: Vec<f32> = all
+        .iter()
+        .flat_map(|tokens| &tokens.values)
+        .copied()
+        .collect();
+    let clustered = kmeans(
+        &Rows::new(&values, encoder.backbone.dim())?,
+        &KMeansConfig::new(clusters),
+    )?;
+    let mut assigned = clustered
+        .labels
+        .iter()
+        .copied()
+        .zip(clustered.distances.iter().map(|distance| 1.0 - distance));
     let mut found = Found::new(args, clusters)?;
     for (index, tokens) in all.iter().enumerate() {
-        let own: Vec<(usize, f32)> = assigned.by_ref().take(tokens.grid.0 * tokens.grid.1).collect();
+        let own: Vec<(usize, f32)> = assigned
+            .by_ref()
+            .take(tokens.grid.0 * tokens.grid.1)
+            .collect();
         found.add(args, images, index, tokens.grid, own.into_iter())?;
     }
     Ok(found)
@@ -133,10 +154,14 @@ fn of_clusters(args: &PatternsArgs, images: &Images, clusters: usize) -> Result<
 fn tokens_of(encoder: &Encoder, image: &RgbImage, kind: TokenKind) -> Result<Tokens> {
     let seen = encoder.encode(image)?;
     Ok(match kind {
-        TokenKind::Patch => {
-            Tokens { grid: (seen.patches.rows(), seen.patches.columns()), values: seen.patches.values().to_vec() }
-        }
-        TokenKind::Cls => Tokens { grid: (1, 1), values: seen.cls },
+        TokenKind::Patch => Tokens {
+            grid: (seen.patches.rows(), seen.patches.columns()),
+            values: seen.patches.values().to_vec(),
+        },
+        TokenKind::Cls => Tokens {
+            grid: (1, 1),
+            values: seen.cls,
+        },
     })
 }
 
@@ -148,7 +173,10 @@ struct Found {
 
 impl Found {
     fn new(args: &PatternsArgs, clusters: usize) -> Result<Self> {
-        Ok(Self { patterns: Patterns::new(clusters, args.top, args.per_image)?, grids: BTreeMap::new() })
+        Ok(Self {
+            patterns: Patterns::new(clusters, args.top, args.per_image)?,
+            grids: BTreeMap::new(),
+        })
     }
 
     /// Offers the patches of an image, each with its cluster and score.
@@ -167,8 +195,19 @@ impl Found {
         };
         let parts = labels.map(|labels| labels.majority(grid.0, grid.1));
         for (patch, (cluster, score)) in assigned.enumerate() {
-            let part = parts.as_ref().map(|parts| parts[patch]).filter(|part| *part != NO_PART);
-            self.patterns.offer(cluster, Patch { score, image, patch, part })?;
+            let part = parts
+                .as_ref()
+                .map(|parts| parts[patch])
+                .filter(|part| *part != NO_PART);
+            self.patterns.offer(
+                cluster,
+                Patch {
+                    score,
+                    image,
+                    patch,
+                    part,
+                },
+            )?;
         }
         self.grids.insert(image, grid);
         Ok(())
@@ -188,11 +227,22 @@ fn report(args: &PatternsArgs, images: &Images, found: &Found) -> Result<()> {
         for patch in patterns.kept(*cluster) {
             let image = match loaded.entry(patch.image) {
                 std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
-                std::collections::btree_map::Entry::Vacant(free) => free.insert(images.load(patch.image)?),
+                std::collections::btree_map::Entry::Vacant(free) => {
+                    free.insert(images.load(patch.image)?)
+                }
             };
             let grid = grids.get(&patch.image).copied().unwrap_or((1, 1));
-            let window = if args.kind == TokenKind::Cls { 1 } else { args.context };
-            row.push(context_tile(image, grid, (patch.patch / grid.1, patch.patch % grid.1), window));
+            let window = if args.kind == TokenKind::Cls {
+                1
+            } else {
+                args.context
+            };
+            row.push(context_tile(
+                image,
+                grid,
+                (patch.patch / grid.1, patch.patch % grid.1),
+                window,
+            ));
         }
         tiles.push(row);
     }
@@ -200,7 +250,14 @@ fn report(args: &PatternsArgs, images: &Images, found: &Found) -> Result<()> {
         .iter()
         .zip(&tiles)
         .map(|(cluster, tiles)| Pattern {
-            name: format!("{} {cluster}", if args.kmeans.is_some() { "cluster" } else { "prototype" }),
+            name: format!(
+                "{} {cluster}",
+                if args.kmeans.is_some() {
+                    "cluster"
+                } else {
+                    "prototype"
+                }
+            ),
             share: counts[*cluster] as f64 / total,
             purity: patterns.purity(*cluster),
             tiles,
@@ -213,12 +270,24 @@ fn report(args: &PatternsArgs, images: &Images, found: &Found) -> Result<()> {
     let usage = patterns.usage();
     let purity = patterns.part_purity();
     if let Some(usage) = &usage {
-        let what = if args.kmeans.is_some() { "clusters" } else { "prototypes" };
-        println!("{} of {} {what} in use, perplexity {:.1}", usage.used, counts.len(), usage.perplexity);
+        let what = if args.kmeans.is_some() {
+            "clusters"
+        } else {
+            "prototypes"
+        };
+        println!(
+            "{} of {} {what} in use, perplexity {:.1}",
+            usage.used,
+            counts.len(),
+            usage.perplexity
+        );
     }
     if let Some(purity) = &purity {
-        let [all, kept, chance] = [purity.all, purity.kept, purity.chance].map(|share| 100.0 * share);
-        println!("part purity {all:.1} % of all patches, {kept:.1} % of those shown, chance {chance:.1} %");
+        let [all, kept, chance] =
+            [purity.all, purity.kept, purity.chance].map(|share| 100.0 * share);
+        println!(
+            "part purity {all:.1} % of all patches, {kept:.1} % of those shown, chance {chance:.1} %"
+        );
     }
     let shown = shown.iter().map(|cluster| {
         let patches = patterns.kept(*cluster).iter().map(|patch| {

@@ -30,7 +30,8 @@ pub struct PcaArgs {
     images: Vec<String>,
     #[command(flatten)]
     tokens: TokenArgs,
-    /// Color the foreground alone: patches above THRESHOLD standard deviations of the first component
+    /// Color the foreground alone: patches above THRESHOLD standard deviations of the first
+    /// component
     #[arg(long, value_name = "THRESHOLD", num_args = 0..=1, default_missing_value = "0", allow_negative_numbers = true)]
     foreground: Option<f64>,
     /// Images beside each other
@@ -48,8 +49,13 @@ pub struct PcaArgs {
 pub fn run(args: &PcaArgs) -> Result<()> {
     let images = Images::open(&args.images, args.limit)?;
     let (encoder, output) = args.tokens.open("pca")?;
-    let originals = (0..images.len()).map(|index| images.load(index)).collect::<Result<Vec<_>>>()?;
-    let grids = originals.iter().map(|image| Ok(encoder.encode(image)?.patches)).collect::<Result<Vec<TokenGrid>>>()?;
+    let originals = (0..images.len())
+        .map(|index| images.load(index))
+        .collect::<Result<Vec<_>>>()?;
+    let grids = originals
+        .iter()
+        .map(|image| Ok(encoder.encode(image)?.patches))
+        .collect::<Result<Vec<TokenGrid>>>()?;
     let (colors, pca) = match args.foreground {
         Some(threshold) => {
             let colored = foreground_colors(&grids, threshold).context("PCA of the foreground")?;
@@ -57,29 +63,47 @@ pub fn run(args: &PcaArgs) -> Result<()> {
         }
         None => joint_colors(&grids).context("PCA")?,
     };
-    let shown = originals.iter().zip(&grids).zip(&colors).map(|((image, grid), colors)| {
-        let foreground = PatchGrid::new(grid.rows(), grid.columns(), &colors.foreground)?;
-        Ok(PcaImage {
-            image,
-            colors: PatchGrid::new(grid.rows(), grid.columns(), &colors.rgb)?,
-            foreground: args.foreground.map(|_| foreground),
-        })
-    });
+    let shown = originals
+        .iter()
+        .zip(&grids)
+        .zip(&colors)
+        .map(|((image, grid), colors)| {
+            let foreground = PatchGrid::new(grid.rows(), grid.columns(), &colors.foreground)?;
+            Ok(PcaImage {
+                image,
+                colors: PatchGrid::new(grid.rows(), grid.columns(), &colors.rgb)?,
+                foreground: args.foreground.map(|_| foreground),
+            })
+        });
     let shown = shown.collect::<Result<Vec<_>>>()?;
-    output.picture("pca.png", &figures::pca(&shown, args.columns.max(1), Interpolation::Nearest))?;
+    output.picture(
+        "pca.png",
+        &figures::pca(&shown, args.columns.max(1), Interpolation::Nearest),
+    )?;
     let shares = pca.variance_shares();
     println!(
         "variance of the components: {}",
-        shares.iter().map(|s| format!("{:.1} %", 100.0 * s)).collect::<Vec<_>>().join(", ")
+        shares
+            .iter()
+            .map(|s| format!("{:.1} %", 100.0 * s))
+            .collect::<Vec<_>>()
+            .join(", ")
     );
-    let numbers = grids.iter().zip(&colors).enumerate().map(|(index, (grid, colors))| {
-        json!({
-            "image": images.name(index),
-            "rows": grid.rows(),
-            "columns": grid.columns(),
-            "rgb": colors.rgb,
-            "foreground": colors.foreground,
-        })
-    });
-    output.numbers("pca.json", json!({ "variance_shares": shares, "images": numbers.collect::<Vec<_>>() }))
+    let numbers = grids
+        .iter()
+        .zip(&colors)
+        .enumerate()
+        .map(|(index, (grid, colors))| {
+            json!({
+                "image": images.name(index),
+                "rows": grid.rows(),
+                "columns": grid.columns(),
+                "rgb": colors.rgb,
+                "foreground": colors.foreground,
+            })
+        });
+    output.numbers(
+        "pca.json",
+        json!({ "variance_shares": shares, "images": numbers.collect::<Vec<_>>() }),
+    )
 }

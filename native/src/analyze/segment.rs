@@ -53,7 +53,8 @@ pub struct SegmentArgs {
     /// With ncut: cosine above which two patches belong together
     #[arg(long, default_value_t = TAU)]
     tau: f32,
-    /// Folder of label pictures (.png of the image's name): gray values or colors are labels, black is background
+    /// Folder of label pictures (.png of the image's name): gray values or colors are labels, black
+    /// is background
     #[arg(long, value_name = "FOLDER")]
     labels: Option<PathBuf>,
     /// Most images of a dataset, spread evenly over it
@@ -73,9 +74,14 @@ enum Method {
 /// Runs `ibot segment`.
 ///
 /// # Errors
-/// If an image, its labels or the model cannot be read, patches cannot be segmented, or a file cannot be written.
+/// If an image, its labels or the model cannot be read, patches cannot be segmented, or a file
+/// cannot be written.
 pub fn run(args: &SegmentArgs) -> Result<()> {
-    ensure!(args.segments >= 2, "--segments {} cuts nothing; give 2 or more", args.segments);
+    ensure!(
+        args.segments >= 2,
+        "--segments {} cuts nothing; give 2 or more",
+        args.segments
+    );
     let images = Images::open(&args.images, args.limit)?;
     let (encoder, output) = args.tokens.open("segment")?;
     let (mut grids, mut truths, mut shown) = (Vec::new(), Vec::new(), Vec::new());
@@ -83,7 +89,11 @@ pub fn run(args: &SegmentArgs) -> Result<()> {
         let image = images.load(index)?;
         grids.push(encoder.encode(&image)?.patches);
         let truth = images.labels(index, args.labels.as_deref())?;
-        truths.push(truth.map(|truth| classes(&truth, args.segments)).transpose()?);
+        truths.push(
+            truth
+                .map(|truth| classes(&truth, args.segments))
+                .transpose()?,
+        );
         if index < args.show {
             shown.push(image);
         }
@@ -92,15 +102,22 @@ pub fn run(args: &SegmentArgs) -> Result<()> {
         Method::Kmeans => by_kmeans(&grids, args.segments)?,
         Method::Ncut => by_ncut(&grids, &images, args.segments, args.tau)?,
     };
-    let rows = shown.iter().zip(&grids).zip(&labels).zip(&truths).map(|(((image, grid), labels), truth)| {
-        let truth = truth.as_ref().map(|truth| PatchGrid::new(truth.height(), truth.width(), truth.labels()));
-        Ok(SegmentRow {
-            image,
-            prediction: PatchGrid::new(grid.rows(), grid.columns(), labels)?,
-            truth: truth.transpose()?,
-        })
-    });
-    output.picture("segment.png", &figures::segment(&rows.collect::<Result<Vec<_>>>()?, &[], None))?;
+    let rows = shown.iter().zip(&grids).zip(&labels).zip(&truths).map(
+        |(((image, grid), labels), truth)| {
+            let truth = truth
+                .as_ref()
+                .map(|truth| PatchGrid::new(truth.height(), truth.width(), truth.labels()));
+            Ok(SegmentRow {
+                image,
+                prediction: PatchGrid::new(grid.rows(), grid.columns(), labels)?,
+                truth: truth.transpose()?,
+            })
+        },
+    );
+    output.picture(
+        "segment.png",
+        &figures::segment(&rows.collect::<Result<Vec<_>>>()?, &[], None),
+    )?;
     let score = score(args.method, &grids, &labels, &truths)?;
     if let Some(score) = &score {
         println!(
@@ -112,7 +129,10 @@ pub fn run(args: &SegmentArgs) -> Result<()> {
     let numbers = grids.iter().zip(&labels).enumerate().map(|(index, (grid, labels))| {
         json!({ "image": images.name(index), "rows": grid.rows(), "columns": grid.columns(), "segments": labels })
     });
-    output.numbers("segment.json", json!({ "score": score, "images": numbers.collect::<Vec<_>>() }))
+    output.numbers(
+        "segment.json",
+        json!({ "score": score, "images": numbers.collect::<Vec<_>>() }),
+    )
 }
 
 /// With two segments the question is object or background.
@@ -120,27 +140,53 @@ fn classes(truth: &LabelMap, segments: usize) -> Result<LabelMap> {
     if segments > 2 {
         return Ok(truth.clone());
     }
-    let binary = truth.labels().iter().map(|label| if *label == IGNORED { IGNORED } else { usize::from(*label != 0) });
-    Ok(LabelMap::new(truth.width(), truth.height(), binary.collect())?)
+    let binary = truth.labels().iter().map(|label| {
+        if *label == IGNORED {
+            IGNORED
+        } else {
+            usize::from(*label != 0)
+        }
+    });
+    Ok(LabelMap::new(
+        truth.width(),
+        truth.height(),
+        binary.collect(),
+    )?)
 }
 
 fn by_kmeans(grids: &[TokenGrid], segments: usize) -> Result<Vec<Vec<usize>>> {
     let clustered = kmeans(&Rows::of_grids(grids)?, &KMeansConfig::new(segments))?;
     let mut labels = clustered.labels.into_iter();
-    Ok(grids.iter().map(|grid| labels.by_ref().take(grid.count()).collect()).collect())
+    Ok(grids
+        .iter()
+        .map(|grid| labels.by_ref().take(grid.count()).collect())
+        .collect())
 }
 
-fn by_ncut(grids: &[TokenGrid], images: &Images, segments: usize, tau: f32) -> Result<Vec<Vec<usize>>> {
+fn by_ncut(
+    grids: &[TokenGrid],
+    images: &Images,
+    segments: usize,
+    tau: f32,
+) -> Result<Vec<Vec<usize>>> {
     let cut = |grid: &TokenGrid| -> Result<Vec<usize>, CutError> {
         let affinity = Affinity::of_tokens(&grid.clone().centered(), tau)?;
         if segments > 2 {
             return affinity.segments(segments, 0);
         }
-        Ok(affinity.bipartition()?.foreground.into_iter().map(usize::from).collect())
+        Ok(affinity
+            .bipartition()?
+            .foreground
+            .into_iter()
+            .map(usize::from)
+            .collect())
     };
     let named = |(index, grid): (usize, &TokenGrid)| match cut(grid) {
         Err(CutError::Uniform) => {
-            eprintln!("warning: {}: the patches are all alike, it stays one segment", images.name(index));
+            eprintln!(
+                "warning: {}: the patches are all alike, it stays one segment",
+                images.name(index)
+            );
             Ok(vec![0; grid.count()])
         }
         cut => cut.with_context(|| images.name(index)),
@@ -158,7 +204,8 @@ fn score(
     let mut pairs = Vec::new();
     for ((grid, labels), truth) in grids.iter().zip(labels).zip(truths) {
         let Some(truth) = truth else { continue };
-        let geometry = PatchGeometry::new(truth.width(), truth.height(), grid.rows(), grid.columns())?;
+        let geometry =
+            PatchGeometry::new(truth.width(), truth.height(), grid.rows(), grid.columns())?;
         pairs.push((geometry.enlarge(labels)?, truth.labels()));
     }
     if pairs.is_empty() {
@@ -167,16 +214,20 @@ fn score(
     let images = pairs.len();
     Ok(Some(match method {
         Method::Kmeans => {
-            let (predicted, truth): (Vec<&[usize]>, Vec<&[usize]>) =
-                pairs.iter().map(|(predicted, truth)| (&predicted[..], *truth)).unzip();
+            let (predicted, truth): (Vec<&[usize]>, Vec<&[usize]>) = pairs
+                .iter()
+                .map(|(predicted, truth)| (&predicted[..], *truth))
+                .unzip();
             let table = Contingency::new(&predicted.concat(), &truth.concat(), Some(IGNORED))?;
             let matched = table.matched();
             json!({ "images": images, "mean_iou": matched.mean_iou, "accuracy": matched.accuracy, "ious": matched.ious })
         }
         Method::Ncut => {
-            let each = pairs
-                .iter()
-                .map(|(predicted, truth)| Ok(Contingency::new(predicted, truth, Some(IGNORED))?.matched().mean_iou));
+            let each = pairs.iter().map(|(predicted, truth)| {
+                Ok(Contingency::new(predicted, truth, Some(IGNORED))?
+                    .matched()
+                    .mean_iou)
+            });
             let each = each.collect::<Result<Vec<f64>>>()?;
             json!({ "images": images, "mean_iou": each.iter().sum::<f64>() / images as f64, "each": each })
         }

@@ -51,8 +51,14 @@ impl std::str::FromStr for Point {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (x, y) = text.split_once(',').ok_or("give column and row, such as 120,80")?;
-        let number = |text: &str| text.trim().parse::<f64>().map_err(|_| format!("`{text}` is not a number of pixels"));
+        let (x, y) = text
+            .split_once(',')
+            .ok_or("give column and row, such as 120,80")?;
+        let number = |text: &str| {
+            text.trim()
+                .parse::<f64>()
+                .map_err(|_| format!("`{text}` is not a number of pixels"))
+        };
         Ok(Self(number(x)?, number(y)?))
     }
 }
@@ -63,11 +69,17 @@ impl std::str::FromStr for Point {
 /// If an image or the model cannot be read, the point is outside, or a file cannot be written.
 pub fn run(args: &SimilarArgs) -> Result<()> {
     let image = load_one(&args.image)?;
-    let others = args.to.iter().map(|other| load_one(other)).collect::<Result<Vec<_>>>()?;
+    let others = args
+        .to
+        .iter()
+        .map(|other| load_one(other))
+        .collect::<Result<Vec<_>>>()?;
     let (encoder, output) = args.tokens.open("similar")?;
     let own = encoder.encode(&image)?.patches;
     let geometry = PatchGeometry::new(image.width(), image.height(), own.rows(), own.columns())?;
-    let patch = geometry.patch_at(args.at.0, args.at.1).with_context(|| format!("--at on {}", args.image))?;
+    let patch = geometry
+        .patch_at(args.at.0, args.at.1)
+        .with_context(|| format!("--at on {}", args.image))?;
 
     let here = cosines(own.token(patch), &own)?;
     let mut found = Vec::with_capacity(others.len());
@@ -75,7 +87,8 @@ pub fn run(args: &SimilarArgs) -> Result<()> {
         let grid = encoder.encode(other)?.patches;
         let similarity = cosines(own.token(patch), &grid)?;
         let best = best_patches(&similarity, grid.columns(), MATCHES, APART);
-        let places: Vec<(usize, usize)> = best.iter().map(|best| grid.position(best.patch)).collect();
+        let places: Vec<(usize, usize)> =
+            best.iter().map(|best| grid.position(best.patch)).collect();
         found.push((grid, similarity, best, places));
     }
     let query = Query {
@@ -83,13 +96,26 @@ pub fn run(args: &SimilarArgs) -> Result<()> {
         patch: own.position(patch),
         similarity: PatchGrid::new(own.rows(), own.columns(), &here)?,
     };
-    let candidates = found.iter().zip(&others).zip(&args.to).map(|(((grid, similarity, _, places), image), name)| {
-        let similarity = PatchGrid::new(grid.rows(), grid.columns(), similarity)?;
-        let file = Path::new(name).file_name().unwrap_or_default().to_string_lossy();
-        Ok(Candidate { title: file.into_owned(), image, similarity, matches: places })
-    });
+    let candidates = found.iter().zip(&others).zip(&args.to).map(
+        |(((grid, similarity, _, places), image), name)| {
+            let similarity = PatchGrid::new(grid.rows(), grid.columns(), similarity)?;
+            let file = Path::new(name)
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy();
+            Ok(Candidate {
+                title: file.into_owned(),
+                image,
+                similarity,
+                matches: places,
+            })
+        },
+    );
     let candidates = candidates.collect::<Result<Vec<_>>>()?;
-    output.picture("similar.png", &figures::similar(&query, &candidates, None, Interpolation::Nearest))?;
+    output.picture(
+        "similar.png",
+        &figures::similar(&query, &candidates, None, Interpolation::Nearest),
+    )?;
 
     let others = found.iter().zip(&args.to).map(|((grid, similarity, best, _), name)| {
         let best: Vec<_> = best.iter().map(|best| json!({ "patch": best.patch, "cosine": best.similarity })).collect();

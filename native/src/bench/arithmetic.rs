@@ -11,16 +11,24 @@ use crate::pretrain::shards::Shards;
 /// How long products are repeated.
 const WINDOW: Duration = Duration::from_millis(1500);
 
-/// FLOP/s of products of square matrices in `precision`, by as many threads as the step uses: one product a shard at a time.
+/// FLOP/s of products of square matrices in `precision`, by as many threads as the step uses: one
+/// product a shard at a time.
 ///
 /// The best of many, since other work on the machine only ever slows one down.
-pub fn matmul_peak(shards: &Shards, count: usize, selected: &Selected, precision: ComputePrecision) -> f64 {
+pub fn matmul_peak(
+    shards: &Shards,
+    count: usize,
+    selected: &Selected,
+    precision: ComputePrecision,
+) -> f64 {
     let side = if selected.is_cpu { 1024 } else { 4096 };
     let device = &selected.device;
     let flop = 2.0 * (side as f64).powi(3);
     let speeds = shards.spread(vec![(); count], |_, ()| {
-        let matrix =
-            || Tensor::<2>::random([side, side], Distribution::Uniform(-1.0, 1.0), device).cast(precision.dtype());
+        let matrix = || {
+            Tensor::<2>::random([side, side], Distribution::Uniform(-1.0, 1.0), device)
+                .cast(precision.dtype())
+        };
         let (a, b) = (matrix(), matrix());
         let begin = Instant::now();
         let mut best = 0.0f64;

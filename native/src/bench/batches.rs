@@ -28,7 +28,9 @@ impl<'a> Batches<'a> {
         let mut rng = stream(0, Purpose::Augment, 0, 0);
         // Normalised pixels are about as large.
         let mut noise = |count: usize, side: usize| -> Vec<f32> {
-            (0..count * 3 * side * side).map(|_| 4.0 * rng.random::<f32>() - 2.0).collect()
+            (0..count * 3 * side * side)
+                .map(|_| 4.0 * rng.random::<f32>() - 2.0)
+                .collect()
         };
         let part = |number: usize| {
             let images = (number + 1) * size / parts - number * size / parts;
@@ -38,7 +40,11 @@ impl<'a> Batches<'a> {
                 masks: Vec::new(),
             }
         };
-        Self { config, device: device.clone(), parts: (0..parts).map(part).collect() }
+        Self {
+            config,
+            device: device.clone(),
+            parts: (0..parts).map(part).collect(),
+        }
     }
 
     /// The batch of a step: always the same noise, and masks of its own.
@@ -55,18 +61,30 @@ impl<'a> Batches<'a> {
     fn mask(&self, step: usize, part: usize, crop: usize) -> Mask {
         let Config { mask, .. } = self.config;
         let image = (part << 8) + crop;
-        mask.mask(self.config.global_grid(), step as u64, mask.pred_start_epoch, image, 0)
+        mask.mask(
+            self.config.global_grid(),
+            step as u64,
+            mask.pred_start_epoch,
+            image,
+            0,
+        )
     }
 
     /// A batch on the device.
     pub fn to_device(&self, batch: Vec<HostBatch>) -> Vec<Batch> {
-        batch.into_iter().map(|part| part.into_batch(&self.config.crops, &self.device)).collect()
+        batch
+            .into_iter()
+            .map(|part| part.into_batch(&self.config.crops, &self.device))
+            .collect()
     }
 
     /// Floating-point operations of the matrix products of a step, with the masks' mean.
     pub fn flop_per_step(&self) -> f64 {
         let crops = self.config.crops.global_crops_number;
-        let masked: usize = (0..MASK_STEPS * crops).map(|crop| self.mask(0, 1, crop).count()).sum();
-        2.0 * step_macs(self.config, masked as f64 / MASK_STEPS as f64) * self.config.optim.batch_size as f64
+        let masked: usize = (0..MASK_STEPS * crops)
+            .map(|crop| self.mask(0, 1, crop).count())
+            .sum();
+        2.0 * step_macs(self.config, masked as f64 / MASK_STEPS as f64)
+            * self.config.optim.batch_size as f64
     }
 }

@@ -22,7 +22,8 @@ pub struct Report {
     /// Bits of a value on its way.
     bits: u64,
     parameters: usize,
-    /// That each worker must send and receive if all send equally much: 2 (k - 1) / k of the gradients.
+    /// That each worker must send and receive if all send equally much: 2 (k - 1) / k of the
+    /// gradients.
     bytes_per_worker: u64,
     /// The shortest sum, from the device and back to it.
     seconds: f64,
@@ -31,12 +32,17 @@ pub struct Report {
     bytes_per_second: f64,
 }
 
-/// Adds up the gradients of the network of `settings`, `times` times after once: between `threads` threads of this
-/// process, or all processes of a launcher. The leader's report.
+/// Adds up the gradients of the network of `settings`, `times` times after once: between `threads`
+/// threads of this process, or all processes of a launcher. The leader's report.
 ///
 /// # Errors
 /// If the workers cannot be connected, or one fails.
-pub fn measure(settings: &Settings, threads: usize, device: &Device, times: u32) -> Result<Option<Report>> {
+pub fn measure(
+    settings: &Settings,
+    threads: usize,
+    device: &Device,
+    times: u32,
+) -> Result<Option<Report>> {
     let launch = Launch::from_environment();
     let teams = connect(launch, threads, settings, &Default::default())?;
     let measured = thread::scope(|scope| {
@@ -45,8 +51,13 @@ pub fn measure(settings: &Settings, threads: usize, device: &Device, times: u32)
             team.part(&durations);
             durations
         };
-        let running: Vec<_> = teams.into_iter().map(|team| scope.spawn(move || work(team))).collect();
-        let join = |worker: thread::ScopedJoinHandle<_>| worker.join().unwrap_or_else(|_| Err(anyhow!("panicked")));
+        let running: Vec<_> = teams
+            .into_iter()
+            .map(|team| scope.spawn(move || work(team)))
+            .collect();
+        let join = |worker: thread::ScopedJoinHandle<_>| {
+            worker.join().unwrap_or_else(|_| Err(anyhow!("panicked")))
+        };
         running.into_iter().map(join).collect::<Result<Vec<_>>>()
     })?;
     let (parameters, durations) = measured.into_iter().next().context("no worker")?;
@@ -70,11 +81,20 @@ pub fn measure(settings: &Settings, threads: usize, device: &Device, times: u32)
 }
 
 /// The number of parameters, and what each sum took.
-fn sums(team: &Team, settings: &Settings, device: &Device, times: u32) -> Result<(usize, Vec<Duration>)> {
+fn sums(
+    team: &Team,
+    settings: &Settings,
+    device: &Device,
+    times: u32,
+) -> Result<(usize, Vec<Duration>)> {
     let student = TrainState::fresh(&settings.config, settings.run.seed, device).student;
     let mut gradients = NamedGradients::default().complete(&student);
     drop(student);
-    let parameters = gradients.0.values().map(|gradient| gradient.dims()[0]).sum();
+    let parameters = gradients
+        .0
+        .values()
+        .map(|gradient| gradient.dims()[0])
+        .sum();
     let mut durations = Vec::new();
     for _ in 0..=times {
         let begin = Instant::now();

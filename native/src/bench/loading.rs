@@ -90,13 +90,18 @@ fn rate(threads: usize, work: impl Fn(usize) + Sync) -> f64 {
 fn encode(image: &RgbImage) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     JpegEncoder::new_with_quality(&mut bytes, QUALITY)
-        .write_image(image.pixels(), image.width() as u32, image.height() as u32, ExtendedColorType::Rgb8)
+        .write_image(
+            image.pixels(),
+            image.width() as u32,
+            image.height() as u32,
+            ExtendedColorType::Rgb8,
+        )
         .context("cannot encode the drawn image")?;
     Ok(bytes)
 }
 
-/// Smooth noise at every scale, the coarser the stronger: about the spectrum of a photograph, which is what the work of
-/// a JPEG decoder depends on.
+/// Smooth noise at every scale, the coarser the stronger: about the spectrum of a photograph, which
+/// is what the work of a JPEG decoder depends on.
 fn photo(width: usize, height: usize) -> Result<RgbImage> {
     let mut values = vec![110.0f32; 3 * width * height];
     for octave in 0..7 {
@@ -113,20 +118,34 @@ fn photo(width: usize, height: usize) -> Result<RgbImage> {
         for (i, value) in values.iter_mut().enumerate() {
             let (pixel, channel) = (i / 3, i % 3);
             let (x, y) = (pixel % width, pixel / width);
-            let (s, t) = ((x % cell) as f32 / cell as f32, (y % cell) as f32 / cell as f32);
-            let knot = |dx: usize, dy: usize| knots[(y / cell + dy) * columns + x / cell + dx][channel];
-            let (top, bottom) = (knot(0, 0) * (1.0 - s) + knot(1, 0) * s, knot(0, 1) * (1.0 - s) + knot(1, 1) * s);
+            let (s, t) = (
+                (x % cell) as f32 / cell as f32,
+                (y % cell) as f32 / cell as f32,
+            );
+            let knot =
+                |dx: usize, dy: usize| knots[(y / cell + dy) * columns + x / cell + dx][channel];
+            let (top, bottom) = (
+                knot(0, 0) * (1.0 - s) + knot(1, 0) * s,
+                knot(0, 1) * (1.0 - s) + knot(1, 1) * s,
+            );
             *value += top * (1.0 - t) + bottom * t;
         }
     }
-    let pixels = values.into_iter().map(|value| value.round() as u8).collect();
+    let pixels = values
+        .into_iter()
+        .map(|value| value.round() as u8)
+        .collect();
     RgbImage::new(width, height, pixels).context("the drawn image")
 }
 
 impl fmt::Display for Loading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "crops   {}", self.crops)?;
-        writeln!(f, "augment {:.1} img/s a thread, from 400 x 400 pixels in memory", self.augment_per_thread)?;
+        writeln!(
+            f,
+            "augment {:.1} img/s a thread, from 400 x 400 pixels in memory",
+            self.augment_per_thread
+        )?;
         writeln!(
             f,
             "decode  {:.1} img/s a thread, JPEGs of 500 x 375, {} KB",

@@ -1,4 +1,5 @@
-//! `ibot bench`: how fast a training step is on this machine, where its time goes, and what memory it takes.
+//! `ibot bench`: how fast a training step is on this machine, where its time goes, and what memory
+//! it takes.
 
 mod arithmetic;
 mod batches;
@@ -65,7 +66,8 @@ pub struct BenchArgs {
     /// Steps before that
     #[arg(long, value_name = "N", default_value_t = 2)]
     warmup: u32,
-    /// Shards of a batch computed at the same time [default: that of the settings; one a core on a CPU]
+    /// Shards of a batch computed at the same time [default: that of the settings; one a core on a
+    /// CPU]
     #[arg(long, value_name = "N")]
     shards: Option<usize>,
     /// Where to compute: auto, cpu, gpu, gpu:N, software or cuda:N
@@ -74,7 +76,8 @@ pub struct BenchArgs {
     /// Measure decoding and augmentation in place of the step
     #[arg(long)]
     loading: bool,
-    /// Measure the sum of gradients over N workers in place of the step: threads, or all processes of mpirun
+    /// Measure the sum of gradients over N workers in place of the step: threads, or all processes
+    /// of mpirun
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "2", conflicts_with = "loading", value_parser = clap::value_parser!(u16).range(2..))]
     exchange: Option<u16>,
     /// One JSON object in place of text
@@ -104,7 +107,10 @@ pub fn run(args: &BenchArgs) -> Result<()> {
 
 fn show<T: Serialize + std::fmt::Display>(report: &T, json: bool) -> Result<()> {
     if json {
-        println!("{}", serde_json::to_string(report).context("cannot write JSON")?);
+        println!(
+            "{}",
+            serde_json::to_string(report).context("cannot write JSON")?
+        );
     } else {
         println!("{report}");
     }
@@ -148,13 +154,18 @@ fn measure(args: &BenchArgs, settings: &Settings) -> Result<Report> {
     run.shards = args.shards.unwrap_or(run.shards);
     run.resolve(config, selected.is_cpu, device::cores().get());
     let count = run.shards.min(batch_size);
-    let shards = Shards::new(count, false, settings.run.activations()).context("cannot start threads")?;
+    let shards =
+        Shards::new(count, false, settings.run.activations()).context("cannot start threads")?;
     let mut bench = Bench {
         config,
         shards: &shards,
         batches: Batches::new(config, run.parts(batch_size), &selected.device),
         now: late_step(config),
-        state: Some(TrainState::fresh(config, settings.run.seed, &selected.device)),
+        state: Some(TrainState::fresh(
+            config,
+            settings.run.seed,
+            &selected.device,
+        )),
         step: 0,
         overflowed: false,
     };
@@ -168,14 +179,19 @@ fn measure(args: &BenchArgs, settings: &Settings) -> Result<Report> {
     }
     let memory_after_warmup_mib = process::resident_mib();
     let busy = process::processor_time();
-    let times = (0..args.steps).map(|_| bench.step()).collect::<Result<Vec<_>>>()?;
-    let busy = process::processor_time().zip(busy).map(|(end, start)| end.saturating_sub(start));
+    let times = (0..args.steps)
+        .map(|_| bench.step())
+        .collect::<Result<Vec<_>>>()?;
+    let busy = process::processor_time()
+        .zip(busy)
+        .map(|(end, start)| end.saturating_sub(start));
     let (memory_after_steps_mib, memory_peak_mib) = (process::resident_mib(), process::peak_mib());
 
     let phases = bench.phases(args.steps.min(PHASE_STEPS))?;
     let seconds_per_step = times.iter().min().map_or(0.0, Duration::as_secs_f64);
     let flop_per_step = bench.batches.flop_per_step();
-    let matmul_flop_per_second = arithmetic::matmul_peak(&shards, count, &selected, config.optim.precision);
+    let matmul_flop_per_second =
+        arithmetic::matmul_peak(&shards, count, &selected, config.optim.precision);
     Ok(Report {
         configuration: describe(config),
         device: selected.description,
@@ -225,7 +241,8 @@ impl Bench<'_> {
         let noise = |shard: usize| stream(0, Purpose::DropPath, self.step as u64, shard as u64);
         let pass = self.shards.pass(&state, batch, &self.now, loss, noise);
         let applied = block_on(apply(state, pass, &self.now, loss, optim));
-        let (state, report) = applied.with_context(|| format!("step {} on the device", self.step))?;
+        let (state, report) =
+            applied.with_context(|| format!("step {} on the device", self.step))?;
         self.batches.device.sync().context("the device failed")?;
         self.state = Some(state);
         self.overflowed = report.overflowed();
@@ -236,8 +253,16 @@ impl Bench<'_> {
 
 /// The values of a step in the middle of training, when everything is trained.
 fn late_step(config: &Config) -> StepValues {
-    let schedules = Schedules::new(&config.optim, &config.teacher, config.mask.pred_start_epoch, 1);
-    StepValues { freeze_last_layer: false, ..schedules.at(schedules.total_steps() / 2) }
+    let schedules = Schedules::new(
+        &config.optim,
+        &config.teacher,
+        config.mask.pred_start_epoch,
+        1,
+    );
+    StepValues {
+        freeze_last_layer: false,
+        ..schedules.at(schedules.total_steps() / 2)
+    }
 }
 
 fn describe(config: &Config) -> String {
@@ -256,22 +281,36 @@ fn describe(config: &Config) -> String {
 }
 
 fn describe_crops(crops: &CropsConfig) -> String {
-    let CropsConfig { global_crops_number, global_size, local_crops_number, local_size, .. } = crops;
+    let CropsConfig {
+        global_crops_number,
+        global_size,
+        local_crops_number,
+        local_size,
+        ..
+    } = crops;
     format!("{global_crops_number} x {global_size} + {local_crops_number} x {local_size}")
 }
 
 impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mib = |value: Option<u64>| value.map_or("unknown".to_owned(), |mib| format!("{mib} MiB"));
+        let mib =
+            |value: Option<u64>| value.map_or("unknown".to_owned(), |mib| format!("{mib} MiB"));
         writeln!(f, "network {}", self.configuration)?;
-        writeln!(f, "device  {}, {} shards, {} images of each at a time", self.device, self.shards, self.micro_batch)?;
+        writeln!(
+            f,
+            "device  {}, {} shards, {} images of each at a time",
+            self.device, self.shards, self.micro_batch
+        )?;
         writeln!(
             f,
             "step    {:.4} s (shortest of {}; mean {:.4} s), {:.2} img/s",
             self.seconds_per_step, self.steps, self.mean_seconds_per_step, self.images_per_second
         )?;
         if let Some(busy) = self.processor_seconds_per_step {
-            writeln!(f, "        {busy:.4} s of processor time, all cores together")?;
+            writeln!(
+                f,
+                "        {busy:.4} s of processor time, all cores together"
+            )?;
         }
         writeln!(
             f,

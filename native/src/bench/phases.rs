@@ -12,7 +12,8 @@ use serde::Serialize;
 
 use super::Bench;
 
-/// Mean seconds of each phase of a step. Those that all shards go through at the same time are means over shards.
+/// Mean seconds of each phase of a step. Those that all shards go through at the same time are
+/// means over shards.
 #[derive(Debug, Default, Serialize)]
 pub struct Phases {
     /// Crops and masks to the device.
@@ -46,7 +47,10 @@ struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     fn new(device: &'a Device) -> Self {
-        Self { device, start: Instant::now() }
+        Self {
+            device,
+            start: Instant::now(),
+        }
     }
 
     fn lap(&mut self) -> Duration {
@@ -68,7 +72,8 @@ impl Bench<'_> {
         Ok(sum.map(|time| time / f64::from(steps)))
     }
 
-    /// One step, phase by phase; what [`Shards::pass`](crate::pretrain::shards::Shards::pass) and `apply` do.
+    /// One step, phase by phase; what [`Shards::pass`](crate::pretrain::shards::Shards::pass) and
+    /// `apply` do.
     fn phased_step(&mut self, sum: &mut Phases) -> Result<()> {
         let (config, now, device) = (self.config, &self.now, &self.batches.device);
         let host = self.batches.host(self.step);
@@ -77,30 +82,47 @@ impl Bench<'_> {
         sum.data += watch.lap().as_secs_f64();
 
         let state = self.state.take().context("the step before failed")?;
-        let shards = self.shards.spread(self.shards.queues(&state, batch), |number, (state, parts)| {
-            let mut noise = stream(0, Purpose::DropPath, self.step as u64, number as u64);
-            let mut watch = Watch::new(device);
-            let shards = parts.into_iter().map(|batch| {
-                let target = teach(&state.teacher, &batch, &state.centers, now);
-                let teacher = watch.lap();
-                let prediction = predict(&state.student, &batch, self.shards.activations, Some(&mut noise));
-                let student = watch.lap();
-                let objective = Objective::between(target, prediction, &batch, &config.loss).scaled(state.loss_scale);
-                let loss = watch.lap();
-                let pass = objective.differentiate(&state.student);
-                Shard { pass, times: [teacher, student, loss, watch.lap(), Duration::ZERO] }
-            });
-            shards.reduce(|sum, shard| {
-                let start = Instant::now();
-                let pass = Pass::join(vec![sum.pass, shard.pass]);
-                let mut times = [0, 1, 2, 3, 4].map(|phase| sum.times[phase] + shard.times[phase]);
-                times[4] += start.elapsed();
-                Shard { pass, times }
-            })
-        });
+        let shards = self.shards.spread(
+            self.shards.queues(&state, batch),
+            |number, (state, parts)| {
+                let mut noise = stream(0, Purpose::DropPath, self.step as u64, number as u64);
+                let mut watch = Watch::new(device);
+                let shards = parts.into_iter().map(|batch| {
+                    let target = teach(&state.teacher, &batch, &state.centers, now);
+                    let teacher = watch.lap();
+                    let prediction = predict(
+                        &state.student,
+                        &batch,
+                        self.shards.activations,
+                        Some(&mut noise),
+                    );
+                    let student = watch.lap();
+                    let objective = Objective::between(target, prediction, &batch, &config.loss)
+                        .scaled(state.loss_scale);
+                    let loss = watch.lap();
+                    let pass = objective.differentiate(&state.student);
+                    Shard {
+                        pass,
+                        times: [teacher, student, loss, watch.lap(), Duration::ZERO],
+                    }
+                });
+                shards.reduce(|sum, shard| {
+                    let start = Instant::now();
+                    let pass = Pass::join(vec![sum.pass, shard.pass]);
+                    let mut times =
+                        [0, 1, 2, 3, 4].map(|phase| sum.times[phase] + shard.times[phase]);
+                    times[4] += start.elapsed();
+                    Shard { pass, times }
+                })
+            },
+        );
         let shards: Vec<Shard> = shards.into_iter().flatten().collect();
         let mean = |phase: usize| {
-            shards.iter().map(|shard| shard.times[phase].as_secs_f64()).sum::<f64>() / shards.len() as f64
+            shards
+                .iter()
+                .map(|shard| shard.times[phase].as_secs_f64())
+                .sum::<f64>()
+                / shards.len() as f64
         };
         sum.teacher += mean(0);
         sum.student += mean(1);
@@ -112,13 +134,25 @@ impl Bench<'_> {
         let pass = Pass::join(shards.into_iter().map(|shard| shard.pass).collect());
         let report = block_on(pass.read()).context("a step on the device")?;
         sum.join += watch.lap().as_secs_f64();
-        let TrainState { student, teacher, mut optimizer, centers, loss_scale } = state;
+        let TrainState {
+            student,
+            teacher,
+            mut optimizer,
+            centers,
+            loss_scale,
+        } = state;
         let student = optimizer.step(student, pass.gradients, &report.norms, now, &config.optim);
         sum.optimizer += watch.lap().as_secs_f64();
         let teacher = update_teacher(teacher, &student, now.momentum);
         let centers = centers.update(pass.cls_mean, pass.patch_mean, &config.loss);
         sum.ema += watch.lap().as_secs_f64();
-        self.state = Some(TrainState { student, teacher, optimizer, centers, loss_scale });
+        self.state = Some(TrainState {
+            student,
+            teacher,
+            optimizer,
+            centers,
+            loss_scale,
+        });
         self.step += 1;
         Ok(())
     }
@@ -157,7 +191,11 @@ impl fmt::Display for Phases {
         let total: f64 = self.named().iter().map(|(_, time)| time).sum();
         write!(f, "phases  {total:.4} s in steps that wait after each")?;
         for (name, time) in self.named() {
-            write!(f, "\n        {name:<15} {time:.4} s  {:4.1} %", 100.0 * time / total)?;
+            write!(
+                f,
+                "\n        {name:<15} {time:.4} s  {:4.1} %",
+                100.0 * time / total
+            )?;
         }
         Ok(())
     }

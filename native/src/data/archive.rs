@@ -34,21 +34,39 @@ pub(super) fn open(path: &Path) -> Result<Dataset, DataError> {
     let file = File::open(path).map_err(DataError::read(path))?;
     let mut members: Vec<(String, Extent)> = index(path, &file)?
         .into_iter()
-        .filter(|(name, _)| has_image_extension(name) && !name.split('/').any(|part| part.starts_with('.')))
+        .filter(|(name, _)| {
+            has_image_extension(name) && !name.split('/').any(|part| part.starts_with('.'))
+        })
         .collect();
     if members.is_empty() {
-        return Err(DataError::Empty { path: path.to_owned(), looked_for: looked_for() });
+        return Err(DataError::Empty {
+            path: path.to_owned(),
+            looked_for: looked_for(),
+        });
     }
     members.sort_by(|(a, _), (b, _)| natural_order(a, b));
     let labels = Labels::from_folders(members.iter().map(|(name, _)| name.as_str()));
-    let source = Box::new(Members { file: PositionedFile::new(file), members });
-    Ok(Dataset { kind: "tar archive", place: path.to_owned(), labels, source })
+    let source = Box::new(Members {
+        file: PositionedFile::new(file),
+        members,
+    });
+    Ok(Dataset {
+        kind: "tar archive",
+        place: path.to_owned(),
+        labels,
+        source,
+    })
 }
 
-/// Finds every regular file of the archive. The last of several with one name wins, as when extracting.
+/// Finds every regular file of the archive. The last of several with one name wins, as when
+/// extracting.
 fn index(path: &Path, file: &File) -> Result<HashMap<String, Extent>, DataError> {
     let length = file.metadata().map_err(DataError::read(path))?.len();
-    let broken = |offset, problem: String| DataError::Tar { path: path.to_owned(), offset, problem };
+    let broken = |offset, problem: String| DataError::Tar {
+        path: path.to_owned(),
+        offset,
+        problem,
+    };
     let mut files = HashMap::new();
     let mut next = 0;
     let mut archive = tar::Archive::new(file);
@@ -58,12 +76,21 @@ fn index(path: &Path, file: &File) -> Result<HashMap<String, Extent>, DataError>
         let name = normal_name(&entry.path_bytes());
         let kind = entry.header().entry_type();
         if kind.is_gnu_sparse() {
-            let problem = format!("{name} is stored as a sparse file; make the archive again without --sparse");
+            let problem = format!(
+                "{name} is stored as a sparse file; make the archive again without --sparse"
+            );
             return Err(broken(next, problem));
         }
-        let extent = Extent { offset: entry.raw_file_position(), size: entry.size() };
+        let extent = Extent {
+            offset: entry.raw_file_position(),
+            size: entry.size(),
+        };
         // Seeking past the end is no error to the operating system, so it must be looked for.
-        let Some(end) = extent.offset.checked_add(extent.size).filter(|&end| end <= length) else {
+        let Some(end) = extent
+            .offset
+            .checked_add(extent.size)
+            .filter(|&end| end <= length)
+        else {
             let Extent { offset, size } = extent;
             let problem = format!(
                 "truncated: {name} should be {size} bytes from byte {offset} on, but the archive ends at byte \
@@ -76,8 +103,9 @@ fn index(path: &Path, file: &File) -> Result<HashMap<String, Extent>, DataError>
         } else if kind.is_hard_link() {
             let target = normal_name(&entry.link_name_bytes().unwrap_or_default());
             let Some(&extent) = files.get(&target) else {
-                let problem =
-                    format!("{name} is a link to {target}, which does not come before it; repack the archive");
+                let problem = format!(
+                    "{name} is a link to {target}, which does not come before it; repack the archive"
+                );
                 return Err(broken(next, problem));
             };
             files.insert(name, extent);
@@ -99,10 +127,14 @@ fn describe(error: &std::io::Error) -> String {
     format!("not a tar archive, truncated or damaged here ({error}); copy or download it again")
 }
 
-/// The path without `.`, `..` and a leading `/`, none of which mean anything where nothing is extracted.
+/// The path without `.`, `..` and a leading `/`, none of which mean anything where nothing is
+/// extracted.
 fn normal_name(raw: &[u8]) -> String {
     let raw = String::from_utf8_lossy(raw);
-    let parts: Vec<&str> = raw.split('/').filter(|part| !matches!(*part, "" | "." | "..")).collect();
+    let parts: Vec<&str> = raw
+        .split('/')
+        .filter(|part| !matches!(*part, "" | "." | ".."))
+        .collect();
     parts.join("/")
 }
 

@@ -20,9 +20,19 @@ struct Scenes {
 }
 
 pub(super) fn open(split: Split, name: &'static str) -> Dataset {
-    let of = (0..scenes::len(split)).map(|index| scenes::scene(split, index, PROBE_SIZE).class as u32).collect();
-    let labels = Labels { classes: scenes::CLASSES.map(str::to_owned).to_vec(), of };
-    Dataset { kind: "scenes", place: PathBuf::from(name), labels, source: Box::new(Scenes { split, name }) }
+    let of = (0..scenes::len(split))
+        .map(|index| scenes::scene(split, index, PROBE_SIZE).class as u32)
+        .collect();
+    let labels = Labels {
+        classes: scenes::CLASSES.map(str::to_owned).to_vec(),
+        of,
+    };
+    Dataset {
+        kind: "scenes",
+        place: PathBuf::from(name),
+        labels,
+        source: Box::new(Scenes { split, name }),
+    }
 }
 
 impl Source for Scenes {
@@ -39,7 +49,11 @@ impl Source for Scenes {
     }
 
     fn parts(&self, index: usize) -> Option<LabelMap> {
-        let parts = scenes::scene(self.split, index, scenes::SIZE).parts.into_iter().map(usize::from).collect();
+        let parts = scenes::scene(self.split, index, scenes::SIZE)
+            .parts
+            .into_iter()
+            .map(usize::from)
+            .collect();
         LabelMap::new(scenes::SIZE, scenes::SIZE, parts).ok()
     }
 }

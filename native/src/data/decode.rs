@@ -1,8 +1,8 @@
 //! From the bytes of an image file to RGB pixels.
 //!
-//! The colors are those of PIL's `convert('RGB')`, which the reference trains on: alpha is dropped, not blended, and a
-//! GIF gives its first frame. Two things differ on purpose: 16-bit gray keeps its high byte, where PIL saturates, and
-//! the EXIF orientation is applied.
+//! The colors are those of PIL's `convert('RGB')`, which the reference trains on: alpha is dropped,
+//! not blended, and a GIF gives its first frame. Two things differ on purpose: 16-bit gray keeps
+//! its high byte, where PIL saturates, and the EXIF orientation is applied.
 
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -59,8 +59,8 @@ pub enum DecodeError {
 /// Decodes a JPEG, PNG, WebP, BMP, GIF or TIFF, recognised by its content.
 ///
 /// # Errors
-/// If the content is empty, of another format, damaged, incomplete, or larger than the limits. Never panics: a panic
-/// of a decoder comes back as [`DecodeError::Damaged`].
+/// If the content is empty, of another format, damaged, incomplete, or larger than the limits.
+/// Never panics: a panic of a decoder comes back as [`DecodeError::Damaged`].
 pub fn decode(bytes: &[u8]) -> Result<RgbImage, DecodeError> {
     if bytes.is_empty() {
         return Err(DecodeError::Empty);
@@ -69,18 +69,23 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage, DecodeError> {
     contained(format, || decode_as(bytes, format))
 }
 
-/// Turns a panic into an error: one broken file among millions must not end a run, and third-party decoders have
-/// panicked on such before.
-fn contained<T>(format: ImageFormat, work: impl FnOnce() -> Result<T, DecodeError>) -> Result<T, DecodeError> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(damaged(format, "the decoder gave up on it")))
+/// Turns a panic into an error: one broken file among millions must not end a run, and third-party
+/// decoders have panicked on such before.
+fn contained<T>(
+    format: ImageFormat,
+    work: impl FnOnce() -> Result<T, DecodeError>,
+) -> Result<T, DecodeError> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(damaged(format, "the decoder gave up on it")))
 }
 
 fn decode_as(bytes: &[u8], format: ImageFormat) -> Result<RgbImage, DecodeError> {
     let failed = |error| match error {
         ImageError::Unsupported(_) if !is_supported(format) => DecodeError::Unrecognised,
-        ImageError::Unsupported(error) => {
-            DecodeError::Unsupported { format: shown(format), problem: error.to_string() }
-        }
+        ImageError::Unsupported(error) => DecodeError::Unsupported {
+            format: shown(format),
+            problem: error.to_string(),
+        },
         ImageError::Limits(_) => too_large("its decoded size"),
         error => damaged(format, error),
     };
@@ -96,9 +101,18 @@ fn decode_as(bytes: &[u8], format: ImageFormat) -> Result<RgbImage, DecodeError>
     if width.max(height) > MAX_SIDE || rgb_bytes.max(decoder.total_bytes()) > MAX_BYTES {
         return Err(too_large(format!("{width} x {height} pixels")));
     }
-    // Every block of 8 x 8 pixels takes a bit at least; the decoder would make up gray for those that are not there.
-    if format == ImageFormat::Jpeg && u64::from(width) * u64::from(height) > bytes.len() as u64 * 512 {
-        return Err(damaged(format, format!("{} bytes are too few for {width} x {height} pixels", bytes.len())));
+    // Every block of 8 x 8 pixels takes a bit at least; the decoder would make up gray for those
+    // that are not there.
+    if format == ImageFormat::Jpeg
+        && u64::from(width) * u64::from(height) > bytes.len() as u64 * 512
+    {
+        return Err(damaged(
+            format,
+            format!(
+                "{} bytes are too few for {width} x {height} pixels",
+                bytes.len()
+            ),
+        ));
     }
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
@@ -121,7 +135,10 @@ fn is_supported(format: ImageFormat) -> bool {
 }
 
 fn damaged(format: ImageFormat, problem: impl ToString) -> DecodeError {
-    DecodeError::Damaged { format: shown(format), problem: problem.to_string() }
+    DecodeError::Damaged {
+        format: shown(format),
+        problem: problem.to_string(),
+    }
 }
 
 fn shown(format: ImageFormat) -> String {
@@ -136,19 +153,24 @@ fn into_rgb(image: DynamicImage) -> Vec<u8> {
     let high = |sample: u16| (sample >> 8) as u8;
     match image {
         DynamicImage::ImageRgb8(image) => image.into_raw(),
-        DynamicImage::ImageRgba8(image) => image.pixels().flat_map(|p| [p[0], p[1], p[2]]).collect(),
+        DynamicImage::ImageRgba8(image) => {
+            image.pixels().flat_map(|p| [p[0], p[1], p[2]]).collect()
+        }
         DynamicImage::ImageLuma8(image) => image.pixels().flat_map(|p| [p[0]; 3]).collect(),
         DynamicImage::ImageLumaA8(image) => image.pixels().flat_map(|p| [p[0]; 3]).collect(),
         DynamicImage::ImageLuma16(image) => image.pixels().flat_map(|p| [high(p[0]); 3]).collect(),
         DynamicImage::ImageLumaA16(image) => image.pixels().flat_map(|p| [high(p[0]); 3]).collect(),
         DynamicImage::ImageRgb16(image) => image.into_raw().into_iter().map(high).collect(),
-        DynamicImage::ImageRgba16(image) => image.pixels().flat_map(|p| [p[0], p[1], p[2]].map(high)).collect(),
+        DynamicImage::ImageRgba16(image) => image
+            .pixels()
+            .flat_map(|p| [p[0], p[1], p[2]].map(high))
+            .collect(),
         other => other.into_rgb8().into_raw(),
     }
 }
 
-/// Whether an end-of-image marker follows the first scan. The decoder fills what is missing with gray and calls it a
-/// success; PIL refuses such files, and a gray half must not be trained on.
+/// Whether an end-of-image marker follows the first scan. The decoder fills what is missing with
+/// gray and calls it a success; PIL refuses such files, and a gray half must not be trained on.
 fn jpeg_is_complete(bytes: &[u8]) -> bool {
     const SCAN: u8 = 0xDA;
     const END: [u8; 2] = [0xFF, 0xD9];
@@ -165,7 +187,8 @@ fn jpeg_is_complete(bytes: &[u8]) -> bool {
             },
         }
     }
-    // Bytes between segments are skipped by lenient decoders; there is no telling headers from data then.
+    // Bytes between segments are skipped by lenient decoders; there is no telling headers from data
+    // then.
     bytes.windows(2).rev().any(|pair| pair == END)
 }
 

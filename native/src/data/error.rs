@@ -81,7 +81,10 @@ pub enum DataError {
 impl DataError {
     /// For `map_err` on whatever touches `path`.
     pub(super) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |error| Self::Read { path: path.to_owned(), error }
+        move |error| Self::Read {
+            path: path.to_owned(),
+            error,
+        }
     }
 }
 

@@ -14,7 +14,8 @@ use super::positioned::encoded_size;
 use super::{Dataset, Source};
 
 /// What counts as an image by its name.
-pub(super) const EXTENSIONS: [&str; 8] = ["jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff"];
+pub(super) const EXTENSIONS: [&str; 8] =
+    ["jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff"];
 
 /// Image files named relative to a folder.
 pub(super) struct Files {
@@ -28,34 +29,64 @@ pub(super) fn open(root: &Path) -> Result<Dataset, DataError> {
     let real = root.canonicalize().map_err(DataError::read(root))?;
     walk(root, Path::new(""), &mut vec![real], &mut paths)?;
     if paths.is_empty() {
-        return Err(DataError::Empty { path: root.to_owned(), looked_for: looked_for() });
+        return Err(DataError::Empty {
+            path: root.to_owned(),
+            looked_for: looked_for(),
+        });
     }
-    let mut named: Vec<(String, PathBuf)> = paths.into_iter().map(|path| (slashed(&path), path)).collect();
+    let mut named: Vec<(String, PathBuf)> = paths
+        .into_iter()
+        .map(|path| (slashed(&path), path))
+        .collect();
     named.sort_by(|(a, _), (b, _)| natural_order(a, b));
     let labels = Labels::from_folders(named.iter().map(|(name, _)| name.as_str()));
     let paths = named.into_iter().map(|(_, path)| path).collect();
-    let source = Box::new(Files { root: root.to_owned(), paths });
-    Ok(Dataset { kind: "folder", place: root.to_owned(), labels, source })
+    let source = Box::new(Files {
+        root: root.to_owned(),
+        paths,
+    });
+    Ok(Dataset {
+        kind: "folder",
+        place: root.to_owned(),
+        labels,
+        source,
+    })
 }
 
 /// What an empty place was searched for, for messages.
 pub(super) fn looked_for() -> String {
-    format!("files ending in .{} at any depth (hidden ones are skipped)", EXTENSIONS.join(" ."))
+    format!(
+        "files ending in .{} at any depth (hidden ones are skipped)",
+        EXTENSIONS.join(" .")
+    )
 }
 
 /// Whether the last part of `name` ends like an image's.
 pub(super) fn has_image_extension(name: &str) -> bool {
     let file = name.rsplit('/').next().unwrap_or(name);
-    file.rsplit_once('.')
-        .is_some_and(|(stem, end)| !stem.is_empty() && EXTENSIONS.iter().any(|known| end.eq_ignore_ascii_case(known)))
+    file.rsplit_once('.').is_some_and(|(stem, end)| {
+        !stem.is_empty()
+            && EXTENSIONS
+                .iter()
+                .any(|known| end.eq_ignore_ascii_case(known))
+    })
 }
 
 fn slashed(path: &Path) -> String {
-    path.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
+    path.components()
+        .map(|part| part.as_os_str().to_string_lossy())
+        .collect::<Vec<_>>()
+        .join("/")
 }
 
-/// Collects the images below `root/inner`. `above` are the resolved folders from the root down to that one.
-fn walk(root: &Path, inner: &Path, above: &mut Vec<PathBuf>, found: &mut Vec<PathBuf>) -> Result<(), DataError> {
+/// Collects the images below `root/inner`. `above` are the resolved folders from the root down to
+/// that one.
+fn walk(
+    root: &Path,
+    inner: &Path,
+    above: &mut Vec<PathBuf>,
+    found: &mut Vec<PathBuf>,
+) -> Result<(), DataError> {
     let folder = root.join(inner);
     for entry in fs::read_dir(&folder).map_err(DataError::read(&folder))? {
         let entry = entry.map_err(DataError::read(&folder))?;
@@ -69,14 +100,17 @@ fn walk(root: &Path, inner: &Path, above: &mut Vec<PathBuf>, found: &mut Vec<Pat
         if kind.is_symlink() {
             match fs::metadata(entry.path()) {
                 Ok(target) => kind = target.file_type(),
-                // A broken link stays in the dataset: it fails when loaded, like any other broken image, instead of
-                // making the dataset shrink silently.
+                // A broken link stays in the dataset: it fails when loaded, like any other broken
+                // image, instead of making the dataset shrink silently.
                 Err(_) if has_image_extension(&lossy) => found.push(path.clone()),
                 Err(_) => {}
             }
         }
         if kind.is_dir() {
-            let real = entry.path().canonicalize().map_err(DataError::read(&entry.path()))?;
+            let real = entry
+                .path()
+                .canonicalize()
+                .map_err(DataError::read(&entry.path()))?;
             // A folder met again below itself is a loop of links.
             if !above.contains(&real) {
                 above.push(real);
@@ -109,26 +143,41 @@ fn read_image_file(path: &Path) -> Result<Vec<u8>, LoadCause> {
     let metadata = fs::metadata(path).map_err(LoadCause::Read)?;
     // Opening a pipe would wait for a writer that may never come.
     if !metadata.is_file() {
-        return Err(LoadCause::Read(io::Error::other("it is not a regular file")));
+        return Err(LoadCause::Read(io::Error::other(
+            "it is not a regular file",
+        )));
     }
     let mut bytes = Vec::with_capacity(encoded_size(metadata.len())?);
     let file = File::open(path).map_err(LoadCause::Read)?;
-    file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(LoadCause::Read)?;
+    file.take(MAX_BYTES)
+        .read_to_end(&mut bytes)
+        .map_err(LoadCause::Read)?;
     Ok(bytes)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{class_names, encode, failure, names, open, picture, png, shades, tree, write};
+    use super::super::testing::{
+        class_names, encode, failure, names, open, picture, png, shades, tree, write,
+    };
     use super::*;
 
     #[test]
     fn sub_folders_are_classes_in_natural_order() {
-        let folder = tree(&["dog/10.png", "dog/2.png", "cat/deep/er/1.PNG", "cat/.hidden.png", ".git/x/1.png"]);
+        let folder = tree(&[
+            "dog/10.png",
+            "dog/2.png",
+            "cat/deep/er/1.PNG",
+            "cat/.hidden.png",
+            ".git/x/1.png",
+        ]);
         write(folder.path().join("cat/notes.txt"), "not an image");
         write(folder.path().join("empty/readme"), "no image either");
         let data = open(folder.path()).expect("a folder of images");
-        assert_eq!(names(&data), ["cat/deep/er/1.PNG", "dog/2.png", "dog/10.png"]);
+        assert_eq!(
+            names(&data),
+            ["cat/deep/er/1.PNG", "dog/2.png", "dog/10.png"]
+        );
         assert_eq!(data.classes(), ["cat", "dog"]);
         assert_eq!(class_names(&data), [Some("cat"), Some("dog"), Some("dog")]);
         assert_eq!(shades(&data), [2, 1, 0]);
@@ -149,15 +198,24 @@ mod tests {
     fn content_counts_and_not_the_name() {
         let folder = tree(&[]);
         write(folder.path().join("a.jpg"), png(9));
-        write(folder.path().join("b.png"), encode(picture(3, 2, 0), image::ImageFormat::WebP));
+        write(
+            folder.path().join("b.png"),
+            encode(picture(3, 2, 0), image::ImageFormat::WebP),
+        );
         write(folder.path().join("c.gif"), b"");
         write(folder.path().join("d.tif"), b"no image");
         let data = open(folder.path()).expect("a folder of images");
         assert_eq!(data.load(0).expect("a PNG").pixel(0, 0)[2], 9);
         assert!(data.load(1).is_ok());
         let empty = data.load(2).expect_err("an empty file").to_string();
-        assert!(empty.contains("c.gif") && empty.contains("0 bytes"), "{empty}");
-        assert!(matches!(data.load(3).expect_err("text").cause, LoadCause::Decode(_)));
+        assert!(
+            empty.contains("c.gif") && empty.contains("0 bytes"),
+            "{empty}"
+        );
+        assert!(matches!(
+            data.load(3).expect_err("text").cause,
+            LoadCause::Decode(_)
+        ));
     }
 
     #[test]
@@ -165,7 +223,10 @@ mod tests {
         let folder = tree(&["a.png", "b.png"]);
         let data = open(folder.path()).expect("a folder of images");
         fs::remove_file(folder.path().join("a.png")).expect("removing a file");
-        assert!(matches!(data.load(0).expect_err("a missing file").cause, LoadCause::Read(_)));
+        assert!(matches!(
+            data.load(0).expect_err("a missing file").cause,
+            LoadCause::Read(_)
+        ));
         assert!(data.load(1).is_ok());
     }
 
@@ -175,7 +236,10 @@ mod tests {
         write(folder.path().join("a/readme.md"), "nothing");
         let (error, message) = failure(folder.path());
         assert!(matches!(error, DataError::Empty { .. }));
-        assert!(message.contains(".jpeg") && message.contains(".webp"), "{message}");
+        assert!(
+            message.contains(".jpeg") && message.contains(".webp"),
+            "{message}"
+        );
     }
 
     #[cfg(unix)]
@@ -189,7 +253,11 @@ mod tests {
             let elsewhere = tree(&["n01/1.png", "single.png"]);
             let folder = tree(&["cat/0.png"]);
             symlink(elsewhere.path().join("n01"), folder.path().join("dog")).expect("a link");
-            symlink(elsewhere.path().join("single.png"), folder.path().join("cat/1.png")).expect("a link");
+            symlink(
+                elsewhere.path().join("single.png"),
+                folder.path().join("cat/1.png"),
+            )
+            .expect("a link");
             let data = open(folder.path()).expect("a folder of images");
             assert_eq!(names(&data), ["cat/0.png", "cat/1.png", "dog/1.png"]);
             assert_eq!(shades(&data), [0, 1, 0]);
@@ -203,7 +271,10 @@ mod tests {
             symlink(folder.path().join("b"), folder.path().join("a/b")).expect("a link");
             symlink(folder.path().join("a"), folder.path().join("b/a")).expect("a link");
             let data = open(folder.path()).expect("a folder of images");
-            assert_eq!(names(&data), ["a/1.png", "a/b/2.png", "b/2.png", "b/a/1.png"]);
+            assert_eq!(
+                names(&data),
+                ["a/1.png", "a/b/2.png", "b/2.png", "b/a/1.png"]
+            );
         }
 
         #[test]
@@ -214,7 +285,10 @@ mod tests {
             symlink("nowhere", folder.path().join("notes")).expect("a link");
             let data = open(folder.path()).expect("a folder of images");
             assert_eq!(names(&data), ["1.png", "2.png", "3.png"]);
-            assert!(matches!(data.load(1).expect_err("a broken link").cause, LoadCause::Read(_)));
+            assert!(matches!(
+                data.load(1).expect_err("a broken link").cause,
+                LoadCause::Read(_)
+            ));
             assert!(data.load(2).is_err());
         }
     }

@@ -1,4 +1,5 @@
-//! The IDX files of MNIST and its relatives: gray images of one size behind a header, labels in a second file.
+//! The IDX files of MNIST and its relatives: gray images of one size behind a header, labels in a
+//! second file.
 
 use std::borrow::Cow;
 use std::fs::{self, File};
@@ -47,7 +48,8 @@ struct Grays {
 
 /// The images file of `part` in `folder`, if there is one.
 pub(super) fn find(folder: &Path, part: Part) -> Option<PathBuf> {
-    let names = ["-idx3-ubyte", ".idx3-ubyte"].map(|end| folder.join(format!("{}{end}", part.stem())));
+    let names =
+        ["-idx3-ubyte", ".idx3-ubyte"].map(|end| folder.join(format!("{}{end}", part.stem())));
     names.into_iter().find(|path| path.is_file())
 }
 
@@ -64,52 +66,94 @@ pub(super) fn obstacle(folder: &Path, part: Part) -> Option<DataError> {
         "it holds test images only (t10k-images); write {}:test for those, or add train-images-idx3-ubyte",
         folder.display()
     );
-    Some(DataError::Unsupported { path: folder.to_owned(), advice })
+    Some(DataError::Unsupported {
+        path: folder.to_owned(),
+        advice,
+    })
 }
 
 fn compressed(path: &Path) -> DataError {
-    let advice = format!("it is compressed; run `gunzip -k {}` and open the result", path.display());
-    DataError::Unsupported { path: path.to_owned(), advice }
+    let advice = format!(
+        "it is compressed; run `gunzip -k {}` and open the result",
+        path.display()
+    );
+    DataError::Unsupported {
+        path: path.to_owned(),
+        advice,
+    }
 }
 
 /// Opens a file of images, with the labels beside it if they are there.
 pub(super) fn open(path: &Path) -> Result<Dataset, DataError> {
-    let fail = |problem: String| DataError::Idx { path: path.to_owned(), problem };
+    let fail = |problem: String| DataError::Idx {
+        path: path.to_owned(),
+        problem,
+    };
     let mut file = File::open(path).map_err(DataError::read(path))?;
     let length = file.metadata().map_err(DataError::read(path))?.len();
     let mut header = [0; IMAGES_HEADER as usize];
     if length < IMAGES_HEADER {
-        return Err(fail(format!("{length} bytes are too few for an IDX header; download it again")));
+        return Err(fail(format!(
+            "{length} bytes are too few for an IDX header; download it again"
+        )));
     }
-    file.read_exact(&mut header).map_err(DataError::read(path))?;
+    file.read_exact(&mut header)
+        .map_err(DataError::read(path))?;
     let [magic, len, height, width] = words(&header);
     if magic != u32::from_be_bytes(IMAGES_MAGIC) {
-        return Err(fail(format!("starts with {magic:#010x}, not 0x00000803, so it holds no IDX images of bytes")));
+        return Err(fail(format!(
+            "starts with {magic:#010x}, not 0x00000803, so it holds no IDX images of bytes"
+        )));
     }
-    // The claims are multiplied wide enough for any of them, and believed only once the file is long enough.
-    let expected = u128::from(IMAGES_HEADER) + u128::from(len) * u128::from(height) * u128::from(width);
+    // The claims are multiplied wide enough for any of them, and believed only once the file is
+    // long enough.
+    let expected =
+        u128::from(IMAGES_HEADER) + u128::from(len) * u128::from(height) * u128::from(width);
     if expected != u128::from(length) {
-        let claim = format!("the header claims {len} images of {width} x {height}, so {expected} bytes");
-        return Err(fail(format!("{claim}, but the file has {length}; download or unpack it again")));
+        let claim =
+            format!("the header claims {len} images of {width} x {height}, so {expected} bytes");
+        return Err(fail(format!(
+            "{claim}, but the file has {length}; download or unpack it again"
+        )));
     }
     if len == 0 || height == 0 || width == 0 {
         let looked_for = format!("IDX images; the header says {len} images of {width} x {height}");
-        return Err(DataError::Empty { path: path.to_owned(), looked_for });
+        return Err(DataError::Empty {
+            path: path.to_owned(),
+            looked_for,
+        });
     }
     let labels = match labels_beside(path)? {
         Some(labels) => read_labels(&labels, len)?,
         None => Labels::default(),
     };
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let (len, width, height) = (len as usize, width as usize, height as usize);
-    let source = Box::new(Grays { file: PositionedFile::new(file), name, len, width, height });
-    Ok(Dataset { kind: "IDX file", place: path.to_owned(), labels, source })
+    let source = Box::new(Grays {
+        file: PositionedFile::new(file),
+        name,
+        len,
+        width,
+        height,
+    });
+    Ok(Dataset {
+        kind: "IDX file",
+        place: path.to_owned(),
+        labels,
+        source,
+    })
 }
 
 fn words<const N: usize>(header: &[u8]) -> [u32; N] {
     let mut words = [0; N];
     for (word, bytes) in words.iter_mut().zip(header.chunks_exact(4)) {
-        *word = bytes.iter().fold(0, |word, &byte| word << 8 | u32::from(byte));
+        *word = bytes
+            .iter()
+            .fold(0, |word, &byte| word << 8 | u32::from(byte));
     }
     words
 }
@@ -121,8 +165,13 @@ fn labels_beside(images: &Path) -> Result<Option<PathBuf>, DataError> {
         return Ok(None);
     }
     let name = name.replace("images", "labels").replace("idx3", "idx1");
-    let others = [name.replace(".idx1", "-idx1"), name.replace("-idx1", ".idx1")];
-    let candidates = std::iter::once(name).chain(others).map(|name| images.with_file_name(name));
+    let others = [
+        name.replace(".idx1", "-idx1"),
+        name.replace("-idx1", ".idx1"),
+    ];
+    let candidates = std::iter::once(name)
+        .chain(others)
+        .map(|name| images.with_file_name(name));
     for path in candidates {
         if path.is_file() {
             return Ok(Some(path));
@@ -138,7 +187,10 @@ fn labels_beside(images: &Path) -> Result<Option<PathBuf>, DataError> {
 }
 
 fn read_labels(path: &Path, images: u32) -> Result<Labels, DataError> {
-    let fail = |problem: String| DataError::Idx { path: path.to_owned(), problem };
+    let fail = |problem: String| DataError::Idx {
+        path: path.to_owned(),
+        problem,
+    };
     let length = fs::metadata(path).map_err(DataError::read(path))?.len();
     // One byte an image: the length is known before anything is read.
     if length != LABELS_HEADER + u64::from(images) {
@@ -157,7 +209,9 @@ fn read_labels(path: &Path, images: u32) -> Result<Labels, DataError> {
             "the header {magic:#010x} with {len} labels does not match 0x00000801 with {images}; download it again"
         )));
     }
-    Ok(Labels::from_numbers(labels.iter().map(|&label| u32::from(label)).collect()))
+    Ok(Labels::from_numbers(
+        labels.iter().map(|&label| u32::from(label)).collect(),
+    ))
 }
 
 impl Source for Grays {
@@ -179,7 +233,10 @@ impl Source for Grays {
         let grays = self.file.bytes(IMAGES_HEADER + index as u64 * size, size)?;
         let pixels = grays.into_iter().flat_map(|gray| [gray; 3]).collect();
         RgbImage::new(width, height, pixels).map_err(|error| {
-            LoadCause::Decode(DecodeError::Damaged { format: "IDX".to_owned(), problem: error.to_string() })
+            LoadCause::Decode(DecodeError::Damaged {
+                format: "IDX".to_owned(),
+                problem: error.to_string(),
+            })
         })
     }
 }

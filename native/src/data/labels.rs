@@ -11,9 +11,11 @@ pub(super) struct Labels {
 }
 
 impl Labels {
-    /// The class of each image is the first folder of its name (`class/.../file`). None if an image is in no folder.
+    /// The class of each image is the first folder of its name (`class/.../file`). None if an image
+    /// is in no folder.
     ///
-    /// Classes are in plain byte order, so that their numbers agree with those of torchvision's `ImageFolder`.
+    /// Classes are in plain byte order, so that their numbers agree with those of torchvision's
+    /// `ImageFolder`.
     pub(super) fn from_folders<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Self {
         if names.clone().any(|name| !name.contains('/')) {
             return Self::default();
@@ -27,29 +29,46 @@ impl Labels {
         for (number, slot) in (0..).zip(numbers.values_mut()) {
             *slot = number;
         }
-        let of = names.filter_map(|name| numbers.get(name).copied()).collect();
-        Self { classes: numbers.into_keys().map(str::to_owned).collect(), of }
+        let of = names
+            .filter_map(|name| numbers.get(name).copied())
+            .collect();
+        Self {
+            classes: numbers.into_keys().map(str::to_owned).collect(),
+            of,
+        }
     }
 
     /// One class number for each image; the numbers up to the highest are the names, too.
     pub(super) fn from_numbers(of: Vec<u32>) -> Self {
         let classes = of.iter().max().map_or(0, |&highest| highest + 1);
-        Self { classes: (0..classes).map(|class| class.to_string()).collect(), of }
+        Self {
+            classes: (0..classes).map(|class| class.to_string()).collect(),
+            of,
+        }
     }
 }
 
-/// Orders paths as a person would: folder by folder, `2.jpg` before `10.jpg`. Equal only for equal text.
+/// Orders paths as a person would: folder by folder, `2.jpg` before `10.jpg`. Equal only for equal
+/// text.
 pub(super) fn natural_order(a: &str, b: &str) -> Ordering {
     let mut others = b.split('/');
     for part in a.split('/') {
-        let Some(other) = others.next() else { return Ordering::Greater };
-        // Ties such as `1` and `01` are settled folder by folder, or a folder's images would be torn apart.
-        let order = natural_part_order(part.as_bytes(), other.as_bytes()).then_with(|| part.cmp(other));
+        let Some(other) = others.next() else {
+            return Ordering::Greater;
+        };
+        // Ties such as `1` and `01` are settled folder by folder, or a folder's images would be
+        // torn apart.
+        let order =
+            natural_part_order(part.as_bytes(), other.as_bytes()).then_with(|| part.cmp(other));
         if order.is_ne() {
             return order;
         }
     }
-    if others.next().is_some() { Ordering::Less } else { Ordering::Equal }
+    if others.next().is_some() {
+        Ordering::Less
+    } else {
+        Ordering::Equal
+    }
 }
 
 fn natural_part_order(mut a: &[u8], mut b: &[u8]) -> Ordering {
@@ -58,7 +77,10 @@ fn natural_part_order(mut a: &[u8], mut b: &[u8]) -> Ordering {
             let (number, after) = split_number(a);
             let (other_number, other_after) = split_number(b);
             // Without leading zeros a longer number is a larger one, whatever its length.
-            let order = number.len().cmp(&other_number.len()).then_with(|| number.cmp(other_number));
+            let order = number
+                .len()
+                .cmp(&other_number.len())
+                .then_with(|| number.cmp(other_number));
             if order.is_ne() {
                 return order;
             }
@@ -74,9 +96,15 @@ fn natural_part_order(mut a: &[u8], mut b: &[u8]) -> Ordering {
 
 /// The leading digits without leading zeros, and what follows.
 fn split_number(text: &[u8]) -> (&[u8], &[u8]) {
-    let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+    let end = text
+        .iter()
+        .position(|byte| !byte.is_ascii_digit())
+        .unwrap_or(text.len());
     let (digits, after) = text.split_at(end);
-    let start = digits.iter().position(|&digit| digit != b'0').unwrap_or(digits.len());
+    let start = digits
+        .iter()
+        .position(|&digit| digit != b'0')
+        .unwrap_or(digits.len());
     (&digits[start..], after)
 }
 
@@ -108,7 +136,11 @@ mod tests {
         assert_eq!(sorted, expected);
         for a in expected {
             for b in expected {
-                assert_eq!(natural_order(a, b), natural_order(b, a).reverse(), "{a} and {b}");
+                assert_eq!(
+                    natural_order(a, b),
+                    natural_order(b, a).reverse(),
+                    "{a} and {b}"
+                );
                 assert_eq!(natural_order(a, b).is_eq(), a == b);
             }
         }
@@ -117,7 +149,10 @@ mod tests {
     #[test]
     fn folders_are_classes_only_if_all_images_are_in_one() {
         let labels = Labels::from_folders(["b/1", "a/x/2", "b/y/3"].into_iter());
-        assert_eq!((labels.classes, labels.of), (vec!["a".to_owned(), "b".to_owned()], vec![1, 0, 1]));
+        assert_eq!(
+            (labels.classes, labels.of),
+            (vec!["a".to_owned(), "b".to_owned()], vec![1, 0, 1])
+        );
         let labels = Labels::from_folders(["b/1", "2"].into_iter());
         assert_eq!((labels.classes, labels.of), (vec![], vec![]));
     }

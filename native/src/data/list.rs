@@ -1,7 +1,8 @@
 //! A text file that names one image a line, with a label or without.
 //!
-//! A line is `path`, `path<TAB>label`, `path,label` or, for a path without spaces, `path label`. Blank lines and lines
-//! that start with `#` are skipped, as is a header in the first line of a `.csv`.
+//! A line is `path`, `path<TAB>label`, `path,label` or, for a path without spaces, `path label`.
+//! Blank lines and lines that start with `#` are skipped, as is a header in the first line of a
+//! `.csv`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,11 +12,21 @@ use super::error::DataError;
 use super::folder::{Files, has_image_extension};
 use super::labels::Labels;
 
-/// Labels that are numbers are classes of that number; beyond this one they are more likely a mistake.
+/// Labels that are numbers are classes of that number; beyond this one they are more likely a
+/// mistake.
 const MAX_NUMBER: u32 = 1_000_000;
 
 /// What a CSV calls the column of the paths.
-const HEADERS: [&str; 8] = ["path", "file", "filename", "file_name", "name", "image", "img", "image_path"];
+const HEADERS: [&str; 8] = [
+    "path",
+    "file",
+    "filename",
+    "file_name",
+    "name",
+    "image",
+    "img",
+    "image_path",
+];
 
 struct Line<'a> {
     number: usize,
@@ -26,46 +37,86 @@ struct Line<'a> {
 /// Opens the images a list names, in the order of the list.
 pub(super) fn open(path: &Path) -> Result<Dataset, DataError> {
     let bytes = fs::read(path).map_err(DataError::read(path))?;
-    let fail = |line, problem: String| DataError::List { path: path.to_owned(), line, problem };
+    let fail = |line, problem: String| DataError::List {
+        path: path.to_owned(),
+        line,
+        problem,
+    };
     let text = std::str::from_utf8(&bytes).map_err(|error| {
-        let line = bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count() + 1;
+        let line = bytes[..error.valid_up_to()]
+            .iter()
+            .filter(|&&byte| byte == b'\n')
+            .count()
+            + 1;
         fail(line, "not UTF-8 text; save the list as UTF-8".to_owned())
     })?;
     let root = path.parent().unwrap_or(Path::new("")).to_owned();
-    let is_csv = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("csv"));
+    let is_csv = path
+        .extension()
+        .is_some_and(|end| end.eq_ignore_ascii_case("csv"));
 
     let mut lines: Vec<Line> = Vec::new();
     for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
         let line = line.trim();
-        if line.is_empty() || line.starts_with('#') || (is_csv && lines.is_empty() && is_header(line)) {
+        if line.is_empty()
+            || line.starts_with('#')
+            || (is_csv && lines.is_empty() && is_header(line))
+        {
             continue;
         }
         let (path, label) = split(line, &root).map_err(|problem| fail(number, problem))?;
-        lines.push(Line { number, path, label });
+        lines.push(Line {
+            number,
+            path,
+            label,
+        });
     }
     let Some(first) = lines.first() else {
-        let looked_for = "one image path a line, optionally with a label after a tab or comma".to_owned();
-        return Err(DataError::Empty { path: path.to_owned(), looked_for });
+        let looked_for =
+            "one image path a line, optionally with a label after a tab or comma".to_owned();
+        return Err(DataError::Empty {
+            path: path.to_owned(),
+            looked_for,
+        });
     };
     // A list moved away from its images fails at once here, not at every image of a run.
     if !root.join(first.path).is_file() {
-        let problem =
-            format!("{} is not a file; paths are relative to the list's folder", root.join(first.path).display());
+        let problem = format!(
+            "{} is not a file; paths are relative to the list's folder",
+            root.join(first.path).display()
+        );
         return Err(fail(first.number, problem));
     }
-    if let Some(odd) = lines.iter().find(|line| line.label.is_some() != first.label.is_some()) {
-        let (has, other) = if odd.label.is_some() { ("a", "none") } else { ("no", "one") };
-        let problem = format!("{has} label, but line {} has {other}; label all lines or none", first.number);
+    if let Some(odd) = lines
+        .iter()
+        .find(|line| line.label.is_some() != first.label.is_some())
+    {
+        let (has, other) = if odd.label.is_some() {
+            ("a", "none")
+        } else {
+            ("no", "one")
+        };
+        let problem = format!(
+            "{has} label, but line {} has {other}; label all lines or none",
+            first.number
+        );
         return Err(fail(odd.number, problem));
     }
     let labels = labels(&lines).map_err(|(line, problem)| fail(line, problem))?;
     let paths = lines.iter().map(|line| PathBuf::from(line.path)).collect();
-    Ok(Dataset { kind: "list", place: path.to_owned(), labels, source: Box::new(Files { root, paths }) })
+    Ok(Dataset {
+        kind: "list",
+        place: path.to_owned(),
+        labels,
+        source: Box::new(Files { root, paths }),
+    })
 }
 
 fn is_header(line: &str) -> bool {
     let first = unquoted(line.split([',', '\t']).next().unwrap_or(line));
-    HEADERS.iter().any(|header| first.eq_ignore_ascii_case(header))
+    HEADERS
+        .iter()
+        .any(|header| first.eq_ignore_ascii_case(header))
 }
 
 /// The path and the label of a line.
@@ -87,7 +138,9 @@ fn split<'a>(line: &'a str, root: &Path) -> Result<(&'a str, Option<&'a str>), S
         return Err("no path before the label; write `path,label`".to_owned());
     }
     if label.is_empty() {
-        return Err("no label after the separator; write `path,label`, or the path alone".to_owned());
+        return Err(
+            "no label after the separator; write `path,label`, or the path alone".to_owned(),
+        );
     }
     if by_space && path.contains(' ') {
         return Err("several spaces: put a tab or comma between path and label".to_owned());
@@ -96,7 +149,9 @@ fn split<'a>(line: &'a str, root: &Path) -> Result<(&'a str, Option<&'a str>), S
 }
 
 fn unquoted(text: &str) -> &str {
-    text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text)
+    text.strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'))
+        .unwrap_or(text)
 }
 
 /// Numbers stay what they are if all labels are numbers; otherwise labels are names.
@@ -111,7 +166,9 @@ fn labels(lines: &[Line]) -> Result<Labels, (usize, String)> {
         match label.parse() {
             Ok(number) if number <= MAX_NUMBER => numbers.push(number),
             _ => {
-                let problem = format!("label {label} is not in 0..={MAX_NUMBER}; number classes from 0, or name them");
+                let problem = format!(
+                    "label {label} is not in 0..={MAX_NUMBER}; number classes from 0, or name them"
+                );
                 return Err((line.number, problem));
             }
         }
@@ -156,8 +213,14 @@ mod tests {
         assert_eq!(shades(&data), [2, 1, 0, 3]);
         assert!(data.classes().is_empty());
         let folder = tree(&FILES);
-        write(folder.path().join("lists/all.txt"), spec(folder.path().join("a b/2 x.png")) + "\n../a/1.png");
-        assert_eq!(shades(&open(folder.path().join("lists/all.txt")).expect("a good list")), [1, 0]);
+        write(
+            folder.path().join("lists/all.txt"),
+            spec(folder.path().join("a b/2 x.png")) + "\n../a/1.png",
+        );
+        assert_eq!(
+            shades(&open(folder.path().join("lists/all.txt")).expect("a good list")),
+            [1, 0]
+        );
     }
 
     #[test]
@@ -171,15 +234,24 @@ mod tests {
 
     #[test]
     fn labels_follow_a_tab_a_comma_or_a_space() {
-        let (_folder, data) = opened("list.txt", "a/1.png dog\nc,d.png\tcat\na b/2 x.png, red fox\nplain\tcat");
+        let (_folder, data) = opened(
+            "list.txt",
+            "a/1.png dog\nc,d.png\tcat\na b/2 x.png, red fox\nplain\tcat",
+        );
         assert_eq!(names(&data), ["a/1.png", "c,d.png", "a b/2 x.png", "plain"]);
         assert_eq!(data.classes(), ["cat", "dog", "red fox"]);
-        assert_eq!(class_names(&data), [Some("dog"), Some("cat"), Some("red fox"), Some("cat")]);
+        assert_eq!(
+            class_names(&data),
+            [Some("dog"), Some("cat"), Some("red fox"), Some("cat")]
+        );
     }
 
     #[test]
     fn a_csv_may_have_a_header_and_quotes() {
-        let (_folder, data) = opened("list.csv", "# made by hand\nPath,label\n\"c,d.png\",\"x\"\na/1.png,y\n");
+        let (_folder, data) = opened(
+            "list.csv",
+            "# made by hand\nPath,label\n\"c,d.png\",\"x\"\na/1.png,y\n",
+        );
         assert_eq!(names(&data), ["c,d.png", "a/1.png"]);
         assert_eq!(class_names(&data), [Some("x"), Some("y")]);
     }
@@ -231,6 +303,11 @@ mod tests {
     fn a_missing_image_is_an_error_when_loaded() {
         let (_folder, data) = opened("list.txt", "a/1.png\nabsent.png");
         assert!(data.load(0).is_ok());
-        assert!(data.load(1).expect_err("no such file").to_string().contains("absent.png"));
+        assert!(
+            data.load(1)
+                .expect_err("no such file")
+                .to_string()
+                .contains("absent.png")
+        );
     }
 }

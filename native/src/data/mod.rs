@@ -1,5 +1,5 @@
-//! Images to train on and to evaluate with, wherever they lie: the builtin scenes, folders, tar archives, lists and
-//! IDX files, opened by one text.
+//! Images to train on and to evaluate with, wherever they lie: the builtin scenes, folders, tar
+//! archives, lists and IDX files, opened by one text.
 //!
 //! ```no_run
 //! use ibot_native::data::Dataset;
@@ -46,9 +46,11 @@ trait Source: Send + Sync {
     }
 }
 
-/// A fixed, ordered collection of at least one image, with a class for each of them or without classes.
+/// A fixed, ordered collection of at least one image, with a class for each of them or without
+/// classes.
 ///
-/// Threads can load from one dataset at the same time. Opening finds the images; loading reads and decodes one.
+/// Threads can load from one dataset at the same time. Opening finds the images; loading reads and
+/// decodes one.
 pub struct Dataset {
     kind: &'static str,
     place: PathBuf,
@@ -58,7 +60,10 @@ pub struct Dataset {
 
 impl fmt::Debug for Dataset {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_tuple("Dataset").field(&self.description()).finish()
+        formatter
+            .debug_tuple("Dataset")
+            .field(&self.description())
+            .finish()
     }
 }
 
@@ -66,17 +71,19 @@ impl Dataset {
     /// Opens what `spec` names:
     ///
     /// - `builtin`, `builtin:train` or `builtin:val`: scenes drawn by the program.
-    /// - A folder of images (jpg, jpeg, png, webp, bmp, gif, tif, tiff) at any depth, in natural order of path. If all
-    ///   are in sub-folders, the first folder of each is its class. Hidden files are skipped, links followed.
+    /// - A folder of images (jpg, jpeg, png, webp, bmp, gif, tif, tiff) at any depth, in natural
+    ///   order of path. If all are in sub-folders, the first folder of each is its class. Hidden
+    ///   files are skipped, links followed.
     /// - A `.tar` of such a folder, read in place.
-    /// - A `.txt`, `.lst` or `.csv` with one path a line, relative to the list's folder, and a label on all lines or
-    ///   none: after a tab or comma, or after a space if the path has none. Labels that are all numbers are class
-    ///   numbers.
-    /// - The images file of the MNIST family (IDX), or a folder of its files, with `:test` after it for the `t10k`
-    ///   ones. The labels file beside it is used if there is one.
+    /// - A `.txt`, `.lst` or `.csv` with one path a line, relative to the list's folder, and a
+    ///   label on all lines or none: after a tab or comma, or after a space if the path has none.
+    ///   Labels that are all numbers are class numbers.
+    /// - The images file of the MNIST family (IDX), or a folder of its files, with `:test` after it
+    ///   for the `t10k` ones. The labels file beside it is used if there is one.
     ///
     /// # Errors
-    /// If there is no such dataset, it is damaged as a whole, or it has no images. Single images are not looked at.
+    /// If there is no such dataset, it is damaged as a whole, or it has no images. Single images
+    /// are not looked at.
     pub fn open(spec: &str) -> Result<Self, DataError> {
         spec::open(spec)
     }
@@ -93,13 +100,18 @@ impl Dataset {
 
     /// One line for people: what it is, how many images and how many classes.
     pub fn description(&self) -> String {
-        let plural = |count: usize, one, many| format!("{count} {}", if count == 1 { one } else { many });
+        let plural =
+            |count: usize, one, many| format!("{count} {}", if count == 1 { one } else { many });
         let images = plural(self.len(), "image", "images");
         let classes = match self.classes().len() {
             0 => "no labels".to_owned(),
             count => plural(count, "class", "classes"),
         };
-        format!("{} {}: {images}, {classes}", self.kind, self.place.display())
+        format!(
+            "{} {}: {images}, {classes}",
+            self.kind,
+            self.place.display()
+        )
     }
 
     /// The names of the classes, by number; empty without labels.
@@ -112,44 +124,62 @@ impl Dataset {
         self.labels.of.get(index).map(|&label| label as usize)
     }
 
-    /// What to call an image in messages: its path within the dataset, or the dataset's name and the number.
+    /// What to call an image in messages: its path within the dataset, or the dataset's name and
+    /// the number.
     pub fn name(&self, index: usize) -> Cow<'_, str> {
-        if index < self.len() { self.source.name(index) } else { Cow::Owned(format!("image {index}")) }
+        if index < self.len() {
+            self.source.name(index)
+        } else {
+            Cow::Owned(format!("image {index}"))
+        }
     }
 
     /// Reads and decodes an image.
     ///
     /// # Errors
-    /// If the image is damaged, of a format this program does not take, too large, gone, or `index` is out of range.
+    /// If the image is damaged, of a format this program does not take, too large, gone, or `index`
+    /// is out of range.
     pub fn load(&self, index: usize) -> Result<RgbImage, ImageLoadError> {
         let len = self.len();
-        let loaded = if index < len { self.source.load(index) } else { Err(LoadCause::Range { len }) };
+        let loaded = if index < len {
+            self.source.load(index)
+        } else {
+            Err(LoadCause::Range { len })
+        };
         loaded.map_err(|cause| {
-            let name = format!("{} of {} {}", self.name(index), self.kind, self.place.display());
+            let name = format!(
+                "{} of {} {}",
+                self.name(index),
+                self.kind,
+                self.place.display()
+            );
             ImageLoadError { name, cause }
         })
     }
 
-    /// The part of an object that each pixel of an image shows, 0 for none; `None` where that is not known. Only the
-    /// builtin scenes know.
+    /// The part of an object that each pixel of an image shows, 0 for none; `None` where that is
+    /// not known. Only the builtin scenes know.
     pub fn parts(&self, index: usize) -> Option<LabelMap> {
         self.source.parts(index)
     }
 
-    /// The indices of `n` images (all, if there are fewer), spread evenly over the dataset and its classes, ascending.
+    /// The indices of `n` images (all, if there are fewer), spread evenly over the dataset and its
+    /// classes, ascending.
     ///
-    /// The images are put in order of class (of position, without labels), cut into `n` runs whose lengths differ by
-    /// at most one, and one image is taken from each run, so a class with a share `s` of the images has a share `s` of
-    /// the subset, up to one image at either end. `skip` chooses which image of each run: for equal `n`, the subsets
-    /// of any `len / n` (rounded down) consecutive values of `skip` are pairwise disjoint; after that they repeat.
-    /// For different `n`, nothing is promised.
+    /// The images are put in order of class (of position, without labels), cut into `n` runs whose
+    /// lengths differ by at most one, and one image is taken from each run, so a class with a share
+    /// `s` of the images has a share `s` of the subset, up to one image at either end. `skip`
+    /// chooses which image of each run: for equal `n`, the subsets of any `len / n` (rounded down)
+    /// consecutive values of `skip` are pairwise disjoint; after that they repeat. For different
+    /// `n`, nothing is promised.
     pub fn subset(&self, n: usize, skip: usize) -> Vec<usize> {
         let len = self.len();
         let n = n.min(len);
         if n == 0 {
             return Vec::new();
         }
-        // Lists may cycle through the classes, and an even stride would then meet the same ones over and over.
+        // Lists may cycle through the classes, and an even stride would then meet the same ones
+        // over and over.
         let mut order: Vec<usize> = (0..len).collect();
         order.sort_by_key(|&index| self.label(index));
         let skip = skip % (len / n);
@@ -176,14 +206,23 @@ mod tests {
         use ibot_core::scenes::{self, Split};
         let train = Dataset::open("builtin").expect("builtin scenes");
         let val = Dataset::open("builtin:val").expect("builtin scenes");
-        assert_eq!((train.len(), val.len()), (scenes::len(Split::Train), scenes::len(Split::Val)));
+        assert_eq!(
+            (train.len(), val.len()),
+            (scenes::len(Split::Train), scenes::len(Split::Val))
+        );
         assert_eq!(train.classes(), scenes::CLASSES);
         let scene = scenes::scene(Split::Val, 13, scenes::SIZE);
         assert_eq!(val.load(13).expect("a scene"), scene.image);
         assert_eq!(val.label(13), Some(scene.class));
         assert_eq!(train.name(13), "builtin:train#13");
         assert_ne!(train.load(13).expect("a scene"), scene.image);
-        assert_eq!(format!("{:?}", Dataset::open("builtin:train").expect("builtin scenes")), format!("{train:?}"));
+        assert_eq!(
+            format!(
+                "{:?}",
+                Dataset::open("builtin:train").expect("builtin scenes")
+            ),
+            format!("{train:?}")
+        );
     }
 
     #[test]
@@ -191,8 +230,14 @@ mod tests {
         let folder = tree(&["a/1.png", "a/2.png", "b/1.png"]);
         let described = |path: PathBuf| open(path).expect("a folder of images").description();
         let root = folder.path().display();
-        assert_eq!(described(folder.path().into()), format!("folder {root}: 3 images, 2 classes"));
-        assert_eq!(described(folder.path().join("b")), format!("folder {root}/b: 1 image, no labels"));
+        assert_eq!(
+            described(folder.path().into()),
+            format!("folder {root}: 3 images, 2 classes")
+        );
+        assert_eq!(
+            described(folder.path().join("b")),
+            format!("folder {root}/b: 1 image, no labels")
+        );
     }
 
     #[test]
@@ -209,7 +254,9 @@ mod tests {
     /// A list that cycles through `classes` classes.
     fn cycling(images: usize, classes: usize) -> Dataset {
         let folder = tree(&["x.png"]);
-        let text: String = (0..images).map(|index| format!("x.png,{}\n", index % classes)).collect();
+        let text: String = (0..images)
+            .map(|index| format!("x.png,{}\n", index % classes))
+            .collect();
         write(folder.path().join("list.txt"), text);
         let data = open(folder.path().join("list.txt")).expect("a good list");
         assert_eq!(names(&data).len(), images);
@@ -224,8 +271,13 @@ mod tests {
             for skip in 5..5 + 103 / n {
                 let subset = data.subset(n, skip);
                 assert_eq!(subset.len(), n);
-                assert!(subset.is_sorted_by(|a, b| a < b) && subset.iter().all(|&index| index < 103));
-                assert!(subset.iter().all(|&index| seen.insert(index)), "{n} images at {skip} overlap");
+                assert!(
+                    subset.is_sorted_by(|a, b| a < b) && subset.iter().all(|&index| index < 103)
+                );
+                assert!(
+                    subset.iter().all(|&index| seen.insert(index)),
+                    "{n} images at {skip} overlap"
+                );
             }
             assert_eq!(data.subset(n, 2), data.subset(n, 2 + 103 / n));
         }
@@ -247,7 +299,9 @@ mod tests {
 
     #[test]
     fn subsets_without_labels_are_spread_over_the_order() {
-        let folder = tree(&["0.png", "1.png", "2.png", "3.png", "4.png", "5.png", "6.png"]);
+        let folder = tree(&[
+            "0.png", "1.png", "2.png", "3.png", "4.png", "5.png", "6.png",
+        ]);
         let data = open(folder.path()).expect("a folder of images");
         assert_eq!(data.subset(3, 0), [0, 2, 4]);
         assert_eq!(data.subset(3, 1), [1, 3, 5]);

@@ -21,10 +21,12 @@ impl PositionedFile {
         Self { file }
     }
 
-    /// The `size` bytes from `offset` on. Refuses sizes no image file has, before memory is taken for them.
+    /// The `size` bytes from `offset` on. Refuses sizes no image file has, before memory is taken
+    /// for them.
     pub(super) fn bytes(&self, offset: u64, size: u64) -> Result<Vec<u8>, LoadCause> {
         let mut bytes = vec![0; encoded_size(size)?];
-        self.read_exact_at(&mut bytes, offset).map_err(LoadCause::Read)?;
+        self.read_exact_at(&mut bytes, offset)
+            .map_err(LoadCause::Read)?;
         Ok(bytes)
     }
 
@@ -36,8 +38,12 @@ impl PositionedFile {
     #[cfg(not(unix))]
     fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
         use std::io::{Read, Seek, SeekFrom};
-        // The position is set anew by each reader, so a panic elsewhere leaves nothing inconsistent behind.
-        let mut file = self.file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // The position is set anew by each reader, so a panic elsewhere leaves nothing inconsistent
+        // behind.
+        let mut file = self
+            .file
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         file.seek(SeekFrom::Start(offset))?;
         file.read_exact(bytes)
     }
@@ -47,6 +53,8 @@ impl PositionedFile {
 pub(super) fn encoded_size(size: u64) -> Result<usize, LoadCause> {
     match usize::try_from(size) {
         Ok(length) if size <= MAX_BYTES => Ok(length),
-        _ => Err(LoadCause::Decode(DecodeError::TooLarge { size: format!("a file of {} MiB", size >> 20) })),
+        _ => Err(LoadCause::Decode(DecodeError::TooLarge {
+            size: format!("a file of {} MiB", size >> 20),
+        })),
     }
 }

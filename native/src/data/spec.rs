@@ -12,7 +12,8 @@ use super::idx::{self, Part};
 use super::{Dataset, archive, builtin, folder, list};
 
 /// What a spec may be, for messages.
-const KINDS: &str = "builtin, a folder of images, a .tar, a .txt/.lst/.csv list of paths, or an IDX file (MNIST)";
+const KINDS: &str =
+    "builtin, a folder of images, a .tar, a .txt/.lst/.csv list of paths, or an IDX file (MNIST)";
 
 /// The names of the scenes.
 const BUILTIN: [&str; 3] = ["builtin", "builtin:train", "builtin:val"];
@@ -36,15 +37,23 @@ pub(super) fn open(spec: &str) -> Result<Dataset, DataError> {
         return open_file(path);
     }
     if spec.starts_with("builtin:") {
-        return Err(bad_spec(spec, format!("the splits are {}", BUILTIN[1..].join(" and "))));
+        return Err(bad_spec(
+            spec,
+            format!("the splits are {}", BUILTIN[1..].join(" and ")),
+        ));
     }
     for (suffix, part) in [(":train", Part::Train), (":test", Part::Test)] {
-        let Some(before) = spec.strip_suffix(suffix).map(Path::new) else { continue };
+        let Some(before) = spec.strip_suffix(suffix).map(Path::new) else {
+            continue;
+        };
         return match before {
             folder if folder.is_dir() => open_folder(folder, Some(part)),
             file if file.exists() => Err(bad_spec(
                 spec,
-                format!("`{suffix}` goes with a folder of IDX files; open {} itself", file.display()),
+                format!(
+                    "`{suffix}` goes with a folder of IDX files; open {} itself",
+                    file.display()
+                ),
             )),
             _ => Err(missing(before)),
         };
@@ -53,11 +62,17 @@ pub(super) fn open(spec: &str) -> Result<Dataset, DataError> {
 }
 
 fn bad_spec(spec: &str, advice: String) -> DataError {
-    DataError::Spec { spec: spec.to_owned(), advice }
+    DataError::Spec {
+        spec: spec.to_owned(),
+        advice,
+    }
 }
 
 fn unsupported(path: &Path, advice: impl Into<String>) -> DataError {
-    DataError::Unsupported { path: path.to_owned(), advice: advice.into() }
+    DataError::Unsupported {
+        path: path.to_owned(),
+        advice: advice.into(),
+    }
 }
 
 /// A folder with the files of MNIST's names, or else one of images.
@@ -67,7 +82,12 @@ fn open_folder(path: &Path, asked: Option<Part>) -> Result<Dataset, DataError> {
         return idx::open(&images);
     }
     if asked.is_some() {
-        let absent = || unsupported(path, "it has no IDX images for that suffix; without it, image files are opened");
+        let absent = || {
+            unsupported(
+                path,
+                "it has no IDX images for that suffix; without it, image files are opened",
+            )
+        };
         return Err(idx::obstacle(path, part).unwrap_or_else(absent));
     }
     match folder::open(path) {
@@ -76,15 +96,25 @@ fn open_folder(path: &Path, asked: Option<Part>) -> Result<Dataset, DataError> {
     }
 }
 
-/// What a file is, is told by its content first: names are often wrong, for example after a download.
+/// What a file is, is told by its content first: names are often wrong, for example after a
+/// download.
 fn open_file(path: &Path) -> Result<Dataset, DataError> {
     if !path.is_file() {
-        return Err(unsupported(path, format!("it is no regular file; give {KINDS}")));
+        return Err(unsupported(
+            path,
+            format!("it is no regular file; give {KINDS}"),
+        ));
     }
     let mut start = Vec::new();
     let file = File::open(path).map_err(DataError::read(path))?;
-    file.take(512).read_to_end(&mut start).map_err(DataError::read(path))?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    file.take(512)
+        .read_to_end(&mut start)
+        .map_err(DataError::read(path))?;
+    let name = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_lowercase();
     let shown = path.display();
 
     let packers: [(&[u8], &str); 5] = [
@@ -95,10 +125,16 @@ fn open_file(path: &Path) -> Result<Dataset, DataError> {
         (b"PK\x03\x04", "unzip"),
     ];
     if let Some((_, command)) = packers.iter().find(|(magic, _)| start.starts_with(magic)) {
-        return Err(unsupported(path, format!("it is compressed; run `{command} {shown}` and open the result")));
+        return Err(unsupported(
+            path,
+            format!("it is compressed; run `{command} {shown}` and open the result"),
+        ));
     }
     if start.starts_with(&idx::LABELS_MAGIC) {
-        return Err(unsupported(path, "it holds IDX labels; give the images file, the labels beside it are found"));
+        return Err(unsupported(
+            path,
+            "it holds IDX labels; give the images file, the labels beside it are found",
+        ));
     }
     if start.starts_with(&idx::IMAGES_MAGIC) || name.contains("idx3-ubyte") {
         return idx::open(path);
@@ -108,9 +144,10 @@ fn open_file(path: &Path) -> Result<Dataset, DataError> {
         _ if is_tar => archive::open(path),
         "tar" => archive::open(path),
         "txt" | "lst" | "csv" => list::open(path),
-        _ if has_image_extension(&name) => {
-            Err(unsupported(path, "it is a single image; give the folder it is in, or a .txt that lists it"))
-        }
+        _ if has_image_extension(&name) => Err(unsupported(
+            path,
+            "it is a single image; give the folder it is in, or a .txt that lists it",
+        )),
         _ => Err(unsupported(path, format!("give {KINDS}"))),
     }
 }
@@ -126,24 +163,46 @@ fn missing(path: &Path) -> DataError {
             Some(parent) => absent = parent,
         }
     };
-    let wanted = absent.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    let siblings = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.file_name());
+    let wanted = absent
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_lowercase();
+    let siblings = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .filter_map(Result::ok)
+        .map(|entry| entry.file_name());
     let shown = siblings.map(|name| absent.with_file_name(name).display().to_string());
-    let builtins = BUILTIN.into_iter().filter(|_| absent == path).map(str::to_owned);
+    let builtins = BUILTIN
+        .into_iter()
+        .filter(|_| absent == path)
+        .map(str::to_owned);
     let alike = |shown: &String| {
-        let name = Path::new(shown).file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        let name = Path::new(shown)
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .to_lowercase();
         strsim::normalized_damerau_levenshtein(&wanted, &name)
     };
-    let best = shown.chain(builtins).map(|shown| (alike(&shown), shown)).max_by(|(a, x), (b, y)| {
-        // Equal ones in the order of their names, for a message that does not depend on the order of the disk.
-        a.total_cmp(b).then_with(|| y.cmp(x))
-    });
+    let best = shown
+        .chain(builtins)
+        .map(|shown| (alike(&shown), shown))
+        .max_by(|(a, x), (b, y)| {
+            // Equal ones in the order of their names, for a message that does not depend on the
+            // order of the disk.
+            a.total_cmp(b).then_with(|| y.cmp(x))
+        });
     let hint = match best {
         Some((score, shown)) if score >= ALIKE => format!("; did you mean {shown}?"),
         _ if absent != path => format!("; the part that exists is {}", folder.display()),
         _ => format!("; give {KINDS}"),
     };
-    DataError::Missing { path: path.to_owned(), hint }
+    DataError::Missing {
+        path: path.to_owned(),
+        hint,
+    }
 }
 
 #[cfg(test)]
@@ -152,7 +211,9 @@ mod tests {
     use super::*;
 
     fn message(spec: &str) -> String {
-        Dataset::open(spec).expect_err("opening must fail").to_string()
+        Dataset::open(spec)
+            .expect_err("opening must fail")
+            .to_string()
     }
 
     #[test]
@@ -169,10 +230,16 @@ mod tests {
         ] {
             let message = message(&format!("{root}/{asked}"));
             assert!(message.contains("does not exist"), "{message}");
-            assert!(message.contains(&expected.replace("ROOT", &root)), "{message}");
+            assert!(
+                message.contains(&expected.replace("ROOT", &root)),
+                "{message}"
+            );
         }
         assert!(message("bultin").contains("did you mean builtin?"));
-        assert!(matches!(open(folder.path().join("nothing")), Err(DataError::Missing { .. })));
+        assert!(matches!(
+            open(folder.path().join("nothing")),
+            Err(DataError::Missing { .. })
+        ));
     }
 
     #[test]
@@ -188,28 +255,51 @@ mod tests {
     #[test]
     fn other_files_say_what_to_give() {
         let folder = tree(&["1.png"]);
-        assert!(failure(&folder.path().join("1.png")).1.contains("single image"));
+        assert!(
+            failure(&folder.path().join("1.png"))
+                .1
+                .contains("single image")
+        );
         for (name, content) in [("model.bin", b"weights".as_slice()), ("empty", b"")] {
             write(folder.path().join(name), content);
             assert!(failure(&folder.path().join(name)).1.contains(".tar"));
         }
         write(folder.path().join("images.zip"), b"PK\x03\x04 and so on");
-        assert!(failure(&folder.path().join("images.zip")).1.contains("unzip"));
+        assert!(
+            failure(&folder.path().join("images.zip"))
+                .1
+                .contains("unzip")
+        );
     }
 
     #[test]
     fn a_colon_in_a_real_name_is_no_suffix() {
         let folder = tree(&[]);
         write(folder.path().join("set:test/1.png"), png(0));
-        assert_eq!(open(folder.path().join("set:test")).expect("a folder of images").len(), 1);
+        assert_eq!(
+            open(folder.path().join("set:test"))
+                .expect("a folder of images")
+                .len(),
+            1
+        );
     }
 
     #[test]
     fn an_archive_is_known_without_its_extension() {
         let folder = tree(&["images/1.png"]);
         let mut archive = tar::Builder::new(Vec::new());
-        archive.append_dir_all(".", folder.path().join("images")).expect("writing to memory");
-        write(folder.path().join("download"), archive.into_inner().expect("writing to memory"));
-        assert_eq!(open(folder.path().join("download")).expect("an archive").len(), 1);
+        archive
+            .append_dir_all(".", folder.path().join("images"))
+            .expect("writing to memory");
+        write(
+            folder.path().join("download"),
+            archive.into_inner().expect("writing to memory"),
+        );
+        assert_eq!(
+            open(folder.path().join("download"))
+                .expect("an archive")
+                .len(),
+            1
+        );
     }
 }

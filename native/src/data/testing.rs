@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, ImageFormat};
 
-/// A picture without symmetry and, by `shade`, unlike others; at most 256 colors, so that GIF keeps them.
+/// A picture without symmetry and, by `shade`, unlike others; at most 256 colors, so that GIF keeps
+/// them.
 pub(super) fn picture(width: u32, height: u32, shade: u8) -> image::RgbImage {
     image::RgbImage::from_fn(width, height, |x, y| {
         image::Rgb([(x * 9 % 16 * 16) as u8, (y * 7 % 16 * 16) as u8, shade])
@@ -16,7 +17,10 @@ pub(super) fn picture(width: u32, height: u32, shade: u8) -> image::RgbImage {
 /// A file of `format` with the pixels of `image`.
 pub(super) fn encode(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
-    image.into().write_to(&mut bytes, format).expect("encoding to memory");
+    image
+        .into()
+        .write_to(&mut bytes, format)
+        .expect("encoding to memory");
     bytes.into_inner()
 }
 
@@ -43,7 +47,10 @@ pub(super) fn tree(names: &[&str]) -> tempfile::TempDir {
 
 /// A path as a spec.
 pub(super) fn spec(path: impl Into<PathBuf>) -> String {
-    path.into().into_os_string().into_string().expect("a temporary path in UTF-8")
+    path.into()
+        .into_os_string()
+        .into_string()
+        .expect("a temporary path in UTF-8")
 }
 
 /// Opens a path.
@@ -55,21 +62,34 @@ pub(super) fn open(path: impl Into<PathBuf>) -> Result<super::Dataset, super::Da
 pub(super) fn failure(path: &Path) -> (super::DataError, String) {
     let error = open(path).expect_err("opening must fail");
     let message = error.to_string();
-    assert!(message.contains(&spec(path)), "{message} does not name {}", path.display());
+    assert!(
+        message.contains(&spec(path)),
+        "{message} does not name {}",
+        path.display()
+    );
     (error, message)
 }
 
 /// All names, in order.
 pub(super) fn names(data: &super::Dataset) -> Vec<String> {
-    (0..data.len()).map(|index| data.name(index).into_owned()).collect()
+    (0..data.len())
+        .map(|index| data.name(index).into_owned())
+        .collect()
 }
 
 /// All labels as class names, in order.
 pub(super) fn class_names(data: &super::Dataset) -> Vec<Option<&str>> {
-    (0..data.len()).map(|index| data.label(index).map(|label| data.classes()[label].as_str())).collect()
+    (0..data.len())
+        .map(|index| {
+            data.label(index)
+                .map(|label| data.classes()[label].as_str())
+        })
+        .collect()
 }
 
 /// The shades of the images, in order: which file is which, by content.
 pub(super) fn shades(data: &super::Dataset) -> Vec<u8> {
-    (0..data.len()).map(|index| data.load(index).expect("a good image").pixel(0, 0)[2]).collect()
+    (0..data.len())
+        .map(|index| data.load(index).expect("a good image").pixel(0, 0)[2])
+        .collect()
 }

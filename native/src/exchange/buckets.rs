@@ -20,7 +20,8 @@ pub struct Bucket {
     pub values: Tensor<1>,
 }
 
-/// The gradients in buckets, in the order of their names; none of the values is copied before its bucket is asked for.
+/// The gradients in buckets, in the order of their names; none of the values is copied before its
+/// bucket is asked for.
 pub fn pack(gradients: NamedGradients) -> impl Iterator<Item = Bucket> {
     let mut buckets: Vec<Vec<(String, Tensor<1>)>> = Vec::new();
     let mut room = 0;
@@ -38,12 +39,18 @@ pub fn pack(gradients: NamedGradients) -> impl Iterator<Item = Bucket> {
     buckets.into_iter().map(|bucket| {
         let (names, values): (Vec<_>, Vec<_>) = bucket.into_iter().unzip();
         let counts = values.iter().map(|value| value.dims()[0]);
-        Bucket { layout: names.into_iter().zip(counts).collect(), values: Tensor::cat(values, 0) }
+        Bucket {
+            layout: names.into_iter().zip(counts).collect(),
+            values: Tensor::cat(values, 0),
+        }
     })
 }
 
 /// The gradients that lie one after another in `values`.
-pub fn unpack(values: &Tensor<1>, layout: Vec<(String, usize)>) -> impl Iterator<Item = (String, Tensor<1>)> {
+pub fn unpack(
+    values: &Tensor<1>,
+    layout: Vec<(String, usize)>,
+) -> impl Iterator<Item = (String, Tensor<1>)> {
     let mut start = 0;
     layout.into_iter().map(move |(name, count)| {
         start += count;
@@ -55,18 +62,27 @@ pub fn unpack(values: &Tensor<1>, layout: Vec<(String, usize)>) -> impl Iterator
 ///
 /// # Errors
 /// If the device fails, or another worker does.
-pub fn sum(link: &Link, gradients: NamedGradients, weight: f64, encoding: Encoding) -> Result<NamedGradients> {
+pub fn sum(
+    link: &Link,
+    gradients: NamedGradients,
+    weight: f64,
+    encoding: Encoding,
+) -> Result<NamedGradients> {
     let mut sent = Vec::new();
     for Bucket { layout, values } in pack(gradients) {
         sent.push((layout, values.device()));
-        let data = block_on((values * weight).into_data_async()).context("gradients on the device")?;
+        let data =
+            block_on((values * weight).into_data_async()).context("gradients on the device")?;
         link.send(data.iter::<f32>().collect(), encoding);
     }
     let mut sums = BTreeMap::new();
     for (layout, device) in sent {
         let values = link.receive()?;
         let count = values.len();
-        sums.extend(unpack(&Tensor::from_data(TensorData::new(values, [count]), &device), layout));
+        sums.extend(unpack(
+            &Tensor::from_data(TensorData::new(values, [count]), &device),
+            layout,
+        ));
     }
     Ok(NamedGradients(sums))
 }

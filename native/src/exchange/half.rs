@@ -10,8 +10,9 @@ const LARGEST: f32 = 32_768.0;
 /// Words before a message's values: its scale.
 const HEADER: usize = 2;
 
-/// What [`Exchange::sum`] gives, with half the bytes: every worker adds up one piece, of which the others send it theirs,
-/// and sends the sum to all. Each message has a scale of its own, so small gradients are as exact as large ones.
+/// What [`Exchange::sum`] gives, with half the bytes: every worker adds up one piece, of which the
+/// others send it theirs, and sends the sum to all. Each message has a scale of its own, so small
+/// gradients are as exact as large ones.
 pub fn sum(exchange: &mut dyn Exchange, values: Vec<f32>) -> Result<Vec<f32>, ExchangeError> {
     let length = values.len();
     // Pieces are equally long; the last ones may be short of values.
@@ -20,21 +21,33 @@ pub fn sum(exchange: &mut dyn Exchange, values: Vec<f32>) -> Result<Vec<f32>, Ex
     let received = exchange.all_to_all((0..exchange.size()).flat_map(message).collect())?;
     let mut sum = vec![0.0; piece];
     for message in received.chunks_exact(HEADER + piece) {
-        sum.iter_mut().zip(decode(message)).for_each(|(sum, value)| *sum += value);
+        sum.iter_mut()
+            .zip(decode(message))
+            .for_each(|(sum, value)| *sum += value);
     }
     let gathered = exchange.all_gather(encode(&sum, piece))?;
-    let mut sums: Vec<f32> = gathered.chunks_exact(HEADER + piece).flat_map(decode).collect();
+    let mut sums: Vec<f32> = gathered
+        .chunks_exact(HEADER + piece)
+        .flat_map(decode)
+        .collect();
     sums.truncate(length);
     Ok(sums)
 }
 
-/// The first `length` values, or all of them and zeros, behind the power of two that they were multiplied with.
+/// The first `length` values, or all of them and zeros, behind the power of two that they were
+/// multiplied with.
 fn encode(values: &[f32], length: usize) -> Vec<u16> {
     let values = &values[..length.min(values.len())];
-    let largest = values.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+    let largest = values
+        .iter()
+        .fold(0.0f32, |largest, value| largest.max(value.abs()));
     // What is not finite stays so under any scale, and the step is skipped.
     let usable = largest.is_normal() && (LARGEST / largest).is_finite();
-    let scale = if usable { (LARGEST / largest).log2().floor().exp2() } else { 1.0 };
+    let scale = if usable {
+        (LARGEST / largest).log2().floor().exp2()
+    } else {
+        1.0
+    };
     let bits = scale.to_bits();
     let mut words = vec![bits as u16, (bits >> 16) as u16];
     let scaled: Vec<f32> = values.iter().map(|value| value * scale).collect();
@@ -49,7 +62,9 @@ fn decode(message: &[u16]) -> Vec<f32> {
     // A power of two: multiplying with its inverse is exact.
     let inverse = 1.0 / f32::from_bits(u32::from(message[0]) | u32::from(message[1]) << 16);
     let mut values = vec![0.0; message.len() - HEADER];
-    message[HEADER..].reinterpret_cast::<f16>().convert_to_f32_slice(&mut values);
+    message[HEADER..]
+        .reinterpret_cast::<f16>()
+        .convert_to_f32_slice(&mut values);
     values.iter_mut().for_each(|value| *value *= inverse);
     values
 }
@@ -74,9 +89,15 @@ mod tests {
                     })
                 })
                 .collect();
-            let sums: Vec<_> =
-                threads.into_iter().map(|t| t.join().expect("no panic").expect("all are there")).collect();
-            assert!(sums.iter().all(|sum| sum.iter().map(|v| v.to_bits()).eq(sums[0].iter().map(|v| v.to_bits()))));
+            let sums: Vec<_> = threads
+                .into_iter()
+                .map(|t| t.join().expect("no panic").expect("all are there"))
+                .collect();
+            assert!(sums.iter().all(|sum| {
+                sum.iter()
+                    .map(|v| v.to_bits())
+                    .eq(sums[0].iter().map(|v| v.to_bits()))
+            }));
             sums.into_iter().next().expect("three sums")
         })
     }
@@ -85,13 +106,17 @@ mod tests {
     fn sums_are_as_exact_as_halves_allow_at_any_magnitude() {
         for magnitude in [1e-30f32, 1e-7, 1.0, 1e20] {
             for length in [0, 1, 2, 10, 1000] {
-                let value = |rank: usize, i: usize| magnitude * ((rank * 37 + i * 17) % 101 + 1) as f32;
+                let value =
+                    |rank: usize, i: usize| magnitude * ((rank * 37 + i * 17) % 101 + 1) as f32;
                 let sums = of_three(|rank| (0..length).map(|i| value(rank, i)).collect());
                 assert_eq!(sums.len(), length);
                 for (i, sum) in sums.iter().enumerate() {
                     let exact: f64 = (0..3).map(|rank| f64::from(value(rank, i))).sum();
                     let error = (f64::from(*sum) - exact).abs() / exact;
-                    assert!(error < 2.0 / 2048.0, "{error} at {magnitude}, {i} of {length}");
+                    assert!(
+                        error < 2.0 / 2048.0,
+                        "{error} at {magnitude}, {i} of {length}"
+                    );
                 }
             }
         }

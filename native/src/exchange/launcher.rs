@@ -13,10 +13,14 @@ pub struct Launch {
     pub local_rank: usize,
 }
 
-/// Names of number of processes, rank and rank on the machine: OpenMPI, MPICH and Intel MPI, Slurm. A batch script that
-/// `srun` does not start has no step.
+/// Names of number of processes, rank and rank on the machine: OpenMPI, MPICH and Intel MPI, Slurm.
+/// A batch script that `srun` does not start has no step.
 const LAUNCHERS: [[&str; 3]; 3] = [
-    ["OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_RANK"],
+    [
+        "OMPI_COMM_WORLD_SIZE",
+        "OMPI_COMM_WORLD_RANK",
+        "OMPI_COMM_WORLD_LOCAL_RANK",
+    ],
     ["PMI_SIZE", "PMI_RANK", "MPI_LOCALRANKID"],
     ["SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_LOCALID"],
 ];
@@ -31,7 +35,11 @@ impl Launch {
         let number = |name: &str| variable(name)?.parse().ok();
         LAUNCHERS.iter().find_map(|[size, rank, local_rank]| {
             let (size, rank) = (number(size)?, number(rank)?);
-            (size > 1).then(|| Self { rank, size, local_rank: number(local_rank).unwrap_or(0) })
+            (size > 1).then(|| Self {
+                rank,
+                size,
+                local_rank: number(local_rank).unwrap_or(0),
+            })
         })
     }
 }
@@ -41,20 +49,51 @@ mod tests {
     use super::*;
 
     fn launch(variables: &[(&str, &str)]) -> Option<Launch> {
-        Launch::from(|name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+        Launch::from(|name| {
+            variables
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        })
     }
 
     #[test]
     fn the_environments_of_launchers_are_read() {
-        let third = Some(Launch { rank: 6, size: 8, local_rank: 2 });
-        let openmpi =
-            [("OMPI_COMM_WORLD_SIZE", "8"), ("OMPI_COMM_WORLD_RANK", "6"), ("OMPI_COMM_WORLD_LOCAL_RANK", "2")];
+        let third = Some(Launch {
+            rank: 6,
+            size: 8,
+            local_rank: 2,
+        });
+        let openmpi = [
+            ("OMPI_COMM_WORLD_SIZE", "8"),
+            ("OMPI_COMM_WORLD_RANK", "6"),
+            ("OMPI_COMM_WORLD_LOCAL_RANK", "2"),
+        ];
         assert_eq!(launch(&openmpi), third);
-        assert_eq!(launch(&[("PMI_SIZE", "8"), ("PMI_RANK", "6"), ("MPI_LOCALRANKID", "2")]), third);
-        let slurm = [("SLURM_STEP_NUM_TASKS", "8"), ("SLURM_PROCID", "6"), ("SLURM_LOCALID", "2")];
+        assert_eq!(
+            launch(&[
+                ("PMI_SIZE", "8"),
+                ("PMI_RANK", "6"),
+                ("MPI_LOCALRANKID", "2")
+            ]),
+            third
+        );
+        let slurm = [
+            ("SLURM_STEP_NUM_TASKS", "8"),
+            ("SLURM_PROCID", "6"),
+            ("SLURM_LOCALID", "2"),
+        ];
         assert_eq!(launch(&slurm), third);
-        assert_eq!(launch(&[("SLURM_NTASKS", "8"), ("SLURM_PROCID", "0")]), None, "a batch script is no step");
-        assert_eq!(launch(&[("OMPI_COMM_WORLD_SIZE", "1"), ("OMPI_COMM_WORLD_RANK", "0")]), None, "alone");
+        assert_eq!(
+            launch(&[("SLURM_NTASKS", "8"), ("SLURM_PROCID", "0")]),
+            None,
+            "a batch script is no step"
+        );
+        assert_eq!(
+            launch(&[("OMPI_COMM_WORLD_SIZE", "1"), ("OMPI_COMM_WORLD_RANK", "0")]),
+            None,
+            "alone"
+        );
         assert_eq!(launch(&[]), None);
     }
 }

@@ -1,5 +1,5 @@
-//! An exchange on a thread of its own, so that vectors travel while the worker moves others from and to its device, and a
-//! worker can give up on an exchange that cannot give up itself.
+//! An exchange on a thread of its own, so that vectors travel while the worker moves others from
+//! and to its device, and a worker can give up on an exchange that cannot give up itself.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,8 +11,8 @@ use super::{Encoding, Exchange, ExchangeError, half};
 
 /// Time that an exchange gets to name those it waits for before the link gives up on it.
 const MARGIN: Duration = Duration::from_secs(2);
-/// How long others may take for their part of a step after the process was told to end. A launcher tells so when a
-/// process has died, and kills the rest soon after.
+/// How long others may take for their part of a step after the process was told to end. A launcher
+/// tells so when a process has died, and kills the rest soon after.
 const GRACE: Duration = Duration::from_secs(5);
 /// How often someone who waits looks whether to stop.
 const LOOK_UP: Duration = Duration::from_millis(100);
@@ -72,7 +72,10 @@ impl Link {
                 sums,
                 thread,
             }),
-            Err(_) => Err(ExchangeError::Silent { who: "the other workers".into(), patience }),
+            Err(_) => Err(ExchangeError::Silent {
+                who: "the other workers".into(),
+                patience,
+            }),
         }
     }
 
@@ -95,11 +98,16 @@ impl Link {
                 Err(RecvTimeoutError::Disconnected) => return Err(ExchangeError::Gone(self.rank)),
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            if self.interrupted.load(Ordering::Relaxed) && told.get_or_insert_with(Instant::now).elapsed() > GRACE {
+            if self.interrupted.load(Ordering::Relaxed)
+                && told.get_or_insert_with(Instant::now).elapsed() > GRACE
+            {
                 return Err(ExchangeError::Interrupted(GRACE));
             }
             if begin.elapsed() > self.patience.saturating_add(MARGIN) {
-                return Err(ExchangeError::Silent { who: "another worker".into(), patience: self.patience });
+                return Err(ExchangeError::Silent {
+                    who: "another worker".into(),
+                    patience: self.patience,
+                });
             }
         }
     }

@@ -1,8 +1,10 @@
-//! How workers put together what each computed of a step, so that k of them are as one with the whole batch.
+//! How workers put together what each computed of a step, so that k of them are as one with the
+//! whole batch.
 //!
-//! A worker is a device with a replica of the training state. It computes its share of a batch's images; the workers
-//! add up gradients, both centers' means and the losses, nothing else, and each then makes the same update of its own
-//! replica. [`Team`] is what a run sees of this; an [`Exchange`] is one way to add vectors up.
+//! A worker is a device with a replica of the training state. It computes its share of a batch's
+//! images; the workers add up gradients, both centers' means and the losses, nothing else, and each
+//! then makes the same update of its own replica. [`Team`] is what a run sees of this; an
+//! [`Exchange`] is one way to add vectors up.
 
 mod buckets;
 mod half;
@@ -26,7 +28,8 @@ use std::time::Duration;
 use self::launcher::Launch;
 use crate::recipe::Settings;
 
-/// A group of workers that add vectors up. All call the same methods in the same order with vectors of the same length.
+/// A group of workers that add vectors up. All call the same methods in the same order with vectors
+/// of the same length.
 pub trait Exchange {
     /// Number of this worker, from 0. Worker 0 leads: it alone writes files.
     fn rank(&self) -> usize;
@@ -40,8 +43,8 @@ pub trait Exchange {
     /// If a worker is gone or does not answer.
     fn sum(&mut self, values: Vec<f32>) -> Result<Vec<f32>, ExchangeError>;
 
-    /// Cuts `values` into as many equal pieces as there are workers and gives each worker its piece; the pieces received,
-    /// in the order of the workers.
+    /// Cuts `values` into as many equal pieces as there are workers and gives each worker its
+    /// piece; the pieces received, in the order of the workers.
     ///
     /// # Errors
     /// As [`Self::sum`].
@@ -102,8 +105,8 @@ pub enum ExchangeError {
     Unconnected(String),
 }
 
-/// Connects the workers of a run: the processes of a `launch`, of which each has one, or `here` threads of this process.
-/// The teams of this process's workers, in their order.
+/// Connects the workers of a run: the processes of a `launch`, of which each has one, or `here`
+/// threads of this process. The teams of this process's workers, in their order.
 ///
 /// # Errors
 /// If they cannot be connected.
@@ -120,15 +123,28 @@ pub fn connect(
         None if here == 1 => vec![None],
         None => {
             let group = Local::group(here, patience).into_iter();
-            group.map(|member| Link::open(|| Ok(member), patience, interrupted).map(Some)).collect::<Result<_, _>>()?
+            group
+                .map(|member| Link::open(|| Ok(member), patience, interrupted).map(Some))
+                .collect::<Result<_, _>>()?
         }
     };
-    let encoding = if run.exchange_f16 { Encoding::Half } else { Encoding::Exact };
-    Ok(links.into_iter().map(|link| Team::new(link, encoding, batch)).collect())
+    let encoding = if run.exchange_f16 {
+        Encoding::Half
+    } else {
+        Encoding::Exact
+    };
+    Ok(links
+        .into_iter()
+        .map(|link| Team::new(link, encoding, batch))
+        .collect())
 }
 
 #[cfg(feature = "mpi")]
-fn processes(launch: Launch, patience: Duration, interrupted: &Arc<AtomicBool>) -> Result<Link, ExchangeError> {
+fn processes(
+    launch: Launch,
+    patience: Duration,
+    interrupted: &Arc<AtomicBool>,
+) -> Result<Link, ExchangeError> {
     Link::open(move || mpi::Mpi::connect(launch), patience, interrupted)
 }
 
@@ -142,6 +158,7 @@ fn processes(launch: Launch, _: Duration, _: &Arc<AtomicBool>) -> Result<Link, E
 pub enum Encoding {
     /// As they are, in 32 bits.
     Exact,
-    /// In 16 bits with a scale a message: half the bytes, a relative error of 2^-11 at each of two roundings.
+    /// In 16 bits with a scale a message: half the bytes, a relative error of 2^-11 at each of two
+    /// roundings.
     Half,
 }

@@ -9,7 +9,8 @@ use mpi::traits::{Communicator as _, CommunicatorCollectives as _};
 use super::launcher::Launch;
 use super::{Exchange, ExchangeError};
 
-/// One of several processes, each with a single worker. All calls must come from the thread that made it, as MPI asks.
+/// One of several processes, each with a single worker. All calls must come from the thread that
+/// made it, as MPI asks.
 pub struct Mpi {
     world: SimpleCommunicator,
     /// Dropped last: MPI ends with it.
@@ -34,7 +35,10 @@ impl Mpi {
                 launch.size
             )));
         }
-        Ok(Self { world, _universe: universe })
+        Ok(Self {
+            world,
+            _universe: universe,
+        })
     }
 }
 
@@ -49,7 +53,8 @@ impl Exchange for Mpi {
 
     fn sum(&mut self, values: Vec<f32>) -> Result<Vec<f32>, ExchangeError> {
         let mut sum = vec![0.0; values.len()];
-        self.world.all_reduce_into(&values[..], &mut sum[..], SystemOperation::sum());
+        self.world
+            .all_reduce_into(&values[..], &mut sum[..], SystemOperation::sum());
         Ok(sum)
     }
 

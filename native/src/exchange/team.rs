@@ -48,9 +48,15 @@ pub struct Team {
 }
 
 impl Team {
-    /// A worker that is connected to others, or alone without a `link`; together they compute batches of `batch` images.
+    /// A worker that is connected to others, or alone without a `link`; together they compute
+    /// batches of `batch` images.
     pub fn new(link: Option<Link>, encoding: Encoding, batch: usize) -> Self {
-        Self { link, nccl: None, encoding, batch }
+        Self {
+            link,
+            nccl: None,
+            encoding,
+            batch,
+        }
     }
 
     /// The same worker, whose gradients its GPU adds to the others'.
@@ -73,13 +79,15 @@ impl Team {
         self.rank() * self.batch / self.size()..(self.rank() + 1) * self.batch / self.size()
     }
 
-    /// Turns what this worker brings to a step into what all bring together: the pass over the whole batch, or an ending
-    /// if one of them wishes it.
+    /// Turns what this worker brings to a step into what all bring together: the pass over the
+    /// whole batch, or an ending if one of them wishes it.
     ///
     /// # Errors
     /// If the device or another worker fails; the training state is untouched.
     pub fn meet(&self, brought: Brought, state: &TrainState) -> Result<Brought> {
-        let Some(link) = &self.link else { return Ok(brought) };
+        let Some(link) = &self.link else {
+            return Ok(brought);
+        };
         let word = match brought {
             Brought::Pass(_) => Word::Pass,
             Brought::Ending(ending) => Word::of(ending),
@@ -87,16 +95,22 @@ impl Team {
         if let Some(ending) = wish(&say(link, word)?) {
             return Ok(Brought::Ending(ending));
         }
-        let Brought::Pass(mut pass) = brought else { return Ok(brought) };
-        let rest = block_on(pass.summand(self.share().start, self.batch)).context("losses on the device")?;
+        let Brought::Pass(mut pass) = brought else {
+            return Ok(brought);
+        };
+        let rest = block_on(pass.summand(self.share().start, self.batch))
+            .context("losses on the device")?;
         link.send(rest, Encoding::Exact);
         let gradients = std::mem::take(&mut pass.gradients).complete(&state.student);
         let rest = link.receive()?;
         let gradients = self.add_up(gradients, pass.share(self.batch))?;
-        Ok(Brought::Pass(Box::new(pass.whole(gradients, rest, self.batch))))
+        Ok(Brought::Pass(Box::new(
+            pass.whole(gradients, rest, self.batch),
+        )))
     }
 
-    /// The sum over all workers of `weight` times each one's gradients, which must have the same names.
+    /// The sum over all workers of `weight` times each one's gradients, which must have the same
+    /// names.
     ///
     /// # Errors
     /// If the device or another worker fails.
@@ -108,32 +122,60 @@ impl Team {
         }
     }
 
-    /// The leader's state and step on every worker. `fingerprint` is of all that must be the same on all of them.
+    /// The leader's state and step on every worker. `fingerprint` is of all that must be the same
+    /// on all of them.
     ///
     /// # Errors
     /// If it is not, or another worker fails.
-    pub fn replicate(&self, state: TrainState, step: usize, fingerprint: u32) -> Result<(TrainState, usize)> {
-        let Some(link) = &self.link else { return Ok((state, step)) };
+    pub fn replicate(
+        &self,
+        state: TrainState,
+        step: usize,
+        fingerprint: u32,
+    ) -> Result<(TrainState, usize)> {
+        let Some(link) = &self.link else {
+            return Ok((state, step));
+        };
         say(link, Word::Pass)?;
         let leads = self.rank() == 0;
-        let Snapshot { mut tensors, mut updates } = block_on(state.snapshot())?;
-        let names = tensors.keys().filter_map(|name| Some(name.strip_prefix("student/")?.to_owned()));
+        let Snapshot {
+            mut tensors,
+            mut updates,
+        } = block_on(state.snapshot())?;
+        let names = tensors
+            .keys()
+            .filter_map(|name| Some(name.strip_prefix("student/")?.to_owned()));
         let names: BTreeSet<String> = names.collect();
         // A parameter that was never updated has no moments, which only the leader knows.
         for name in &names {
-            let Some(Weight { shape, values }) = tensors.get(&format!("student/{name}")) else { continue };
-            let zeros = Weight { shape: shape.clone(), values: vec![0.0; values.len()] };
+            let Some(Weight { shape, values }) = tensors.get(&format!("student/{name}")) else {
+                continue;
+            };
+            let zeros = Weight {
+                shape: shape.clone(),
+                values: vec![0.0; values.len()],
+            };
             for moments in ["exp_avg", "exp_avg_sq"] {
-                tensors.entry(format!("{moments}/{name}")).or_insert_with(|| zeros.clone());
+                tensors
+                    .entry(format!("{moments}/{name}"))
+                    .or_insert_with(|| zeros.clone());
             }
         }
         // Integers travel in halves, which floats hold.
-        let numbers = names.iter().map(|name| updates.0.get(name).copied().unwrap_or(0));
-        let numbers = [u64::from(fingerprint), step as u64].into_iter().chain(numbers);
-        let numbers = numbers.flat_map(|number| [0, 16, 32, 48].map(|shift| (number >> shift & 0xffff) as f32));
+        let numbers = names
+            .iter()
+            .map(|name| updates.0.get(name).copied().unwrap_or(0));
+        let numbers = [u64::from(fingerprint), step as u64]
+            .into_iter()
+            .chain(numbers);
+        let numbers = numbers
+            .flat_map(|number| [0, 16, 32, 48].map(|shift| (number >> shift & 0xffff) as f32));
         let numbers = broadcast(link, numbers.collect())?;
-        let mut numbers =
-            numbers.chunks_exact(4).map(|n| n.iter().rev().fold(0u64, |number, half| number << 16 | *half as u64));
+        let mut numbers = numbers.chunks_exact(4).map(|n| {
+            n.iter()
+                .rev()
+                .fold(0u64, |number, half| number << 16 | *half as u64)
+        });
         let (theirs, step) = (numbers.next(), numbers.next().unwrap_or(0) as usize);
         let mut weights: Vec<(&String, &mut Weight)> = tensors.iter_mut().collect();
         weights.sort_unstable_by_key(|(name, _)| *name);
@@ -148,7 +190,11 @@ impl Team {
         if leads {
             return Ok((state, step));
         }
-        updates.0 = names.into_iter().zip(numbers).filter(|(_, updates)| *updates > 0).collect();
+        updates.0 = names
+            .into_iter()
+            .zip(numbers)
+            .filter(|(_, updates)| *updates > 0)
+            .collect();
         Ok((state.restore(Snapshot { tensors, updates })?, step))
     }
 
@@ -160,8 +206,9 @@ impl Team {
         }
     }
 
-    /// Ends the run for all workers, after the leader has saved: a launcher may end all as soon as one has ended.
-    /// Where workers cannot be reached, the others give the leader time to save and then end the process.
+    /// Ends the run for all workers, after the leader has saved: a launcher may end all as soon as
+    /// one has ended. Where workers cannot be reached, the others give the leader time to save and
+    /// then end the process.
     pub fn part(self, result: &Result<impl Sized>) {
         let Some(link) = self.link else { return };
         let error = result.as_ref().err().and_then(|error| error.downcast_ref());
@@ -196,12 +243,36 @@ fn converse(link: &Link, word: Word, message: &str) -> Result<Vec<f32>, Exchange
     words[link.rank] = f32::from(word as u8);
     link.send(words, Encoding::Exact);
     let words = link.receive()?;
-    let Some(worker) = words.iter().position(|word| *word == f32::from(Word::Failed as u8)) else { return Ok(words) };
-    let mut bytes = message.bytes().take(MESSAGE).map(f32::from).collect::<Vec<f32>>();
+    let Some(worker) = words
+        .iter()
+        .position(|word| *word == f32::from(Word::Failed as u8))
+    else {
+        return Ok(words);
+    };
+    let mut bytes = message
+        .bytes()
+        .take(MESSAGE)
+        .map(f32::from)
+        .collect::<Vec<f32>>();
     bytes.resize(MESSAGE, 0.0);
-    link.send(if worker == link.rank { bytes } else { vec![0.0; MESSAGE] }, Encoding::Exact);
-    let bytes: Vec<u8> = link.receive()?.into_iter().map(|byte| byte as u8).take_while(|byte| *byte > 0).collect();
-    Err(ExchangeError::Failed { worker, message: String::from_utf8_lossy(&bytes).into_owned() })
+    link.send(
+        if worker == link.rank {
+            bytes
+        } else {
+            vec![0.0; MESSAGE]
+        },
+        Encoding::Exact,
+    );
+    let bytes: Vec<u8> = link
+        .receive()?
+        .into_iter()
+        .map(|byte| byte as u8)
+        .take_while(|byte| *byte > 0)
+        .collect();
+    Err(ExchangeError::Failed {
+        worker,
+        message: String::from_utf8_lossy(&bytes).into_owned(),
+    })
 }
 
 /// The ending that somebody wishes.
@@ -219,7 +290,12 @@ fn broadcast(link: &Link, mut values: Vec<f32>) -> Result<Vec<f32>, ExchangeErro
     if link.rank > 0 {
         values.fill(0.0);
     }
-    values.chunks(buckets::VALUES).for_each(|bucket| link.send(bucket.to_vec(), Encoding::Exact));
-    let sums = values.chunks(buckets::VALUES).map(|_| link.receive()).collect::<Result<Vec<_>, _>>()?;
+    values
+        .chunks(buckets::VALUES)
+        .for_each(|bucket| link.send(bucket.to_vec(), Encoding::Exact));
+    let sums = values
+        .chunks(buckets::VALUES)
+        .map(|_| link.receive())
+        .collect::<Result<Vec<_>, _>>()?;
     Ok(sums.concat())
 }

@@ -43,7 +43,10 @@ pub fn pack(entries: &Entries, basis: &str) -> Result<Vec<u8>, PackError> {
     let mut tensors = BTreeMap::new();
     for (namespace, pairs) in entries {
         for (key, value) in pairs {
-            tensors.insert(format!("{namespace}/{}", hex(key)), TensorView::new(Dtype::U8, vec![value.len()], value)?);
+            tensors.insert(
+                format!("{namespace}/{}", hex(key)),
+                TensorView::new(Dtype::U8, vec![value.len()], value)?,
+            );
         }
     }
     let mut metadata = HashMap::from([(BASIS.to_owned(), basis.to_owned())]);
@@ -60,11 +63,19 @@ pub fn pack(entries: &Entries, basis: &str) -> Result<Vec<u8>, PackError> {
 pub fn unpack(bytes: &[u8], basis: &str) -> Result<Entries, Unusable> {
     seal::verify(bytes).map_err(|_| Unusable::Damaged)?;
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|_| Unusable::Damaged)?;
-    if header.metadata().as_ref().and_then(|metadata| metadata.get(BASIS)).is_none_or(|found| found != basis) {
+    if header
+        .metadata()
+        .as_ref()
+        .and_then(|metadata| metadata.get(BASIS))
+        .is_none_or(|found| found != basis)
+    {
         return Err(Unusable::Foreign);
     }
     let mut entries = Entries::new();
-    for (name, tensor) in SafeTensors::deserialize(bytes).map_err(|_| Unusable::Damaged)?.iter() {
+    for (name, tensor) in SafeTensors::deserialize(bytes)
+        .map_err(|_| Unusable::Damaged)?
+        .iter()
+    {
         let (namespace, key) = name.rsplit_once('/').ok_or(Unusable::Damaged)?;
         let pair = (unhex(key).ok_or(Unusable::Damaged)?, tensor.data().to_vec());
         entries.entry(namespace.to_owned()).or_default().push(pair);
@@ -77,7 +88,10 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
+    (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok())
+        .collect()
 }
 
 #[cfg(test)]
@@ -91,10 +105,17 @@ mod tests {
 
     /// Entries as burn's: names with slashes, keys and values of any bytes and none.
     fn entries() -> Entries {
-        let tuned = vec![(vec![0, 255, 47], vec![1; 300]), (vec![], vec![]), (b"key".to_vec(), (0..=255).collect())];
+        let tuned = vec![
+            (vec![0, 255, 47], vec![1; 300]),
+            (vec![], vec![]),
+            (b"key".to_vec(), (0..=255).collect()),
+        ];
         Entries::from([
             ("autotune/0.11.3/0-3/matmul".to_owned(), tuned),
-            ("throughput/0.11.3/v2/a".to_owned(), vec![(vec![9], vec![8; 40])]),
+            (
+                "throughput/0.11.3/v2/a".to_owned(),
+                vec![(vec![9], vec![8; 40])],
+            ),
         ])
     }
 
@@ -106,7 +127,10 @@ mod tests {
     #[test]
     fn entries_come_back_as_they_went() {
         let bytes = pack(&entries(), BASIS_HERE).expect("sound entries");
-        assert_eq!(unpack(&bytes, BASIS_HERE).map(sorted), Ok(sorted(entries())));
+        assert_eq!(
+            unpack(&bytes, BASIS_HERE).map(sorted),
+            Ok(sorted(entries()))
+        );
         let empty = pack(&Entries::new(), BASIS_HERE).expect("sound entries");
         assert_eq!(unpack(&empty, BASIS_HERE), Ok(Entries::new()));
     }
@@ -117,13 +141,25 @@ mod tests {
         for bit in 0..8 * bytes.len() {
             let mut damaged = bytes.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(unpack(&damaged, BASIS_HERE), Err(Unusable::Damaged), "bit {bit}");
+            assert_eq!(
+                unpack(&damaged, BASIS_HERE),
+                Err(Unusable::Damaged),
+                "bit {bit}"
+            );
         }
         for end in 0..bytes.len() {
-            assert_eq!(unpack(&bytes[..end], BASIS_HERE), Err(Unusable::Damaged), "cut at {end}");
+            assert_eq!(
+                unpack(&bytes[..end], BASIS_HERE),
+                Err(Unusable::Damaged),
+                "cut at {end}"
+            );
             let mut blank = bytes.clone();
             blank[end..].fill(0);
-            assert_eq!(unpack(&blank, BASIS_HERE), Err(Unusable::Damaged), "zeros from {end}");
+            assert_eq!(
+                unpack(&blank, BASIS_HERE),
+                Err(Unusable::Damaged),
+                "zeros from {end}"
+            );
         }
     }
 
@@ -132,7 +168,8 @@ mod tests {
         let bytes = pack(&entries(), BASIS_HERE).expect("sound entries");
         let mut rng = stream(0, Purpose::Order, 0, 0);
         for damage in 0..2000 {
-            // Up to 64 bytes of a part of the file, as a disk or a writer that broke off leaves them.
+            // Up to 64 bytes of a part of the file, as a disk or a writer that broke off leaves
+            // them.
             let mut damaged = bytes.clone();
             let start = rng.random_range(0..bytes.len());
             let end = bytes.len().min(start + rng.random_range(1..=64));
@@ -143,7 +180,11 @@ mod tests {
                 _ => {}
             }
             if damaged != bytes {
-                assert_eq!(unpack(&damaged, BASIS_HERE), Err(Unusable::Damaged), "damage {damage}");
+                assert_eq!(
+                    unpack(&damaged, BASIS_HERE),
+                    Err(Unusable::Damaged),
+                    "damage {damage}"
+                );
             }
         }
     }
@@ -151,8 +192,16 @@ mod tests {
     #[test]
     fn what_holds_elsewhere_is_not_used() {
         let bytes = pack(&entries(), BASIS_HERE).expect("sound entries");
-        for elsewhere in ["", "0.1.0 1234abcd\nllvmpipe 10005:0 vulkan", "0.1.1 1234abcd\nllvmpipe 10005:0 gl"] {
-            assert_eq!(unpack(&bytes, elsewhere), Err(Unusable::Foreign), "{elsewhere}");
+        for elsewhere in [
+            "",
+            "0.1.0 1234abcd\nllvmpipe 10005:0 vulkan",
+            "0.1.1 1234abcd\nllvmpipe 10005:0 gl",
+        ] {
+            assert_eq!(
+                unpack(&bytes, elsewhere),
+                Err(Unusable::Foreign),
+                "{elsewhere}"
+            );
         }
     }
 }

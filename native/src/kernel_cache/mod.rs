@@ -1,8 +1,9 @@
-//! What one start on a GPU leaves for the next: which kernels autotune found the fastest, and how fast the GPU is.
+//! What one start on a GPU leaves for the next: which kernels autotune found the fastest, and how
+//! fast the GPU is.
 //!
-//! burn would keep this in a database, which has no checksums and numbers GPUs without naming them or their drivers.
-//! Here burn keeps it in memory, and one file holds all of it: read whole or not at all, and replaced as a whole, so
-//! that processes share no more than its name.
+//! burn would keep this in a database, which has no checksums and numbers GPUs without naming them
+//! or their drivers. Here burn keeps it in memory, and one file holds all of it: read whole or not
+//! at all, and replaced as a whole, so that processes share no more than its name.
 
 mod file;
 
@@ -29,7 +30,8 @@ use crate::files::{WriteError, write_atomically};
 
 /// Moves the folder, or turns it `off`.
 const VARIABLE: &str = "IBOT_KERNEL_CACHE";
-/// Where burn is told to keep its database. No system takes such a path, and without a database burn keeps to memory.
+/// Where burn is told to keep its database. No system takes such a path, and without a database
+/// burn keeps to memory.
 const NOWHERE: &str = "\0";
 /// How much a killed process can lose.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
@@ -58,29 +60,34 @@ enum SaveError {
     Place(#[from] io::Error),
 }
 
-/// Gives burn what earlier processes left. The first call does, and comes before the first GPU is opened; from then on
-/// the file follows what burn finds out.
+/// Gives burn what earlier processes left. The first call does, and comes before the first GPU is
+/// opened; from then on the file follows what burn finds out.
 pub fn load() {
     CACHE.get_or_init(|| {
         keep_in_memory();
         let cache = Cache::new(folder(|name| env::var_os(name))?, &adapters(), &autotune())?;
         give(cache.read());
         *cache.kept.lock().unwrap_or_else(PoisonError::into_inner) = size();
-        // A process that is killed has no end to save at. If the system refuses the thread, it saves at its end alone.
-        let _ = thread::Builder::new().name("kernel-cache".into()).spawn(|| {
-            loop {
-                thread::sleep(SAVE_EVERY);
-                save();
-            }
-        });
+        // A process that is killed has no end to save at. If the system refuses the thread, it
+        // saves at its end alone.
+        let _ = thread::Builder::new()
+            .name("kernel-cache".into())
+            .spawn(|| {
+                loop {
+                    thread::sleep(SAVE_EVERY);
+                    save();
+                }
+            });
         Some(cache)
     });
 }
 
-/// Writes the file if burn has found out more than it holds. What cannot be kept is found out again at the next start:
-/// that is a warning at most.
+/// Writes the file if burn has found out more than it holds. What cannot be kept is found out again
+/// at the next start: that is a warning at most.
 pub fn save() {
-    let Some(Some(cache)) = CACHE.get() else { return };
+    let Some(Some(cache)) = CACHE.get() else {
+        return;
+    };
     let mut kept = cache.kept.lock().unwrap_or_else(PoisonError::into_inner);
     let now = size();
     if *kept != now {
@@ -93,13 +100,24 @@ pub fn save() {
 }
 
 impl Cache {
-    /// The file in `folder` for a machine with these `adapters`, tuned as `autotune` says; `None` without any adapter, as
-    /// it would then be for no GPU.
+    /// The file in `folder` for a machine with these `adapters`, tuned as `autotune` says; `None`
+    /// without any adapter, as it would then be for no GPU.
     fn new(folder: PathBuf, adapters: &[String], autotune: &str) -> Option<Self> {
         let adapters = Some(adapters.join("\n")).filter(|adapters| !adapters.is_empty())?;
-        let path = folder.join(format!("{:08x}.safetensors", crc32fast::hash(adapters.as_bytes())));
-        let basis = format!("{} {:08x} {autotune}\n{adapters}", env!("CARGO_PKG_VERSION"), crc32fast::hash(LOCK));
-        Some(Self { path, basis, kept: Mutex::default() })
+        let path = folder.join(format!(
+            "{:08x}.safetensors",
+            crc32fast::hash(adapters.as_bytes())
+        ));
+        let basis = format!(
+            "{} {:08x} {autotune}\n{adapters}",
+            env!("CARGO_PKG_VERSION"),
+            crc32fast::hash(LOCK)
+        );
+        Some(Self {
+            path,
+            basis,
+            kept: Mutex::default(),
+        })
     }
 
     /// What the file holds: nothing if there is none, or none that may be used.
@@ -110,12 +128,16 @@ impl Cache {
             Err(error) => Err(error.to_string()),
         };
         found.unwrap_or_else(|why| {
-            eprintln!("warning: {} is not used: {why}; it is written anew", self.path.display());
+            eprintln!(
+                "warning: {} is not used: {why}; it is written anew",
+                self.path.display()
+            );
             Entries::new()
         })
     }
 
-    /// Replaces the file. Until it is whole it has a name of its process, as others may be writing theirs.
+    /// Replaces the file. Until it is whole it has a name of its process, as others may be writing
+    /// theirs.
     fn write(&self, entries: &Entries, process: u32) -> Result<(), SaveError> {
         let bytes = pack(entries, &self.basis)?;
         self.path.parent().map_or(Ok(()), fs::create_dir_all)?;
@@ -132,13 +154,18 @@ fn keep_in_memory() {
     CubeClRuntimeConfig::get();
     environment::set_root(NOWHERE);
     // An account of every start, which grows without end.
-    records::configure(RecordsConfig { level: RecordLevel::Off, keep_sessions: None });
+    records::configure(RecordsConfig {
+        level: RecordLevel::Off,
+        keep_sessions: None,
+    });
 }
 
 /// Entries and bytes in burn's memory.
 fn size() -> (u64, u64) {
     let namespaces = MemoryStorage::namespaces();
-    namespaces.iter().fold((0, 0), |(entries, bytes), each| (entries + each.entries, bytes + each.bytes))
+    namespaces.iter().fold((0, 0), |(entries, bytes), each| {
+        (entries + each.entries, bytes + each.bytes)
+    })
 }
 
 /// Everything in burn's memory.
@@ -148,22 +175,32 @@ fn take() -> Entries {
         open(namespace).scan(&mut |key, value| pairs.push((key.to_vec(), value.to_vec())));
         pairs
     };
-    let namespaces = MemoryStorage::namespaces().into_iter().map(|each| each.namespace);
-    namespaces.map(|namespace| (namespace.clone(), pairs(&namespace))).collect()
+    let namespaces = MemoryStorage::namespaces()
+        .into_iter()
+        .map(|each| each.namespace);
+    namespaces
+        .map(|namespace| (namespace.clone(), pairs(&namespace)))
+        .collect()
 }
 
 /// Puts `entries` into burn's memory. What burn finds out itself replaces them.
 fn give(entries: Entries) {
     for (namespace, pairs) in entries {
-        let mut pairs =
-            pairs.into_iter().map(|(key, value)| (Bytes::from_bytes_vec(key), Bytes::from_bytes_vec(value)));
+        let mut pairs = pairs
+            .into_iter()
+            .map(|(key, value)| (Bytes::from_bytes_vec(key), Bytes::from_bytes_vec(value)));
         open(&namespace).insert_many(&mut pairs, Origin::Imported);
     }
 }
 
-/// `IBOT_KERNEL_CACHE`, else `ibot/kernels` among the user's caches; `None` if it is `off`, or the user has no caches.
+/// `IBOT_KERNEL_CACHE`, else `ibot/kernels` among the user's caches; `None` if it is `off`, or the
+/// user has no caches.
 fn folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    let set = |name| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let set = |name| {
+        variable(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     match set(VARIABLE) {
         Some(off) if off == Path::new("off") => None,
         Some(folder) => Some(folder),
@@ -183,12 +220,26 @@ fn autotune() -> String {
 /// Every adapter in order, with its driver.
 fn adapters() -> Vec<String> {
     let backends = Backends::all();
-    let instance = Instance::new(InstanceDescriptor { backends, ..InstanceDescriptor::new_without_display_handle() });
-    block_on(instance.enumerate_adapters(backends)).iter().map(|adapter| describe(&adapter.get_info())).collect()
+    let instance = Instance::new(InstanceDescriptor {
+        backends,
+        ..InstanceDescriptor::new_without_display_handle()
+    });
+    block_on(instance.enumerate_adapters(backends))
+        .iter()
+        .map(|adapter| describe(&adapter.get_info()))
+        .collect()
 }
 
 fn describe(adapter: &AdapterInfo) -> String {
-    let AdapterInfo { name, vendor, device, backend, driver, driver_info, .. } = adapter;
+    let AdapterInfo {
+        name,
+        vendor,
+        device,
+        backend,
+        driver,
+        driver_info,
+        ..
+    } = adapter;
     format!("{name} {vendor:x}:{device:x} {backend} {driver} {driver_info}")
 }
 
@@ -199,21 +250,36 @@ mod tests {
     const NAMESPACE: &str = "autotune/test/0/matmul";
 
     fn cache(folder: &Path) -> Cache {
-        Cache::new(folder.join("kernels"), &["llvmpipe 10005:0 gl".to_owned()], "Balanced").expect("an adapter")
+        Cache::new(
+            folder.join("kernels"),
+            &["llvmpipe 10005:0 gl".to_owned()],
+            "Balanced",
+        )
+        .expect("an adapter")
     }
 
     fn entries(value: u8) -> Entries {
-        Entries::from([(NAMESPACE.to_owned(), vec![(b"key".to_vec(), vec![value; 1 << 16])])])
+        Entries::from([(
+            NAMESPACE.to_owned(),
+            vec![(b"key".to_vec(), vec![value; 1 << 16])],
+        )])
     }
 
     #[test]
     fn what_burn_found_out_comes_back() {
         keep_in_memory();
-        assert!(environment::path().starts_with(NOWHERE), "a build that opens no database");
+        assert!(
+            environment::path().starts_with(NOWHERE),
+            "a build that opens no database"
+        );
         give(entries(1));
         assert_eq!(take()[NAMESPACE], entries(1)[NAMESPACE]);
         open(NAMESPACE).insert(b"key", Bytes::from_bytes_vec(vec![2]), Origin::Local);
-        assert_eq!(take()[NAMESPACE], [(b"key".to_vec(), vec![2])], "what is found out here wins");
+        assert_eq!(
+            take()[NAMESPACE],
+            [(b"key".to_vec(), vec![2])],
+            "what is found out here wins"
+        );
         assert!(size().0 >= 1 && size().1 >= 4);
     }
 
@@ -224,15 +290,22 @@ mod tests {
         assert_eq!(cache.read(), Entries::new(), "there is none");
         cache.write(&entries(7), 1).expect("written");
         assert_eq!(cache.read(), entries(7));
-        let driver = Cache { basis: cache.basis.replace("gl", "gl, newer"), ..self::cache(folder.path()) };
+        let driver = Cache {
+            basis: cache.basis.replace("gl", "gl, newer"),
+            ..self::cache(folder.path())
+        };
         assert_eq!(driver.read(), Entries::new(), "another driver");
         fs::write(&cache.path, b"damaged").expect("written");
         assert_eq!(cache.read(), Entries::new());
         cache.write(&entries(8), 1).expect("written anew");
         assert_eq!(cache.read(), entries(8));
-        let level = Cache { basis: cache.basis.replace("Balanced", "Full"), ..self::cache(folder.path()) };
+        let level = Cache {
+            basis: cache.basis.replace("Balanced", "Full"),
+            ..self::cache(folder.path())
+        };
         assert_eq!(level.read(), Entries::new(), "another level of autotune");
-        let elsewhere = Cache::new(folder.path().join("kernels"), &["another".to_owned()], "").expect("an adapter");
+        let elsewhere = Cache::new(folder.path().join("kernels"), &["another".to_owned()], "")
+            .expect("an adapter");
         assert_ne!(elsewhere.path, cache.path);
         assert!(Cache::new(PathBuf::new(), &[], "").is_none(), "no GPU");
     }
@@ -245,7 +318,11 @@ mod tests {
         thread::scope(|scope| {
             for process in 1..=4 {
                 scope.spawn(move || {
-                    (0..20).for_each(|_| cache.write(&entries(process as u8), process).expect("written"))
+                    (0..20).for_each(|_| {
+                        cache
+                            .write(&entries(process as u8), process)
+                            .expect("written")
+                    })
                 });
             }
             for _ in 0..100 {
@@ -254,7 +331,9 @@ mod tests {
                 assert!(value <= 4, "{value}");
             }
         });
-        let left = fs::read_dir(folder.path().join("kernels")).expect("readable").count();
+        let left = fs::read_dir(folder.path().join("kernels"))
+            .expect("readable")
+            .count();
         assert_eq!(left, 1, "no file of a process");
     }
 
@@ -269,12 +348,25 @@ mod tests {
     #[test]
     fn the_folder_is_among_the_users_caches_unless_told_otherwise() {
         let with = |set: &[(&str, &str)]| {
-            folder(|name| set.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value)))
+            folder(|name| {
+                set.iter()
+                    .find(|(key, _)| *key == name)
+                    .map(|(_, value)| OsString::from(value))
+            })
         };
         let path = |text: &str| Some(PathBuf::from(text));
-        assert_eq!(with(&[("HOME", "/home/a")]), path("/home/a/.cache/ibot/kernels"));
-        assert_eq!(with(&[("HOME", "/home/a"), ("XDG_CACHE_HOME", "/c")]), path("/c/ibot/kernels"));
-        assert_eq!(with(&[("HOME", "/home/a"), ("XDG_CACHE_HOME", "c")]), path("/home/a/.cache/ibot/kernels"));
+        assert_eq!(
+            with(&[("HOME", "/home/a")]),
+            path("/home/a/.cache/ibot/kernels")
+        );
+        assert_eq!(
+            with(&[("HOME", "/home/a"), ("XDG_CACHE_HOME", "/c")]),
+            path("/c/ibot/kernels")
+        );
+        assert_eq!(
+            with(&[("HOME", "/home/a"), ("XDG_CACHE_HOME", "c")]),
+            path("/home/a/.cache/ibot/kernels")
+        );
         assert_eq!(with(&[(VARIABLE, "/k"), ("HOME", "/home/a")]), path("/k"));
         assert_eq!(with(&[(VARIABLE, "off"), ("HOME", "/home/a")]), None);
         assert_eq!(with(&[]), None);

@@ -1,7 +1,8 @@
 //! Checkpoints: the whole state of a run in one file, and the one before it.
 //!
-//! A crash at any moment leaves a whole checkpoint under a name that [`load`] knows: the new file is on the disk before
-//! it takes its name, and the old one has its second name before it loses the first.
+//! A crash at any moment leaves a whole checkpoint under a name that [`load`] knows: the new file
+//! is on the disk before it takes its name, and the old one has its second name before it loses the
+//! first.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,8 +20,8 @@ use crate::seal;
 
 const HEADER: &str = "ibot-checkpoint";
 
-/// What a checkpoint says beside its tensors. All random numbers of a run derive from its seed and the step, so these
-/// two are the whole state of its generators.
+/// What a checkpoint says beside its tensors. All random numbers of a run derive from its seed and
+/// the step, so these two are the whole state of its generators.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Header {
     /// Optimisation steps done.
@@ -61,8 +62,8 @@ pub struct Loaded {
     pub warnings: Vec<String>,
 }
 
-/// Writes the state of the network `model` after the steps it names; what was the last checkpoint becomes the previous
-/// one. With `keep_epoch` the state is also kept as that of an epoch.
+/// Writes the state of the network `model` after the steps it names; what was the last checkpoint
+/// becomes the previous one. With `keep_epoch` the state is also kept as that of an epoch.
 ///
 /// # Errors
 /// If the device fails or a file cannot be written; the last checkpoint is then still there.
@@ -71,11 +72,21 @@ pub fn save(
     keep_epoch: Option<usize>,
     state: &TrainState,
     model: &ModelHeader,
-    Identity { seed, images, workers }: Identity,
+    Identity {
+        seed,
+        images,
+        workers,
+    }: Identity,
 ) -> Result<()> {
     let Snapshot { tensors, updates } = block_on(state.snapshot())?;
     let mut metadata = model.to_metadata()?;
-    let header = Header { step: model.step, seed, images, workers, updates };
+    let header = Header {
+        step: model.step,
+        seed,
+        images,
+        workers,
+        updates,
+    };
     metadata.insert(HEADER.to_owned(), serde_json::to_string(&header)?);
     seal::reserve(&mut metadata);
     let mut bytes = to_safetensors(&tensors, metadata, Precision::F32)?;
@@ -89,20 +100,25 @@ pub fn save(
     Ok(())
 }
 
-/// Gives the last checkpoint its second name. `last` is whole, so for a moment there may be no other.
+/// Gives the last checkpoint its second name. `last` is whole, so for a moment there may be no
+/// other.
 fn keep_previous(last: &Path, previous: &Path) -> Result<(), WriteError> {
     if !last.exists() {
         return Ok(());
     }
     let _ = fs::remove_file(previous);
-    // Without hard links the last checkpoint is away until the new one takes its name; `load` knows the previous one.
+    // Without hard links the last checkpoint is away until the new one takes its name; `load` knows
+    // the previous one.
     fs::hard_link(last, previous)
         .or_else(|_| fs::rename(last, previous))
-        .map_err(|source| WriteError { path: previous.to_owned(), source })
+        .map_err(|source| WriteError {
+            path: previous.to_owned(),
+            source,
+        })
 }
 
-/// Reads the newest whole checkpoint of a run into `state`, which must be of the same dimensions; `None` if the run
-/// ended before it wrote one. A damaged last checkpoint is moved aside.
+/// Reads the newest whole checkpoint of a run into `state`, which must be of the same dimensions;
+/// `None` if the run ended before it wrote one. A damaged last checkpoint is moved aside.
 ///
 /// # Errors
 /// If no checkpoint is whole, or they belong to other settings.
@@ -117,7 +133,9 @@ pub fn load(dir: &RunDir, state: TrainState, identity: Identity) -> Result<Optio
         Ok(found) => (&last, found),
         Err(damage) => {
             let found = read(&previous).map_err(|second| none_is_whole(dir, &damage, &second))?;
-            let aside = set_aside(&last)?.map_or_else(String::new, |path| format!("; it is now {}", path.display()));
+            let aside = set_aside(&last)?.map_or_else(String::new, |path| {
+                format!("; it is now {}", path.display())
+            });
             let (step, lost) = (found.1.step, recorded.saturating_sub(found.1.step));
             warnings.push(format!(
                 "the checkpoint {} cannot be used: {damage:#}{aside}. Going back to the previous one, of step {step}: \
@@ -128,8 +146,17 @@ pub fn load(dir: &RunDir, state: TrainState, identity: Identity) -> Result<Optio
         }
     };
     let place = || format!("checkpoint {}", path.display());
-    let Identity { seed, images, workers } = identity;
-    ensure!(header.seed == seed, "{} was made with seed {}, the run has seed {seed}", place(), header.seed);
+    let Identity {
+        seed,
+        images,
+        workers,
+    } = identity;
+    ensure!(
+        header.seed == seed,
+        "{} was made with seed {}, the run has seed {seed}",
+        place(),
+        header.seed
+    );
     if header.images != images {
         warnings.push(format!(
             "the data has {images} images, it had {} when this run was saved: the order of images, and steps and \
@@ -144,8 +171,17 @@ pub fn load(dir: &RunDir, state: TrainState, identity: Identity) -> Result<Optio
             header.workers
         ));
     }
-    let state = state.restore(Snapshot { tensors, updates: header.updates }).with_context(place)?;
-    Ok(Some(Loaded { state, step: header.step, warnings }))
+    let state = state
+        .restore(Snapshot {
+            tensors,
+            updates: header.updates,
+        })
+        .with_context(place)?;
+    Ok(Some(Loaded {
+        state,
+        step: header.step,
+        warnings,
+    }))
 }
 
 /// A checkpoint that is what was written.
@@ -153,24 +189,33 @@ fn read(path: &Path) -> Result<(Weights, Header)> {
     let bytes = fs::read(path)?;
     seal::verify(&bytes)?;
     let (tensors, metadata) = from_safetensors(&bytes)?;
-    let header = metadata.get(HEADER).context("it is no checkpoint of a run")?;
+    let header = metadata
+        .get(HEADER)
+        .context("it is no checkpoint of a run")?;
     Ok((tensors, serde_json::from_str(header)?))
 }
 
-/// Moves a damaged checkpoint where it does not become the previous one; its new name, if there is a file.
+/// Moves a damaged checkpoint where it does not become the previous one; its new name, if there is
+/// a file.
 fn set_aside(last: &Path) -> Result<Option<PathBuf>> {
     if !last.exists() {
         return Ok(None);
     }
     let aside = last.with_extension("safetensors.damaged");
-    fs::rename(last, &aside).map_err(|source| WriteError { path: aside.clone(), source })?;
+    fs::rename(last, &aside).map_err(|source| WriteError {
+        path: aside.clone(),
+        source,
+    })?;
     Ok(Some(aside))
 }
 
-/// What to tell someone whose last two checkpoints are gone: the newest one that was kept, if it is whole.
+/// What to tell someone whose last two checkpoints are gone: the newest one that was kept, if it is
+/// whole.
 fn none_is_whole(dir: &RunDir, last: &anyhow::Error, previous: &anyhow::Error) -> anyhow::Error {
     let kept = dir.epoch_checkpoints().into_iter().rev();
-    let whole = kept.filter_map(|path| read(&path).ok().map(|(_, header)| (path, header.step))).next();
+    let whole = kept
+        .filter_map(|path| read(&path).ok().map(|(_, header)| (path, header.step)))
+        .next();
     let (last_path, previous_path) = (dir.last_checkpoint(), dir.previous_checkpoint());
     let advice = match whole {
         Some((path, step)) => format!(
@@ -183,5 +228,7 @@ fn none_is_whole(dir: &RunDir, last: &anyhow::Error, previous: &anyhow::Error) -
             .to_owned(),
     };
     let (last_path, previous_path) = (last_path.display(), previous_path.display());
-    anyhow!("no checkpoint is whole. {last_path}: {last:#}. {previous_path}: {previous:#}. What now: {advice}")
+    anyhow!(
+        "no checkpoint is whole. {last_path}: {last:#}. {previous_path}: {previous:#}. What now: {advice}"
+    )
 }

@@ -26,7 +26,8 @@ pub struct Clock {
 impl Clock {
     /// A clock for a process that began at `start`.
     pub fn new(start: Instant, run: &RunSettings) -> Self {
-        let positive = |value: f64, unit: f64| (value > 0.0).then(|| Duration::from_secs_f64(value * unit));
+        let positive =
+            |value: f64, unit: f64| (value > 0.0).then(|| Duration::from_secs_f64(value * unit));
         Self {
             start,
             limit: positive(run.max_hours, 3600.0),
@@ -46,7 +47,8 @@ impl Clock {
     /// Notes a checkpoint written at `now`; a warning the first time that the disk is slow.
     pub fn saved(&mut self, now: Instant, took: Duration) -> Option<String> {
         self.slowest_save = self.slowest_save.max(took);
-        // The first of a run is written before its first step: there is no time yet to compare it with.
+        // The first of a run is written before its first step: there is no time yet to compare it
+        // with.
         let last = self.last_save.replace(now)?;
         let share = took.as_secs_f64() / now.duration_since(last).as_secs_f64().max(1e-9);
         if self.warned || took < FAST || share < SLOW_SHARE {
@@ -63,14 +65,16 @@ impl Clock {
 
     /// Whether the last checkpoint is older than a run may lose.
     pub fn save_is_due(&self, now: Instant) -> bool {
-        self.save_every.is_some_and(|every| now.duration_since(self.last_save.unwrap_or(self.start)) >= every)
+        self.save_every
+            .is_some_and(|every| now.duration_since(self.last_save.unwrap_or(self.start)) >= every)
     }
 
-    /// Whether another step, and saving after it, might not fit before the limit. Both are taken as the slowest yet,
-    /// saving twice over: a disk that was fast can be busy.
+    /// Whether another step, and saving after it, might not fit before the limit. Both are taken as
+    /// the slowest yet, saving twice over: a disk that was fast can be busy.
     pub fn time_is_up(&self, now: Instant) -> bool {
         let margin = self.slowest_step + 2 * self.slowest_save;
-        self.limit.is_some_and(|limit| now.duration_since(self.start) + margin >= limit)
+        self.limit
+            .is_some_and(|limit| now.duration_since(self.start) + margin >= limit)
     }
 }
 
@@ -80,8 +84,14 @@ mod tests {
 
     fn clock(max_hours: f64, save_every: f64) -> (Clock, impl Fn(u64) -> Instant) {
         let start = Instant::now();
-        let run = RunSettings { max_hours, save_every, ..RunSettings::default() };
-        (Clock::new(start, &run), move |seconds| start + Duration::from_secs(seconds))
+        let run = RunSettings {
+            max_hours,
+            save_every,
+            ..RunSettings::default()
+        };
+        (Clock::new(start, &run), move |seconds| {
+            start + Duration::from_secs(seconds)
+        })
     }
 
     #[test]
@@ -107,11 +117,32 @@ mod tests {
     #[test]
     fn a_slow_disk_is_named_once() {
         let (mut clock, at) = clock(0.0, 30.0);
-        assert_eq!(clock.saved(at(9), Duration::from_secs(8)), None, "before the first step");
-        assert_eq!(clock.saved(at(20), Duration::from_secs(4)), None, "fast enough");
-        assert_eq!(clock.saved(at(1000), Duration::from_secs(20)), None, "seldom enough");
-        let warning = clock.saved(at(1100), Duration::from_secs(25)).expect("slow");
-        assert!(warning.contains("25 s, 25 %") && warning.contains("run.save_every"), "{warning}");
-        assert_eq!(clock.saved(at(1200), Duration::from_secs(50)), None, "said once");
+        assert_eq!(
+            clock.saved(at(9), Duration::from_secs(8)),
+            None,
+            "before the first step"
+        );
+        assert_eq!(
+            clock.saved(at(20), Duration::from_secs(4)),
+            None,
+            "fast enough"
+        );
+        assert_eq!(
+            clock.saved(at(1000), Duration::from_secs(20)),
+            None,
+            "seldom enough"
+        );
+        let warning = clock
+            .saved(at(1100), Duration::from_secs(25))
+            .expect("slow");
+        assert!(
+            warning.contains("25 s, 25 %") && warning.contains("run.save_every"),
+            "{warning}"
+        );
+        assert_eq!(
+            clock.saved(at(1200), Duration::from_secs(50)),
+            None,
+            "said once"
+        );
     }
 }

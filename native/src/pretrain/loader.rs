@@ -1,4 +1,5 @@
-//! Batches of augmented crops, made ahead of the training step by threads that never touch the device.
+//! Batches of augmented crops, made ahead of the training step by threads that never touch the
+//! device.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
@@ -109,7 +110,8 @@ struct Shared {
 }
 
 impl Loader {
-    /// Starts `workers` threads that make the images of `share` of the batches of step `first_step` and after.
+    /// Starts `workers` threads that make the images of `share` of the batches of step `first_step`
+    /// and after.
     pub fn new(
         data: Arc<Dataset>,
         settings: &Settings,
@@ -136,15 +138,23 @@ impl Loader {
             let (shared, sender) = (shared.clone(), sender.clone());
             thread::spawn(move || shared.work(&sender));
         }
-        Self { results, waiting: BTreeMap::new(), next: first_step }
+        Self {
+            results,
+            waiting: BTreeMap::new(),
+            next: first_step,
+        }
     }
 
-    /// The next batch, in order; `None` as soon as `stop` is set while it is not there. A slow disk must not keep a run
-    /// from stopping.
+    /// The next batch, in order; `None` as soon as `stop` is set while it is not there. A slow disk
+    /// must not keep a run from stopping.
     ///
     /// # Errors
     /// If the threads are gone, or the batch is not there after `patience`.
-    pub fn next(&mut self, stop: &AtomicBool, patience: Option<Duration>) -> Result<Option<Delivery>, NoBatch> {
+    pub fn next(
+        &mut self,
+        stop: &AtomicBool,
+        patience: Option<Duration>,
+    ) -> Result<Option<Delivery>, NoBatch> {
         let begin = Instant::now();
         loop {
             if let Some(delivery) = self.waiting.remove(&self.next) {
@@ -155,7 +165,8 @@ impl Loader {
                 Ok((step, delivery)) => drop(self.waiting.insert(step, delivery)),
                 Err(RecvTimeoutError::Timeout) if stop.load(Ordering::Relaxed) => return Ok(None),
                 Err(RecvTimeoutError::Timeout) => {
-                    if let Some(patience) = patience.filter(|patience| begin.elapsed() >= *patience) {
+                    if let Some(patience) = patience.filter(|patience| begin.elapsed() >= *patience)
+                    {
                         return Err(NoBatch::Late(patience));
                     }
                 }
@@ -178,20 +189,34 @@ impl Shared {
         }
     }
 
-    fn parts(&self, step: usize, skipped: &mut Vec<String>) -> Result<Vec<HostBatch>, UnreadableError> {
+    fn parts(
+        &self,
+        step: usize,
+        skipped: &mut Vec<String>,
+    ) -> Result<Vec<HostBatch>, UnreadableError> {
         let (epoch, within) = (step / self.steps_per_epoch, step % self.steps_per_epoch);
         let size = self.config.optim.batch_size;
         let order = self.order(epoch);
         let images = &order[within * size..][self.share.clone()];
         let parts = self.run.parts(images.len());
         let start = |part: usize| part * images.len() / parts;
-        (0..parts).map(|part| self.batch(&images[start(part)..start(part + 1)], epoch, skipped)).collect()
+        (0..parts)
+            .map(|part| self.batch(&images[start(part)..start(part + 1)], epoch, skipped))
+            .collect()
     }
 
-    fn batch(&self, images: &[usize], epoch: usize, skipped: &mut Vec<String>) -> Result<HostBatch, UnreadableError> {
+    fn batch(
+        &self,
+        images: &[usize],
+        epoch: usize,
+        skipped: &mut Vec<String>,
+    ) -> Result<HostBatch, UnreadableError> {
         let size = images.len();
         let crops = &self.config.crops;
-        let (global, local) = (3 * crops.global_size * crops.global_size, 3 * crops.local_size * crops.local_size);
+        let (global, local) = (
+            3 * crops.global_size * crops.global_size,
+            3 * crops.local_size * crops.local_size,
+        );
         let mut batch = HostBatch {
             globals: vec![0.0; crops.global_crops_number * size * global],
             locals: vec![0.0; crops.local_crops_number * size * local],
@@ -202,38 +227,70 @@ impl Shared {
             for (crop, view) in views.globals.iter().enumerate() {
                 let row = crop * size + position;
                 normalize_into(view, &mut batch.globals[row * global..][..global]);
-                batch.masks[row] = self.config.mask.mask(self.config.global_grid(), self.run.seed, epoch, index, crop);
+                batch.masks[row] = self.config.mask.mask(
+                    self.config.global_grid(),
+                    self.run.seed,
+                    epoch,
+                    index,
+                    crop,
+                );
             }
             for (crop, view) in views.locals.iter().enumerate() {
-                normalize_into(view, &mut batch.locals[(crop * size + position) * local..][..local]);
+                normalize_into(
+                    view,
+                    &mut batch.locals[(crop * size + position) * local..][..local],
+                );
             }
         }
         Ok(batch)
     }
 
     /// The crops of image `index`, or of the first after it that can be read, and that one's index.
-    fn views(&self, index: usize, epoch: usize, skipped: &mut Vec<String>) -> Result<(usize, Crops), UnreadableError> {
+    fn views(
+        &self,
+        index: usize,
+        epoch: usize,
+        skipped: &mut Vec<String>,
+    ) -> Result<(usize, Crops), UnreadableError> {
         let mut index = index;
         loop {
             self.seen.fetch_add(1, Ordering::Relaxed);
             match self.data.load(index) {
                 Ok(image) => {
-                    let rng = |crop| crop_stream(self.run.seed, Purpose::Augment, epoch, index, crop);
-                    return Ok((index, multi_crop(&image, &self.config.crops, &self.config.augment, rng)));
+                    let rng =
+                        |crop| crop_stream(self.run.seed, Purpose::Augment, epoch, index, crop);
+                    return Ok((
+                        index,
+                        multi_crop(&image, &self.config.crops, &self.config.augment, rng),
+                    ));
                 }
                 Err(error) => {
-                    let mut unreadable = self.unreadable.lock().unwrap_or_else(PoisonError::into_inner);
+                    let mut unreadable = self
+                        .unreadable
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner);
                     if unreadable.insert(index) {
                         skipped.push(error.to_string());
                     }
                     // Counted now: other threads may have failed since this one began.
-                    let (failed, seen) = (unreadable.len(), self.seen.load(Ordering::Relaxed).min(self.data.len()));
-                    let enough = seen >= ENOUGH_TO_JUDGE.min(self.data.len()) || failed >= ENOUGH_TO_JUDGE;
-                    // A share of 1 allows any number of failures, but there must be an image to go on with.
+                    let (failed, seen) = (
+                        unreadable.len(),
+                        self.seen.load(Ordering::Relaxed).min(self.data.len()),
+                    );
+                    let enough =
+                        seen >= ENOUGH_TO_JUDGE.min(self.data.len()) || failed >= ENOUGH_TO_JUDGE;
+                    // A share of 1 allows any number of failures, but there must be an image to go
+                    // on with.
                     let none_left = failed == self.data.len();
-                    if none_left || enough && failed as f64 > self.run.max_unreadable * seen as f64 {
+                    if none_left || enough && failed as f64 > self.run.max_unreadable * seen as f64
+                    {
                         let share = self.run.max_unreadable;
-                        return Err(UnreadableError { failed, seen, share, last: error.to_string() });
+                        return Err(UnreadableError {
+                            failed,
+                            seen,
+                            share,
+                            last: error.to_string(),
+                        });
                     }
                 }
             }
@@ -258,14 +315,21 @@ mod tests {
     use super::*;
 
     fn loader(share: Range<usize>, batch: usize) -> Loader {
-        let set = [format!("optim.batch_size={batch}"), "run.shards=1".into(), "run.micro_batch=4".into()];
+        let set = [
+            format!("optim.batch_size={batch}"),
+            "run.shards=1".into(),
+            "run.micro_batch=4".into(),
+        ];
         let settings = Settings::from_recipe("builtin", &set).expect("valid");
         let data = Arc::new(Dataset::open("builtin:val").expect("builtin"));
         Loader::new(data, &settings, NonZeroUsize::MIN, 3, share)
     }
 
     fn images(loader: &mut Loader) -> Vec<HostBatch> {
-        let delivery = loader.next(&AtomicBool::new(false), None).expect("no disk is needed").expect("not stopped");
+        let delivery = loader
+            .next(&AtomicBool::new(false), None)
+            .expect("no disk is needed")
+            .expect("not stopped");
         delivery.parts.expect("readable")
     }
 

@@ -72,9 +72,18 @@ impl Window {
 
     /// Adds a step of `images` images that were waited for so long.
     pub fn add(&mut self, report: &StepReport, images: usize, waited: Duration) {
-        let values =
-            [report.loss, report.cls, report.patch, report.norms.total(), report.teacher_entropy, report.agreement];
-        self.sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+        let values = [
+            report.loss,
+            report.cls,
+            report.patch,
+            report.norms.total(),
+            report.teacher_entropy,
+            report.agreement,
+        ];
+        self.sums
+            .iter_mut()
+            .zip(values)
+            .for_each(|(sum, value)| *sum += value);
         self.steps += 1;
         self.skipped += usize::from(!report.applied);
         self.loss_scale = report.loss_scale;
@@ -113,7 +122,8 @@ impl Window {
             momentum: now.momentum,
             teacher_temp: now.teacher_temp,
             teacher_patch_temp: now.teacher_patch_temp,
-            prototype_usage: done.used.iter().filter(|used| **used).count() as f64 / done.used.len().max(1) as f64,
+            prototype_usage: done.used.iter().filter(|used| **used).count() as f64
+                / done.used.len().max(1) as f64,
             skipped_steps: done.skipped,
             loss_scale: done.loss_scale.map(LossScale::factor),
             images_per_second: done.images as f64 / seconds,

@@ -64,14 +64,19 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Opens the records of a run that has done `step` steps; what a lost part of it recorded after that is dropped.
+    /// Opens the records of a run that has done `step` steps; what a lost part of it recorded after
+    /// that is dropped.
     ///
     /// # Errors
     /// If the files cannot be read or written.
     pub fn open(dir: &RunDir, step: usize, prototypes: usize) -> Result<Self> {
         let path = dir.metrics();
         let place = || format!("metrics {}", path.display());
-        let mut records = if step > 0 { read_records(dir) } else { Vec::new() };
+        let mut records = if step > 0 {
+            read_records(dir)
+        } else {
+            Vec::new()
+        };
         records.retain(|record| record_step(record) <= step);
         let mut text = String::new();
         for record in &records {
@@ -79,29 +84,45 @@ impl Metrics {
             text.push('\n');
         }
         write_atomically(&path, text.as_bytes())?;
-        let file = OpenOptions::new().append(true).open(&path).with_context(place)?;
+        let file = OpenOptions::new()
+            .append(true)
+            .open(&path)
+            .with_context(place)?;
         let events = prune(&dir.tensorboard(), (step > 0).then_some(step as u64))
             .and_then(|()| EventWriter::create(&dir.tensorboard()))
             .context("TensorBoard events")?;
-        Ok(Self { lines: Growing::new(path, file), events, records, prototypes })
+        Ok(Self {
+            lines: Growing::new(path, file),
+            events,
+            records,
+            prototypes,
+        })
     }
 
-    /// Adds a record everywhere. What a full disk refuses is tried again with the next one, and by [`sync`](Self::sync).
+    /// Adds a record everywhere. What a full disk refuses is tried again with the next one, and by
+    /// [`sync`](Self::sync).
     ///
     /// # Errors
     /// None in practice: a record is always JSON.
     pub fn record(&mut self, record: Record) -> Result<()> {
-        self.lines.add(format!("{}\n", serde_json::to_string(&record)?).as_bytes());
+        self.lines
+            .add(format!("{}\n", serde_json::to_string(&record)?).as_bytes());
         let step = record_step(&record) as u64;
         let tagged = match &record {
             Record::Step(means) => scalars("train", means),
             Record::Epoch(means) => scalars("epoch", means),
             Record::Knn { k, top1, top5, .. } => {
-                vec![(format!("knn/top1_k{k}"), *top1), (format!("knn/top5_k{k}"), *top5)]
+                vec![
+                    (format!("knn/top1_k{k}"), *top1),
+                    (format!("knn/top5_k{k}"), *top5),
+                ]
             }
             Record::Skipped { .. } => Vec::new(),
         };
-        let tagged: Vec<(&str, f64)> = tagged.iter().map(|(tag, value)| (tag.as_str(), *value)).collect();
+        let tagged: Vec<(&str, f64)> = tagged
+            .iter()
+            .map(|(tag, value)| (tag.as_str(), *value))
+            .collect();
         self.events.scalars(step, &tagged);
         self.records.push(record);
         // A run waits for its disk where it saves.
@@ -121,7 +142,15 @@ impl Metrics {
         (bank, queries): (usize, usize),
     ) -> Result<()> {
         for KnnAccuracy { k, top1, top5 } in accuracies.iter().copied() {
-            self.record(Record::Knn { step, epoch, k, top1, top5, bank, queries })?;
+            self.record(Record::Knn {
+                step,
+                epoch,
+                k,
+                top1,
+                top5,
+                bank,
+                queries,
+            })?;
         }
         Ok(())
     }
@@ -137,13 +166,21 @@ impl Metrics {
 
     /// Steps skipped so far.
     pub fn skipped(&self) -> usize {
-        self.records.iter().filter(|record| matches!(record, Record::Skipped { .. })).count()
+        self.records
+            .iter()
+            .filter(|record| matches!(record, Record::Skipped { .. }))
+            .count()
     }
 
     /// The evaluation before the first step, if there was one: top-1 with `k` neighbours.
     pub fn untrained(&self, k: usize) -> Option<f64> {
         self.records.iter().find_map(|record| match record {
-            Record::Knn { step: 0, k: of, top1, .. } if *of == k => Some(*top1),
+            Record::Knn {
+                step: 0,
+                k: of,
+                top1,
+                ..
+            } if *of == k => Some(*top1),
             _ => None,
         })
     }
@@ -163,7 +200,10 @@ impl Metrics {
                 Record::Step(means) => Some((means.step as f64, value(means).unwrap_or(f64::NAN))),
                 _ => None,
             });
-            Line { name: name.into(), points: points.collect() }
+            Line {
+                name: name.into(),
+                points: points.collect(),
+            }
         };
         let ln_k = (self.prototypes as f64).ln();
         let panel = |title: &str, unit: Option<&str>, lines: Vec<Line>| Panel {
@@ -176,16 +216,36 @@ impl Metrics {
         let mut panels = vec![
             Panel {
                 references: vec![("ln K".into(), ln_k)],
-                ..panel("Loss", Some("nats"), vec![line("CLS", |m| m.cls), line("patch", |m| m.patch)])
+                ..panel(
+                    "Loss",
+                    Some("nats"),
+                    vec![line("CLS", |m| m.cls), line("patch", |m| m.patch)],
+                )
             },
             Panel {
                 references: vec![("ln K".into(), ln_k)],
-                ..panel("Teacher entropy", Some("nats"), vec![line("CLS targets", |m| m.teacher_entropy)])
+                ..panel(
+                    "Teacher entropy",
+                    Some("nats"),
+                    vec![line("CLS targets", |m| m.teacher_entropy)],
+                )
             },
             panel("Learning rate", None, vec![line("lr", |m| Some(m.lr))]),
-            panel("Agreement of views", None, vec![line("same prototype", |m| Some(m.agreement))]),
-            panel("Gradient norm", None, vec![line("before clipping", |m| m.gradient_norm)]),
-            panel("Speed", Some("img/s"), vec![line("images", |m| Some(m.images_per_second))]),
+            panel(
+                "Agreement of views",
+                None,
+                vec![line("same prototype", |m| Some(m.agreement))],
+            ),
+            panel(
+                "Gradient norm",
+                None,
+                vec![line("before clipping", |m| m.gradient_norm)],
+            ),
+            panel(
+                "Speed",
+                Some("img/s"),
+                vec![line("images", |m| Some(m.images_per_second))],
+            ),
         ];
         let knn = self.knn_panel();
         if !knn.lines.is_empty() {
@@ -195,18 +255,36 @@ impl Metrics {
     }
 
     fn knn_panel(&self) -> Panel {
-        let mut panel =
-            Panel { title: "k-NN top-1".into(), unit: Some("%".into()), x_label: "epoch".into(), ..Panel::default() };
+        let mut panel = Panel {
+            title: "k-NN top-1".into(),
+            unit: Some("%".into()),
+            x_label: "epoch".into(),
+            ..Panel::default()
+        };
         for record in &self.records {
-            let Record::Knn { epoch, step, k, top1, .. } = record else { continue };
+            let Record::Knn {
+                epoch,
+                step,
+                k,
+                top1,
+                ..
+            } = record
+            else {
+                continue;
+            };
             let name = format!("k = {k}");
             if *step == 0 && panel.references.is_empty() {
-                panel.references.push(("before training".into(), 100.0 * top1));
+                panel
+                    .references
+                    .push(("before training".into(), 100.0 * top1));
             }
             let point = (*epoch as f64, 100.0 * top1);
             match panel.lines.iter_mut().find(|line| line.name == name) {
                 Some(line) => line.points.push(point),
-                None => panel.lines.push(Line { name, points: vec![point] }),
+                None => panel.lines.push(Line {
+                    name,
+                    points: vec![point],
+                }),
             }
         }
         panel
@@ -220,15 +298,23 @@ fn record_step(record: &Record) -> usize {
     }
 }
 
-/// All records in a run's folder. A crash can cut the last line short, or leave zeros; it is of a lost step then.
+/// All records in a run's folder. A crash can cut the last line short, or leave zeros; it is of a
+/// lost step then.
 fn read_records(dir: &RunDir) -> Vec<Record> {
     let bytes = fs::read(dir.metrics()).unwrap_or_default();
-    String::from_utf8_lossy(&bytes).lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    String::from_utf8_lossy(&bytes)
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect()
 }
 
 /// The last step that a run in `dir` recorded, saved or not.
 pub fn recorded_steps(dir: &RunDir) -> usize {
-    read_records(dir).iter().map(record_step).max().unwrap_or_default()
+    read_records(dir)
+        .iter()
+        .map(record_step)
+        .max()
+        .unwrap_or_default()
 }
 
 /// Tags and values of `means` for TensorBoard.

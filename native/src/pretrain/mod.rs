@@ -63,8 +63,8 @@ pub enum Ending {
     OutOfTime,
 }
 
-/// Runs pre-training until it is complete, its time is up or `interrupted` is set; its state is saved in each case, and
-/// as far as it can be if the run fails.
+/// Runs pre-training until it is complete, its time is up or `interrupted` is set; its state is
+/// saved in each case, and as far as it can be if the run fails.
 ///
 /// # Errors
 /// If the data, the device or the folder cannot be used, or training diverges.
@@ -94,11 +94,17 @@ fn carry_out(
 ) -> Result<Ending> {
     let data = Arc::new(Dataset::open(&request.settings.run.data)?);
     let devices = device::select_each(&request.devices, launch.map(|launch| launch.local_rank))?;
-    devices.iter().try_for_each(|device| device.check(request.settings.config.optim.precision))?;
+    devices
+        .iter()
+        .try_for_each(|device| device.check(request.settings.config.optim.precision))?;
     let here = NonZeroUsize::new(devices.len()).context("no device was asked for")?;
     let cores = NonZeroUsize::new(device::cores().get() / here).unwrap_or(NonZeroUsize::MIN);
     let mut settings = request.settings;
-    settings.run.resolve(&settings.config, devices.iter().any(|device| device.is_cpu), cores.get());
+    settings.run.resolve(
+        &settings.config,
+        devices.iter().any(|device| device.is_cpu),
+        cores.get(),
+    );
     let workers = launch.map_or(here.get(), |launch| launch.size);
     let plan = Plan::new(settings, data.len(), workers)?;
     let place = |device: &Selected| Place {
@@ -106,9 +112,16 @@ fn carry_out(
         loaders: NonZeroUsize::new(plan.settings.run.workers.div_ceil(here.get())).unwrap_or(cores),
         crowded: here.get() > 1,
     };
-    let nccl = plan.settings.run.exchange_nccl.then(|| Nccl::among(&devices)).transpose()?;
+    let nccl = plan
+        .settings
+        .run
+        .exchange_nccl
+        .then(|| Nccl::among(&devices))
+        .transpose()?;
     let teams = connect(launch, here.get(), &plan.settings, interrupted)?.into_iter();
-    let mut teams = teams.map(|team| team.with_nccl(nccl.clone())).zip(devices.iter().map(place));
+    let mut teams = teams
+        .map(|team| team.with_nccl(nccl.clone()))
+        .zip(devices.iter().map(place));
     let (team, place) = teams.next().context("no device was asked for")?;
     for (team, place) in teams {
         let (data, plan, interrupted) = (data.clone(), plan.clone(), interrupted.clone());
@@ -122,31 +135,67 @@ fn carry_out(
         let dir = match dir {
             Some(dir) => dir.clone(),
             // A mistake found before here leaves no folder behind.
-            None => dir.insert(Arc::new(RunDir::create(request.out.as_deref(), &request.name)?)).clone(),
+            None => dir
+                .insert(Arc::new(RunDir::create(
+                    request.out.as_deref(),
+                    &request.name,
+                )?))
+                .clone(),
         };
-        let devices: Vec<String> = devices.into_iter().map(|device| device.description).collect();
-        println!("data    {}\ndevice  {}\nout     {}", data.description(), devices.join(" + "), dir.path().display());
-        plan.notes.iter().for_each(|note| println!("        {note}"));
-        plan.warnings.iter().for_each(|warning| println!("warning {warning}"));
+        let devices: Vec<String> = devices
+            .into_iter()
+            .map(|device| device.description)
+            .collect();
+        println!(
+            "data    {}\ndevice  {}\nout     {}",
+            data.description(),
+            devices.join(" + "),
+            dir.path().display()
+        );
+        plan.notes
+            .iter()
+            .for_each(|note| println!("        {note}"));
+        plan.warnings
+            .iter()
+            .for_each(|warning| println!("warning {warning}"));
         if !request.resume {
             println!("\n{}", plan.settings.to_toml());
             write_atomically(&dir.config(), plan.to_toml().as_bytes())?;
         }
         let clock = Clock::new(start, &plan.settings.run);
         let fingerprint = plan.fingerprint(data.len());
-        let (run, state) = Run::start(data, plan.clone(), &place, dir, clock, request.resume, interrupted)?;
+        let (run, state) = Run::start(
+            data,
+            plan.clone(),
+            &place,
+            dir,
+            clock,
+            request.resume,
+            interrupted,
+        )?;
         let (state, _) = team.replicate(state, run.step, fingerprint)?;
         run.train(state, team, place)
     })
 }
 
 /// A worker of the leader's process that does not lead.
-fn follow_beside(team: Team, place: Place, data: Arc<Dataset>, plan: &Plan, interrupted: &Arc<AtomicBool>) {
+fn follow_beside(
+    team: Team,
+    place: Place,
+    data: Arc<Dataset>,
+    plan: &Plan,
+    interrupted: &Arc<AtomicBool>,
+) {
     let rank = team.rank();
     let result = live(team, |team| follow(team, place, data, plan, interrupted));
-    let problem = result.as_ref().err().and_then(|error| error.downcast_ref::<ExchangeError>());
+    let problem = result
+        .as_ref()
+        .err()
+        .and_then(|error| error.downcast_ref::<ExchangeError>());
     // Where the workers could talk, the leader says what happened.
-    if let Some(problem) = problem.filter(|problem| !matches!(problem, ExchangeError::Failed { .. })) {
+    if let Some(problem) =
+        problem.filter(|problem| !matches!(problem, ExchangeError::Failed { .. }))
+    {
         eprintln!("worker {rank}: {problem}");
     }
 }

@@ -60,23 +60,43 @@ impl Plan {
         let steps_per_epoch = images / batch;
         if steps_per_epoch == 0 {
             let suggested = (images / 4).max(1).next_power_of_two().min(images.max(1));
-            return Err(WrongBatch::TooFewImages { images, batch, suggested });
+            return Err(WrongBatch::TooFewImages {
+                images,
+                batch,
+                suggested,
+            });
         }
         if workers > batch {
             return Err(WrongBatch::TooManyWorkers { batch, workers });
         }
         let start = settings.config.mask.pred_start_epoch;
         let schedules = Schedules::new(optim, &settings.config.teacher, start, steps_per_epoch);
-        let (mut notes, warnings) = (notes(&settings, images, &schedules), warnings(&settings, &schedules));
+        let (mut notes, warnings) = (
+            notes(&settings, images, &schedules),
+            warnings(&settings, &schedules),
+        );
         if workers > 1 {
-            notes.push(format!("{workers} workers, {} images of a batch each, rounded", batch.div_ceil(workers)));
+            notes.push(format!(
+                "{workers} workers, {} images of a batch each, rounded",
+                batch.div_ceil(workers)
+            ));
         }
-        Ok(Self { settings, workers, schedules, notes, warnings })
+        Ok(Self {
+            settings,
+            workers,
+            schedules,
+            notes,
+            warnings,
+        })
     }
 
     /// What checkpoints of the run have in common, over `images` images.
     pub fn identity(&self, images: usize) -> Identity {
-        Identity { seed: self.settings.run.seed, images, workers: self.workers }
+        Identity {
+            seed: self.settings.run.seed,
+            images,
+            workers: self.workers,
+        }
     }
 
     /// A number that two runs share only if they compute the same steps over as many images.
@@ -129,21 +149,35 @@ fn notes(settings: &Settings, images: usize, schedules: &Schedules) -> Vec<Strin
     ];
     let mut clamp = |key: &str, value: usize, effect: &str| {
         if value > optim.epochs {
-            notes.push(format!("{key} = {value} is more than the {} epochs of the run: {effect}", optim.epochs));
+            notes.push(format!(
+                "{key} = {value} is more than the {} epochs of the run: {effect}",
+                optim.epochs
+            ));
         }
     };
-    clamp("optim.warmup_epochs", optim.warmup_epochs, "the learning rate rises until the end");
+    clamp(
+        "optim.warmup_epochs",
+        optim.warmup_epochs,
+        "the learning rate rises until the end",
+    );
     clamp(
         "teacher.warmup_teacher_temp_epochs",
         config.teacher.warmup_teacher_temp_epochs,
         "the temperatures reach their end in the last epoch",
     );
     if optim.freeze_last_layer >= optim.epochs {
-        notes.push(format!("optim.freeze_last_layer = {}: the prototypes are never trained", optim.freeze_last_layer));
+        notes.push(format!(
+            "optim.freeze_last_layer = {}: the prototypes are never trained",
+            optim.freeze_last_layer
+        ));
     }
-    let masks_late = config.mask.use_masked_im_modeling && config.mask.pred_start_epoch >= optim.epochs;
+    let masks_late =
+        config.mask.use_masked_im_modeling && config.mask.pred_start_epoch >= optim.epochs;
     if masks_late {
-        notes.push(format!("mask.pred_start_epoch = {}: nothing is ever masked", config.mask.pred_start_epoch));
+        notes.push(format!(
+            "mask.pred_start_epoch = {}: nothing is ever masked",
+            config.mask.pred_start_epoch
+        ));
     }
     notes
 }
@@ -185,7 +219,11 @@ mod tests {
 
     fn plan(assignments: &[&str], images: usize) -> Result<Plan, WrongBatch> {
         let assignments: Vec<String> = assignments.iter().map(|a| (*a).to_owned()).collect();
-        Plan::new(Settings::from_recipe("vit-small-imagenet", &assignments).expect("valid"), images, 4)
+        Plan::new(
+            Settings::from_recipe("vit-small-imagenet", &assignments).expect("valid"),
+            images,
+            4,
+        )
     }
 
     #[test]
@@ -193,24 +231,43 @@ mod tests {
         let plan = plan(&["optim.epochs=5"], 10_000).expect("enough images");
         let text = plan.to_toml();
         assert!(text.contains("5e-4 x 1024 / 256 = 2e-3"), "{text}");
-        assert!(text.contains("optim.warmup_epochs = 10 is more than the 5 epochs"), "{text}");
-        assert!(text.contains("teacher.warmup_teacher_temp_epochs = 30"), "{text}");
+        assert!(
+            text.contains("optim.warmup_epochs = 10 is more than the 5 epochs"),
+            "{text}"
+        );
+        assert!(
+            text.contains("teacher.warmup_teacher_temp_epochs = 30"),
+            "{text}"
+        );
         assert_eq!(plan.schedules.total_steps(), 45);
         assert!(!text.contains("never trained"), "{text}");
     }
 
     #[test]
     fn prototypes_frozen_in_every_epoch_are_named() {
-        let plan = plan(&["optim.epochs=5", "optim.freeze_last_layer=5"], 10_000).expect("enough images");
+        let plan =
+            plan(&["optim.epochs=5", "optim.freeze_last_layer=5"], 10_000).expect("enough images");
         assert!((0..45).all(|step| plan.schedules.at(step).freeze_last_layer));
-        assert!(plan.to_toml().contains("optim.freeze_last_layer = 5: the prototypes are never trained"));
+        assert!(
+            plan.to_toml()
+                .contains("optim.freeze_last_layer = 5: the prototypes are never trained")
+        );
     }
 
     #[test]
     fn a_batch_far_from_the_recipe_is_warned_of() {
-        assert!(plan(&[], 1_281_167).expect("enough images").warnings.is_empty());
+        assert!(
+            plan(&[], 1_281_167)
+                .expect("enough images")
+                .warnings
+                .is_empty()
+        );
         let small = plan(&["optim.batch_size=64"], 1_281_167).expect("enough images");
-        assert!(small.warnings[0].contains("made for 1024"), "{:?}", small.warnings);
+        assert!(
+            small.warnings[0].contains("made for 1024"),
+            "{:?}",
+            small.warnings
+        );
     }
 
     #[test]

@@ -22,11 +22,17 @@ pub fn save_preview(data: &Dataset, settings: &Settings, dir: &RunDir) -> Result
     let mut rows = Vec::new();
     for index in data.subset(IMAGES, 0) {
         // The run itself names images that cannot be read.
-        let Ok(image) = data.load(index) else { continue };
+        let Ok(image) = data.load(index) else {
+            continue;
+        };
         let rng = |crop| crop_stream(seed, Purpose::Augment, 0, index, crop);
         let crops = multi_crop(&image, &config.crops, &config.augment, rng);
         let start = config.mask.pred_start_epoch;
-        let mask = |crop| config.mask.mask(config.global_grid(), seed, start, index, crop);
+        let mask = |crop| {
+            config
+                .mask
+                .mask(config.global_grid(), seed, start, index, crop)
+        };
         let masks: Vec<_> = (0..crops.globals.len()).map(mask).collect();
         rows.push((image, crops, masks));
     }
@@ -35,7 +41,10 @@ pub fn save_preview(data: &Dataset, settings: &Settings, dir: &RunDir) -> Result
         .map(|(image, crops, masks)| PreviewRow {
             original: image,
             globals: &crops.globals,
-            masks: masks.iter().map(|mask| (mask.rows(), mask.columns(), mask.cells())).collect(),
+            masks: masks
+                .iter()
+                .map(|mask| (mask.rows(), mask.columns(), mask.cells()))
+                .collect(),
             locals: &crops.locals,
         })
         .collect();

@@ -28,7 +28,12 @@ impl Progress {
             bar.reset_eta();
             bar
         });
-        Self { bar, total, batch, last_line: Instant::now() }
+        Self {
+            bar,
+            total,
+            batch,
+            last_line: Instant::now(),
+        }
     }
 
     /// Shows that a step is done.
@@ -40,7 +45,9 @@ impl Progress {
 
     /// Shows the means of the last steps.
     pub fn means(&mut self, means: &Means) {
-        let number = |value: Option<f64>| value.map_or("not finite".to_owned(), |value| format!("{value:.3}"));
+        let number = |value: Option<f64>| {
+            value.map_or("not finite".to_owned(), |value| format!("{value:.3}"))
+        };
         let line = format!(
             "loss {} (CLS {}, patch {})  lr {:.1e}  {:.0} img/s",
             number(means.loss),
@@ -53,9 +60,15 @@ impl Progress {
             Some(bar) => bar.set_message(format!("epoch {}  {line}", means.epoch + 1)),
             None if self.last_line.elapsed() >= PLAIN_EVERY || means.step == self.total => {
                 self.last_line = Instant::now();
-                let left = (self.total - means.step) as f64 * self.batch as f64 / means.images_per_second.max(1e-9);
+                let left = (self.total - means.step) as f64 * self.batch as f64
+                    / means.images_per_second.max(1e-9);
                 let left = HumanDuration(Duration::from_secs_f64(left.min(1e9)));
-                eprintln!("step {}/{}  epoch {}  {line}  {left} left", means.step, self.total, means.epoch + 1);
+                eprintln!(
+                    "step {}/{}  epoch {}  {line}  {left} left",
+                    means.step,
+                    self.total,
+                    means.epoch + 1
+                );
             }
             None => {}
         }

@@ -71,11 +71,23 @@ impl Run {
         let device = place.device.clone();
         let first = worker::first_state(&plan, &device);
         let identity = plan.identity(data.len());
-        let loaded = if resume { checkpoint::load(&dir, first.clone(), identity)? } else { None };
+        let loaded = if resume {
+            checkpoint::load(&dir, first.clone(), identity)?
+        } else {
+            None
+        };
         let saved = loaded.as_ref().map(|loaded| loaded.step);
-        let Loaded { state, step, warnings } = match loaded {
+        let Loaded {
+            state,
+            step,
+            warnings,
+        } = match loaded {
             Some(loaded) => loaded,
-            None => Loaded { state: initialised(first, &plan, &device)?, step: 0, warnings: Vec::new() },
+            None => Loaded {
+                state: initialised(first, &plan, &device)?,
+                step: 0,
+                warnings: Vec::new(),
+            },
         };
         match saved {
             Some(step) => println!("resumed after step {step}"),
@@ -86,7 +98,14 @@ impl Run {
         let metrics = Metrics::open(&dir, step, prototypes)?;
         let mut run = Self {
             loaders: place.loaders,
-            status: StatusFile::new(&dir, Status { total, skipped_steps: metrics.skipped(), ..Status::default() }),
+            status: StatusFile::new(
+                &dir,
+                Status {
+                    total,
+                    skipped_steps: metrics.skipped(),
+                    ..Status::default()
+                },
+            ),
             progress: Progress::new(total, step, optim.batch_size),
             watch: Watch::new(prototypes, run.max_skipped),
             windows: windows(prototypes),
@@ -118,31 +137,58 @@ impl Run {
         let total = self.plan.schedules.total_steps();
         match (result, slot) {
             (Ok(Ending::Complete), _) => {
-                println!("done: {} (teacher), {} (curves)", self.dir.teacher().display(), self.dir.curves().display());
+                println!(
+                    "done: {} (teacher), {} (curves)",
+                    self.dir.teacher().display(),
+                    self.dir.curves().display()
+                );
                 self.tell(State::Complete, Some("all steps are done"));
                 Ok(Ending::Complete)
             }
             (Ok(ending), _) => {
-                let why = if ending == Ending::OutOfTime { "run.max_hours are over" } else { "interrupted" };
+                let why = if ending == Ending::OutOfTime {
+                    "run.max_hours are over"
+                } else {
+                    "interrupted"
+                };
                 let (step, new) = (self.step, self.step - self.first);
-                let message = format!("{why}: stopped after step {step} of {total}, {new} of them in this process");
+                let message = format!(
+                    "{why}: stopped after step {step} of {total}, {new} of them in this process"
+                );
                 println!("{message}; continue with --resume");
                 self.tell(State::Interrupted, Some(&message));
                 Ok(ending)
             }
-            // What could not be written in all the time that the settings allow is not tried once more.
-            (Err(error), Some(state)) if !error.is::<Unsaved>() && (self.saved.is_none() || self.step > self.first) => {
-                let saved = if self.saved == Some(self.step) { Ok(()) } else { self.save(&state, None) };
+            // What could not be written in all the time that the settings allow is not tried once
+            // more.
+            (Err(error), Some(state))
+                if !error.is::<Unsaved>() && (self.saved.is_none() || self.step > self.first) =>
+            {
+                let saved = if self.saved == Some(self.step) {
+                    Ok(())
+                } else {
+                    self.save(&state, None)
+                };
                 Err(match saved {
-                    Ok(()) => error.context(format!("stopped after step {} of {total}, saved", self.step)),
-                    Err(failed) => anyhow!("{error:#}; and the state could not be saved: {failed:#}"),
+                    Ok(()) => error.context(format!(
+                        "stopped after step {} of {total}, saved",
+                        self.step
+                    )),
+                    Err(failed) => {
+                        anyhow!("{error:#}; and the state could not be saved: {failed:#}")
+                    }
                 })
             }
             (Err(error), _) => Err(error),
         }
     }
 
-    fn steps(&mut self, slot: &mut Option<TrainState>, team: &Team, place: Place) -> Result<Ending> {
+    fn steps(
+        &mut self,
+        slot: &mut Option<TrainState>,
+        team: &Team,
+        place: Place,
+    ) -> Result<Ending> {
         let settings = self.plan.settings.clone();
         let (config, run) = (&settings.config, &settings.run);
         let schedules = self.plan.schedules.clone();
@@ -155,31 +201,43 @@ impl Run {
             }
             save_preview(&self.data, &settings, &self.dir)?;
             if run.knn_every > 0 {
-                self.knn(state, 0)?.iter().for_each(|line| println!("{line}"));
+                self.knn(state, 0)?
+                    .iter()
+                    .for_each(|line| println!("{line}"));
             }
         } else if self.step == total {
             // A process killed after its last checkpoint has not written what follows from it.
             self.publish(state)?;
         }
-        let mut worker = Worker::new(team, place, self.data.clone(), &self.plan, self.step, &self.interrupted)?;
+        let mut worker = Worker::new(
+            team,
+            place,
+            self.data.clone(),
+            &self.plan,
+            self.step,
+            &self.interrupted,
+        )?;
         self.windows = windows(config.head.out_dim);
 
         while self.step < total {
             let begin = Instant::now();
             let (step, wish) = (self.step, self.stop(begin));
-            let (report, waited) = match worker.step(slot, step, wish, |warning| self.warn(warning))? {
-                Step::Done { report, waited } => (report, waited),
-                Step::Ended(ending) => {
-                    if self.saved != Some(self.step) {
-                        self.save(slot.as_ref().context(LOST)?, None)?;
+            let (report, waited) =
+                match worker.step(slot, step, wish, |warning| self.warn(warning))? {
+                    Step::Done { report, waited } => (report, waited),
+                    Step::Ended(ending) => {
+                        if self.saved != Some(self.step) {
+                            self.save(slot.as_ref().context(LOST)?, None)?;
+                        }
+                        return Ok(ending);
                     }
-                    return Ok(ending);
-                }
-            };
+                };
             let state = slot.as_ref().context(LOST)?;
             let (now, epoch) = (schedules.at(step), step / per_epoch);
             self.step += 1;
-            self.windows.iter_mut().for_each(|window| window.add(&report, config.optim.batch_size, waited));
+            self.windows
+                .iter_mut()
+                .for_each(|window| window.add(&report, config.optim.batch_size, waited));
             self.progress.step(self.step);
             self.look_at(&report, epoch)?;
 
@@ -188,24 +246,35 @@ impl Run {
                 let means = self.windows[0].take(self.step, epoch, &now);
                 self.progress.means(&means);
                 let speed = means.images_per_second;
-                self.status.progress(|status| status.images_per_second = Some(speed));
+                self.status
+                    .progress(|status| status.images_per_second = Some(speed));
                 self.metrics.record(Record::Step(means))?;
             }
             if epoch_ends {
                 let means = self.windows[1].take(self.step, epoch, &now);
-                self.watch.epoch(&means).iter().for_each(|warning| self.warn(warning));
+                self.watch
+                    .epoch(&means)
+                    .iter()
+                    .for_each(|warning| self.warn(warning));
                 self.metrics.record(Record::Epoch(means))?;
                 let done = epoch + 1;
                 if run.knn_every > 0 && (done.is_multiple_of(run.knn_every) || self.step == total) {
-                    self.knn(state, done)?.iter().for_each(|line| self.progress.say(line));
+                    self.knn(state, done)?
+                        .iter()
+                        .for_each(|line| self.progress.say(line));
                 }
-                self.save(state, done.is_multiple_of(run.checkpoint_every).then_some(done))?;
+                self.save(
+                    state,
+                    done.is_multiple_of(run.checkpoint_every).then_some(done),
+                )?;
                 // Neither k-NN nor saving counts towards the next images a second.
                 self.windows = windows(config.head.out_dim);
             } else if self.clock.save_is_due(Instant::now()) {
                 let pause = Instant::now();
                 self.save(state, None)?;
-                self.windows.iter_mut().for_each(|window| window.pause(pause.elapsed()));
+                self.windows
+                    .iter_mut()
+                    .for_each(|window| window.pause(pause.elapsed()));
             }
             self.clock.step(begin.elapsed());
         }
@@ -223,20 +292,36 @@ impl Run {
     /// Tells watchers of a step, and everybody if it was skipped.
     fn look_at(&mut self, report: &StepReport, epoch: usize) -> Result<()> {
         let culprits = Culprits::of(report);
-        let (step, total, batch) =
-            (self.step, self.plan.schedules.total_steps(), self.plan.settings.config.optim.batch_size);
+        let (step, total, batch) = (
+            self.step,
+            self.plan.schedules.total_steps(),
+            self.plan.settings.config.optim.batch_size,
+        );
         let per_epoch = self.plan.schedules.steps_per_epoch();
         self.status.progress(|status| {
             (status.step, status.epoch) = (step, step / per_epoch);
             status.loss = Some(report.loss).filter(|loss| loss.is_finite());
-            status.seconds_left =
-                status.images_per_second.map(|speed| ((total - step) * batch) as f64 / speed.max(1e-9));
+            status.seconds_left = status
+                .images_per_second
+                .map(|speed| ((total - step) * batch) as f64 / speed.max(1e-9));
             status.skipped_steps += usize::from(culprits.is_some());
         });
         if let Some(culprits) = &culprits {
             self.warn(&format!("step {step} skipped: {culprits}"));
-            let Culprits { parts, tensors_at_fault, tensors, loss_scale } = culprits.clone();
-            self.metrics.record(Record::Skipped { step, epoch, parts, tensors_at_fault, tensors, loss_scale })?;
+            let Culprits {
+                parts,
+                tensors_at_fault,
+                tensors,
+                loss_scale,
+            } = culprits.clone();
+            self.metrics.record(Record::Skipped {
+                step,
+                epoch,
+                parts,
+                tensors_at_fault,
+                tensors,
+                loss_scale,
+            })?;
         }
         Ok(self.watch.step(step, culprits.as_ref())?)
     }
@@ -244,7 +329,8 @@ impl Run {
     /// Says a warning to everybody.
     pub(super) fn warn(&mut self, warning: &str) {
         self.progress.say(&format!("warning: {warning}"));
-        self.status.progress(|status| warning.clone_into(&mut status.message));
+        self.status
+            .progress(|status| warning.clone_into(&mut status.message));
     }
 
     /// Writes to the status how far the run is, and what there is to say.
@@ -252,8 +338,15 @@ impl Run {
         let (step, saved) = (self.step, self.saved);
         let epoch = step / self.plan.schedules.steps_per_epoch();
         self.status.news(|status| {
-            (status.state, status.step, status.epoch, status.checkpoint_step) = (state, step, epoch, saved);
-            message.iter().for_each(|message| (*message).clone_into(&mut status.message));
+            (
+                status.state,
+                status.step,
+                status.epoch,
+                status.checkpoint_step,
+            ) = (state, step, epoch, saved);
+            message
+                .iter()
+                .for_each(|message| (*message).clone_into(&mut status.message));
             if state == State::Complete {
                 status.seconds_left = Some(0.0);
             }
@@ -263,14 +356,23 @@ impl Run {
     /// k-NN of the teacher on the run's own images, if they have labels; the line to show.
     fn knn(&mut self, state: &TrainState, epoch: usize) -> Result<Option<String>> {
         let run = &self.plan.settings.run;
-        let Some(split) = Split::of_one(&self.data, run.knn_bank, run.knn_queries) else { return Ok(None) };
+        let Some(split) = Split::of_one(&self.data, run.knn_bank, run.knn_queries) else {
+            return Ok(None);
+        };
         let view = EvalView::new(self.plan.settings.config.crops.global_size, run.eval_resize);
         let space = Space::Network(&state.teacher.backbone);
         let accuracies = evaluate(&space, &split, view, self.loaders, &self.device)?;
-        self.metrics.record_knn(self.step, epoch, &accuracies, split.sizes())?;
-        let Some(KnnAccuracy { k, top1, .. }) = headline(&accuracies).copied() else { return Ok(None) };
+        self.metrics
+            .record_knn(self.step, epoch, &accuracies, split.sizes())?;
+        let Some(KnnAccuracy { k, top1, .. }) = headline(&accuracies).copied() else {
+            return Ok(None);
+        };
         let percent = 100.0 * top1;
-        let start = if run.init.is_some() { "initial" } else { "untrained" };
+        let start = if run.init.is_some() {
+            "initial"
+        } else {
+            "untrained"
+        };
         Ok(Some(match self.metrics.untrained(k) {
             Some(untrained) if epoch > 0 => {
                 let gain = percent - 100.0 * untrained;
@@ -289,10 +391,16 @@ fn windows(prototypes: usize) -> [Window; 2] {
 
 /// The state of a new run: as it is, or with the weights that the settings name.
 fn initialised(state: TrainState, plan: &Plan, device: &Device) -> Result<TrainState> {
-    let Some(file) = &plan.settings.run.init else { return Ok(state) };
+    let Some(file) = &plan.settings.run.init else {
+        return Ok(state);
+    };
     let checkpoint = read_checkpoint(file.as_ref(), None)?;
     let started = checkpoint.start(state.student, &plan.settings.config.vit());
     let (student, report) = started.with_context(|| format!("cannot start from {file}"))?;
     println!("init    {file}: {report}");
-    Ok(TrainState::new(student, plan.settings.config.head.shared_head, device))
+    Ok(TrainState::new(
+        student,
+        plan.settings.config.head.shared_head,
+        device,
+    ))
 }

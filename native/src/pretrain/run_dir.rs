@@ -54,7 +54,10 @@ impl RunDir {
         let path = out.map(Path::to_owned).unwrap_or_else(|| {
             let numbered = (2..).map(|i| PathBuf::from(format!("runs/{name}-{i}")));
             // The numbers never end, so one of the folders is free.
-            std::iter::once(PathBuf::from(format!("runs/{name}"))).chain(numbered).find(free).unwrap_or_default()
+            std::iter::once(PathBuf::from(format!("runs/{name}")))
+                .chain(numbered)
+                .find(free)
+                .unwrap_or_default()
         });
         if path.join(CONFIG_FILE).exists() {
             return Err(RunDirError::Taken(path));
@@ -62,7 +65,9 @@ impl RunDir {
         // A process killed in its first moments leaves these.
         let remains = |name: &str| name == LOCK || name == CHECKPOINTS || name.ends_with(PARTIAL);
         let occupied = |entry: fs::DirEntry| !remains(&entry.file_name().to_string_lossy());
-        if fs::read_dir(&path).is_ok_and(|entries| entries.flatten().any(occupied)) || path.is_file() {
+        if fs::read_dir(&path).is_ok_and(|entries| entries.flatten().any(occupied))
+            || path.is_file()
+        {
             return Err(RunDirError::NotEmpty(path));
         }
         Self::lock(path)
@@ -80,11 +85,21 @@ impl RunDir {
     }
 
     fn lock(path: PathBuf) -> Result<Self, RunDirError> {
-        let io = |source| RunDirError::Io { path: path.clone(), source };
+        let io = |source| RunDirError::Io {
+            path: path.clone(),
+            source,
+        };
         fs::create_dir_all(path.join(CHECKPOINTS)).map_err(io)?;
-        let file = OpenOptions::new().create(true).append(true).open(path.join(LOCK)).map_err(io)?;
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path.join(LOCK))
+            .map_err(io)?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { path, _lock: Some(file) }),
+            Ok(()) => Ok(Self {
+                path,
+                _lock: Some(file),
+            }),
             Err(TryLockError::WouldBlock) => Err(RunDirError::InUse(path)),
             // Some network file systems have no locks; a run there is as safe as its user.
             Err(TryLockError::Error(_)) => Ok(Self { path, _lock: None }),
@@ -113,15 +128,27 @@ impl RunDir {
 
     /// The state kept after an epoch, counted from 1.
     pub fn epoch_checkpoint(&self, epoch: usize) -> PathBuf {
-        self.path.join(CHECKPOINTS).join(format!("epoch-{epoch:04}.safetensors"))
+        self.path
+            .join(CHECKPOINTS)
+            .join(format!("epoch-{epoch:04}.safetensors"))
     }
 
     /// All states kept after epochs, by their names.
     pub fn epoch_checkpoints(&self) -> Vec<PathBuf> {
-        let entries = fs::read_dir(self.path.join(CHECKPOINTS)).into_iter().flatten().flatten();
+        let entries = fs::read_dir(self.path.join(CHECKPOINTS))
+            .into_iter()
+            .flatten()
+            .flatten();
         let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-        let name = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        paths.retain(|path| name(path).starts_with("epoch-") && name(path).ends_with(".safetensors"));
+        let name = |path: &PathBuf| {
+            path.file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned()
+        };
+        paths.retain(|path| {
+            name(path).starts_with("epoch-") && name(path).ends_with(".safetensors")
+        });
         paths.sort_unstable();
         paths
     }
@@ -166,10 +193,19 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let out = folder.path().join("run");
         let run = RunDir::create(Some(&out), "x").expect("a new folder");
-        assert!(matches!(RunDir::open(&out), Err(RunDirError::NothingToResume(_))));
-        assert!(matches!(RunDir::create(Some(&out), "x"), Err(RunDirError::InUse(_))));
+        assert!(matches!(
+            RunDir::open(&out),
+            Err(RunDirError::NothingToResume(_))
+        ));
+        assert!(matches!(
+            RunDir::create(Some(&out), "x"),
+            Err(RunDirError::InUse(_))
+        ));
         fs::write(run.config(), "").expect("writable");
-        assert!(matches!(RunDir::create(Some(&out), "x"), Err(RunDirError::Taken(_))));
+        assert!(matches!(
+            RunDir::create(Some(&out), "x"),
+            Err(RunDirError::Taken(_))
+        ));
         assert!(matches!(RunDir::open(&out), Err(RunDirError::InUse(_))));
         drop(run);
         assert!(RunDir::open(&out).is_ok());
@@ -183,7 +219,10 @@ mod tests {
         fs::write(out.join("config.toml.partial"), "half").expect("writable");
         assert!(RunDir::create(Some(&out), "x").is_ok());
         fs::write(out.join("letter.txt"), "").expect("writable");
-        assert!(matches!(RunDir::create(Some(&out), "x"), Err(RunDirError::NotEmpty(_))));
+        assert!(matches!(
+            RunDir::create(Some(&out), "x"),
+            Err(RunDirError::NotEmpty(_))
+        ));
     }
 
     #[test]
@@ -194,6 +233,9 @@ mod tests {
             fs::write(run.epoch_checkpoint(epoch), "").expect("writable");
         }
         fs::write(run.last_checkpoint(), "").expect("writable");
-        assert_eq!(run.epoch_checkpoints(), [run.epoch_checkpoint(3), run.epoch_checkpoint(12)]);
+        assert_eq!(
+            run.epoch_checkpoints(),
+            [run.epoch_checkpoint(3), run.epoch_checkpoint(12)]
+        );
     }
 }

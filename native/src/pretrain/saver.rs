@@ -1,4 +1,5 @@
-//! How a run writes its files: with patience, since a full disk or a lost mount is often repaired while it waits.
+//! How a run writes its files: with patience, since a full disk or a lost mount is often repaired
+//! while it waits.
 
 use std::sync::atomic::Ordering;
 use std::thread::sleep;
@@ -30,7 +31,8 @@ pub struct Unsaved {
 }
 
 impl Run {
-    /// Writes the checkpoint, the teacher and the curves; with `keep_epoch` a checkpoint that stays.
+    /// Writes the checkpoint, the teacher and the curves; with `keep_epoch` a checkpoint that
+    /// stays.
     ///
     /// # Errors
     /// If the device fails, or a file cannot be written for longer than the settings allow.
@@ -43,7 +45,11 @@ impl Run {
     ///
     /// # Errors
     /// As [`Self::save`].
-    pub(super) fn save_checkpoint(&mut self, state: &TrainState, keep_epoch: Option<usize>) -> Result<()> {
+    pub(super) fn save_checkpoint(
+        &mut self,
+        state: &TrainState,
+        keep_epoch: Option<usize>,
+    ) -> Result<()> {
         let identity = self.plan.identity(self.data.len());
         let begin = Instant::now();
         self.patiently(|run| {
@@ -54,7 +60,8 @@ impl Run {
         let slow = self.clock.saved(Instant::now(), begin.elapsed());
         slow.iter().for_each(|warning| self.warn(warning));
         let (step, saved) = (self.step, self.saved);
-        self.status.news(|status| (status.step, status.checkpoint_step) = (step, saved));
+        self.status
+            .news(|status| (status.step, status.checkpoint_step) = (step, saved));
         Ok(())
     }
 
@@ -65,38 +72,57 @@ impl Run {
     pub(super) fn publish(&mut self, state: &TrainState) -> Result<()> {
         self.patiently(|run| {
             save_backbone(&run.dir.teacher(), &state.teacher.backbone, &run.header())?;
-            run.metrics.draw(&run.dir, &run.dir.path().display().to_string())
+            run.metrics
+                .draw(&run.dir, &run.dir.path().display().to_string())
         })
     }
 
     fn header(&self) -> ModelHeader {
         let settings = &self.plan.settings;
         ModelHeader {
-            vit: VitConfig { mask_token: false, ..settings.config.vit() },
+            vit: VitConfig {
+                mask_token: false,
+                ..settings.config.vit()
+            },
             eval_resize: settings.run.eval_resize,
             step: self.step,
         }
     }
 
-    /// Tries to write until it works, for `run.save_patience` minutes or until the run is interrupted.
+    /// Tries to write until it works, for `run.save_patience` minutes or until the run is
+    /// interrupted.
     fn patiently(&mut self, mut write: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
         let patience = Duration::from_secs_f64(60.0 * self.plan.settings.run.save_patience);
         let begin = Instant::now();
         loop {
-            let Err(error) = write(self) else { return Ok(()) };
+            let Err(error) = write(self) else {
+                return Ok(());
+            };
             // Only the system's refusal can pass.
             let problem = error.downcast::<WriteError>()?;
             if begin.elapsed() >= patience || self.interrupted.load(Ordering::Relaxed) {
                 let last = match self.saved {
-                    Some(saved) if saved == self.step => "The checkpoint is whole: --resume continues there".to_owned(),
-                    Some(saved) => format!("The checkpoint of step {saved} is whole: --resume continues there"),
+                    Some(saved) if saved == self.step => {
+                        "The checkpoint is whole: --resume continues there".to_owned()
+                    }
+                    Some(saved) => {
+                        format!("The checkpoint of step {saved} is whole: --resume continues there")
+                    }
                     None => "Nothing was saved yet".to_owned(),
                 };
-                return Err(Unsaved { step: self.step, problem, last }.into());
+                return Err(Unsaved {
+                    step: self.step,
+                    problem,
+                    last,
+                }
+                .into());
             }
             self.warn(&format!(
                 "{problem}; training waits and tries again for {:.0} s",
-                patience.saturating_sub(begin.elapsed()).as_secs_f64().ceil()
+                patience
+                    .saturating_sub(begin.elapsed())
+                    .as_secs_f64()
+                    .ceil()
             ));
             let next = Instant::now() + RETRY.min(patience / 10);
             while Instant::now() < next && !self.interrupted.load(Ordering::Relaxed) {

@@ -1,8 +1,9 @@
 //! A step on all cores: each takes a shard of the batch through forward and backward, alone.
 //!
-//! burn's CPU backend spreads only its larger matrix products over threads; between them all cores but one wait. Whole
-//! shards keep every core busy, and give the same sums but for their order.
-//! A shard is computed part by part: see [`RunSettings::micro_batch`](crate::run_settings::RunSettings).
+//! burn's CPU backend spreads only its larger matrix products over threads; between them all cores
+//! but one wait. Whole shards keep every core busy, and give the same sums but for their order. A
+//! shard is computed part by part: see
+//! [`RunSettings::micro_batch`](crate::run_settings::RunSettings).
 
 use std::thread;
 
@@ -14,26 +15,36 @@ use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
 /// One thread for each shard.
 pub struct Shards {
-    /// Pools of one thread each: what a shard computes inside its pool stays on that thread. Empty for a single shard of
-    /// a single worker, which the calling thread computes with all threads of the backend.
+    /// Pools of one thread each: what a shard computes inside its pool stays on that thread. Empty
+    /// for a single shard of a single worker, which the calling thread computes with all threads of
+    /// the backend.
     pools: Vec<ThreadPool>,
     /// What the student's forward passes leave for the backward passes.
     pub activations: Activations,
 }
 
 impl Shards {
-    /// Threads for `count` shards. A single shard stays on its thread if it is `crowded` by other workers of the process.
+    /// Threads for `count` shards. A single shard stays on its thread if it is `crowded` by other
+    /// workers of the process.
     ///
     /// # Errors
     /// If the system refuses a thread.
-    pub fn new(count: usize, crowded: bool, activations: Activations) -> Result<Self, ThreadPoolBuildError> {
+    pub fn new(
+        count: usize,
+        crowded: bool,
+        activations: Activations,
+    ) -> Result<Self, ThreadPoolBuildError> {
         let pools = if count > 1 || crowded { count } else { 0 };
         let pools = (0..pools).map(|_| ThreadPoolBuilder::new().num_threads(1).build());
-        Ok(Self { pools: pools.collect::<Result<_, _>>()?, activations })
+        Ok(Self {
+            pools: pools.collect::<Result<_, _>>()?,
+            activations,
+        })
     }
 
-    /// Forward and backward on the parts of a batch. Each thread takes its share of them one after another and adds up
-    /// what they give, so that only one part's activations a thread are in memory. `noise` is each shard's.
+    /// Forward and backward on the parts of a batch. Each thread takes its share of them one after
+    /// another and adds up what they give, so that only one part's activations a thread are in
+    /// memory. `noise` is each shard's.
     pub fn pass(
         &self,
         state: &TrainState,
@@ -45,8 +56,15 @@ impl Shards {
         let passes = self.spread(self.queues(state, parts), |shard, (state, parts)| {
             let mut noise = noise(shard);
             let passes = parts.into_iter().map(|batch| {
-                Objective::new(&state, &batch, now, loss, self.activations, Some(&mut noise))
-                    .differentiate(&state.student)
+                Objective::new(
+                    &state,
+                    &batch,
+                    now,
+                    loss,
+                    self.activations,
+                    Some(&mut noise),
+                )
+                .differentiate(&state.student)
             });
             passes.reduce(|sum, pass| Pass::join(vec![sum, pass]))
         });
@@ -65,7 +83,11 @@ impl Shards {
     }
 
     /// What `work` makes of every item and its number, all at the same time: one item a thread.
-    pub fn spread<S: Send, T: Send>(&self, items: Vec<S>, work: impl Fn(usize, S) -> T + Sync) -> Vec<T> {
+    pub fn spread<S: Send, T: Send>(
+        &self,
+        items: Vec<S>,
+        work: impl Fn(usize, S) -> T + Sync,
+    ) -> Vec<T> {
         let items = items.into_iter().enumerate();
         if self.pools.is_empty() {
             return items.map(|(number, item)| work(number, item)).collect();
@@ -73,11 +95,15 @@ impl Shards {
         thread::scope(|scope| {
             let work = &work;
             let threads: Vec<_> = (self.pools.iter().zip(items))
-                .map(|(pool, (number, item))| scope.spawn(move || pool.install(|| work(number, item))))
+                .map(|(pool, (number, item))| {
+                    scope.spawn(move || pool.install(|| work(number, item)))
+                })
                 .collect();
             // A thread that panicked takes the step down with it, as it would on this thread.
             let join = |thread: thread::ScopedJoinHandle<T>| {
-                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                thread
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             };
             threads.into_iter().map(join).collect()
         })

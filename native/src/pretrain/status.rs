@@ -67,14 +67,21 @@ pub struct StatusFile {
 impl StatusFile {
     /// The file in `dir`, first written at the first change.
     pub fn new(dir: &RunDir, status: Status) -> Self {
-        Self { path: dir.status(), status, written: None }
+        Self {
+            path: dir.status(),
+            status,
+            written: None,
+        }
     }
 
-    /// Notes progress, which is written now and then. Nothing waits for the disk, and an error does not stop a run:
-    /// where it matters, writing the checkpoint meets the same one.
+    /// Notes progress, which is written now and then. Nothing waits for the disk, and an error does
+    /// not stop a run: where it matters, writing the checkpoint meets the same one.
     pub fn progress(&mut self, change: impl FnOnce(&mut Status)) {
         change(&mut self.status);
-        if self.written.is_none_or(|written| written.elapsed() >= EVERY) {
+        if self
+            .written
+            .is_none_or(|written| written.elapsed() >= EVERY)
+        {
             self.write();
         }
     }
@@ -86,7 +93,9 @@ impl StatusFile {
     }
 
     fn write(&mut self) {
-        self.status.time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
+        self.status.time = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |elapsed| elapsed.as_secs());
         self.status.pid = std::process::id();
         let _ = serde_json::to_vec(&self.status).map(|bytes| replace(&self.path, &bytes));
         self.written = Some(Instant::now());
@@ -95,7 +104,9 @@ impl StatusFile {
 
 /// Leaves the state failed, with `error`, in the folder of a run that got wherever its status says.
 pub fn fail(dir: &RunDir, error: &anyhow::Error) {
-    let last = fs::read(dir.status()).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let last = fs::read(dir.status())
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok());
     StatusFile::new(dir, last.unwrap_or_default()).news(|status| {
         status.state = State::Failed;
         status.seconds_left = None;
@@ -111,16 +122,30 @@ mod tests {
     fn a_failure_keeps_what_was_known() {
         let folder = tempfile::tempdir().expect("a folder");
         let dir = RunDir::create(Some(&folder.path().join("run")), "x").expect("a new folder");
-        let mut file = StatusFile::new(&dir, Status { total: 9, ..Status::default() });
-        let read = || -> Status { serde_json::from_slice(&fs::read(dir.status()).expect("a file")).expect("JSON") };
+        let mut file = StatusFile::new(
+            &dir,
+            Status {
+                total: 9,
+                ..Status::default()
+            },
+        );
+        let read = || -> Status {
+            serde_json::from_slice(&fs::read(dir.status()).expect("a file")).expect("JSON")
+        };
         file.progress(|status| status.step = 3);
-        assert_eq!((read().step, read().total, read().state), (3, 9, State::Running));
+        assert_eq!(
+            (read().step, read().total, read().state),
+            (3, 9, State::Running)
+        );
         file.progress(|status| status.step = 4);
         assert_eq!(read().step, 3, "progress is not written at every step");
         file.news(|status| status.checkpoint_step = Some(4));
         assert_eq!((read().step, read().checkpoint_step), (4, Some(4)));
         fail(&dir, &anyhow::anyhow!("reason").context("what"));
-        assert_eq!((read().state, read().step, read().message.as_str()), (State::Failed, 4, "what: reason"));
+        assert_eq!(
+            (read().state, read().step, read().message.as_str()),
+            (State::Failed, 4, "what: reason")
+        );
         assert_eq!(read().pid, std::process::id());
     }
 }

@@ -1,4 +1,5 @@
-//! Watches a run for what practitioners run into: collapse, losses or gradients that are not finite, slow data.
+//! Watches a run for what practitioners run into: collapse, losses or gradients that are not
+//! finite, slow data.
 
 use std::fmt;
 
@@ -48,16 +49,27 @@ impl Culprits {
         }
         let mut tensors = report.norms.non_finite();
         let losses = [("cls loss", report.cls), ("patch loss", report.patch)];
-        let mut parts: Vec<String> =
-            losses.iter().filter(|(_, loss)| !loss.is_finite()).map(|(name, _)| (*name).to_owned()).collect();
+        let mut parts: Vec<String> = losses
+            .iter()
+            .filter(|(_, loss)| !loss.is_finite())
+            .map(|(name, _)| (*name).to_owned())
+            .collect();
         // Finite gradients can have a norm that is not.
         if !tensors.is_empty() || parts.is_empty() {
             parts.push("gradients".to_owned());
         }
         let tensors_at_fault = tensors.len();
         tensors.truncate(RECORDED);
-        let loss_scale = report.loss_scale.filter(|_| report.overflowed()).map(LossScale::factor);
-        Some(Self { parts, tensors_at_fault, tensors, loss_scale })
+        let loss_scale = report
+            .loss_scale
+            .filter(|_| report.overflowed())
+            .map(LossScale::factor);
+        Some(Self {
+            parts,
+            tensors_at_fault,
+            tensors,
+            loss_scale,
+        })
     }
 }
 
@@ -66,9 +78,18 @@ impl fmt::Display for Culprits {
         write!(f, "not finite: {}", self.parts.join(", "))?;
         if self.tensors_at_fault > 0 {
             let named = &self.tensors[..NAMED.min(self.tensors.len())];
-            let more = if self.tensors_at_fault > named.len() { ", ..." } else { "" };
+            let more = if self.tensors_at_fault > named.len() {
+                ", ..."
+            } else {
+                ""
+            };
             let count = self.tensors_at_fault;
-            write!(f, " (of {count} tensor{}: {}{more})", if count == 1 { "" } else { "s" }, named.join(", "))?;
+            write!(
+                f,
+                " (of {count} tensor{}: {}{more})",
+                if count == 1 { "" } else { "s" },
+                named.join(", ")
+            )?;
         }
         if let Some(scale) = self.loss_scale {
             write!(f, "; the loss scale {scale} was too large and is halved")?;
@@ -98,8 +119,8 @@ impl Watch {
         }
     }
 
-    /// Looks at what was not finite in step `step`, counted from 1, if anything was. Loss scales that are found too large
-    /// do not count.
+    /// Looks at what was not finite in step `step`, counted from 1, if anything was. Loss scales
+    /// that are found too large do not count.
     ///
     /// # Errors
     /// If that happened too often in a row.
@@ -113,14 +134,21 @@ impl Watch {
         }
         self.skipped_in_a_row += 1;
         if self.skipped_in_a_row > self.max_skipped {
-            return Err(Diverged { steps: self.skipped_in_a_row, step, what: culprits.to_string() });
+            return Err(Diverged {
+                steps: self.skipped_in_a_row,
+                step,
+                what: culprits.to_string(),
+            });
         }
         Ok(())
     }
 
     /// Looks at an epoch's means; what there is to say.
     pub fn epoch(&mut self, means: &Means) -> Vec<String> {
-        self.collapse(means).into_iter().chain(self.slow_data(means)).collect()
+        self.collapse(means)
+            .into_iter()
+            .chain(self.slow_data(means))
+            .collect()
     }
 
     /// A warning the first time that the device mostly waits.
@@ -137,8 +165,8 @@ impl Watch {
         ))
     }
 
-    /// A warning the first time that an epoch looks like a collapse. Epochs count from 0, and the first says nothing:
-    /// the loss starts at ln K.
+    /// A warning the first time that an epoch looks like a collapse. Epochs count from 0, and the
+    /// first says nothing: the loss starts at ln K.
     fn collapse(&mut self, means: &Means) -> Option<String> {
         if self.warned_of_collapse || means.epoch == 0 {
             return None;
@@ -171,7 +199,10 @@ mod tests {
     use super::*;
 
     fn report(cls: f64, norms: &[f64]) -> StepReport {
-        let norms = norms.iter().enumerate().map(|(i, norm)| (format!("blocks.{i}.weight"), *norm));
+        let norms = norms
+            .iter()
+            .enumerate()
+            .map(|(i, norm)| (format!("blocks.{i}.weight"), *norm));
         let norms = GradientNorms(norms.collect());
         StepReport {
             loss: cls,
@@ -189,14 +220,24 @@ mod tests {
     #[test]
     fn what_was_not_finite_is_named() {
         assert_eq!(Culprits::of(&report(1.0, &[1.0])), None);
-        let text = |cls, norms: &[f64]| Culprits::of(&report(cls, norms)).expect("not finite").to_string();
+        let text = |cls, norms: &[f64]| {
+            Culprits::of(&report(cls, norms))
+                .expect("not finite")
+                .to_string()
+        };
         let (nan, inf) = (f64::NAN, f64::INFINITY);
         assert_eq!(text(nan, &[1.0]), "not finite: cls loss");
-        assert_eq!(text(1.0, &[1.0, inf]), "not finite: gradients (of 1 tensor: blocks.1.weight)");
-        let many =
-            "not finite: cls loss, gradients (of 5 tensors: blocks.0.weight, blocks.1.weight, blocks.2.weight, ...)";
+        assert_eq!(
+            text(1.0, &[1.0, inf]),
+            "not finite: gradients (of 1 tensor: blocks.1.weight)"
+        );
+        let many = "not finite: cls loss, gradients (of 5 tensors: blocks.0.weight, blocks.1.weight, blocks.2.weight, ...)";
         assert_eq!(text(inf, &[nan; 5]), many);
-        assert_eq!(text(1.0, &[1e200]), "not finite: gradients", "the sum of squares overflows");
+        assert_eq!(
+            text(1.0, &[1e200]),
+            "not finite: gradients",
+            "the sum of squares overflows"
+        );
         let many = Culprits::of(&report(nan, &[nan; 50])).expect("not finite");
         assert_eq!((many.tensors_at_fault, many.tensors.len()), (50, 20));
     }
@@ -209,29 +250,63 @@ mod tests {
         assert!(watch.step(8, bad).is_ok() && watch.step(9, bad).is_ok());
         assert_eq!(watch.step(10, None), Ok(()));
         assert!(watch.step(11, bad).is_ok() && watch.step(12, bad).is_ok());
-        let error = watch.step(13, bad).expect_err("a third in a row").to_string();
-        assert!(error.contains("3 steps in a row") && error.contains("step 13: not finite: cls loss"), "{error}");
+        let error = watch
+            .step(13, bad)
+            .expect_err("a third in a row")
+            .to_string();
+        assert!(
+            error.contains("3 steps in a row") && error.contains("step 13: not finite: cls loss"),
+            "{error}"
+        );
     }
 
     #[test]
     fn finding_the_loss_scale_is_no_divergence() {
         let mut watch = Watch::new(100, 1);
-        let overflow = StepReport { loss_scale: Some(LossScale::default()), ..report(1.0, &[f64::INFINITY]) };
+        let overflow = StepReport {
+            loss_scale: Some(LossScale::default()),
+            ..report(1.0, &[f64::INFINITY])
+        };
         let culprits = Culprits::of(&overflow).expect("not finite");
-        assert!(culprits.to_string().ends_with("; the loss scale 65536 was too large and is halved"), "{culprits}");
+        assert!(
+            culprits
+                .to_string()
+                .ends_with("; the loss scale 65536 was too large and is halved"),
+            "{culprits}"
+        );
         assert!((1..20).all(|step| watch.step(step, Some(&culprits)).is_ok()));
-        let failure = StepReport { loss_scale: Some(LossScale::default()), ..report(f64::NAN, &[1.0]) };
+        let failure = StepReport {
+            loss_scale: Some(LossScale::default()),
+            ..report(f64::NAN, &[1.0])
+        };
         let culprits = Culprits::of(&failure).expect("not finite");
-        assert_eq!(culprits.loss_scale, None, "no scale makes up for a loss that is not finite");
-        assert!(watch.step(20, Some(&culprits)).is_ok() && watch.step(21, Some(&culprits)).is_err());
+        assert_eq!(
+            culprits.loss_scale, None,
+            "no scale makes up for a loss that is not finite"
+        );
+        assert!(
+            watch.step(20, Some(&culprits)).is_ok() && watch.step(21, Some(&culprits)).is_err()
+        );
     }
 
     #[test]
     fn slow_data_is_named_once() {
         let mut watch = Watch::new(100, 2);
-        let means = |waiting| Means { waiting, steps: 100, ..Means::default() };
+        let means = |waiting| Means {
+            waiting,
+            steps: 100,
+            ..Means::default()
+        };
         assert!(watch.epoch(&means(0.4)).is_empty());
-        assert!(watch.epoch(&Means { steps: 10, ..means(0.8) }).is_empty(), "too short to tell");
+        assert!(
+            watch
+                .epoch(&Means {
+                    steps: 10,
+                    ..means(0.8)
+                })
+                .is_empty(),
+            "too short to tell"
+        );
         assert!(watch.epoch(&means(0.8))[0].contains("80 % of epoch 1"));
         assert!(watch.epoch(&means(0.8)).is_empty(), "said once");
     }
@@ -239,7 +314,12 @@ mod tests {
     #[test]
     fn a_loss_at_ln_k_is_a_collapse_after_the_first_epoch() {
         let mut watch = Watch::new(1000, 0);
-        let means = |epoch, cls| Means { epoch, cls: Some(cls), teacher_entropy: Some(3.0), ..Means::default() };
+        let means = |epoch, cls| Means {
+            epoch,
+            cls: Some(cls),
+            teacher_entropy: Some(3.0),
+            ..Means::default()
+        };
         assert!(watch.epoch(&means(0, 6.9)).is_empty());
         assert!(watch.epoch(&means(1, 5.0)).is_empty());
         assert!(watch.epoch(&means(2, 6.9))[0].contains("ln K = 6.908"));

@@ -1,4 +1,5 @@
-//! A worker of a run: a device with a replica of the training state, and the images that it computes.
+//! A worker of a run: a device with a replica of the training state, and the images that it
+//! computes.
 
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -70,11 +71,19 @@ impl<'a> Worker<'a> {
         step: usize,
         interrupted: &Arc<AtomicBool>,
     ) -> Result<Self> {
-        let Place { device, loaders, crowded } = place;
+        let Place {
+            device,
+            loaders,
+            crowded,
+        } = place;
         Ok(Self {
             loader: Loader::new(data, &plan.settings, loaders, step, team.share()),
-            shards: Shards::new(plan.settings.run.shards, crowded, plan.settings.run.activations())
-                .context("cannot start threads")?,
+            shards: Shards::new(
+                plan.settings.run.shards,
+                crowded,
+                plan.settings.run.activations(),
+            )
+            .context("cannot start threads")?,
             interrupted: interrupted.clone(),
             plan: plan.clone(),
             team,
@@ -82,9 +91,10 @@ impl<'a> Worker<'a> {
         })
     }
 
-    /// Step `step` of all workers together, as the paper's algorithm: forward and backward on this worker's share of the
-    /// batch, the sum over workers, and the update, which is the same on each of them. `slot` is empty only during the
-    /// update. `wish` is this worker's reason to end the run before the step.
+    /// Step `step` of all workers together, as the paper's algorithm: forward and backward on this
+    /// worker's share of the batch, the sum over workers, and the update, which is the same on each
+    /// of them. `slot` is empty only during the update. `wish` is this worker's reason to end the
+    /// run before the step.
     ///
     /// # Errors
     /// If the images, the device or another worker fails.
@@ -98,20 +108,40 @@ impl<'a> Worker<'a> {
         let begin = Instant::now();
         let now = self.plan.schedules.at(step);
         let state = slot.as_ref().context(LOST)?;
-        let Config { crops, loss, optim, .. } = &self.plan.settings.config;
+        let Config {
+            crops, loss, optim, ..
+        } = &self.plan.settings.config;
         let run = &self.plan.settings.run;
         // A worker that waits for images without end would keep all others waiting.
         let patience = (self.team.size() > 1).then(|| run.exchange_patience());
-        let images = if wish.is_none() { self.loader.next(&self.interrupted, patience)? } else { None };
+        let images = if wish.is_none() {
+            self.loader.next(&self.interrupted, patience)?
+        } else {
+            None
+        };
         let mut waited = begin.elapsed();
         let brought = match images {
             Some(delivery) => {
-                delivery.skipped.iter().for_each(|message| warn(&format!("{message} (skipped)")));
-                let parts = delivery.parts?.into_iter().map(|part| part.into_batch(crops, &self.device)).collect();
+                delivery
+                    .skipped
+                    .iter()
+                    .for_each(|message| warn(&format!("{message} (skipped)")));
+                let parts = delivery
+                    .parts?
+                    .into_iter()
+                    .map(|part| part.into_batch(crops, &self.device))
+                    .collect();
                 waited = begin.elapsed();
                 // Shards are numbered through all workers: no two have the same noise.
                 let first = self.team.rank() * run.shards;
-                let noise = |shard: usize| stream(run.seed, Purpose::DropPath, step as u64, (first + shard) as u64);
+                let noise = |shard: usize| {
+                    stream(
+                        run.seed,
+                        Purpose::DropPath,
+                        step as u64,
+                        (first + shard) as u64,
+                    )
+                };
                 Brought::Pass(Box::new(self.shards.pass(state, parts, &now, loss, noise)))
             }
             None => Brought::Ending(wish.unwrap_or(Ending::Interrupted)),
@@ -121,7 +151,8 @@ impl<'a> Worker<'a> {
             Brought::Ending(ending) => return Ok(Step::Ended(ending)),
         };
         let state = slot.take().context(LOST)?;
-        let (state, report) = block_on(apply(state, pass, &now, loss, optim)).context("the update on the device")?;
+        let (state, report) =
+            block_on(apply(state, pass, &now, loss, optim)).context("the update on the device")?;
         *slot = Some(state);
         Ok(Step::Done { report, waited })
     }
@@ -132,7 +163,8 @@ pub fn first_state(plan: &Plan, device: &Device) -> TrainState {
     TrainState::fresh(&plan.settings.config, plan.settings.run.seed, device)
 }
 
-/// The run as a worker lives through it that does not lead: it computes its share of every step, and writes nothing.
+/// The run as a worker lives through it that does not lead: it computes its share of every step,
+/// and writes nothing.
 ///
 /// # Errors
 /// If anything fails, here or elsewhere. The leader saves what it can.
@@ -149,7 +181,9 @@ pub fn follow(
     let mut worker = Worker::new(team, place, data, plan, step, interrupted)?;
     while step < plan.schedules.total_steps() {
         let warn = |warning: &str| eprintln!("warning: worker {}: {warning}", team.rank());
-        let wish = interrupted.load(Ordering::Relaxed).then_some(Ending::Interrupted);
+        let wish = interrupted
+            .load(Ordering::Relaxed)
+            .then_some(Ending::Interrupted);
         match worker.step(&mut slot, step, wish, warn)? {
             Step::Done { .. } => step += 1,
             Step::Ended(ending) => return Ok(ending),
@@ -197,11 +231,23 @@ mod tests {
     const WORKERS: usize = 3;
 
     fn plan(seed: u64) -> Plan {
-        let set = ["model.dim=16", "model.depth=1", "model.heads=2", "head.out_dim=32", "head.hidden_dim=16"];
-        let set =
-            set.map(str::to_owned).into_iter().chain([format!("run.seed={seed}"), "run.exchange_timeout=0.01".into()]);
-        Plan::new(Settings::from_recipe("builtin", &set.collect::<Vec<_>>()).expect("valid"), 1000, WORKERS)
-            .expect("valid")
+        let set = [
+            "model.dim=16",
+            "model.depth=1",
+            "model.heads=2",
+            "head.out_dim=32",
+            "head.hidden_dim=16",
+        ];
+        let set = set.map(str::to_owned).into_iter().chain([
+            format!("run.seed={seed}"),
+            "run.exchange_timeout=0.01".into(),
+        ]);
+        Plan::new(
+            Settings::from_recipe("builtin", &set.collect::<Vec<_>>()).expect("valid"),
+            1000,
+            WORKERS,
+        )
+        .expect("valid")
     }
 
     /// What becomes of three workers of one process.
@@ -210,8 +256,14 @@ mod tests {
         let teams = connect(None, here.get(), &plan(0).settings, &Arc::default()).expect("threads");
         std::thread::scope(|scope| {
             let work = &work;
-            let threads: Vec<_> = teams.into_iter().map(|team| scope.spawn(move || live(team, work))).collect();
-            threads.into_iter().map(|thread| thread.join().expect("guarded")).collect()
+            let threads: Vec<_> = teams
+                .into_iter()
+                .map(|team| scope.spawn(move || live(team, work)))
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().expect("guarded"))
+                .collect()
         })
     }
 
@@ -221,20 +273,39 @@ mod tests {
         let states = std::sync::Mutex::new(Vec::new());
         let endings = lives(|team| {
             let plan = plan(team.rank() as u64);
-            let (state, step) = team.replicate(first_state(&plan, &device), 7 + team.rank(), 1_000_000_007)?;
-            states.lock().expect("no panic").push((team.rank(), step, block_on(state.snapshot())?));
+            let (state, step) =
+                team.replicate(first_state(&plan, &device), 7 + team.rank(), 1_000_000_007)?;
+            states
+                .lock()
+                .expect("no panic")
+                .push((team.rank(), step, block_on(state.snapshot())?));
             Ok(Ending::Complete)
         });
-        assert!(endings.iter().all(|ending| matches!(ending, Ok(Ending::Complete))), "{endings:?}");
+        assert!(
+            endings
+                .iter()
+                .all(|ending| matches!(ending, Ok(Ending::Complete))),
+            "{endings:?}"
+        );
         let leaders = block_on(first_state(&plan(0), &device).snapshot()).expect("the CPU works");
         let states = states.into_inner().expect("no panic");
         assert_eq!(states.len(), WORKERS);
-        assert!(states.iter().all(|(_, step, state)| *step == 7 && *state == leaders));
+        assert!(
+            states
+                .iter()
+                .all(|(_, step, state)| *step == 7 && *state == leaders)
+        );
         let different = lives(|team| {
             team.replicate(first_state(&plan(0), &device), 0, team.rank() as u32 / 2)?;
-            team.replicate(first_state(&plan(0), &device), 0, 0).map(|_| Ending::Complete)
+            team.replicate(first_state(&plan(0), &device), 0, 0)
+                .map(|_| Ending::Complete)
         });
-        assert!(different.iter().all(|ending| format!("{ending:?}").contains("other settings")), "{different:?}");
+        assert!(
+            different
+                .iter()
+                .all(|ending| format!("{ending:?}").contains("other settings")),
+            "{different:?}"
+        );
     }
 
     #[test]
@@ -242,12 +313,16 @@ mod tests {
         let device = Device::flex();
         let endings = lives(|team| {
             assert!(team.rank() != 1, "the disk is on fire");
-            team.replicate(first_state(&plan(0), &device), 0, 0).map(|_| Ending::Complete)
+            team.replicate(first_state(&plan(0), &device), 0, 0)
+                .map(|_| Ending::Complete)
         });
         for rank in [0, 2] {
             let error = endings[rank].as_ref().expect_err("worker 1 failed");
             let message = "panicked: the disk is on fire".to_owned();
-            assert_eq!(error.downcast_ref(), Some(&ExchangeError::Failed { worker: 1, message }));
+            assert_eq!(
+                error.downcast_ref(),
+                Some(&ExchangeError::Failed { worker: 1, message })
+            );
         }
         assert!(endings[1].is_err());
     }

@@ -9,25 +9,42 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// Covers `values` with `room` (a share of their range) on both sides, yet not below zero if they are not.
+    /// Covers `values` with `room` (a share of their range) on both sides, yet not below zero if
+    /// they are not.
     pub(super) fn new(values: impl Iterator<Item = f64>, room: f64, from: f64, to: f64) -> Self {
-        let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
+        let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
+            (low.min(v), high.max(v))
+        });
         let size = low.abs().max(high.abs());
-        // Equal values still need an axis, one wide enough for its ticks to differ in floating point.
-        let room = if high - low > size * 1e-9 { (high - low) * room } else { (size * 0.1).max(1e-9) };
+        // Equal values still need an axis, one wide enough for its ticks to differ in floating
+        // point.
+        let room = if high - low > size * 1e-9 {
+            (high - low) * room
+        } else {
+            (size * 0.1).max(1e-9)
+        };
         let floor = if low >= 0.0 { 0.0 } else { f64::NEG_INFINITY };
-        Self { low: (low - room).max(floor), high: high + room, from, to }
+        Self {
+            low: (low - room).max(floor),
+            high: high + room,
+            from,
+            to,
+        }
     }
 
     pub(super) fn at(&self, value: f64) -> f64 {
         self.from + (value - self.low) / (self.high - self.low) * (self.to - self.from)
     }
 
-    /// Positions and labels of ticks at multiples of 1, 2 or 5 times a power of ten, about `wanted` of them.
+    /// Positions and labels of ticks at multiples of 1, 2 or 5 times a power of ten, about `wanted`
+    /// of them.
     pub(super) fn ticks(&self, wanted: f64) -> Vec<(f64, String)> {
         let rough = (self.high - self.low) / wanted;
         let power = 10_f64.powf(rough.log10().floor());
-        let step = [1.0, 2.0, 5.0].map(|nice| nice * power).into_iter().find(|step| *step >= rough * 0.75);
+        let step = [1.0, 2.0, 5.0]
+            .map(|nice| nice * power)
+            .into_iter()
+            .find(|step| *step >= rough * 0.75);
         let step = step.unwrap_or(10.0 * power);
         let first = (self.low / step - 1e-6).ceil();
         let values = (0..20).map(|index| (first + f64::from(index)) * step);
@@ -39,7 +56,8 @@ impl Axis {
     }
 }
 
-/// `value` with the decimals that `step` needs, shortened the same way along an axis that reaches to `size`.
+/// `value` with the decimals that `step` needs, shortened the same way along an axis that reaches
+/// to `size`.
 fn tick_label(value: f64, step: f64, size: f64) -> String {
     let decimals = |step: f64| (-(step.log10() + 1e-9).floor()).clamp(0.0, 9.0) as usize;
     let text = match size {
@@ -59,7 +77,10 @@ fn tick_label(value: f64, step: f64, size: f64) -> String {
 pub(super) fn significant(value: f64) -> String {
     let text = match value.abs() {
         0.0 => "0".to_owned(),
-        size @ 1e-3..1e6 => trim(&format!("{value:.*}", (3.0 - size.log10().floor()).clamp(0.0, 6.0) as usize)),
+        size @ 1e-3..1e6 => trim(&format!(
+            "{value:.*}",
+            (3.0 - size.log10().floor()).clamp(0.0, 6.0) as usize
+        )),
         _ => match format!("{value:.2e}").split_once('e') {
             Some((digits, power)) => format!("{}e{power}", trim(digits)),
             None => value.to_string(),
@@ -70,7 +91,14 @@ pub(super) fn significant(value: f64) -> String {
 
 /// Drops zeros that say nothing.
 fn trim(number: &str) -> String {
-    if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.').to_owned() } else { number.to_owned() }
+    if number.contains('.') {
+        number
+            .trim_end_matches('0')
+            .trim_end_matches('.')
+            .to_owned()
+    } else {
+        number.to_owned()
+    }
 }
 
 #[cfg(test)]
@@ -78,22 +106,44 @@ mod tests {
     use super::*;
 
     fn labels(low: f64, high: f64) -> Vec<String> {
-        let axis = Axis { low, high, from: 0.0, to: 1.0 };
-        axis.ticks(5.0).into_iter().map(|(_, label)| label).collect()
+        let axis = Axis {
+            low,
+            high,
+            from: 0.0,
+            to: 1.0,
+        };
+        axis.ticks(5.0)
+            .into_iter()
+            .map(|(_, label)| label)
+            .collect()
     }
 
     #[test]
     fn ticks_are_round_and_short() {
         assert_eq!(labels(0.0, 1.0), ["0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         assert_eq!(labels(-3.0, 7.0), ["−2", "0", "2", "4", "6"]);
-        assert_eq!(labels(0.0, 2.5e5), ["0", "50k", "100k", "150k", "200k", "250k"]);
-        assert_eq!(labels(0.0, 5e-4), ["0", "1e−4", "2e−4", "3e−4", "4e−4", "5e−4"]);
-        assert_eq!(labels(9.0101, 9.0103), ["9.01010", "9.01015", "9.01020", "9.01025", "9.01030"]);
+        assert_eq!(
+            labels(0.0, 2.5e5),
+            ["0", "50k", "100k", "150k", "200k", "250k"]
+        );
+        assert_eq!(
+            labels(0.0, 5e-4),
+            ["0", "1e−4", "2e−4", "3e−4", "4e−4", "5e−4"]
+        );
+        assert_eq!(
+            labels(9.0101, 9.0103),
+            ["9.01010", "9.01015", "9.01020", "9.01025", "9.01030"]
+        );
     }
 
     #[test]
     fn values_are_short() {
         let shown = [0.0, 9.0, 56.2, -4.0151, 123_456.7, 5e-4, 1e-6, 1.234e9].map(significant);
-        assert_eq!(shown, ["0", "9", "56.2", "−4.015", "123457", "5e−4", "1e−6", "1.23e9"]);
+        assert_eq!(
+            shown,
+            [
+                "0", "9", "56.2", "−4.015", "123457", "5e−4", "1e−6", "1.23e9"
+            ]
+        );
     }
 }

@@ -1,8 +1,9 @@
-//! What a person looks at while a run goes on and after it: TensorBoard events, training curves as a
-//! self-contained SVG ([`curves`]), a contact sheet of crops and masks ([`preview`]) and the figures of the analysis
-//! commands ([`figures`]).
+//! What a person looks at while a run goes on and after it: TensorBoard events, training curves as
+//! a self-contained SVG ([`curves`]), a contact sheet of crops and masks ([`preview`]) and the
+//! figures of the analysis commands ([`figures`]).
 //!
-//! They know nothing of training or of models: numbers and images come in, a file's content goes out.
+//! They know nothing of training or of models: numbers and images come in, a file's content goes
+//! out.
 
 mod axis;
 pub mod canvas;

@@ -15,8 +15,8 @@ pub struct SaveError {
     pub source: image::ImageError,
 }
 
-/// Writes `image` as a PNG, under a temporary name beside `path` that is then renamed: who watches the file never sees
-/// half a picture, and an interrupted run keeps the previous one.
+/// Writes `image` as a PNG, under a temporary name beside `path` that is then renamed: who watches
+/// the file never sees half a picture, and an interrupted run keeps the previous one.
 ///
 /// # Errors
 /// If the file cannot be encoded, written or renamed.
@@ -26,13 +26,23 @@ pub fn save_png(image: &RgbImage, path: &Path) -> Result<(), SaveError> {
     let temporary = path.with_file_name(name);
     let (width, height) = (image.width() as u32, image.height() as u32);
     let format = image::ImageFormat::Png;
-    image::save_buffer_with_format(&temporary, image.pixels(), width, height, image::ColorType::Rgb8, format)
-        .and_then(|()| Ok(fs::rename(&temporary, path)?))
-        .map_err(|source| {
-            // The failure to report is the first one, not that of cleaning up.
-            let _ = fs::remove_file(&temporary);
-            SaveError { path: path.to_owned(), source }
-        })
+    image::save_buffer_with_format(
+        &temporary,
+        image.pixels(),
+        width,
+        height,
+        image::ColorType::Rgb8,
+        format,
+    )
+    .and_then(|()| Ok(fs::rename(&temporary, path)?))
+    .map_err(|source| {
+        // The failure to report is the first one, not that of cleaning up.
+        let _ = fs::remove_file(&temporary);
+        SaveError {
+            path: path.to_owned(),
+            source,
+        }
+    })
 }
 
 #[cfg(test)]
@@ -50,8 +60,12 @@ mod tests {
         save_png(&plain(3, 2), &path).expect("saved");
         save_png(&plain(4, 2), &path).expect("replaced");
         let back = image::open(&path).expect("a PNG").into_rgb8();
-        assert_eq!((back.width(), back.height(), back.as_raw().as_slice()), (4, 2, plain(4, 2).pixels()));
-        save_png(&plain(1, 1), &dir.path().join("missing/sheet.png")).expect_err("no such directory");
+        assert_eq!(
+            (back.width(), back.height(), back.as_raw().as_slice()),
+            (4, 2, plain(4, 2).pixels())
+        );
+        save_png(&plain(1, 1), &dir.path().join("missing/sheet.png"))
+            .expect_err("no such directory");
         save_png(&plain(1, 1), dir.path()).expect_err("a directory");
         assert_eq!(fs::read_dir(dir.path()).expect("the directory").count(), 1);
     }

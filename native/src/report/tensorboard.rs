@@ -1,6 +1,7 @@
 //! Scalars in TensorBoard's event format: TFRecord frames around `Event` messages.
 //!
-//! Written by hand because the crates that do it bring dozens of dependencies for the two messages encoded here.
+//! Written by hand because the crates that do it bring dozens of dependencies for the two messages
+//! encoded here.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -17,8 +18,9 @@ const FILE_NAME: &str = "events.out.tfevents";
 pub struct EventWriter(Growing);
 
 impl EventWriter {
-    /// Starts a new event file in `dir`, which is made if missing. Earlier files there stay: TensorBoard reads all
-    /// files of a directory as one run, so a resumed run simply continues its curves.
+    /// Starts a new event file in `dir`, which is made if missing. Earlier files there stay:
+    /// TensorBoard reads all files of a directory as one run, so a resumed run simply continues its
+    /// curves.
     ///
     /// # Errors
     /// If the directory or the file cannot be created or written.
@@ -37,15 +39,16 @@ impl EventWriter {
         self.0.path()
     }
 
-    /// Records `values` (tag and value) at `step`, as one event. The format holds 32-bit floats; NaN and infinities are
-    /// written as they are, since a diverged loss is worth seeing.
+    /// Records `values` (tag and value) at `step`, as one event. The format holds 32-bit floats;
+    /// NaN and infinities are written as they are, since a diverged loss is worth seeing.
     pub fn scalars(&mut self, step: u64, values: &[(&str, f64)]) {
         if !values.is_empty() {
             self.0.add(&frame(&scalar_event(unix_time(), step, values)));
         }
     }
 
-    /// Hands everything recorded so far to the operating system, so that a running TensorBoard sees it.
+    /// Hands everything recorded so far to the operating system, so that a running TensorBoard sees
+    /// it.
     ///
     /// # Errors
     /// If the file cannot be written; nothing is lost, and the next call tries again.
@@ -54,24 +57,42 @@ impl EventWriter {
     }
 }
 
-/// Drops from the event files in `dir` what a lost part of a run recorded: every event after `step`, all with `None`, and
-/// what a crash cut short. Files of other programs stay as they are.
+/// Drops from the event files in `dir` what a lost part of a run recorded: every event after
+/// `step`, all with `None`, and what a crash cut short. Files of other programs stay as they are.
 ///
 /// # Errors
 /// If a file cannot be read, written or removed.
 pub fn prune(dir: &Path, step: Option<u64>) -> io::Result<()> {
-    let entries = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
-    let is_events = |path: &PathBuf| path.file_name().unwrap_or_default().to_string_lossy().starts_with(FILE_NAME);
+    let entries = fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    let is_events = |path: &PathBuf| {
+        path.file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .starts_with(FILE_NAME)
+    };
     // A crash in here leaves a file that is not in place yet; its old content is.
-    let (partial, events): (Vec<_>, Vec<_>) =
-        entries.filter(is_events).partition(|path| path.to_string_lossy().ends_with(PARTIAL));
+    let (partial, events): (Vec<_>, Vec<_>) = entries
+        .filter(is_events)
+        .partition(|path| path.to_string_lossy().ends_with(PARTIAL));
     partial.iter().try_for_each(fs::remove_file)?;
     for path in events {
         let content = fs::read(&path)?;
         let frames = frames(&content);
-        let stays = |data: &[u8]| step_of(data).is_none_or(|of| step.is_some_and(|step| of <= step));
-        let kept: Vec<u8> = frames.iter().filter(|data| stays(data)).flat_map(|data| frame(data)).collect();
-        let scalars = frames.iter().filter(|data| step_of(data).is_some_and(|_| stays(data))).count();
+        let stays =
+            |data: &[u8]| step_of(data).is_none_or(|of| step.is_some_and(|step| of <= step));
+        let kept: Vec<u8> = frames
+            .iter()
+            .filter(|data| stays(data))
+            .flat_map(|data| frame(data))
+            .collect();
+        let scalars = frames
+            .iter()
+            .filter(|data| step_of(data).is_some_and(|_| stays(data)))
+            .count();
         if scalars == 0 {
             fs::remove_file(&path)?;
         } else if kept.len() < content.len() {
@@ -84,9 +105,20 @@ pub fn prune(dir: &Path, step: Option<u64>) -> io::Result<()> {
 /// The data of all whole records, up to the first that is not.
 fn frames(mut content: &[u8]) -> Vec<&[u8]> {
     let mut frames = Vec::new();
-    while let Some(length) = content.first_chunk().map(|bytes| u64::from_le_bytes(*bytes)) {
-        let Some(end) = usize::try_from(length).ok().and_then(|length| length.checked_add(12)) else { break };
-        let (Some(data), Some(check)) = (content.get(12..end), content.get(end..).and_then(<[u8]>::first_chunk)) else {
+    while let Some(length) = content
+        .first_chunk()
+        .map(|bytes| u64::from_le_bytes(*bytes))
+    {
+        let Some(end) = usize::try_from(length)
+            .ok()
+            .and_then(|length| length.checked_add(12))
+        else {
+            break;
+        };
+        let (Some(data), Some(check)) = (
+            content.get(12..end),
+            content.get(end..).and_then(<[u8]>::first_chunk),
+        ) else {
             break;
         };
         if *check != masked_crc(data).to_le_bytes() {
@@ -114,12 +146,15 @@ fn step_of(event: &[u8]) -> Option<u64> {
     None
 }
 
-/// Two writers may start in one directory within one second; the later gets a numbered name, never the same file.
+/// Two writers may start in one directory within one second; the later gets a numbered name, never
+/// the same file.
 fn create_new(dir: &Path, name: &str) -> io::Result<(File, PathBuf)> {
     let mut path = dir.join(name);
     for number in 1_u32.. {
         match OpenOptions::new().write(true).create_new(true).open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => path = dir.join(format!("{name}.{number}")),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                path = dir.join(format!("{name}.{number}"))
+            }
             opened => return opened.map(|file| (file, path)),
         }
     }
@@ -127,15 +162,27 @@ fn create_new(dir: &Path, name: &str) -> io::Result<(File, PathBuf)> {
 }
 
 fn unix_time() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |elapsed| elapsed.as_secs_f64())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |elapsed| elapsed.as_secs_f64())
 }
 
 /// The host's name reduced to what is safe in a file name anywhere.
 fn host_name() -> String {
-    let name = fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::env::var("HOSTNAME"));
+    let name =
+        fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::env::var("HOSTNAME"));
     let safe = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let name: String = name.unwrap_or_default().chars().filter(safe).take(64).collect();
-    if name.is_empty() { "ibot".to_owned() } else { name }
+    let name: String = name
+        .unwrap_or_default()
+        .chars()
+        .filter(safe)
+        .take(64)
+        .collect();
+    if name.is_empty() {
+        "ibot".to_owned()
+    } else {
+        name
+    }
 }
 
 /// A TFRecord: length, its checksum, data, its checksum; all little-endian.
@@ -149,13 +196,16 @@ fn frame(data: &[u8]) -> Vec<u8> {
     record
 }
 
-/// TFRecord stores checksums rotated and shifted, so that a checksum over data that holds checksums stays meaningful.
+/// TFRecord stores checksums rotated and shifted, so that a checksum over data that holds checksums
+/// stays meaningful.
 fn masked_crc(data: &[u8]) -> u32 {
     crc32c(data).rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
 fn crc32c(data: &[u8]) -> u32 {
-    !data.iter().fold(!0, |crc, byte| (crc >> 8) ^ CRC_TABLE[usize::from(crc as u8 ^ byte)])
+    !data.iter().fold(!0, |crc, byte| {
+        (crc >> 8) ^ CRC_TABLE[usize::from(crc as u8 ^ byte)]
+    })
 }
 
 /// CRC-32C (Castagnoli) of every single byte, reflected polynomial.
@@ -166,7 +216,11 @@ static CRC_TABLE: [u32; 256] = {
         let mut crc = byte as u32;
         let mut bit = 0;
         while bit < 8 {
-            crc = if crc & 1 == 1 { (crc >> 1) ^ 0x82f6_3b78 } else { crc >> 1 };
+            crc = if crc & 1 == 1 {
+                (crc >> 1) ^ 0x82f6_3b78
+            } else {
+                crc >> 1
+            };
             bit += 1;
         }
         table[byte] = crc;
@@ -183,7 +237,8 @@ fn version_event(wall_time: f64) -> Vec<u8> {
     event
 }
 
-/// `Event { wall_time = 1, step = 2, summary = 5 { value = 1 { tag = 1, simple_value = 2 } ... } }`.
+/// `Event { wall_time = 1, step = 2, summary = 5 { value = 1 { tag = 1, simple_value = 2 } ... }
+/// }`.
 fn scalar_event(wall_time: f64, step: u64, values: &[(&str, f64)]) -> Vec<u8> {
     let mut summary = Vec::new();
     for (tag, number) in values {
@@ -201,7 +256,8 @@ fn scalar_event(wall_time: f64, step: u64, values: &[(&str, f64)]) -> Vec<u8> {
     event
 }
 
-// Protobuf's wire types: the low three bits of the byte (field numbers here are small) that opens a field.
+// Protobuf's wire types: the low three bits of the byte (field numbers here are small) that opens a
+// field.
 const VARINT: u8 = 0;
 const FIXED64: u8 = 1;
 const BYTES: u8 = 2;
@@ -238,9 +294,9 @@ mod tests {
     fn a_small_event_has_exactly_these_bytes() {
         let expected = [
             &[0x09][..],
-            &[0, 0, 0, 0, 0, 0, 0xf8, 0x3f],          // wall_time: 1.5
-            &[0x10, 0xac, 0x02],                      // step: 300
-            &[0x2a, 0x0a, 0x0a, 0x08],                // summary of 10 bytes, one value of 8
+            &[0, 0, 0, 0, 0, 0, 0xf8, 0x3f], // wall_time: 1.5
+            &[0x10, 0xac, 0x02],             // step: 300
+            &[0x2a, 0x0a, 0x0a, 0x08],       // summary of 10 bytes, one value of 8
             &[0x0a, 0x01, b'a', 0x15, 0, 0, 0, 0xc0], // tag: "a", simple_value: -2
         ]
         .concat();
@@ -271,16 +327,28 @@ mod tests {
             rest = &after[4..];
         }
         assert_eq!(events.len(), 2);
-        assert_eq!(events[1][9..], scalar_event(0.0, 7, &[("loss", f64::NAN), ("lr", 5e-4)])[9..]);
+        assert_eq!(
+            events[1][9..],
+            scalar_event(0.0, 7, &[("loss", f64::NAN), ("lr", 5e-4)])[9..]
+        );
     }
 
     #[test]
     fn pruning_leaves_what_a_resumed_run_has_done() {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let steps = || -> Vec<u64> {
-            let paths = fs::read_dir(dir.path()).expect("readable").flatten().map(|entry| entry.path());
-            let files: Vec<Vec<u8>> = paths.map(|path| fs::read(path).expect("readable")).collect();
-            let mut steps: Vec<u64> = files.iter().flat_map(|file| frames(file)).filter_map(step_of).collect();
+            let paths = fs::read_dir(dir.path())
+                .expect("readable")
+                .flatten()
+                .map(|entry| entry.path());
+            let files: Vec<Vec<u8>> = paths
+                .map(|path| fs::read(path).expect("readable"))
+                .collect();
+            let mut steps: Vec<u64> = files
+                .iter()
+                .flat_map(|file| frames(file))
+                .filter_map(step_of)
+                .collect();
             steps.sort_unstable();
             steps
         };
@@ -294,18 +362,42 @@ mod tests {
         prune(dir.path(), Some(300)).expect("pruned");
         assert_eq!(steps(), [100, 200, 300]);
 
-        let path = fs::read_dir(dir.path()).expect("readable").flatten().next().expect("a file").path();
+        let path = fs::read_dir(dir.path())
+            .expect("readable")
+            .flatten()
+            .next()
+            .expect("a file")
+            .path();
         let whole = fs::read(&path).expect("readable");
-        fs::write(&path, [&whole[..], &frame(&scalar_event(0.0, 250, &[("loss", 2.0)]))[..20]].concat()).expect("cut");
-        let half = dir.path().join(format!("{}{PARTIAL}", path.file_name().expect("a name").display()));
+        fs::write(
+            &path,
+            [
+                &whole[..],
+                &frame(&scalar_event(0.0, 250, &[("loss", 2.0)]))[..20],
+            ]
+            .concat(),
+        )
+        .expect("cut");
+        let half = dir.path().join(format!(
+            "{}{PARTIAL}",
+            path.file_name().expect("a name").display()
+        ));
         fs::write(&half, &whole[..whole.len() / 2]).expect("writable");
         prune(dir.path(), Some(300)).expect("pruned");
-        assert_eq!(fs::read(&path).expect("readable"), whole, "only what was cut short is gone");
+        assert_eq!(
+            fs::read(&path).expect("readable"),
+            whole,
+            "only what was cut short is gone"
+        );
         assert!(!half.exists(), "what a crash of pruning left is gone");
 
         fs::write(dir.path().join("notes.txt"), "mine").expect("writable");
         prune(dir.path(), Some(50)).expect("pruned");
-        assert_eq!(fs::read_dir(dir.path()).expect("readable").count(), 1, "files without a scalar are gone");
+        assert_eq!(
+            fs::read_dir(dir.path()).expect("readable").count(),
+            1,
+            "files without a scalar are gone"
+        );
         prune(&dir.path().join("missing"), None).expect("nothing to do");
     }
 }

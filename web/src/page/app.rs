@@ -111,12 +111,20 @@ impl App {
         let bytes = Bytes(blob::bytes(&file).await?);
         status::say(&format!("Loading {name}…"));
         *self.model.borrow_mut() = None;
-        let loaded = self.ask(Load { name: name.to_owned(), bytes }).await?;
+        let loaded = self
+            .ask(Load {
+                name: name.to_owned(),
+                bytes,
+            })
+            .await?;
         *self.model.borrow_mut() = Some(loaded.clone());
         *self.file.borrow_mut() = Some((name.to_owned(), file));
         model::describe(&loaded)?;
         let memory = self.ask(Memory).await?;
-        dom::document()?.body().ok_or(PageError::Missing("body"))?.set_attribute("data-memory", &memory.to_string())?;
+        dom::document()?
+            .body()
+            .ok_or(PageError::Missing("body"))?
+            .set_attribute("data-memory", &memory.to_string())?;
         let explore = self.explore.borrow().clone();
         if let Some(explore) = explore {
             explore.use_model(&loaded).await?;
@@ -153,7 +161,11 @@ impl App {
     }
 
     /// Starts anew with another worker, the same model and the same images.
-    async fn restart(self: &Rc<Self>, choice: DeviceChoice, broke: Option<String>) -> Result<(), PageError> {
+    async fn restart(
+        self: &Rc<Self>,
+        choice: DeviceChoice,
+        broke: Option<String>,
+    ) -> Result<(), PageError> {
         if self.restarting.replace(true) {
             return Ok(());
         }

@@ -14,10 +14,19 @@ use ibot_web::js;
 /// # Errors
 /// If nobody answers, or the answer is not the file.
 pub async fn fetch(url: &str) -> Result<Response, PageError> {
-    let failed = |reason| PageError::Download { url: url.to_owned(), reason };
+    let failed = |reason| PageError::Download {
+        url: url.to_owned(),
+        reason,
+    };
     let response = JsFuture::from(dom::window().fetch_with_str(url)).await;
-    let response: Response = response.map_err(|error| failed(js::describe(&error)))?.unchecked_into();
-    if response.ok() { Ok(response) } else { Err(failed(format!("the server answers {}", response.status()))) }
+    let response: Response = response
+        .map_err(|error| failed(js::describe(&error)))?
+        .unchecked_into();
+    if response.ok() {
+        Ok(response)
+    } else {
+        Err(failed(format!("the server answers {}", response.status())))
+    }
 }
 
 /// The file at an address of this site.
@@ -25,7 +34,9 @@ pub async fn fetch(url: &str) -> Result<Response, PageError> {
 /// # Errors
 /// As [`fetch`].
 pub async fn download(url: &str) -> Result<Blob, PageError> {
-    Ok(JsFuture::from(fetch(url).await?.blob()?).await?.unchecked_into())
+    Ok(JsFuture::from(fetch(url).await?.blob()?)
+        .await?
+        .unchecked_into())
 }
 
 /// A file of these bytes.
@@ -33,7 +44,9 @@ pub async fn download(url: &str) -> Result<Blob, PageError> {
 /// # Errors
 /// If the browser has no memory for it.
 pub fn of(bytes: &[u8]) -> Result<Blob, PageError> {
-    Ok(Blob::new_with_u8_array_sequence(&Array::of1(&Uint8Array::from(bytes)))?)
+    Ok(Blob::new_with_u8_array_sequence(&Array::of1(
+        &Uint8Array::from(bytes),
+    ))?)
 }
 
 /// The bytes of a file.

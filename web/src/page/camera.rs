@@ -4,8 +4,8 @@ use js_sys::Promise;
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    AddEventListenerOptions, Event, EventTarget, HtmlButtonElement, HtmlCanvasElement, HtmlDialogElement,
-    HtmlVideoElement, MediaStream, MediaStreamConstraints, MediaStreamTrack,
+    AddEventListenerOptions, Event, EventTarget, HtmlButtonElement, HtmlCanvasElement,
+    HtmlDialogElement, HtmlVideoElement, MediaStream, MediaStreamConstraints, MediaStreamTrack,
 };
 
 use super::problem::PageError;
@@ -27,15 +27,24 @@ impl Camera {
         let failed = |error| PageError::Camera(js::describe(&error));
         let devices = dom::window().navigator().media_devices().map_err(failed)?;
         if devices.is_undefined() {
-            return Err(PageError::Camera("browsers lend it to pages at https:// or localhost alone".to_owned()));
+            return Err(PageError::Camera(
+                "browsers lend it to pages at https:// or localhost alone".to_owned(),
+            ));
         }
         let constraints = MediaStreamConstraints::new();
         constraints.set_video(&true.into());
-        let stream = devices.get_user_media_with_constraints(&constraints).map_err(failed)?;
-        let stream: MediaStream = JsFuture::from(stream).await.map_err(failed)?.unchecked_into();
+        let stream = devices
+            .get_user_media_with_constraints(&constraints)
+            .map_err(failed)?;
+        let stream: MediaStream = JsFuture::from(stream)
+            .await
+            .map_err(failed)?
+            .unchecked_into();
         video.set_src_object(Some(&stream));
         let camera = Self { stream, video };
-        JsFuture::from(camera.video.play().map_err(failed)?).await.map_err(failed)?;
+        JsFuture::from(camera.video.play().map_err(failed)?)
+            .await
+            .map_err(failed)?;
         Ok(camera)
     }
 
@@ -47,7 +56,8 @@ impl Camera {
         let video = &self.video;
         let (width, height) = pictures::fit(video.video_width(), video.video_height(), longest);
         let canvas = dom::canvas(width as u32, height as u32)?;
-        dom::context(&canvas)?.draw_image_with_html_video_element_and_dw_and_dh(video, 0.0, 0.0, width, height)?;
+        dom::context(&canvas)?
+            .draw_image_with_html_video_element_and_dw_and_dh(video, 0.0, 0.0, width, height)?;
         Ok(canvas)
     }
 }
@@ -69,7 +79,8 @@ impl Drop for Camera {
 /// # Errors
 /// If there is no camera, or it is refused.
 pub async fn picture() -> Result<Option<HtmlCanvasElement>, PageError> {
-    let (dialog, take): (HtmlDialogElement, HtmlButtonElement) = (dom::by_id("camera")?, dom::by_id("camera-take")?);
+    let (dialog, take): (HtmlDialogElement, HtmlButtonElement) =
+        (dom::by_id("camera")?, dom::by_id("camera-take")?);
     let camera = Camera::start(dom::by_id("camera-view")?).await?;
     let once = AddEventListenerOptions::new();
     once.set_once(true);
@@ -77,7 +88,9 @@ pub async fn picture() -> Result<Option<HtmlCanvasElement>, PageError> {
         let ends: [(&EventTarget, &str); 2] = [(&take, "click"), (&dialog, "close")];
         for (target, kind) in ends {
             // Adding a listener to an element that exists cannot fail.
-            let _ = target.add_event_listener_with_callback_and_add_event_listener_options(kind, &decide, &once);
+            let _ = target.add_event_listener_with_callback_and_add_event_listener_options(
+                kind, &decide, &once,
+            );
         }
     });
     dialog.show_modal()?;

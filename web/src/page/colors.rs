@@ -16,7 +16,11 @@ pub fn take(colors: Colorings) {
 /// The color at `position`, 0 to 1, of a scale; the first scale if there is none of this name.
 pub fn scale(name: &str, position: f32) -> [u8; 3] {
     COLORS.with_borrow(|colors| {
-        let scale = colors.scales.iter().find(|(known, _)| known == name).or(colors.scales.first());
+        let scale = colors
+            .scales
+            .iter()
+            .find(|(known, _)| known == name)
+            .or(colors.scales.first());
         let table = scale.map_or(&[][..], |(_, table)| table.0.as_chunks::<3>().0);
         // What is not a number counts as 0.
         let step = (position.clamp(0.0, 1.0) * table.len().saturating_sub(1) as f32) as usize;
@@ -28,7 +32,10 @@ pub fn scale(name: &str, position: f32) -> [u8; 3] {
 pub fn kind(index: usize) -> [u8; 3] {
     COLORS.with_borrow(|colors| {
         let table = colors.kinds.0.as_chunks::<3>().0;
-        table.get(index % table.len().max(1)).copied().unwrap_or_default()
+        table
+            .get(index % table.len().max(1))
+            .copied()
+            .unwrap_or_default()
     })
 }
 

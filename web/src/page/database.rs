@@ -3,7 +3,9 @@
 use js_sys::{Object, Promise, Reflect};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Blob, IdbDatabase, IdbObjectStore, IdbOpenDbRequest, IdbRequest, IdbTransactionMode};
+use web_sys::{
+    Blob, IdbDatabase, IdbObjectStore, IdbOpenDbRequest, IdbRequest, IdbTransactionMode,
+};
 
 use super::dom;
 use super::problem::PageError;
@@ -27,8 +29,16 @@ pub struct Kept {
 /// # Errors
 /// If the browser keeps nothing here, as in private windows of some.
 pub async fn find() -> Result<Option<Kept>, PageError> {
-    let record = done(&store(IdbTransactionMode::Readonly).await?.get(&LAST.into())?).await?;
-    let (summary, file) = (wire::property(&record, "summary"), wire::property(&record, "file"));
+    let record = done(
+        &store(IdbTransactionMode::Readonly)
+            .await?
+            .get(&LAST.into())?,
+    )
+    .await?;
+    let (summary, file) = (
+        wire::property(&record, "summary"),
+        wire::property(&record, "file"),
+    );
     Ok(match (summary.as_string(), file.dyn_into()) {
         (Some(summary), Ok(file)) => Some(Kept { summary, file }),
         _ => None,
@@ -59,7 +69,9 @@ pub async fn clear() -> Result<(), PageError> {
 }
 
 async fn store(mode: IdbTransactionMode) -> Result<IdbObjectStore, PageError> {
-    let factory = dom::window().indexed_db()?.ok_or(PageError::Missing("IndexedDB"))?;
+    let factory = dom::window()
+        .indexed_db()?
+        .ok_or(PageError::Missing("IndexedDB"))?;
     let request: IdbOpenDbRequest = factory.open_with_u32(DATABASE, 1)?;
     let opened = request.clone();
     let create = Closure::once_into_js(move || {
@@ -70,7 +82,9 @@ async fn store(mode: IdbTransactionMode) -> Result<IdbObjectStore, PageError> {
     });
     request.set_onupgradeneeded(Some(create.unchecked_ref()));
     let database: IdbDatabase = done(&request).await?.dyn_into()?;
-    let store = database.transaction_with_str_and_mode(STORE, mode)?.object_store(STORE)?;
+    let store = database
+        .transaction_with_str_and_mode(STORE, mode)?
+        .object_store(STORE)?;
     // Takes effect when the transaction is over.
     database.close();
     Ok(store)
@@ -103,6 +117,10 @@ async fn done(request: &IdbRequest) -> Result<JsValue, PageError> {
 
 /// Why a request failed.
 fn failed(request: &IdbRequest) -> Result<PageError, PageError> {
-    let reason = request.error()?.map_or_else(String::new, |error| error.message());
-    Ok(PageError::Browser(format!("keeping the project in this browser ({reason})")))
+    let reason = request
+        .error()?
+        .map_or_else(String::new, |error| error.message());
+    Ok(PageError::Browser(format!(
+        "keeping the project in this browser ({reason})"
+    )))
 }

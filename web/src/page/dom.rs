@@ -4,7 +4,9 @@ use std::future::Future;
 
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{CanvasRenderingContext2d, Document, Element, Event, EventTarget, HtmlCanvasElement, Window};
+use web_sys::{
+    CanvasRenderingContext2d, Document, Element, Event, EventTarget, HtmlCanvasElement, Window,
+};
 
 use super::problem::PageError;
 
@@ -26,7 +28,9 @@ pub fn document() -> Result<Document, PageError> {
 /// # Errors
 /// If there is none, or it is of another kind.
 pub fn by_id<T: JsCast>(id: &'static str) -> Result<T, PageError> {
-    let element = document()?.get_element_by_id(id).ok_or(PageError::Missing(id))?;
+    let element = document()?
+        .get_element_by_id(id)
+        .ok_or(PageError::Missing(id))?;
     element.dyn_into().map_err(|_| PageError::Missing(id))
 }
 
@@ -36,7 +40,9 @@ pub fn by_id<T: JsCast>(id: &'static str) -> Result<T, PageError> {
 /// If the selector is none.
 pub fn all<T: JsCast>(selector: &str) -> Result<Vec<T>, PageError> {
     let list = document()?.query_selector_all(selector)?;
-    Ok((0..list.length()).filter_map(|i| list.item(i)?.dyn_into().ok()).collect())
+    Ok((0..list.length())
+        .filter_map(|i| list.item(i)?.dyn_into().ok())
+        .collect())
 }
 
 /// A new element with a class.
@@ -65,25 +71,41 @@ pub fn canvas(width: u32, height: u32) -> Result<HtmlCanvasElement, PageError> {
 /// # Errors
 /// If the browser has no 2D canvas, or has run out of memory for them.
 pub fn context(canvas: &HtmlCanvasElement) -> Result<CanvasRenderingContext2d, PageError> {
-    let context = canvas.get_context("2d")?.ok_or(PageError::Missing("2D canvas"))?;
-    context.dyn_into().map_err(|_| PageError::Missing("2D canvas"))
+    let context = canvas
+        .get_context("2d")?
+        .ok_or(PageError::Missing("2D canvas"))?;
+    context
+        .dyn_into()
+        .map_err(|_| PageError::Missing("2D canvas"))
 }
 
 /// Calls `act` at every event of this kind, as long as the page lives.
-pub fn listen<E: JsCast>(target: &impl AsRef<EventTarget>, kind: &str, mut act: impl FnMut(E) + 'static) {
+pub fn listen<E: JsCast>(
+    target: &impl AsRef<EventTarget>,
+    kind: &str,
+    mut act: impl FnMut(E) + 'static,
+) {
     let listener = Closure::<dyn FnMut(Event)>::new(move |event: Event| {
         if let Ok(event) = event.dyn_into() {
             act(event);
         }
     });
     // Adding a listener to an element that exists cannot fail.
-    let _ = target.as_ref().add_event_listener_with_callback(kind, listener.as_ref().unchecked_ref());
+    let _ = target
+        .as_ref()
+        .add_event_listener_with_callback(kind, listener.as_ref().unchecked_ref());
     listener.forget();
 }
 
 /// The element around an event's target that matches a selector.
 pub fn closest(event: &Event, selector: &str) -> Option<Element> {
-    event.target()?.dyn_into::<Element>().ok()?.closest(selector).ok().flatten()
+    event
+        .target()?
+        .dyn_into::<Element>()
+        .ok()?
+        .closest(selector)
+        .ok()
+        .flatten()
 }
 
 /// Does something in the background; what goes wrong is shown.

@@ -3,7 +3,8 @@
 use std::rc::Rc;
 
 use web_sys::{
-    ClipboardEvent, DataTransfer, DragEvent, Event, File, FileList, HtmlButtonElement, HtmlElement, HtmlInputElement,
+    ClipboardEvent, DataTransfer, DragEvent, Event, File, FileList, HtmlButtonElement, HtmlElement,
+    HtmlInputElement,
 };
 
 use super::explore::Explore;
@@ -20,7 +21,10 @@ pub fn wire(explore: &Rc<Explore>) -> Result<(), PageError> {
     for slot in 0..SLOTS {
         let at = format!("[data-slot=\"{slot}\"]");
         for (action, buttons) in [
-            ("open", dom::all::<HtmlButtonElement>(&format!("button.open{at}"))?),
+            (
+                "open",
+                dom::all::<HtmlButtonElement>(&format!("button.open{at}"))?,
+            ),
             ("camera", dom::all(&format!("button.camera{at}"))?),
             ("clear", dom::all(&format!("button.clear{at}"))?),
         ] {
@@ -50,19 +54,30 @@ pub fn wire(explore: &Rc<Explore>) -> Result<(), PageError> {
         field.set_value("");
     });
     let target = dom::document()?;
-    dom::listen(&target, "dragover", |event: DragEvent| event.prevent_default());
+    dom::listen(&target, "dragover", |event: DragEvent| {
+        event.prevent_default()
+    });
     let dropped = explore.clone();
     dom::listen(&target, "drop", move |event: DragEvent| {
         event.prevent_default();
         if are_for("explore", &event) {
             dropped.drop_at(event.client_x().into(), event.client_y().into());
-            show_all(&dropped, event.data_transfer().as_ref().and_then(DataTransfer::files));
+            show_all(
+                &dropped,
+                event.data_transfer().as_ref().and_then(DataTransfer::files),
+            );
         }
     });
     let pasted = explore.clone();
     dom::listen(&target, "paste", move |event: ClipboardEvent| {
         if are_for("explore", &event) {
-            show_all(&pasted, event.clipboard_data().as_ref().and_then(DataTransfer::files));
+            show_all(
+                &pasted,
+                event
+                    .clipboard_data()
+                    .as_ref()
+                    .and_then(DataTransfer::files),
+            );
         }
     });
     Ok(())
@@ -82,7 +97,11 @@ fn show_all(explore: &Rc<Explore>, files: Option<FileList>) {
         let mut result = Ok(());
         for file in files {
             match pictures::from_blob(&file, &file.name()).await {
-                Ok(picture) => explore.show(explore.active(), picture, &file.name()).await?,
+                Ok(picture) => {
+                    explore
+                        .show(explore.active(), picture, &file.name())
+                        .await?
+                }
                 // The others are shown all the same.
                 Err(error) => result = Err(error),
             }
@@ -93,5 +112,7 @@ fn show_all(explore: &Rc<Explore>, files: Option<FileList>) {
 
 /// The files of a list.
 pub fn list(files: Option<FileList>) -> Vec<File> {
-    files.map(|files| (0..files.length()).filter_map(|i| files.item(i)).collect()).unwrap_or_default()
+    files
+        .map(|files| (0..files.length()).filter_map(|i| files.item(i)).collect())
+        .unwrap_or_default()
 }

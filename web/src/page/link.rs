@@ -35,14 +35,20 @@ impl Link {
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
         let worker = Worker::new_with_options(PROGRAM, &options)?;
-        let link = Rc::new(Self { worker, pending: RefCell::default(), last: Cell::new(0) });
+        let link = Rc::new(Self {
+            worker,
+            pending: RefCell::default(),
+            last: Cell::new(0),
+        });
         let (ready, is_ready) = oneshot::channel();
         let ready = Rc::new(Cell::new(Some(ready)));
         let not_ready = ready.clone();
         let hear = Rc::new(hear);
         let (listening, heard) = (Rc::downgrade(&link), hear.clone());
         dom::listen(&link.worker, "message", move |message: MessageEvent| {
-            let Some(link) = listening.upgrade() else { return };
+            let Some(link) = listening.upgrade() else {
+                return;
+            };
             match link.receive(&message.data()) {
                 Some(Event::Ready) => {
                     if let Some(ready) = ready.take() {
@@ -81,12 +87,17 @@ impl Link {
         let id = self.last.get().wrapping_add(1).max(1);
         self.last.set(id);
         let request: Request = ask.into();
-        let request = wire::to_js(&request).map_err(|error| PageError::Worker(error.to_string()))?;
+        let request =
+            wire::to_js(&request).map_err(|error| PageError::Worker(error.to_string()))?;
         let message = wire::message(id, "ask", &request);
         let (sender, answer) = oneshot::channel();
         self.pending.borrow_mut().insert(id, sender);
-        self.worker.post_message_with_transfer(&message, &wire::transfers(&message))?;
-        let answer = answer.await.map_err(|_| PageError::Gone)?.map_err(PageError::Worker)?;
+        self.worker
+            .post_message_with_transfer(&message, &wire::transfers(&message))?;
+        let answer = answer
+            .await
+            .map_err(|_| PageError::Gone)?
+            .map_err(PageError::Worker)?;
         wire::from_js(answer).map_err(|error| PageError::Worker(error.to_string()))
     }
 

@@ -6,8 +6,8 @@ use js_sys::{Array, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    Blob, DragEvent, Event, HtmlButtonElement, HtmlElement, HtmlFormElement, HtmlInputElement, HtmlProgressElement,
-    ReadableStreamDefaultReader,
+    Blob, DragEvent, Event, HtmlButtonElement, HtmlElement, HtmlFormElement, HtmlInputElement,
+    HtmlProgressElement, ReadableStreamDefaultReader,
 };
 
 use super::app::App;
@@ -40,30 +40,53 @@ pub fn wire(app: &Rc<App>) -> Result<(), PageError> {
         field.set_value("");
     });
     let opens = input.clone();
-    dom::listen(&dom::by_id::<HtmlButtonElement>("model-open")?, "click", move |_: Event| opens.click());
+    dom::listen(
+        &dom::by_id::<HtmlButtonElement>("model-open")?,
+        "click",
+        move |_: Event| opens.click(),
+    );
     let at = app.clone();
-    dom::listen(&dom::by_id::<HtmlElement>("model")?, "drop", move |event: DragEvent| {
-        event.prevent_default();
-        load_file(&at, files::list(event.data_transfer().and_then(|data| data.files())));
-    });
+    dom::listen(
+        &dom::by_id::<HtmlElement>("model")?,
+        "drop",
+        move |event: DragEvent| {
+            event.prevent_default();
+            load_file(
+                &at,
+                files::list(event.data_transfer().and_then(|data| data.files())),
+            );
+        },
+    );
     let at = app.clone();
-    dom::listen(&dom::by_id::<HtmlButtonElement>("model-included")?, "click", move |_: Event| {
-        let app = at.clone();
-        dom::start(async move { load_included(&app).await });
-    });
+    dom::listen(
+        &dom::by_id::<HtmlButtonElement>("model-included")?,
+        "click",
+        move |_: Event| {
+            let app = at.clone();
+            dom::start(async move { load_included(&app).await });
+        },
+    );
     let (at, address) = (app.clone(), dom::by_id::<HtmlInputElement>("model-url")?);
-    dom::listen(&dom::by_id::<HtmlFormElement>("model-from-url")?, "submit", move |event: Event| {
-        event.prevent_default();
-        let (app, url) = (at.clone(), address.value());
-        dom::start(async move { load_url(&app, url.trim()).await });
-    });
-    dom::listen(&dom::by_id::<HtmlButtonElement>("model-forget")?, "click", move |_: Event| {
-        dom::start(async {
-            store::clear().await?;
-            status::say("Downloaded models are removed.");
-            show_kept().await
-        });
-    });
+    dom::listen(
+        &dom::by_id::<HtmlFormElement>("model-from-url")?,
+        "submit",
+        move |event: Event| {
+            event.prevent_default();
+            let (app, url) = (at.clone(), address.value());
+            dom::start(async move { load_url(&app, url.trim()).await });
+        },
+    );
+    dom::listen(
+        &dom::by_id::<HtmlButtonElement>("model-forget")?,
+        "click",
+        move |_: Event| {
+            dom::start(async {
+                store::clear().await?;
+                status::say("Downloaded models are removed.");
+                show_kept().await
+            });
+        },
+    );
     dom::start(show_kept());
     Ok(())
 }
@@ -115,10 +138,18 @@ async fn show_kept() -> Result<(), PageError> {
 
 /// Downloads a file and shows how much of it is there.
 async fn download(url: &str) -> Result<Blob, PageError> {
-    let failed = |reason: String| PageError::Download { url: url.to_owned(), reason };
+    let failed = |reason: String| PageError::Download {
+        url: url.to_owned(),
+        reason,
+    };
     let response = blob::fetch(url).await?;
-    let total = response.headers().get("content-length")?.and_then(|length| length.parse::<f64>().ok());
-    let body = response.body().ok_or_else(|| failed("the answer is empty".to_owned()))?;
+    let total = response
+        .headers()
+        .get("content-length")?
+        .and_then(|length| length.parse::<f64>().ok());
+    let body = response
+        .body()
+        .ok_or_else(|| failed("the answer is empty".to_owned()))?;
     let reader: ReadableStreamDefaultReader = body.get_reader().unchecked_into();
     let bar: HtmlProgressElement = dom::by_id("model-progress")?;
     bar.set_hidden(false);
@@ -129,7 +160,9 @@ async fn download(url: &str) -> Result<Blob, PageError> {
             Err(error) => break Err(failed(js::describe(&error))),
         };
         let value = ibot_web::wire::property(&chunk, "value");
-        let Ok(part) = value.dyn_into::<Uint8Array>() else { break Ok(()) };
+        let Ok(part) = value.dyn_into::<Uint8Array>() else {
+            break Ok(());
+        };
         bytes += f64::from(part.length());
         parts.push(&part);
         status::say(&format!("Downloading {url}: {:.1} MB", bytes / 1e6));

@@ -19,10 +19,19 @@ pub const LONGEST: f64 = 1024.0;
 /// If it is no image.
 pub async fn from_blob(blob: &Blob, name: &str) -> Result<HtmlCanvasElement, PageError> {
     let no_image = || {
-        let kind = if blob.type_().is_empty() { "a file of unknown kind".to_owned() } else { blob.type_() };
-        PageError::NoImage { name: name.to_owned(), kind }
+        let kind = if blob.type_().is_empty() {
+            "a file of unknown kind".to_owned()
+        } else {
+            blob.type_()
+        };
+        PageError::NoImage {
+            name: name.to_owned(),
+            kind,
+        }
     };
-    let bitmap = JsFuture::from(dom::window().create_image_bitmap_with_blob(blob)?).await.map_err(|_| no_image())?;
+    let bitmap = JsFuture::from(dom::window().create_image_bitmap_with_blob(blob)?)
+        .await
+        .map_err(|_| no_image())?;
     let bitmap: ImageBitmap = bitmap.dyn_into().map_err(|_| no_image())?;
     let (width, height) = fit(bitmap.width(), bitmap.height(), LONGEST);
     let canvas = dom::canvas(width as u32, height as u32)?;
@@ -52,11 +61,13 @@ pub fn from_pixels(picture: &Picture) -> Result<HtmlCanvasElement, PageError> {
 pub fn shrunk(picture: &HtmlCanvasElement, longest: f64) -> Result<HtmlCanvasElement, PageError> {
     let (width, height) = fit(picture.width(), picture.height(), longest);
     let canvas = dom::canvas(width as u32, height as u32)?;
-    dom::context(&canvas)?.draw_image_with_html_canvas_element_and_dw_and_dh(picture, 0.0, 0.0, width, height)?;
+    dom::context(&canvas)?
+        .draw_image_with_html_canvas_element_and_dw_and_dh(picture, 0.0, 0.0, width, height)?;
     Ok(canvas)
 }
 
-/// Width and height in whole pixels, scaled down in proportion until neither is more than `longest`.
+/// Width and height in whole pixels, scaled down in proportion until neither is more than
+/// `longest`.
 pub fn fit(width: u32, height: u32, longest: f64) -> (f64, f64) {
     let scale = (longest / f64::from(width.max(height))).min(1.0);
     let side = |side: u32| (f64::from(side) * scale).round().max(1.0);
@@ -71,17 +82,18 @@ pub fn square(picture: &HtmlCanvasElement, side: u32) -> Result<HtmlCanvasElemen
     let canvas = dom::canvas(side, side)?;
     let shorter = f64::from(picture.width().min(picture.height()));
     let corner = |length: u32| (f64::from(length) - shorter) / 2.0;
-    dom::context(&canvas)?.draw_image_with_html_canvas_element_and_sw_and_sh_and_dx_and_dy_and_dw_and_dh(
-        picture,
-        corner(picture.width()),
-        corner(picture.height()),
-        shorter,
-        shorter,
-        0.0,
-        0.0,
-        f64::from(side),
-        f64::from(side),
-    )?;
+    dom::context(&canvas)?
+        .draw_image_with_html_canvas_element_and_sw_and_sh_and_dx_and_dy_and_dw_and_dh(
+            picture,
+            corner(picture.width()),
+            corner(picture.height()),
+            shorter,
+            shorter,
+            0.0,
+            0.0,
+            f64::from(side),
+            f64::from(side),
+        )?;
     Ok(canvas)
 }
 
@@ -97,7 +109,8 @@ pub async fn png(picture: &HtmlCanvasElement) -> Result<Blob, PageError> {
         }
     });
     let file = JsFuture::from(file).await?;
-    file.dyn_into().map_err(|_| PageError::Browser("it has no memory for a picture".to_owned()))
+    file.dyn_into()
+        .map_err(|_| PageError::Browser("it has no memory for a picture".to_owned()))
 }
 
 /// The pixels of a picture, for the worker.
@@ -106,8 +119,13 @@ pub async fn png(picture: &HtmlCanvasElement) -> Result<Blob, PageError> {
 /// If the browser does not give them.
 pub fn pixels(canvas: &HtmlCanvasElement) -> Result<Picture, PageError> {
     let (width, height) = (canvas.width(), canvas.height());
-    let data = dom::context(canvas)?.get_image_data(0.0, 0.0, f64::from(width), f64::from(height))?;
-    Ok(Picture { width: width as usize, height: height as usize, rgba: Bytes(data.data().0) })
+    let data =
+        dom::context(canvas)?.get_image_data(0.0, 0.0, f64::from(width), f64::from(height))?;
+    Ok(Picture {
+        width: width as usize,
+        height: height as usize,
+        rgba: Bytes(data.data().0),
+    })
 }
 
 /// Fills a canvas with pixels of four bytes.

@@ -17,13 +17,19 @@ pub enum PageError {
     #[error("the program that computes does not start ({0}); reload the page")]
     NoWorker(String),
     /// The worker is no more.
-    #[error("the computation broke off and was started anew; try again, with a smaller image or model if it repeats")]
+    #[error(
+        "the computation broke off and was started anew; try again, with a smaller image or model if it repeats"
+    )]
     Gone,
     /// As [`Self::Gone`], when all is well again.
-    #[error("the computation broke off ({0}); it goes on, on the CPU. Try a smaller image or model if it repeats")]
+    #[error(
+        "the computation broke off ({0}); it goes on, on the CPU. Try a smaller image or model if it repeats"
+    )]
     Restarted(String),
     /// A file that is no image.
-    #[error("{name} is no image that this browser can read ({kind}); use JPEG, PNG, WebP, GIF, BMP or AVIF")]
+    #[error(
+        "{name} is no image that this browser can read ({kind}); use JPEG, PNG, WebP, GIF, BMP or AVIF"
+    )]
     NoImage {
         /// Name of the file.
         name: String,

@@ -43,7 +43,12 @@ pub async fn wire(app: &Rc<App>, explore: &Rc<Explore>) -> Result<(), PageError>
     }
     for name in PHOTOS {
         let blob = blob::download(&format!("samples/{name}.jpg")).await?;
-        add(&strip, explore, pictures::from_blob(&blob, name).await?, name)?;
+        add(
+            &strip,
+            explore,
+            pictures::from_blob(&blob, name).await?,
+            name,
+        )?;
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Models that were downloaded, kept by the browser (Cache Storage) until they are removed. Browsers have no such place
-//! for pages without `https://`; nothing is kept then.
+//! Models that were downloaded, kept by the browser (Cache Storage) until they are removed.
+//! Browsers have no such place for pages without `https://`; nothing is kept then.
 
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -16,7 +16,9 @@ async fn open() -> Result<Option<Cache>, PageError> {
     if caches.is_undefined() {
         return Ok(None);
     }
-    Ok(Some(JsFuture::from(caches.open(CACHE)).await?.unchecked_into()))
+    Ok(Some(
+        JsFuture::from(caches.open(CACHE)).await?.unchecked_into(),
+    ))
 }
 
 /// The file of this address, if it is kept.
@@ -24,10 +26,14 @@ async fn open() -> Result<Option<Cache>, PageError> {
 /// # Errors
 /// If the browser keeps nothing here, as in private windows of some.
 pub async fn find(url: &str) -> Result<Option<Blob>, PageError> {
-    let Some(cache) = open().await? else { return Ok(None) };
+    let Some(cache) = open().await? else {
+        return Ok(None);
+    };
     let found = JsFuture::from(cache.match_with_str(url)).await?;
     match found.dyn_into::<Response>() {
-        Ok(response) => Ok(Some(JsFuture::from(response.blob()?).await?.unchecked_into())),
+        Ok(response) => Ok(Some(
+            JsFuture::from(response.blob()?).await?.unchecked_into(),
+        )),
         Err(_) => Ok(None),
     }
 }
@@ -49,7 +55,9 @@ pub async fn keep(url: &str, file: &Blob) -> Result<(), PageError> {
 /// # Errors
 /// As [`find`].
 pub async fn count() -> Result<u32, PageError> {
-    let Some(cache) = open().await? else { return Ok(0) };
+    let Some(cache) = open().await? else {
+        return Ok(0);
+    };
     let keys: js_sys::Array = JsFuture::from(cache.keys()).await?.unchecked_into();
     Ok(keys.length())
 }

@@ -19,10 +19,12 @@ pub fn wire(shown: impl Fn() + Clone + 'static) -> Result<(), PageError> {
         };
         let (chosen, count) = (choose.clone(), tabs.len());
         dom::listen(tab, "click", move |_: Event| chosen(n));
-        dom::listen(tab, "keydown", move |event: KeyboardEvent| match event.key().as_str() {
-            "ArrowRight" => choose((n + 1) % count),
-            "ArrowLeft" => choose((n + count - 1) % count),
-            _ => {}
+        dom::listen(tab, "keydown", move |event: KeyboardEvent| {
+            match event.key().as_str() {
+                "ArrowRight" => choose((n + 1) % count),
+                "ArrowLeft" => choose((n + count - 1) % count),
+                _ => {}
+            }
         });
     }
     Ok(())

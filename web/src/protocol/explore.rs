@@ -1,6 +1,7 @@
 //! Looking through two images: their tokens, and what can be read from them.
 //!
-//! Images are in one of two slots, 0 and 1. Values of patches are row-major over the grid of their image.
+//! Images are in one of two slots, 0 and 1. Values of patches are row-major over the grid of their
+//! image.
 
 use serde::{Deserialize, Serialize};
 
@@ -129,8 +130,8 @@ pub struct Prototypes;
 pub struct PrototypeMaps {
     /// For each patch the rank of its prototype in `ranking`.
     pub ranks: PerSlot<Bytes>,
-    /// The prototypes that occur, the most frequent first: index and number of patches. All but the first 255 are
-    /// together at the end.
+    /// The prototypes that occur, the most frequent first: index and number of patches. All but the
+    /// first 255 are together at the end.
     pub ranking: Vec<(usize, usize)>,
 }
 
@@ -177,7 +178,8 @@ pub struct Predict {
 pub struct Predicted {
     /// The hidden patches in order.
     pub patches: Vec<PredictedPatch>,
-    /// Share of hidden patches whose prototype, by the teacher, is the student's best, and among its five best.
+    /// Share of hidden patches whose prototype, by the teacher, is the student's best, and among
+    /// its five best.
     pub agreement: (f64, f64),
     /// The same for guessing the commonest prototypes of the visible patches.
     pub baseline: (f64, f64),

@@ -132,7 +132,8 @@ pub struct Started {
     pub colors: Colorings,
 }
 
-/// The project's color scales and kinds, so that pictures of the page and of the command line look alike.
+/// The project's color scales and kinds, so that pictures of the page and of the command line look
+/// alike.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Colorings {
     /// Scales from low to high: a name, and 256 colors of three bytes.

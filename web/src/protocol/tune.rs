@@ -1,6 +1,7 @@
 //! Learning classes from images.
 //!
-//! The page knows names and labels, the worker pixels and features; numbers that the page gives tie them together.
+//! The page knows names and labels, the worker pixels and features; numbers that the page gives tie
+//! them together.
 
 use serde::{Deserialize, Serialize};
 
@@ -165,7 +166,8 @@ pub struct Unpacked {
     pub model: String,
 }
 
-/// Makes the lesson of the last [`UnpackProject`] again, at the step where it was, from images that are there by now.
+/// Makes the lesson of the last [`UnpackProject`] again, at the step where it was, from images that
+/// are there by now.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Restore {
     /// The labels.

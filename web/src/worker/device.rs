@@ -23,12 +23,22 @@ pub struct Compute {
 impl Compute {
     /// The CPU, which needs no test, and why it was taken.
     pub fn cpu(why: impl Into<String>) -> Self {
-        Self { device: Device::flex(), webgpu: false, name: "CPU".to_owned(), why: why.into() }
+        Self {
+            device: Device::flex(),
+            webgpu: false,
+            name: "CPU".to_owned(),
+            why: why.into(),
+        }
     }
 
     /// In words.
     pub fn describe(&self) -> Started {
-        Started { webgpu: self.webgpu, name: self.name.clone(), why: self.why.clone(), colors: colorings() }
+        Started {
+            webgpu: self.webgpu,
+            name: self.name.clone(),
+            why: self.why.clone(),
+            colors: colorings(),
+        }
     }
 }
 
@@ -38,12 +48,17 @@ pub async fn choose(choice: DeviceChoice) -> Compute {
         return Compute::cpu("The CPU, as chosen.");
     }
     match webgpu::adapter().await {
-        Err(error) => Compute::cpu(format!("The CPU: the browser's WebGPU fails ({}).", js::describe(&error))),
-        Ok(None) => Compute::cpu("The CPU: this browser offers no WebGPU here."),
-        Ok(Some(adapter)) if adapter.software && choice == DeviceChoice::Auto => Compute::cpu(format!(
-            "The CPU: WebGPU is only a software adapter here ({}), which is slower. You can choose it all the same.",
-            adapter.name
+        Err(error) => Compute::cpu(format!(
+            "The CPU: the browser's WebGPU fails ({}).",
+            js::describe(&error)
         )),
+        Ok(None) => Compute::cpu("The CPU: this browser offers no WebGPU here."),
+        Ok(Some(adapter)) if adapter.software && choice == DeviceChoice::Auto => {
+            Compute::cpu(format!(
+                "The CPU: WebGPU is only a software adapter here ({}), which is slower. You can choose it all the same.",
+                adapter.name
+            ))
+        }
         Ok(Some(adapter)) => match try_webgpu(&adapter).await {
             Ok(compute) => compute,
             Err(reason) => Compute::cpu(format!("The CPU: WebGPU ({}) {reason}.", adapter.name)),
@@ -53,21 +68,38 @@ pub async fn choose(choice: DeviceChoice) -> Compute {
 
 /// WebGPU, if it passes the test.
 async fn try_webgpu(adapter: &Adapter) -> Result<Compute, String> {
-    say(&Event::Progress(format!("Testing WebGPU ({})…", adapter.name)));
+    say(&Event::Progress(format!(
+        "Testing WebGPU ({})…",
+        adapter.name
+    )));
     let start = js::now();
-    webgpu::allow_subgroups().map_err(|error| format!("is not as specified ({})", js::describe(&error)))?;
-    let device = Device::wgpu_options().init_async().await.map_err(|error| format!("gives no device ({error})"))?;
-    let error = selftest::error(&device).await.map_err(|error| format!("failed its test ({error})"))?;
-    // Garbage of rejected kernels is usually not a number, which is no error below a tolerance either.
+    webgpu::allow_subgroups()
+        .map_err(|error| format!("is not as specified ({})", js::describe(&error)))?;
+    let device = Device::wgpu_options()
+        .init_async()
+        .await
+        .map_err(|error| format!("gives no device ({error})"))?;
+    let error = selftest::error(&device)
+        .await
+        .map_err(|error| format!("failed its test ({error})"))?;
+    // Garbage of rejected kernels is usually not a number, which is no error below a tolerance
+    // either.
     if error <= selftest::TOLERANCE {
         let why = format!(
             "WebGPU on {}. Two training steps agree with the CPU to {error:.0e}; the test took {:.1} s.",
             adapter.name,
             (js::now() - start) / 1000.0
         );
-        return Ok(Compute { device, webgpu: true, name: format!("WebGPU ({})", adapter.name), why });
+        return Ok(Compute {
+            device,
+            webgpu: true,
+            name: format!("WebGPU ({})", adapter.name),
+            why,
+        });
     }
-    Err(format!("computes wrong numbers: two training steps differ from the CPU's by {error:.0e}"))
+    Err(format!(
+        "computes wrong numbers: two training steps differ from the CPU's by {error:.0e}"
+    ))
 }
 
 /// The colors that the page paints with.
@@ -79,9 +111,16 @@ fn colorings() -> Colorings {
         ("cividis", ColorScale::Cividis),
         ("turbo", ColorScale::Turbo),
     ];
-    let colors = |scale: ColorScale| (0..256).flat_map(|step| scale.color(step as f32 / 255.0)).collect();
+    let colors = |scale: ColorScale| {
+        (0..256)
+            .flat_map(|step| scale.color(step as f32 / 255.0))
+            .collect()
+    };
     Colorings {
-        scales: scales.into_iter().map(|(name, scale)| (name.to_owned(), Bytes(colors(scale)))).collect(),
+        scales: scales
+            .into_iter()
+            .map(|(name, scale)| (name.to_owned(), Bytes(colors(scale))))
+            .collect(),
         kinds: Bytes(PALETTE.into_iter().flatten().collect()),
     }
 }

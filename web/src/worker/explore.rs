@@ -20,8 +20,9 @@ use super::problem::Problem;
 use super::rgb;
 use ibot_web::js;
 use ibot_web::protocol::{
-    AttentionMaps, Best, ColorMaps, Colors, Correspond, Encode, Encoded, Pair, PartMaps, Parts, PerSlot, Predict,
-    Predicted, PredictedPatch, PrototypeMaps, RandomMask, SLOTS, Similar, SimilarMaps,
+    AttentionMaps, Best, ColorMaps, Colors, Correspond, Encode, Encoded, Pair, PartMaps, Parts,
+    PerSlot, Predict, Predicted, PredictedPatch, PrototypeMaps, RandomMask, SLOTS, Similar,
+    SimilarMaps,
 };
 use ibot_web::wire::{Bytes, Floats};
 
@@ -50,9 +51,17 @@ impl Explorer {
     }
 
     /// Computes the tokens of an image.
-    pub async fn encode(&mut self, ask: &Encode, model: &Model, device: &Device) -> Result<Encoded, Problem> {
+    pub async fn encode(
+        &mut self,
+        ask: &Encode,
+        model: &Model,
+        device: &Device,
+    ) -> Result<Encoded, Problem> {
         let start = js::now();
-        let image = self.images.get_mut(ask.slot).ok_or(Problem::NoImage(ask.slot))?;
+        let image = self
+            .images
+            .get_mut(ask.slot)
+            .ok_or(Problem::NoImage(ask.slot))?;
         if let Some(picture) = &ask.picture {
             *image = Some(rgb(picture)?);
         }
@@ -62,7 +71,11 @@ impl Explorer {
         let tokens = encode(&model.backbone, image, shorter, ask.block, device).await?;
         let (rows, columns) = (tokens.patches.rows(), tokens.patches.columns());
         self.tokens[ask.slot] = Some(tokens);
-        Ok(Encoded { rows, columns, milliseconds: js::now() - start })
+        Ok(Encoded {
+            rows,
+            columns,
+            milliseconds: js::now() - start,
+        })
     }
 
     /// Compares one patch with all.
@@ -80,9 +93,22 @@ impl Explorer {
             let similarities = cosines(token, grid)?;
             let here = slot == ask.slot;
             // The patch is its own best match; one more makes up for it.
-            let found = best_patches(&similarities, grid.columns(), ask.best + usize::from(here), ask.apart);
-            let others = found.iter().filter(|found| !(here && found.patch == ask.patch)).take(ask.best);
-            best[slot] = others.map(|found| Best { patch: found.patch, similarity: found.similarity }).collect();
+            let found = best_patches(
+                &similarities,
+                grid.columns(),
+                ask.best + usize::from(here),
+                ask.apart,
+            );
+            let others = found
+                .iter()
+                .filter(|found| !(here && found.patch == ask.patch))
+                .take(ask.best);
+            best[slot] = others
+                .map(|found| Best {
+                    patch: found.patch,
+                    similarity: found.similarity,
+                })
+                .collect();
             maps[slot] = Some(Floats(similarities));
         }
         Ok(SimilarMaps { maps, best })
@@ -93,7 +119,10 @@ impl Explorer {
         self.tokens.each_ref().map(|tokens| {
             let attention = &tokens.as_ref()?.attention;
             let values = attention.maps().flatten().copied().collect();
-            Some(AttentionMaps { heads: attention.heads(), values: Floats(values) })
+            Some(AttentionMaps {
+                heads: attention.heads(),
+                values: Floats(values),
+            })
         })
     }
 
@@ -110,9 +139,14 @@ impl Explorer {
         for (slot, colors) in slots.into_iter().zip(images) {
             let channels = |([r, g, b], shown): (&[f32; 3], &bool)| [*r, *g, *b, f32::from(*shown)];
             let cells = colors.rgb.iter().zip(&colors.foreground).flat_map(channels);
-            maps[slot] = Some(Bytes(cells.map(|value| (value * 255.0).round() as u8).collect()));
+            maps[slot] = Some(Bytes(
+                cells.map(|value| (value * 255.0).round() as u8).collect(),
+            ));
         }
-        Ok(ColorMaps { maps, shares: pca.variance_shares() })
+        Ok(ColorMaps {
+            maps,
+            shares: pca.variance_shares(),
+        })
     }
 
     /// Clusters of patches, by the cosine of their tokens.
@@ -125,56 +159,113 @@ impl Explorer {
         for (slot, grid) in slots.into_iter().zip(&grids) {
             maps[slot] = Some(Bytes(labels.by_ref().take(grid.count()).collect()));
         }
-        Ok(PartMaps { labels: maps, sizes: found.sizes })
+        Ok(PartMaps {
+            labels: maps,
+            sizes: found.sizes,
+        })
     }
 
     /// The prototype of each patch.
-    pub async fn prototypes(&self, model: &Model, device: &Device) -> Result<PrototypeMaps, Problem> {
+    pub async fn prototypes(
+        &self,
+        model: &Model,
+        device: &Device,
+    ) -> Result<PrototypeMaps, Problem> {
         let head = &model.headed.as_ref().ok_or(Problem::NoHead)?.teacher.head;
         let mut assigned: PerSlot<Vec<usize>> = PerSlot::default();
         for (slot, tokens) in self.tokens.iter().enumerate() {
-            let Some(ImageTokens { patches, .. }) = tokens else { continue };
+            let Some(ImageTokens { patches, .. }) = tokens else {
+                continue;
+            };
             let found = assign(head, Kind::Patch, patches.values(), patches.dim(), device).await?;
             assigned[slot] = Some(found.into_iter().map(|found| found.prototype).collect());
         }
         let mut counts = vec![0; prototypes::count(head, Kind::Patch)];
-        assigned.iter().flatten().flatten().for_each(|prototype| counts[*prototype] += 1);
-        let mut ranking: Vec<(usize, usize)> =
-            counts.iter().copied().enumerate().filter(|(_, count)| *count > 0).collect();
+        assigned
+            .iter()
+            .flatten()
+            .flatten()
+            .for_each(|prototype| counts[*prototype] += 1);
+        let mut ranking: Vec<(usize, usize)> = counts
+            .iter()
+            .copied()
+            .enumerate()
+            .filter(|(_, count)| *count > 0)
+            .collect();
         ranking.sort_by_key(|(prototype, count)| (std::cmp::Reverse(*count), *prototype));
         let mut ranks = vec![u8::MAX; counts.len()];
         for (rank, (prototype, _)) in ranking.iter().take(usize::from(u8::MAX)).enumerate() {
             ranks[*prototype] = rank as u8;
         }
-        let ranks = assigned.map(|found| Some(Bytes(found?.into_iter().map(|prototype| ranks[prototype]).collect())));
+        let ranks = assigned.map(|found| {
+            Some(Bytes(
+                found?
+                    .into_iter()
+                    .map(|prototype| ranks[prototype])
+                    .collect(),
+            ))
+        });
         Ok(PrototypeMaps { ranks, ranking })
     }
 
     /// Pairs of patches that are each other's nearest neighbour, those that CLS attends to first.
     pub fn correspond(&self, ask: Correspond) -> Result<Vec<Pair>, Problem> {
         let [a, b] = self.tokens.each_ref();
-        let (a, b) = (a.as_ref().ok_or(Problem::NoImage(0))?, b.as_ref().ok_or(Problem::NoImage(1))?);
+        let (a, b) = (
+            a.as_ref().ok_or(Problem::NoImage(0))?,
+            b.as_ref().ok_or(Problem::NoImage(1))?,
+        );
         let weights = (&a.attention.mean()[..], &b.attention.mean()[..]);
         let found = mutual_matches(&nearest(&a.patches, &b.patches)?, weights, ask.pairs)?;
-        Ok(found.iter().map(|m| Pair { from: m.from, to: m.to, similarity: m.similarity }).collect())
+        Ok(found
+            .iter()
+            .map(|m| Pair {
+                from: m.from,
+                to: m.to,
+                similarity: m.similarity,
+            })
+            .collect())
     }
 
     /// A block mask as in pre-training.
     pub fn random_mask(&self, ask: RandomMask) -> Result<Bytes, Problem> {
         let grid = self.grid(ask.slot)?;
         let ratio = ask.ratio.clamp(0.0, 1.0);
-        let config = MaskConfig { pred_ratio: vec![ratio], pred_ratio_var: vec![0.0], ..MaskConfig::default() };
+        let config = MaskConfig {
+            pred_ratio: vec![ratio],
+            pred_ratio_var: vec![0.0],
+            ..MaskConfig::default()
+        };
         let rng = &mut stream(u64::from(ask.seed), Purpose::Mask, 0, 0);
         let mask = config.draw((grid.rows(), grid.columns()), rng);
-        Ok(Bytes(mask.cells().iter().map(|masked| u8::from(*masked)).collect()))
+        Ok(Bytes(
+            mask.cells()
+                .iter()
+                .map(|masked| u8::from(*masked))
+                .collect(),
+        ))
     }
 
     /// Mask and predict.
-    pub async fn predict(&self, ask: &Predict, model: &Model, device: &Device) -> Result<Predicted, Problem> {
+    pub async fn predict(
+        &self,
+        ask: &Predict,
+        model: &Model,
+        device: &Device,
+    ) -> Result<Predicted, Problem> {
         let headed = model.headed.as_ref().ok_or(Problem::NoHead)?;
         let student = headed.student.as_ref().ok_or(Problem::NoMaskToken)?;
-        let (grid, image) = (self.grid(ask.slot)?, self.images[ask.slot].as_ref().ok_or(Problem::NoImage(ask.slot))?);
-        let mask = Mask::new(grid.rows(), grid.columns(), ask.mask.0.iter().map(|cell| *cell == 1).collect());
+        let (grid, image) = (
+            self.grid(ask.slot)?,
+            self.images[ask.slot]
+                .as_ref()
+                .ok_or(Problem::NoImage(ask.slot))?,
+        );
+        let mask = Mask::new(
+            grid.rows(),
+            grid.columns(),
+            ask.mask.0.iter().map(|cell| *cell == 1).collect(),
+        );
         let options = PredictOptions::default();
         let found = predict(student, &headed.teacher, image, &mask, &options, device).await?;
         let patch = |patch: MaskedPatch| PredictedPatch {
@@ -194,14 +285,20 @@ impl Explorer {
     }
 
     fn grid(&self, slot: usize) -> Result<&TokenGrid, Problem> {
-        let tokens = self.tokens.get(slot).and_then(Option::as_ref).ok_or(Problem::NoImage(slot))?;
+        let tokens = self
+            .tokens
+            .get(slot)
+            .and_then(Option::as_ref)
+            .ok_or(Problem::NoImage(slot))?;
         Ok(&tokens.patches)
     }
 
     /// The slots that have tokens, and these.
     fn grids(&self) -> (Vec<usize>, Vec<TokenGrid>) {
         let present = self.tokens.iter().enumerate();
-        present.filter_map(|(slot, tokens)| Some((slot, tokens.as_ref()?.patches.clone()))).unzip()
+        present
+            .filter_map(|(slot, tokens)| Some((slot, tokens.as_ref()?.patches.clone())))
+            .unzip()
     }
 }
 
@@ -209,5 +306,9 @@ impl Explorer {
 fn affordable(image: &RgbImage, shorter: usize, patch: usize) -> usize {
     let (rows, columns) = grid_of(image, shorter, patch);
     let excess = (rows * columns) as f64 / MOST_PATCHES as f64;
-    if excess > 1.0 { ((shorter as f64 / excess.sqrt()) as usize).max(1) } else { shorter }
+    if excess > 1.0 {
+        ((shorter as f64 / excess.sqrt()) as usize).max(1)
+    } else {
+        shorter
+    }
 }

@@ -1,4 +1,5 @@
-//! The worker: takes questions one by one, in order, and answers them. Between questions it learns, if it was told to.
+//! The worker: takes questions one by one, in order, and answers them. Between questions it learns,
+//! if it was told to.
 
 mod device;
 mod explore;
@@ -48,7 +49,9 @@ pub fn run() {
 /// Runs the constructors that `build.rs` has the linker leave to us.
 fn construct() -> Result<(), JsValue> {
     let constructors = js_sys::Reflect::get(&wasm_bindgen::exports(), &"__wasm_call_ctors".into())?;
-    constructors.dyn_into::<js_sys::Function>()?.call0(&JsValue::UNDEFINED)?;
+    constructors
+        .dyn_into::<js_sys::Function>()?
+        .call0(&JsValue::UNDEFINED)?;
     Ok(())
 }
 
@@ -145,7 +148,10 @@ impl Worker {
             Request::Scene(ask) => reply(&ask, scene(ask)),
             Request::Encode(ask) => {
                 let model = self.model.as_ref().ok_or(Problem::NoModel)?;
-                let encoded = self.explorer.encode(&ask, model, &self.compute.device).await?;
+                let encoded = self
+                    .explorer
+                    .encode(&ask, model, &self.compute.device)
+                    .await?;
                 reply(&ask, encoded)
             }
             Request::Clear(ask) => {
@@ -158,13 +164,21 @@ impl Worker {
             Request::Parts(ask) => reply(&ask, self.explorer.parts(ask)?),
             Request::Prototypes(ask) => {
                 let model = self.model.as_ref().ok_or(Problem::NoModel)?;
-                reply(&ask, self.explorer.prototypes(model, &self.compute.device).await?)
+                reply(
+                    &ask,
+                    self.explorer
+                        .prototypes(model, &self.compute.device)
+                        .await?,
+                )
             }
             Request::Correspond(ask) => reply(&ask, self.explorer.correspond(ask)?),
             Request::RandomMask(ask) => reply(&ask, self.explorer.random_mask(ask)?),
             Request::Predict(ask) => {
                 let model = self.model.as_ref().ok_or(Problem::NoModel)?;
-                let predicted = self.explorer.predict(&ask, model, &self.compute.device).await?;
+                let predicted = self
+                    .explorer
+                    .predict(&ask, model, &self.compute.device)
+                    .await?;
                 reply(&ask, predicted)
             }
             Request::AddExample(ask) => {
@@ -192,7 +206,10 @@ impl Worker {
             }
             Request::Classify(ask) => {
                 let model = self.model.as_ref().ok_or(Problem::NoModel)?;
-                let probabilities = self.tuner.classify(&ask, model, &self.compute.device).await?;
+                let probabilities = self
+                    .tuner
+                    .classify(&ask, model, &self.compute.device)
+                    .await?;
                 reply(&ask, probabilities)
             }
             Request::ExportModel(ask) => {
@@ -207,7 +224,10 @@ impl Worker {
             Request::UnpackProject(ask) => reply(&ask, self.tuner.unpack(&ask)?),
             Request::Restore(ask) => {
                 let model = self.model.as_ref().ok_or(Problem::NoModel)?;
-                let restored = self.tuner.restore(&ask, model, &self.compute.device).await?;
+                let restored = self
+                    .tuner
+                    .restore(&ask, model, &self.compute.device)
+                    .await?;
                 reply(&ask, restored)
             }
             Request::Memory(ask) => reply(&ask, memory()),
@@ -239,18 +259,36 @@ fn scope() -> DedicatedWorkerGlobalScope {
 
 fn scene(ask: Scene) -> Picture {
     let image = scenes::scene(Split::Val, ask.index, ask.size.clamp(1, 1024)).image;
-    let rgba = image.pixels().chunks_exact(3).flat_map(|rgb| [rgb[0], rgb[1], rgb[2], 255]).collect();
-    Picture { width: image.width(), height: image.height(), rgba: Bytes(rgba) }
+    let rgba = image
+        .pixels()
+        .chunks_exact(3)
+        .flat_map(|rgb| [rgb[0], rgb[1], rgb[2], 255])
+        .collect();
+    Picture {
+        width: image.width(),
+        height: image.height(),
+        rgba: Bytes(rgba),
+    }
 }
 
 /// The pixels of a picture without its fourth channel.
 fn rgb(picture: &Picture) -> Result<RgbImage, Problem> {
-    let pixels = picture.rgba.0.chunks_exact(4).flat_map(|rgba| [rgba[0], rgba[1], rgba[2]]).collect();
+    let pixels = picture
+        .rgba
+        .0
+        .chunks_exact(4)
+        .flat_map(|rgba| [rgba[0], rgba[1], rgba[2]])
+        .collect();
     Ok(RgbImage::new(picture.width, picture.height, pixels)?)
 }
 
 /// Bytes of the program's memory, which grows and never shrinks.
 fn memory() -> f64 {
     let memory: js_sys::WebAssembly::Memory = wasm_bindgen::memory().unchecked_into();
-    f64::from(memory.buffer().unchecked_into::<js_sys::ArrayBuffer>().byte_length())
+    f64::from(
+        memory
+            .buffer()
+            .unchecked_into::<js_sys::ArrayBuffer>()
+            .byte_length(),
+    )
 }

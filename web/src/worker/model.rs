@@ -30,17 +30,29 @@ pub struct Headed {
 /// # Errors
 /// If it holds no vision transformer.
 pub fn load(ask: &Load, device: &Device) -> Result<(Model, Loaded), Problem> {
-    let of_file = |source: FileError| Problem::File { name: ask.name.clone(), source };
-    let of_load = |source: LoadError| Problem::Load { name: ask.name.clone(), source };
+    let of_file = |source: FileError| Problem::File {
+        name: ask.name.clone(),
+        source,
+    };
+    let of_load = |source: LoadError| Problem::Load {
+        name: ask.name.clone(),
+        source,
+    };
     let checkpoint = Checkpoint::read(&ask.bytes.0, None).map_err(of_file)?;
     let vit = checkpoint.vit(None).map_err(of_load)?;
-    let plain = VitConfig { mask_token: false, ..vit.clone() };
-    let (backbone, report) = checkpoint.backbone(&plain, false, device).map_err(of_load)?;
+    let plain = VitConfig {
+        mask_token: false,
+        ..vit.clone()
+    };
+    let (backbone, report) = checkpoint
+        .backbone(&plain, false, device)
+        .map_err(of_load)?;
     let header = checkpoint.header_for(plain);
     let (backbone, headed) = match checkpoint.head() {
         Err(_) => (backbone, None),
         Ok(_) => {
-            // The teacher brings the same one; this one was loaded for its report, which leaves the head out.
+            // The teacher brings the same one; this one was loaded for its report, which leaves the
+            // head out.
             drop(backbone);
             let (teacher, _) = checkpoint.network(&vit, false, device).map_err(of_load)?;
             let other = Checkpoint::read(&ask.bytes.0, Some("student")).ok();
@@ -65,8 +77,19 @@ pub fn load(ask: &Load, device: &Device) -> Result<(Model, Loaded), Problem> {
         depth: vit.depth,
         heads: vit.heads,
         image_size: vit.image_size,
-        prototypes: headed.as_ref().map(|headed| headed.teacher.head.patch_prototypes()),
-        predicts: headed.as_ref().is_some_and(|headed| headed.student.is_some()),
+        prototypes: headed
+            .as_ref()
+            .map(|headed| headed.teacher.head.patch_prototypes()),
+        predicts: headed
+            .as_ref()
+            .is_some_and(|headed| headed.student.is_some()),
     };
-    Ok((Model { header, backbone, headed }, loaded))
+    Ok((
+        Model {
+            header,
+            backbone,
+            headed,
+        },
+        loaded,
+    ))
 }

@@ -28,7 +28,9 @@ pub enum Problem {
     #[error("this model has no iBOT head; export one with --head or --pair")]
     NoHead,
     /// The model lacks the mask token.
-    #[error("this model cannot fill in masked patches: it has no mask token; export the student, or --pair")]
+    #[error(
+        "this model cannot fill in masked patches: it has no mask token; export the student, or --pair"
+    )]
     NoMaskToken,
     /// The file is no model.
     #[error("{name} is no model that can be read: {source}")]

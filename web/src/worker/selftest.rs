@@ -1,5 +1,5 @@
-//! Two training steps of a small network, on a device and on the CPU: kernels that a browser rejects leave garbage
-//! rather than an error, so only numbers tell.
+//! Two training steps of a small network, on a device and on the CPU: kernels that a browser
+//! rejects leave garbage rather than an error, so only numbers tell.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use ibot_core::config::Config;
@@ -12,16 +12,25 @@ use ibot_core::weights::WeightsError;
 pub const TOLERANCE: f64 = 1e-3;
 const STEPS: usize = 2;
 
-/// The largest relative difference of losses and gradient norms between `device` and the CPU; not a number if the
-/// device's are none.
+/// The largest relative difference of losses and gradient norms between `device` and the CPU; not a
+/// number if the device's are none.
 ///
 /// # Errors
 /// If the device fails.
 pub async fn error(device: &Device) -> Result<f64, WeightsError> {
     let expected = steps(&Device::flex()).await?;
     let actual = steps(device).await?;
-    let differences = actual.iter().zip(&expected).map(|(a, e)| (a - e).abs() / e.abs().max(1e-6));
-    Ok(differences.fold(0.0, |worst, difference| if difference <= worst { worst } else { difference }))
+    let differences = actual
+        .iter()
+        .zip(&expected)
+        .map(|(a, e)| (a - e).abs() / e.abs().max(1e-6));
+    Ok(differences.fold(0.0, |worst, difference| {
+        if difference <= worst {
+            worst
+        } else {
+            difference
+        }
+    }))
 }
 
 /// Loss and gradient norm of each step.
@@ -31,11 +40,28 @@ async fn steps(device: &Device) -> Result<Vec<f64>, WeightsError> {
     let schedules = Schedules::new(&config.optim, &config.teacher, 0, 10);
     let mut numbers = Vec::new();
     for step in 0..STEPS {
-        let pixels = (0..4 * 3 * 16 * 16).map(|i| ((i * (step + 7)) % 23) as f32 / 11.0 - 1.0).collect::<Vec<_>>();
+        let pixels = (0..4 * 3 * 16 * 16)
+            .map(|i| ((i * (step + 7)) % 23) as f32 / 11.0 - 1.0)
+            .collect::<Vec<_>>();
         let globals = Tensor::from_data(TensorData::new(pixels, [4, 3, 16, 16]), device);
-        let masks = (0..4).map(|crop| Mask::new(4, 4, (0..16).map(|i| (i + crop) % 3 == 0).collect())).collect();
-        let batch = Batch { globals, locals: None, masks, images: 2 };
-        let stepped = train_step(state, &batch, &schedules.at(step + 1), &config.loss, &config.optim, None).await?;
+        let masks = (0..4)
+            .map(|crop| Mask::new(4, 4, (0..16).map(|i| (i + crop) % 3 == 0).collect()))
+            .collect();
+        let batch = Batch {
+            globals,
+            locals: None,
+            masks,
+            images: 2,
+        };
+        let stepped = train_step(
+            state,
+            &batch,
+            &schedules.at(step + 1),
+            &config.loss,
+            &config.optim,
+            None,
+        )
+        .await?;
         state = stepped.0;
         numbers.extend([stepped.1.loss, stepped.1.norms.total()]);
     }

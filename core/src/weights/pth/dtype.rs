@@ -16,8 +16,8 @@ pub enum Dtype {
     Other(&'static str),
 }
 
-/// Torch's name of a type, that of its storages before torch 2, bytes in an element, and what it is here. Newer types
-/// have untyped storages only.
+/// Torch's name of a type, that of its storages before torch 2, bytes in an element, and what it is
+/// here. Newer types have untyped storages only.
 type Row = (&'static str, &'static str, usize, Dtype);
 
 const TABLE: [Row; 24] = [
@@ -31,8 +31,18 @@ const TABLE: [Row; 24] = [
     ("int8", "CharStorage", 1, Dtype::Other("int8")),
     ("uint8", "ByteStorage", 1, Dtype::Other("uint8")),
     ("bool", "BoolStorage", 1, Dtype::Other("bool")),
-    ("complex128", "ComplexDoubleStorage", 16, Dtype::Other("complex128")),
-    ("complex64", "ComplexFloatStorage", 8, Dtype::Other("complex64")),
+    (
+        "complex128",
+        "ComplexDoubleStorage",
+        16,
+        Dtype::Other("complex128"),
+    ),
+    (
+        "complex64",
+        "ComplexFloatStorage",
+        8,
+        Dtype::Other("complex64"),
+    ),
     ("qint8", "QInt8Storage", 1, Dtype::Other("qint8")),
     ("qint32", "QInt32Storage", 4, Dtype::Other("qint32")),
     ("quint8", "QUInt8Storage", 1, Dtype::Other("quint8")),
@@ -48,20 +58,27 @@ const TABLE: [Row; 24] = [
 ];
 
 impl Dtype {
-    /// The type of a class such as `torch.FloatStorage` or `torch.cuda.HalfStorage`, and the bytes of an element.
+    /// The type of a class such as `torch.FloatStorage` or `torch.cuda.HalfStorage`, and the bytes
+    /// of an element.
     pub(super) fn of_storage((module, class): (&str, &str)) -> Option<(Self, usize)> {
         match (module, class) {
-            ("torch" | "torch.storage", "UntypedStorage" | "_UntypedStorage") => Some((Self::Other("uint8"), 1)),
-            ("torch" | "torch.cuda", class) => {
-                TABLE.iter().find(|row| row.1 == class && !class.is_empty()).map(|row| (row.3, row.2))
+            ("torch" | "torch.storage", "UntypedStorage" | "_UntypedStorage") => {
+                Some((Self::Other("uint8"), 1))
             }
+            ("torch" | "torch.cuda", class) => TABLE
+                .iter()
+                .find(|row| row.1 == class && !class.is_empty())
+                .map(|row| (row.3, row.2)),
             _ => None,
         }
     }
 
     /// The type `torch.<name>`.
     pub(super) fn of_name((module, name): (&str, &str)) -> Option<Self> {
-        TABLE.iter().find(|row| module == "torch" && row.0 == name).map(|row| row.3)
+        TABLE
+            .iter()
+            .find(|row| module == "torch" && row.0 == name)
+            .map(|row| row.3)
     }
 
     /// Bytes in an element; 0 of types that cannot be read.
@@ -94,8 +111,14 @@ mod tests {
 
     #[test]
     fn storages_and_names_agree() {
-        assert_eq!(Dtype::of_storage(("torch.cuda", "HalfStorage")), Some((Dtype::F16, 2)));
-        assert_eq!(Dtype::of_storage(("torch.storage", "UntypedStorage")), Some((Dtype::Other("uint8"), 1)));
+        assert_eq!(
+            Dtype::of_storage(("torch.cuda", "HalfStorage")),
+            Some((Dtype::F16, 2))
+        );
+        assert_eq!(
+            Dtype::of_storage(("torch.storage", "UntypedStorage")),
+            Some((Dtype::Other("uint8"), 1))
+        );
         assert_eq!(Dtype::of_storage(("torch", "")), None);
         assert_eq!(Dtype::of_storage(("os", "FloatStorage")), None);
         assert_eq!(Dtype::of_name(("torch", "bfloat16")), Some(Dtype::Bf16));

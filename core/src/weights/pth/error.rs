@@ -1,13 +1,16 @@
 //! Why a file cannot be read.
 
-/// Why a PyTorch file, or a tensor of it, cannot be read. Text from the file is quoted in part only.
+/// Why a PyTorch file, or a tensor of it, cannot be read. Text from the file is quoted in part
+/// only.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PthError {
     /// The file is of another kind.
     #[error("not a PyTorch file of weights: {0}")]
     Format(String),
     /// The numbers are in the byte order of another kind of machine.
-    #[error("the file was written on a big-endian machine; load it there with torch and save it as safetensors")]
+    #[error(
+        "the file was written on a big-endian machine; load it there with torch and save it as safetensors"
+    )]
     BigEndian,
     /// The zip archive is damaged, or not one that torch writes.
     #[error("zip archive, byte {at}: {problem}")]

@@ -1,12 +1,13 @@
 //! What a pickle describes: inert values in an arena, linked by index.
 //!
-//! Nothing here recurses and nothing is copied: a value that a pickle shares is one node, a cycle is an index, and
-//! dropping the graph frees a few vectors. Text stays in the file. A node comes from at least one byte of the pickle.
+//! Nothing here recurses and nothing is copied: a value that a pickle shares is one node, a cycle
+//! is an index, and dropping the graph frees a few vectors. Text stays in the file. A node comes
+//! from at least one byte of the pickle.
 
 use std::collections::BTreeMap;
 
-/// The longest dictionary key or storage key that is looked at, in bytes. It bounds the work of comparing keys that a
-/// pickle repeats.
+/// The longest dictionary key or storage key that is looked at, in bytes. It bounds the work of
+/// comparing keys that a pickle repeats.
 pub(super) const MAX_NAME: usize = 256;
 
 /// Index of a node.
@@ -48,7 +49,8 @@ pub(super) struct Span {
     pub len: u32,
 }
 
-/// Entries of a container: the first and the last of a linked list, since containers grow while others do.
+/// Entries of a container: the first and the last of a linked list, since containers grow while
+/// others do.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Chain {
     first: u32,
@@ -56,7 +58,10 @@ pub(super) struct Chain {
 }
 
 impl Chain {
-    pub const EMPTY: Self = Self { first: NIL, last: NIL };
+    pub const EMPTY: Self = Self {
+        first: NIL,
+        last: NIL,
+    };
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -94,12 +99,24 @@ impl<'a> Graph<'a> {
     pub const TRUE: Id = 2;
     pub const EMPTY_TUPLE: Id = 3;
 
-    /// An empty graph over `pickle`, of which at most the first 4 GiB count: more would not fit into indices.
+    /// An empty graph over `pickle`, of which at most the first 4 GiB count: more would not fit
+    /// into indices.
     pub fn new(pickle: &'a [u8]) -> Self {
-        let nodes = vec![Node::None, Node::Bool(false), Node::Bool(true), Node::Tuple(Chain::EMPTY)];
+        let nodes = vec![
+            Node::None,
+            Node::Bool(false),
+            Node::Bool(true),
+            Node::Tuple(Chain::EMPTY),
+        ];
         let most = (NIL as usize) - nodes.len();
         let pickle = pickle.get(..most).unwrap_or(pickle);
-        Self { pickle, nodes, entries: Vec::new(), objects: Vec::new(), root: Self::NONE }
+        Self {
+            pickle,
+            nodes,
+            entries: Vec::new(),
+            objects: Vec::new(),
+            root: Self::NONE,
+        }
     }
 
     /// The bytes it is read from.
@@ -107,7 +124,8 @@ impl<'a> Graph<'a> {
         self.pickle
     }
 
-    /// Adds a node. There are no more nodes, entries or objects than bytes in the pickle, so that indices fit.
+    /// Adds a node. There are no more nodes, entries or objects than bytes in the pickle, so that
+    /// indices fit.
     pub fn add(&mut self, node: Node) -> Id {
         self.nodes.push(node);
         (self.nodes.len() - 1) as Id
@@ -115,7 +133,12 @@ impl<'a> Graph<'a> {
 
     /// Adds the result of a call.
     pub fn add_object(&mut self, callable: Id, arguments: Id) -> Id {
-        self.objects.push(Object { callable, arguments, state: NIL, contents: Chain::EMPTY });
+        self.objects.push(Object {
+            callable,
+            arguments,
+            state: NIL,
+            contents: Chain::EMPTY,
+        });
         self.add(Node::Object((self.objects.len() - 1) as u32))
     }
 
@@ -132,12 +155,18 @@ impl<'a> Graph<'a> {
             last => self.entries[last as usize].next = entry,
         }
         chain.last = entry;
-        self.entries.push(Entry { key, value, next: NIL });
+        self.entries.push(Entry {
+            key,
+            value,
+            next: NIL,
+        });
     }
 
     /// Sets the state of an object; false if the node is none.
     pub fn set_state(&mut self, object: Id, state: Id) -> bool {
-        let Node::Object(object) = self.node(object) else { return false };
+        let Node::Object(object) = self.node(object) else {
+            return false;
+        };
         self.objects[object as usize].state = state;
         true
     }
@@ -155,12 +184,16 @@ impl<'a> Graph<'a> {
     /// The bytes of a span.
     pub fn bytes(&self, span: Span) -> &'a [u8] {
         let from = span.at as usize;
-        self.pickle.get(from..from + span.len as usize).unwrap_or_default()
+        self.pickle
+            .get(from..from + span.len as usize)
+            .unwrap_or_default()
     }
 
     /// A text of any length.
     pub fn text(&self, id: Id) -> Option<&'a str> {
-        let Node::Text(span) = self.node(id) else { return None };
+        let Node::Text(span) = self.node(id) else {
+            return None;
+        };
         std::str::from_utf8(self.bytes(span)).ok()
     }
 
@@ -174,19 +207,25 @@ impl<'a> Graph<'a> {
 
     /// An integer that counts something.
     pub fn count(&self, id: Id) -> Option<usize> {
-        let Node::Int(value) = self.node(id) else { return None };
+        let Node::Int(value) = self.node(id) else {
+            return None;
+        };
         usize::try_from(value).ok()
     }
 
     /// Module and name of a class or function.
     pub fn global(&self, id: Id) -> Option<(&'a str, &'a str)> {
-        let Node::Global { module, name } = self.node(id) else { return None };
+        let Node::Global { module, name } = self.node(id) else {
+            return None;
+        };
         Some((self.name(module)?, self.name(name)?))
     }
 
     /// Callable and arguments of an object.
     pub fn call(&self, id: Id) -> Option<(Id, Id)> {
-        let Node::Object(object) = self.node(id) else { return None };
+        let Node::Object(object) = self.node(id) else {
+            return None;
+        };
         let object = self.objects.get(object as usize)?;
         Some((object.callable, object.arguments))
     }
@@ -195,22 +234,32 @@ impl<'a> Graph<'a> {
     pub fn entries(&self, id: Id) -> impl Iterator<Item = (Id, Id)> + '_ {
         let chain = match self.node(id) {
             Node::Tuple(chain) | Node::List(chain) | Node::Set(chain) | Node::Dict(chain) => chain,
-            Node::Object(object) => self.objects.get(object as usize).map_or(Chain::EMPTY, |object| object.contents),
+            Node::Object(object) => self
+                .objects
+                .get(object as usize)
+                .map_or(Chain::EMPTY, |object| object.contents),
             _ => Chain::EMPTY,
         };
         let entry = |at: u32| self.entries.get(at as usize);
-        std::iter::successors(entry(chain.first), move |last| entry(last.next)).map(|entry| (entry.key, entry.value))
+        std::iter::successors(entry(chain.first), move |last| entry(last.next))
+            .map(|entry| (entry.key, entry.value))
     }
 
     /// The first items of a tuple or list; those that it lacks are `NIL`.
     pub fn items<const N: usize>(&self, id: Id) -> Option<[Id; N]> {
-        let (Node::Tuple(_) | Node::List(_)) = self.node(id) else { return None };
+        let (Node::Tuple(_) | Node::List(_)) = self.node(id) else {
+            return None;
+        };
         let mut items = [NIL; N];
-        items.iter_mut().zip(self.entries(id)).for_each(|(item, (_, value))| *item = value);
+        items
+            .iter_mut()
+            .zip(self.entries(id))
+            .for_each(|(item, (_, value))| *item = value);
         Some(items)
     }
 
-    /// Whether this is a dictionary, or an object filled like one: an `OrderedDict`, a `defaultdict`.
+    /// Whether this is a dictionary, or an object filled like one: an `OrderedDict`, a
+    /// `defaultdict`.
     pub fn is_dictionary(&self, id: Id) -> bool {
         match self.node(id) {
             Node::Dict(_) => true,
@@ -219,8 +268,8 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// Entries of a dictionary whose keys are texts of at most [`MAX_NAME`] bytes, as Python has them after loading:
-    /// of equal keys the first has the place and the last the value.
+    /// Entries of a dictionary whose keys are texts of at most [`MAX_NAME`] bytes, as Python has
+    /// them after loading: of equal keys the first has the place and the last the value.
     pub fn dictionary(&self, id: Id) -> Vec<(&'a str, Id)> {
         let mut places: BTreeMap<&str, usize> = BTreeMap::new();
         let mut entries: Vec<(&str, Id)> = Vec::new();
@@ -239,12 +288,17 @@ impl<'a> Graph<'a> {
     pub fn get(&self, id: Id, key: &str) -> Option<Id> {
         let find = |id: Id| {
             let equal = |(name, _): &(Id, Id)| self.name(*name) == Some(key);
-            self.entries(id).filter(equal).last().map(|(_, value)| value)
+            self.entries(id)
+                .filter(equal)
+                .last()
+                .map(|(_, value)| value)
         };
         if let found @ Some(_) = find(id) {
             return found;
         }
-        let Node::Object(object) = self.node(id) else { return None };
+        let Node::Object(object) = self.node(id) else {
+            return None;
+        };
         let state = self.objects.get(object as usize)?.state;
         match self.node(state) {
             Node::Dict(_) => find(state),

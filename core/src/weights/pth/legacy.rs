@@ -33,11 +33,15 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Graph<'_>, Storages<'_>), PthError>
     };
     let magic = next("first pickle (the magic number)")?;
     if !matches!(magic.node(magic.root), Node::Long(span) if magic.bytes(span) == MAGIC) {
-        return Err(PthError::Format("a pickle, but not of torch.save, whose magic number it lacks".to_owned()));
+        return Err(PthError::Format(
+            "a pickle, but not of torch.save, whose magic number it lacks".to_owned(),
+        ));
     }
     let version = next("second pickle (the version)")?;
     if version.node(version.root) != Node::Int(VERSION) {
-        return Err(PthError::Format(format!("its version is not {VERSION}, the only one there was")));
+        return Err(PthError::Format(format!(
+            "its version is not {VERSION}, the only one there was"
+        )));
     }
     let system = next("third pickle (the system)")?;
     if system.get(system.root, "little_endian") == Some(Graph::FALSE) {
@@ -49,7 +53,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Graph<'_>, Storages<'_>), PthError>
     Ok((object, storages))
 }
 
-/// Finds the data of all storages, in the order of their keys: a number of elements, then the elements.
+/// Finds the data of all storages, in the order of their keys: a number of elements, then the
+/// elements.
 fn storages<'a>(
     bytes: &'a [u8],
     mut at: usize,
@@ -71,14 +76,25 @@ fn storages<'a>(
         let (key, size) = keys
             .name(key)
             .and_then(|key| Some((key, (*sizes.get(key)?)?)))
-            .ok_or_else(|| fail("a storage that no tensor has, or of an unknown type".to_owned()))?;
-        let count = bytes.get(at..).and_then(|rest| rest.first_chunk()).map(|bytes| u64::from_le_bytes(*bytes));
+            .ok_or_else(|| {
+                fail("a storage that no tensor has, or of an unknown type".to_owned())
+            })?;
+        let count = bytes
+            .get(at..)
+            .and_then(|rest| rest.first_chunk())
+            .map(|bytes| u64::from_le_bytes(*bytes));
         let count = count.ok_or_else(|| fail(format!("no length of storage `{key}`")))?;
-        let len = usize::try_from(count).ok().and_then(|count| count.checked_mul(size));
-        let data = len.and_then(|len| bytes.get(at + 8..)?.get(..len)).ok_or_else(|| {
-            let left = bytes.len() - at - 8;
-            fail(format!("storage `{key}` of {count} elements of {size} bytes, but {left} bytes are left"))
-        })?;
+        let len = usize::try_from(count)
+            .ok()
+            .and_then(|count| count.checked_mul(size));
+        let data = len
+            .and_then(|len| bytes.get(at + 8..)?.get(..len))
+            .ok_or_else(|| {
+                let left = bytes.len() - at - 8;
+                fail(format!(
+                    "storage `{key}` of {count} elements of {size} bytes, but {left} bytes are left"
+                ))
+            })?;
         if storages.insert(key, data).is_some() {
             return Err(fail(format!("a second storage `{key}`")));
         }

@@ -1,19 +1,21 @@
 //! Reads PyTorch checkpoints (`.pth`, `.pt`) from anyone, without running any code in them.
 //!
-//! A checkpoint is a pickle, a program for a small machine, beside raw numbers. Here the machine makes no calls and
-//! imports nothing: it builds a graph of inert values, and only the few calls that make up a tensor or a dictionary
-//! have a meaning. What else a checkpoint holds (an optimizer, numpy scalars, settings of any class) stays opaque and
-//! does no harm. Both formats are read, the zip archives since torch 1.6 and the streams before.
+//! A checkpoint is a pickle, a program for a small machine, beside raw numbers. Here the machine
+//! makes no calls and imports nothing: it builds a graph of inert values, and only the few calls
+//! that make up a tensor or a dictionary have a meaning. What else a checkpoint holds (an
+//! optimizer, numpy scalars, settings of any class) stays opaque and does no harm. Both formats are
+//! read, the zip archives since torch 1.6 and the streams before.
 //!
 //! A file may lie. These hold for every input:
 //! - Nothing recurses, and no input makes a panic.
-//! - [`Pth::parse`] takes at most 96 bytes of memory for each byte of the file, mostly far fewer: storages are only
-//!   referred to. A size that the file claims is never allocated before the bytes are seen to be there.
+//! - [`Pth::parse`] takes at most 96 bytes of memory for each byte of the file, mostly far fewer:
+//!   storages are only referred to. A size that the file claims is never allocated before the bytes
+//!   are seen to be there.
 //! - [`Pth::tensors`] takes at most 512 bytes of memory for each tensor.
-//! - [`Pth::values`] hands out at most as many values as the tensor's storage has elements, and every one of them lies
-//!   in the file.
-//! - The different views of one [`Pth::tensors`] are in their stored types at most twice as large as the file. Who
-//!   reads tied tensors once gets no more than that.
+//! - [`Pth::values`] hands out at most as many values as the tensor's storage has elements, and
+//!   every one of them lies in the file.
+//! - The different views of one [`Pth::tensors`] are in their stored types at most twice as large
+//!   as the file. Who reads tied tensors once gets no more than that.
 //! - Time is nearly linear in the size of the file.
 
 mod dtype;
@@ -77,20 +79,27 @@ impl<'a> Pth<'a> {
             (graph, Storages::Legacy(storages))
         } else {
             let start = &bytes[..bytes.len().min(4)];
-            return Err(PthError::Format(format!("it starts with {start:02x?}, neither a zip archive nor a pickle")));
+            return Err(PthError::Format(format!(
+                "it starts with {start:02x?}, neither a zip archive nor a pickle"
+            )));
         };
-        Ok(Self { graph, storages, file_size: bytes.len() })
+        Ok(Self {
+            graph,
+            storages,
+            file_size: bytes.len(),
+        })
     }
 
-    /// The dictionaries that directly hold a tensor: `None` for the top level itself, and keys of the top level, in
-    /// the file's order.
+    /// The dictionaries that directly hold a tensor: `None` for the top level itself, and keys of
+    /// the top level, in the file's order.
     pub fn sections(&self) -> Vec<Option<&'a str>> {
         // A dictionary may lie under many keys, and is searched once.
         let mut known: BTreeMap<Id, bool> = BTreeMap::new();
         let mut holds = |id: Id| {
             *known.entry(id).or_insert_with(|| {
                 let mut entries = self.graph.entries(id);
-                self.graph.is_dictionary(id) && entries.any(|(_, value)| tensor::is_tensor(&self.graph, value))
+                self.graph.is_dictionary(id)
+                    && entries.any(|(_, value)| tensor::is_tensor(&self.graph, value))
             })
         };
         let root = self.graph.root;
@@ -98,22 +107,33 @@ impl<'a> Pth<'a> {
         if self.graph.is_dictionary(root) {
             sections.extend(holds(root).then_some(None));
             let keys = self.graph.dictionary(root);
-            sections.extend(keys.into_iter().filter(|(_, value)| holds(*value)).map(|(key, _)| Some(key)));
+            sections.extend(
+                keys.into_iter()
+                    .filter(|(_, value)| holds(*value))
+                    .map(|(key, _)| Some(key)),
+            );
         }
         sections
     }
 
-    /// The tensors directly in a dictionary: the one at a key of the top level, or the top level itself for `None`.
-    /// They come in the file's order, of all types, also those whose values cannot be read. Other entries are left
-    /// out, among them sparse and quantised tensors and entries with keys that are no text or longer than 256 bytes.
+    /// The tensors directly in a dictionary: the one at a key of the top level, or the top level
+    /// itself for `None`. They come in the file's order, of all types, also those whose values
+    /// cannot be read. Other entries are left out, among them sparse and quantised tensors and
+    /// entries with keys that are no text or longer than 256 bytes.
     ///
     /// # Errors
-    /// If there is no such dictionary, a tensor's description makes no sense, or the different views are together more
-    /// than twice as large as the file.
+    /// If there is no such dictionary, a tensor's description makes no sense, or the different
+    /// views are together more than twice as large as the file.
     pub fn tensors(&self, section: Option<&str>) -> Result<Vec<TensorRef<'a>>, PthError> {
         let root = self.graph.root;
-        let id = section.map_or(Some(root), |key| self.graph.is_dictionary(root).then(|| self.graph.get(root, key))?);
-        let id = id.filter(|id| self.graph.is_dictionary(*id)).ok_or_else(|| self.no_section(section))?;
+        let id = section.map_or(Some(root), |key| {
+            self.graph
+                .is_dictionary(root)
+                .then(|| self.graph.get(root, key))?
+        });
+        let id = id
+            .filter(|id| self.graph.is_dictionary(*id))
+            .ok_or_else(|| self.no_section(section))?;
         let entries = self.graph.dictionary(id).into_iter();
         let tensors = entries.filter_map(|(name, value)| tensor::tensor(&self.graph, name, value));
         let tensors: Vec<TensorRef> = tensors.collect::<Result<_, PthError>>()?;
@@ -123,7 +143,9 @@ impl<'a> Pth<'a> {
         let mut total = 0;
         // Tensors that cannot be read cost nothing; asking for their values says why.
         for tensor in &tensors {
-            if let Ok(len) = self.storage(tensor).and_then(|storage| tensor.check(storage))
+            if let Ok(len) = self
+                .storage(tensor)
+                .and_then(|storage| tensor.check(storage))
                 && views.insert(&tensor.view)
             {
                 // A view is no larger than its storage, and that no larger than the file.
@@ -139,7 +161,8 @@ impl<'a> Pth<'a> {
     /// The values of a tensor, row-major and contiguous whatever its strides.
     ///
     /// # Errors
-    /// If they are not floats, do not lie in the file, are more than its storage has, or the storage is damaged.
+    /// If they are not floats, do not lie in the file, are more than its storage has, or the
+    /// storage is damaged.
     pub fn values(&self, tensor: &TensorRef) -> Result<Vec<f32>, PthError> {
         let storage = self.storage(tensor)?;
         let len = tensor.check(storage)?;
@@ -149,10 +172,12 @@ impl<'a> Pth<'a> {
         Ok(tensor.read(storage.unwrap_or_default(), len))
     }
 
-    /// A setting inside dictionaries and objects, for example at `["args", "arch"]`. `None` if there is none, or it
-    /// is something else.
+    /// A setting inside dictionaries and objects, for example at `["args", "arch"]`. `None` if
+    /// there is none, or it is something else.
     pub fn scalar(&self, path: &[&str]) -> Option<Scalar<'a>> {
-        let id = path.iter().try_fold(self.graph.root, |id, key| self.graph.get(id, key))?;
+        let id = path
+            .iter()
+            .try_fold(self.graph.root, |id, key| self.graph.get(id, key))?;
         match self.graph.node(id) {
             Node::Text(_) => self.graph.text(id).map(Scalar::Str),
             Node::Int(value) => Some(Scalar::Int(value)),
@@ -171,10 +196,24 @@ impl<'a> Pth<'a> {
     }
 
     fn no_section(&self, section: Option<&str>) -> PthError {
-        let label = |section: Option<&str>| section.map_or("at the top level".to_owned(), |key| format!("`{key}`"));
-        let available: Vec<String> = self.sections().into_iter().take(LISTED).map(label).collect();
-        let available = if available.is_empty() { "none".to_owned() } else { available.join(", ") };
-        PthError::Section { wanted: label(section), available }
+        let label = |section: Option<&str>| {
+            section.map_or("at the top level".to_owned(), |key| format!("`{key}`"))
+        };
+        let available: Vec<String> = self
+            .sections()
+            .into_iter()
+            .take(LISTED)
+            .map(label)
+            .collect();
+        let available = if available.is_empty() {
+            "none".to_owned()
+        } else {
+            available.join(", ")
+        };
+        PthError::Section {
+            wanted: label(section),
+            available,
+        }
     }
 }
 
@@ -194,10 +233,14 @@ fn archived_object<'a>(archive: &zip::Archive<'a>) -> Result<Graph<'a>, PthError
         Some(b"big") => return Err(PthError::BigEndian),
         Some(_) => {
             let problem = "expected `little` or `big`".to_owned();
-            return Err(PthError::Entry { name: "byteorder".to_owned(), problem });
+            return Err(PthError::Entry {
+                name: "byteorder".to_owned(),
+                problem,
+            });
         }
     }
     let pickle = archive.verified("data.pkl")?;
-    let pickle = pickle.ok_or_else(|| PthError::Format("a zip archive without a `data.pkl`".to_owned()))?;
+    let pickle =
+        pickle.ok_or_else(|| PthError::Format("a zip archive without a `data.pkl`".to_owned()))?;
     Ok(pickle::unpickle(pickle, "data.pkl")?.0)
 }

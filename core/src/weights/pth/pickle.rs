@@ -1,8 +1,8 @@
-//! The pickle machine, without the part that runs code: calls become [`Node::Object`]s that say what would have been
-//! called.
+//! The pickle machine, without the part that runs code: calls become [`Node::Object`]s that say
+//! what would have been called.
 //!
-//! Lengths and counts in a pickle are believed only as far as there are bytes behind them. Every opcode adds a bounded
-//! number of values, so that memory is proportional to the bytes read.
+//! Lengths and counts in a pickle are believed only as far as there are bytes behind them. Every
+//! opcode adds a bounded number of values, so that memory is proportional to the bytes read.
 
 #[cfg(test)]
 mod tests;
@@ -15,9 +15,17 @@ use super::opcode::{self as op, name};
 ///
 /// # Errors
 /// If it is damaged, or of protocol 0 or 1.
-pub(super) fn unpickle<'a>(bytes: &'a [u8], what: &'static str) -> Result<(Graph<'a>, usize), PthError> {
-    let mut machine =
-        Machine { graph: Graph::new(bytes), at: 0, stack: Vec::new(), marks: Vec::new(), memo: Vec::new() };
+pub(super) fn unpickle<'a>(
+    bytes: &'a [u8],
+    what: &'static str,
+) -> Result<(Graph<'a>, usize), PthError> {
+    let mut machine = Machine {
+        graph: Graph::new(bytes),
+        at: 0,
+        stack: Vec::new(),
+        marks: Vec::new(),
+        memo: Vec::new(),
+    };
     loop {
         let start = machine.at;
         let mut opcode = None;
@@ -29,7 +37,12 @@ pub(super) fn unpickle<'a>(bytes: &'a [u8], what: &'static str) -> Result<(Graph
             }
             Err(problem) => {
                 let opcode = opcode.map_or("missing", name);
-                return Err(PthError::Pickle { pickle: what, at: start, opcode, problem });
+                return Err(PthError::Pickle {
+                    pickle: what,
+                    at: start,
+                    opcode,
+                    problem,
+                });
             }
         }
     }
@@ -73,7 +86,8 @@ impl<'a> Machine<'a> {
             op::BINGET | op::LONG_BINGET => {
                 let index = self.take_length(if code == op::BINGET { 1 } else { 4 })?;
                 let id = self.memo.get(index).filter(|id| **id != NIL);
-                self.stack.push(*id.ok_or_else(|| format!("nothing was stored under {index}"))?);
+                self.stack
+                    .push(*id.ok_or_else(|| format!("nothing was stored under {index}"))?);
             }
 
             op::NONE => self.stack.push(Graph::NONE),
@@ -99,12 +113,21 @@ impl<'a> Machine<'a> {
 
             op::TUPLE | op::FROZENSET => {
                 let height = self.pop_mark()?;
-                let node = if code == op::TUPLE { Node::Tuple(Chain::EMPTY) } else { Node::Set(Chain::EMPTY) };
+                let node = if code == op::TUPLE {
+                    Node::Tuple(Chain::EMPTY)
+                } else {
+                    Node::Set(Chain::EMPTY)
+                };
                 self.collect(height, node);
             }
             op::TUPLE1 | op::TUPLE2 | op::TUPLE3 => {
-                let height = self.stack.len().checked_sub((code - op::TUPLE1) as usize + 1);
-                let height = height.filter(|height| *height >= self.floor()).ok_or("too few values on the stack")?;
+                let height = self
+                    .stack
+                    .len()
+                    .checked_sub((code - op::TUPLE1) as usize + 1);
+                let height = height
+                    .filter(|height| *height >= self.floor())
+                    .ok_or("too few values on the stack")?;
                 self.collect(height, Node::Tuple(Chain::EMPTY));
             }
             op::APPEND => {
@@ -121,7 +144,10 @@ impl<'a> Machine<'a> {
 
             op::GLOBAL => {
                 let (module, name) = (self.line()?, self.line()?);
-                let (module, name) = (self.graph.add(Node::Text(module)), self.graph.add(Node::Text(name)));
+                let (module, name) = (
+                    self.graph.add(Node::Text(module)),
+                    self.graph.add(Node::Text(name)),
+                );
                 self.push(Node::Global { module, name });
             }
             op::STACK_GLOBAL => {
@@ -169,12 +195,18 @@ impl<'a> Machine<'a> {
     }
 
     fn top(&self) -> Result<Id, String> {
-        let top = self.stack.last().filter(|_| self.stack.len() > self.floor());
-        top.copied().ok_or_else(|| "too few values on the stack".to_owned())
+        let top = self
+            .stack
+            .last()
+            .filter(|_| self.stack.len() > self.floor());
+        top.copied()
+            .ok_or_else(|| "too few values on the stack".to_owned())
     }
 
     fn pop_mark(&mut self) -> Result<usize, String> {
-        self.marks.pop().ok_or_else(|| "no mark on the stack".to_owned())
+        self.marks
+            .pop()
+            .ok_or_else(|| "no mark on the stack".to_owned())
     }
 
     /// Replaces the stack from `height` by a container of it.
@@ -193,14 +225,18 @@ impl<'a> Machine<'a> {
         let values = self.stack.split_off(height);
         let container = self.container(code)?;
         if code != op::SETITEMS {
-            values.into_iter().for_each(|value| self.graph.put(container, NIL, value));
+            values
+                .into_iter()
+                .for_each(|value| self.graph.put(container, NIL, value));
             return Ok(());
         }
         let (pairs, rest) = values.as_chunks::<2>();
         if !rest.is_empty() {
             return Err(format!("{} keys and values, an odd number", values.len()));
         }
-        pairs.iter().for_each(|[key, value]| self.graph.put(container, *key, *value));
+        pairs
+            .iter()
+            .for_each(|[key, value]| self.graph.put(container, *key, *value));
         Ok(())
     }
 
@@ -214,7 +250,11 @@ impl<'a> Machine<'a> {
             Node::Set(_) => code == op::ADDITEMS,
             _ => false,
         };
-        if fits { Ok(id) } else { Err(format!("cannot put values into {}", self.kind(id))) }
+        if fits {
+            Ok(id)
+        } else {
+            Err(format!("cannot put values into {}", self.kind(id)))
+        }
     }
 
     fn memoize(&mut self, code: u8) -> Result<(), String> {
@@ -227,7 +267,10 @@ impl<'a> Machine<'a> {
         if index >= self.memo.len() {
             // Picklers count up. To have got this far they must have written more bytes than that.
             if index > self.at {
-                return Err(format!("place {index} of the memo, but only {} bytes were read", self.at));
+                return Err(format!(
+                    "place {index} of the memo, but only {} bytes were read",
+                    self.at
+                ));
             }
             self.memo.resize(index + 1, NIL);
         }
@@ -246,7 +289,11 @@ impl<'a> Machine<'a> {
         let len = self.take_length(width)?;
         let span = self.take(len)?;
         let bytes = self.graph.bytes(span);
-        let mut value = if bytes.last().is_some_and(|last| *last >= 0x80) { [0xff; 8] } else { [0; 8] };
+        let mut value = if bytes.last().is_some_and(|last| *last >= 0x80) {
+            [0xff; 8]
+        } else {
+            [0; 8]
+        };
         let node = match value.get_mut(..bytes.len()) {
             Some(low) => {
                 low.copy_from_slice(bytes);
@@ -275,7 +322,10 @@ impl<'a> Machine<'a> {
 
     fn take_array<const N: usize>(&mut self) -> Result<[u8; N], String> {
         let span = self.take(N)?;
-        self.graph.bytes(span).try_into().map_err(|_| "the pickle ends too early".to_owned())
+        self.graph
+            .bytes(span)
+            .try_into()
+            .map_err(|_| "the pickle ends too early".to_owned())
     }
 
     fn take(&mut self, len: usize) -> Result<Span, String> {
@@ -283,14 +333,20 @@ impl<'a> Machine<'a> {
         if len > left {
             return Err(format!("needs {len} more bytes, {left} are left"));
         }
-        let span = Span { at: self.at as u32, len: len as u32 };
+        let span = Span {
+            at: self.at as u32,
+            len: len as u32,
+        };
         self.at += len;
         Ok(span)
     }
 
     fn line(&mut self) -> Result<Span, String> {
         let rest = &self.graph.pickle()[self.at..];
-        let len = rest.iter().position(|byte| *byte == b'\n').ok_or("a line without an end")?;
+        let len = rest
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .ok_or("a line without an end")?;
         let span = self.take(len)?;
         self.at += 1;
         Ok(span)

@@ -4,7 +4,8 @@ use super::PthError;
 use super::dtype::Dtype;
 use super::graph::{Graph, Id, NIL, Node};
 
-/// The most dimensions of a tensor. Shapes are copied for every tensor, while a pickle may share a long one.
+/// The most dimensions of a tensor. Shapes are copied for every tensor, while a pickle may share a
+/// long one.
 const MAX_RANK: usize = 8;
 /// The most wrappers around a tensor that are looked into.
 const MAX_WRAPPERS: usize = 4;
@@ -48,16 +49,22 @@ impl View<'_> {
         if self.shape.contains(&0) {
             return Some(0);
         }
-        self.shape.iter().try_fold(1, |product: usize, dim| product.checked_mul(*dim))
+        self.shape
+            .iter()
+            .try_fold(1, |product: usize, dim| product.checked_mul(*dim))
     }
 
     fn is_contiguous(&self) -> bool {
         let mut expected = 1;
-        self.shape.iter().zip(&self.strides).rev().all(|(dim, stride)| {
-            let fits = *dim == 1 || *stride == expected;
-            expected *= dim;
-            fits
-        })
+        self.shape
+            .iter()
+            .zip(&self.strides)
+            .rev()
+            .all(|(dim, stride)| {
+                let fits = *dim == 1 || *stride == expected;
+                expected *= dim;
+                fits
+            })
     }
 }
 
@@ -71,8 +78,8 @@ pub(super) struct Storage<'a> {
 }
 
 impl<'a> Storage<'a> {
-    /// Reads the persistent id of a storage: `("storage", type, key, location, len)`, before torch 1.6 with a sixth
-    /// item, which is `None` but in files older than torch 0.4.
+    /// Reads the persistent id of a storage: `("storage", type, key, location, len)`, before torch
+    /// 1.6 with a sixth item, which is `None` but in files older than torch 0.4.
     pub fn read(graph: &Graph<'a>, id: Id) -> Option<Self> {
         let [kind, class, key, _, len, view] = graph.items(id)?;
         if graph.name(kind) != Some("storage") || (view != NIL && view != Graph::NONE) {
@@ -80,13 +87,19 @@ impl<'a> Storage<'a> {
         }
         let known = Dtype::of_storage(graph.global(class)?);
         let (dtype, element_size) = known.unzip();
-        Some(Self { key: graph.name(key)?, dtype, element_size, len: graph.count(len)? })
+        Some(Self {
+            key: graph.name(key)?,
+            dtype,
+            element_size,
+            len: graph.count(len)?,
+        })
     }
 }
 
 /// The call that makes a tensor.
 enum Rebuild {
-    /// `(storage, offset, size, stride, requires_grad, hooks, flags)`, of which the last three may be missing.
+    /// `(storage, offset, size, stride, requires_grad, hooks, flags)`, of which the last three may
+    /// be missing.
     Typed,
     /// The same with the type before the flags.
     Untyped,
@@ -109,7 +122,8 @@ impl Rebuild {
     }
 }
 
-/// The arguments that describe a tensor, inside its wrappers, and which they are. `None` if the value is no tensor.
+/// The arguments that describe a tensor, inside its wrappers, and which they are. `None` if the
+/// value is no tensor.
 fn description(graph: &Graph, value: Id) -> Option<(Rebuild, Id)> {
     let (mut callable, mut arguments) = graph.call(value)?;
     for _ in 0..=MAX_WRAPPERS {
@@ -134,22 +148,32 @@ pub(super) fn is_tensor(graph: &Graph, value: Id) -> bool {
 ///
 /// # Errors
 /// If it is one, but does not say which.
-pub(super) fn tensor<'a>(graph: &Graph<'a>, name: &'a str, value: Id) -> Option<Result<TensorRef<'a>, PthError>> {
+pub(super) fn tensor<'a>(
+    graph: &Graph<'a>,
+    name: &'a str,
+    value: Id,
+) -> Option<Result<TensorRef<'a>, PthError>> {
     let (rebuild, arguments) = description(graph, value)?;
     let view = view(graph, rebuild, arguments);
-    Some(view.map(|view| TensorRef { name, view }).map_err(|problem| error(name, problem.to_owned())))
+    Some(
+        view.map(|view| TensorRef { name, view })
+            .map_err(|problem| error(name, problem.to_owned())),
+    )
 }
 
 fn view<'a>(graph: &Graph<'a>, rebuild: Rebuild, arguments: Id) -> Result<View<'a>, &'static str> {
     let arguments = graph.items(arguments).ok_or("its arguments are no tuple")?;
     let [storage, offset, shape, strides, _, _, seventh, eighth] = arguments;
     let storage = match graph.node(storage) {
-        Node::Persistent(id) => Storage::read(graph, id).ok_or("its storage is described in an unknown way")?,
+        Node::Persistent(id) => {
+            Storage::read(graph, id).ok_or("its storage is described in an unknown way")?
+        }
         _ => return Err("it has no storage"),
     };
     let offset = graph.count(offset).ok_or("its offset is not a count")?;
     let shape = counts(graph, shape).ok_or("its shape is not a tuple of at most 8 counts")?;
-    let mut strides = counts(graph, strides).ok_or("its strides are not a tuple of at most 8 counts")?;
+    let mut strides =
+        counts(graph, strides).ok_or("its strides are not a tuple of at most 8 counts")?;
     if strides.len() != shape.len() {
         return Err("it has not as many strides as dimensions");
     }
@@ -161,10 +185,24 @@ fn view<'a>(graph: &Graph<'a>, rebuild: Rebuild, arguments: Id) -> Result<View<'
         return Err("it is conjugated or negated; save `tensor.resolve_conj().resolve_neg()`");
     }
     let size = storage.element_size.unwrap_or(0);
-    let storage_bytes = storage.len.checked_mul(size).ok_or("its storage is larger than any memory")?;
-    strides.iter_mut().zip(&shape).filter(|(_, dim)| **dim == 1).for_each(|(stride, _)| *stride = 0);
+    let storage_bytes = storage
+        .len
+        .checked_mul(size)
+        .ok_or("its storage is larger than any memory")?;
+    strides
+        .iter_mut()
+        .zip(&shape)
+        .filter(|(_, dim)| **dim == 1)
+        .for_each(|(stride, _)| *stride = 0);
     let dtype = dtype.unwrap_or(Dtype::Other("unknown"));
-    Ok(View { shape, dtype, storage: storage.key, storage_bytes, offset, strides })
+    Ok(View {
+        shape,
+        dtype,
+        storage: storage.key,
+        storage_bytes,
+        offset,
+        strides,
+    })
 }
 
 /// A shape or strides: a tuple of counts, or a `torch.Size` of one.
@@ -176,10 +214,15 @@ fn counts(graph: &Graph, id: Id) -> Option<Vec<usize>> {
         }
         _ => id,
     };
-    let (Node::Tuple(_) | Node::List(_)) = graph.node(id) else { return None };
+    let (Node::Tuple(_) | Node::List(_)) = graph.node(id) else {
+        return None;
+    };
     // One more than allowed tells whether there are too many.
-    let counts: Option<Vec<usize>> =
-        graph.entries(id).take(MAX_RANK + 1).map(|(_, count)| graph.count(count)).collect();
+    let counts: Option<Vec<usize>> = graph
+        .entries(id)
+        .take(MAX_RANK + 1)
+        .map(|(_, count)| graph.count(count))
+        .collect();
     counts.filter(|counts| counts.len() <= MAX_RANK)
 }
 
@@ -189,7 +232,8 @@ impl TensorRef<'_> {
         self.view.storage
     }
 
-    /// Checks that every element lies in `storage`, the file's bytes of that storage, and gives their number.
+    /// Checks that every element lies in `storage`, the file's bytes of that storage, and gives
+    /// their number.
     ///
     /// # Errors
     /// If one does not, the values cannot be read, or there are more than elements in the storage.
@@ -197,17 +241,26 @@ impl TensorRef<'_> {
         let view = &self.view;
         let fail = |problem: String| Err(error(self.name, problem));
         if let Dtype::Other(name) = view.dtype {
-            return fail(format!("it is of type {name}, expected float32, float16, bfloat16 or float64"));
+            return fail(format!(
+                "it is of type {name}, expected float32, float16, bfloat16 or float64"
+            ));
         }
-        let Some(storage) = storage else { return fail(format!("the file lacks its storage `{}`", view.storage)) };
+        let Some(storage) = storage else {
+            return fail(format!("the file lacks its storage `{}`", view.storage));
+        };
         if storage.len() != view.storage_bytes {
             let (key, expected, actual) = (view.storage, view.storage_bytes, storage.len());
-            return fail(format!("storage `{key}` should have {expected} bytes and has {actual}"));
+            return fail(format!(
+                "storage `{key}` should have {expected} bytes and has {actual}"
+            ));
         }
         let elements = storage.len() / view.dtype.size();
         // The position of the last element, if any.
-        let end =
-            view.shape.iter().zip(&view.strides).try_fold(view.offset, |end, (dim, stride)| {
+        let end = view
+            .shape
+            .iter()
+            .zip(&view.strides)
+            .try_fold(view.offset, |end, (dim, stride)| {
                 end.checked_add(dim.saturating_sub(1).checked_mul(*stride)?)
             });
         match (view.len(), end) {
@@ -215,11 +268,14 @@ impl TensorRef<'_> {
             (Some(len), Some(end)) if end < elements && len <= elements => Ok(len),
             (_, Some(end)) if end < elements => {
                 let shape = &view.shape;
-                fail(format!("shape {shape:?} repeats a storage of {elements} elements; save a contiguous copy"))
+                fail(format!(
+                    "shape {shape:?} repeats a storage of {elements} elements; save a contiguous copy"
+                ))
             }
             _ => {
                 let (shape, strides, offset) = (&view.shape, &view.strides, view.offset);
-                let place = format!("shape {shape:?} with strides {strides:?} from element {offset}");
+                let place =
+                    format!("shape {shape:?} with strides {strides:?} from element {offset}");
                 fail(format!("{place} reaches beyond its storage of {elements}"))
             }
         }
@@ -230,27 +286,40 @@ impl TensorRef<'_> {
         match self.view.dtype {
             Dtype::F64 => self.gather(storage, len, |bytes| f64::from_le_bytes(bytes) as f32),
             Dtype::F32 => self.gather(storage, len, f32::from_le_bytes),
-            Dtype::F16 => self.gather(storage, len, |bytes| half::f16::from_le_bytes(bytes).to_f32()),
-            Dtype::Bf16 => self.gather(storage, len, |bytes| half::bf16::from_le_bytes(bytes).to_f32()),
+            Dtype::F16 => self.gather(storage, len, |bytes| {
+                half::f16::from_le_bytes(bytes).to_f32()
+            }),
+            Dtype::Bf16 => self.gather(storage, len, |bytes| {
+                half::bf16::from_le_bytes(bytes).to_f32()
+            }),
             Dtype::Other(_) => Vec::new(),
         }
     }
 
-    fn gather<const N: usize>(&self, storage: &[u8], len: usize, value: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+    fn gather<const N: usize>(
+        &self,
+        storage: &[u8],
+        len: usize,
+        value: impl Fn([u8; N]) -> f32,
+    ) -> Vec<f32> {
         let view = &self.view;
         let (elements, _) = storage.as_chunks::<N>();
         if len == 0 {
             return Vec::new();
         }
         if view.is_contiguous() {
-            return elements[view.offset..][..len].iter().map(|bytes| value(*bytes)).collect();
+            return elements[view.offset..][..len]
+                .iter()
+                .map(|bytes| value(*bytes))
+                .collect();
         }
         let mut values = Vec::with_capacity(len);
         let mut index = vec![0; view.shape.len()];
         let mut at = view.offset;
         while values.len() < len {
             values.push(value(elements[at]));
-            // The next index in row-major order: the last dimension that has one left moves, those behind start again.
+            // The next index in row-major order: the last dimension that has one left moves, those
+            // behind start again.
             for ((i, dim), stride) in index.iter_mut().zip(&view.shape).zip(&view.strides).rev() {
                 if *i + 1 < *dim {
                     *i += 1;
@@ -266,5 +335,8 @@ impl TensorRef<'_> {
 }
 
 fn error(name: &str, problem: String) -> PthError {
-    PthError::Tensor { name: name.to_owned(), problem }
+    PthError::Tensor {
+        name: name.to_owned(),
+        problem,
+    }
 }

@@ -1,7 +1,8 @@
-//! The zip archives that torch writes: entries in one folder, not compressed, found by the central directory.
+//! The zip archives that torch writes: entries in one folder, not compressed, found by the central
+//! directory.
 //!
-//! A directory that contradicts itself, or the names in the entries' own headers, is refused. Entries do not overlap:
-//! all of them together are no larger than the file.
+//! A directory that contradicts itself, or the names in the entries' own headers, is refused.
+//! Entries do not overlap: all of them together are no larger than the file.
 
 #[cfg(test)]
 mod tests;
@@ -53,7 +54,11 @@ impl<'a> Archive<'a> {
     /// If it is damaged.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, PthError> {
         let (directory, count, at) = directory(bytes)?;
-        let mut fields = Fields { bytes: directory, at: 0, base: at };
+        let mut fields = Fields {
+            bytes: directory,
+            at: 0,
+            base: at,
+        };
         let mut entries = BTreeMap::new();
         let mut spans = Vec::new();
         let mut folder = None;
@@ -61,13 +66,21 @@ impl<'a> Archive<'a> {
             let (name, entry, span) = central_entry(&mut fields, &bytes[..at])?;
             spans.push(span);
             // torch looks into the folder of the first entry.
-            let end = name.iter().position(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
-            if *folder.get_or_insert(&name[..end]) == &name[..end] && entries.insert(&name[end..], entry).is_some() {
+            let end = name
+                .iter()
+                .position(|byte| *byte == b'/')
+                .map_or(0, |slash| slash + 1);
+            if *folder.get_or_insert(&name[..end]) == &name[..end]
+                && entries.insert(&name[end..], entry).is_some()
+            {
                 return Err(damaged(span.0, format!("a second entry `{}`", lossy(name))));
             }
         }
         if fields.at != directory.len() {
-            return Err(damaged(fields.position(), format!("more in the directory than its {count} entries")));
+            return Err(damaged(
+                fields.position(),
+                format!("more in the directory than its {count} entries"),
+            ));
         }
         spans.sort_unstable();
         match spans.windows(2).find(|pair| pair[0].1 > pair[1].0) {
@@ -89,18 +102,26 @@ impl<'a> Archive<'a> {
         self.entry(name).map(|entry| entry.map(|entry| entry.bytes))
     }
 
-    /// The bytes of an entry, if there is one, after a check of its checksum. Torch writes 0 if told to save the time
-    /// of computing it.
+    /// The bytes of an entry, if there is one, after a check of its checksum. Torch writes 0 if
+    /// told to save the time of computing it.
     ///
     /// # Errors
     /// If the checksum is wrong, or the entry is compressed or encrypted.
     pub fn verified(&self, name: &str) -> Result<Option<&'a [u8]>, PthError> {
-        let Some(entry) = self.entry(name)? else { return Ok(None) };
+        let Some(entry) = self.entry(name)? else {
+            return Ok(None);
+        };
         if entry.crc != 0 && !entry.verified.load(Ordering::Relaxed) {
             let actual = crc32fast::hash(entry.bytes);
             if actual != entry.crc {
-                let problem = format!("damaged: its CRC-32 is {actual:08x}, expected {:08x}", entry.crc);
-                return Err(PthError::Entry { name: name.to_owned(), problem });
+                let problem = format!(
+                    "damaged: its CRC-32 is {actual:08x}, expected {:08x}",
+                    entry.crc
+                );
+                return Err(PthError::Entry {
+                    name: name.to_owned(),
+                    problem,
+                });
             }
             entry.verified.store(true, Ordering::Relaxed);
         }
@@ -108,11 +129,20 @@ impl<'a> Archive<'a> {
     }
 
     fn entry(&self, name: &str) -> Result<Option<&Entry<'a>>, PthError> {
-        let Some(entry) = self.entries.get(name.as_bytes()) else { return Ok(None) };
+        let Some(entry) = self.entries.get(name.as_bytes()) else {
+            return Ok(None);
+        };
         if entry.compressed || entry.encrypted {
-            let how = if entry.encrypted { "encrypted" } else { "compressed" };
+            let how = if entry.encrypted {
+                "encrypted"
+            } else {
+                "compressed"
+            };
             let problem = format!("{how}, which torch never does; pack the archive again without");
-            return Err(PthError::Entry { name: name.to_owned(), problem });
+            return Err(PthError::Entry {
+                name: name.to_owned(),
+                problem,
+            });
         }
         Ok(Some(entry))
     }
@@ -121,47 +151,91 @@ impl<'a> Archive<'a> {
 /// The central directory, the number of its entries and where it starts.
 fn directory(bytes: &[u8]) -> Result<(&[u8], u64, usize), PthError> {
     // A comment of up to 64 KiB may follow the end record.
-    let ends = (0..=bytes.len().saturating_sub(END_SIZE)).rev().take(1 + usize::from(u16::MAX));
+    let ends = (0..=bytes.len().saturating_sub(END_SIZE))
+        .rev()
+        .take(1 + usize::from(u16::MAX));
     let is_end = |at: &usize| {
-        let comment = bytes.get(*at..).filter(|rest| rest.starts_with(END)).and_then(|rest| rest.get(20..22));
-        comment.is_some_and(|len| at + END_SIZE + usize::from(u16::from_le_bytes([len[0], len[1]])) == bytes.len())
+        let comment = bytes
+            .get(*at..)
+            .filter(|rest| rest.starts_with(END))
+            .and_then(|rest| rest.get(20..22));
+        comment.is_some_and(|len| {
+            at + END_SIZE + usize::from(u16::from_le_bytes([len[0], len[1]])) == bytes.len()
+        })
     };
     let Some(end) = ends.into_iter().find(is_end) else {
-        return Err(damaged(bytes.len(), "no directory at the end; the file is cut off or has more behind".to_owned()));
+        return Err(damaged(
+            bytes.len(),
+            "no directory at the end; the file is cut off or has more behind".to_owned(),
+        ));
     };
-    let mut fields = Fields { bytes, at: end + 4, base: 0 };
+    let mut fields = Fields {
+        bytes,
+        at: end + 4,
+        base: 0,
+    };
     let (disk, start_disk, here) = (fields.u16()?, fields.u16()?, fields.u16()?);
     let (mut count, mut size, mut at) = (u64::from(fields.u16()?), fields.u32()?, fields.u32()?);
-    let (mut spread, mut limit) = (disk != 0 || start_disk != 0 || u64::from(here) != count, end);
+    let (mut spread, mut limit) = (
+        disk != 0 || start_disk != 0 || u64::from(here) != count,
+        end,
+    );
 
-    let locator = end.checked_sub(LOCATOR_64_SIZE).filter(|locator| bytes[*locator..].starts_with(LOCATOR_64));
+    let locator = end
+        .checked_sub(LOCATOR_64_SIZE)
+        .filter(|locator| bytes[*locator..].starts_with(LOCATOR_64));
     if let Some(locator) = locator {
-        let mut fields = Fields { bytes, at: locator + 4, base: 0 };
+        let mut fields = Fields {
+            bytes,
+            at: locator + 4,
+            base: 0,
+        };
         let (disk, end_64, disks) = (fields.u32()?, fields.u64()?, fields.u32()?);
-        let end_64 =
-            usize::try_from(end_64).ok().filter(|end| bytes.get(*end..).is_some_and(|b| b.starts_with(END_64)));
+        let end_64 = usize::try_from(end_64)
+            .ok()
+            .filter(|end| bytes.get(*end..).is_some_and(|b| b.starts_with(END_64)));
         let end_64 = end_64.filter(|end| *end < locator);
-        let end_64 = end_64.ok_or_else(|| damaged(locator, "no zip64 end record where it should be".to_owned()))?;
+        let end_64 = end_64
+            .ok_or_else(|| damaged(locator, "no zip64 end record where it should be".to_owned()))?;
         // After the signature: its size and two versions.
-        let mut fields = Fields { bytes, at: end_64 + 16, base: 0 };
+        let mut fields = Fields {
+            bytes,
+            at: end_64 + 16,
+            base: 0,
+        };
         let (record_disk, start_disk, here) = (fields.u32()?, fields.u32()?, fields.u64()?);
         // The older record may hold the same numbers, or say that they are here.
         let older = [(count, 0xffff), (size, IN_64), (at, IN_64)];
         (count, size, at) = (fields.u64()?, fields.u64()?, fields.u64()?);
-        if older.iter().zip([count, size, at]).any(|((old, unset), new)| old != unset && *old != new) {
-            return Err(damaged(end_64, "the two end records contradict each other".to_owned()));
+        if older
+            .iter()
+            .zip([count, size, at])
+            .any(|((old, unset), new)| old != unset && *old != new)
+        {
+            return Err(damaged(
+                end_64,
+                "the two end records contradict each other".to_owned(),
+            ));
         }
         spread = disk != 0 || disks > 1 || record_disk != 0 || start_disk != 0 || here != count;
         limit = end_64;
     }
     if spread {
-        return Err(damaged(end, "one of several parts, or a damaged directory".to_owned()));
+        return Err(damaged(
+            end,
+            "one of several parts, or a damaged directory".to_owned(),
+        ));
     }
     let from = usize::try_from(at).ok().filter(|from| *from <= limit);
-    let to = from.and_then(|from| from.checked_add(usize::try_from(size).ok()?)).filter(|to| *to == limit);
+    let to = from
+        .and_then(|from| from.checked_add(usize::try_from(size).ok()?))
+        .filter(|to| *to == limit);
     match (from, to) {
         (Some(from), Some(to)) => Ok((&bytes[from..to], count, from)),
-        _ => Err(damaged(end, format!("the directory of {size} bytes at {at} does not end where it should, {limit}"))),
+        _ => Err(damaged(
+            end,
+            format!("the directory of {size} bytes at {at} does not end where it should, {limit}"),
+        )),
     }
 }
 
@@ -187,16 +261,36 @@ fn central_entry<'a>(fields: &mut Fields<'a>, data: &'a [u8]) -> Result<Found<'a
     let extra_at = fields.position();
     let extra = fields.take(extra_len.into())?;
     fields.take(comment_len.into())?;
-    zip64(Fields { bytes: extra, at: 0, base: extra_at }, [&mut len, &mut packed, &mut at])?;
+    zip64(
+        Fields {
+            bytes: extra,
+            at: 0,
+            base: extra_at,
+        },
+        [&mut len, &mut packed, &mut at],
+    )?;
     if disk != 0 || (method == 0 && packed != len) {
-        return Err(fail(format!("entry `{}` of {len} bytes takes {packed}, or is in another file", lossy(name))));
+        return Err(fail(format!(
+            "entry `{}` of {len} bytes takes {packed}, or is in another file",
+            lossy(name)
+        )));
     }
     let (Ok(from), Ok(packed)) = (usize::try_from(at), usize::try_from(packed)) else {
-        return Err(fail(format!("entry `{}` lies beyond the file", lossy(name))));
+        return Err(fail(format!(
+            "entry `{}` lies beyond the file",
+            lossy(name)
+        )));
     };
-    let mut local = Fields { bytes: data, at: from, base: 0 };
+    let mut local = Fields {
+        bytes: data,
+        at: from,
+        base: 0,
+    };
     if local.take(4)? != LOCAL {
-        return Err(damaged(from, format!("no header of entry `{}`", lossy(name))));
+        return Err(damaged(
+            from,
+            format!("no header of entry `{}`", lossy(name)),
+        ));
     }
     local.take(4)?;
     // Sizes and checksum here may be zero: torch writes them behind the data, and in the directory.
@@ -204,18 +298,32 @@ fn central_entry<'a>(fields: &mut Fields<'a>, data: &'a [u8]) -> Result<Found<'a
     local.take(16)?;
     let (local_name_len, local_extra_len) = (local.u16()?, local.u16()?);
     if local.take(local_name_len.into())? != name || local_method != method {
-        return Err(damaged(from, format!("the header contradicts the directory's entry `{}`", lossy(name))));
+        return Err(damaged(
+            from,
+            format!(
+                "the header contradicts the directory's entry `{}`",
+                lossy(name)
+            ),
+        ));
     }
     local.take(local_extra_len.into())?;
     let bytes = local.take(packed)?;
-    let entry =
-        Entry { bytes, compressed: method != 0, encrypted: flags & 1 != 0, crc, verified: AtomicBool::new(false) };
+    let entry = Entry {
+        bytes,
+        compressed: method != 0,
+        encrypted: flags & 1 != 0,
+        crc,
+        verified: AtomicBool::new(false),
+    };
     Ok((name, entry, (from, local.position())))
 }
 
 /// Replaces numbers that say so by those in the zip64 extra field.
 fn zip64(mut extra: Fields, numbers: [&mut u64; 3]) -> Result<(), PthError> {
-    let mut unset = numbers.into_iter().filter(|number| **number == IN_64).peekable();
+    let mut unset = numbers
+        .into_iter()
+        .filter(|number| **number == IN_64)
+        .peekable();
     while unset.peek().is_some() && extra.at < extra.bytes.len() {
         let (tag, len) = (extra.u16()?, extra.u16()?);
         let base = extra.position();
@@ -229,7 +337,8 @@ fn zip64(mut extra: Fields, numbers: [&mut u64; 3]) -> Result<(), PthError> {
     Ok(())
 }
 
-/// Little-endian fields. Positions in messages count from the start of the file, where `bytes` are at `base`.
+/// Little-endian fields. Positions in messages count from the start of the file, where `bytes` are
+/// at `base`.
 struct Fields<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -242,15 +351,25 @@ impl<'a> Fields<'a> {
     }
 
     fn take(&mut self, len: usize) -> Result<&'a [u8], PthError> {
-        let taken = self.at.checked_add(len).and_then(|end| self.bytes.get(self.at..end));
-        let taken = taken.ok_or_else(|| damaged(self.position(), format!("{len} bytes needed, fewer are there")))?;
+        let taken = self
+            .at
+            .checked_add(len)
+            .and_then(|end| self.bytes.get(self.at..end));
+        let taken = taken.ok_or_else(|| {
+            damaged(
+                self.position(),
+                format!("{len} bytes needed, fewer are there"),
+            )
+        })?;
         self.at += len;
         Ok(taken)
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], PthError> {
         let position = self.position();
-        self.take(N)?.try_into().map_err(|_| damaged(position, "too short".to_owned()))
+        self.take(N)?
+            .try_into()
+            .map_err(|_| damaged(position, "too short".to_owned()))
     }
 
     fn u16(&mut self) -> Result<u16, PthError> {

@@ -73,23 +73,38 @@ fn is_read_like_a_folder() {
 
 #[test]
 fn the_last_of_equal_names_wins() {
-    let (_folder, data) = Tar::new().image("a/1.png", 1).image("a/2.png", 2).image("./a/1.png", 3).open();
+    let (_folder, data) = Tar::new()
+        .image("a/1.png", 1)
+        .image("a/2.png", 2)
+        .image("./a/1.png", 3)
+        .open();
     assert_eq!(shades(&data), [3, 2]);
 }
 
 #[test]
 fn names_that_climb_lead_nowhere() {
-    let (_folder, data) = Tar::new().image("../../etc/1.png", 1).image("/root/2.png", 2).open();
+    let (_folder, data) = Tar::new()
+        .image("../../etc/1.png", 1)
+        .image("/root/2.png", 2)
+        .open();
     assert_eq!(names(&data), ["etc/1.png", "root/2.png"]);
     assert_eq!(shades(&data), [1, 2]);
 }
 
 #[test]
 fn hard_links_are_the_file_they_link_to() {
-    let link = |target| Tar::new().image("a/1.png", 7).entry(EntryType::Link, "b/2.png", target, b"");
+    let link = |target| {
+        Tar::new()
+            .image("a/1.png", 7)
+            .entry(EntryType::Link, "b/2.png", target, b"")
+    };
     let (_folder, data) = link("./a/1.png").open();
     assert_eq!(shades(&data), [7, 7]);
-    assert!(broken(&link("a/other.png").bytes()).1.contains("a/other.png"));
+    assert!(
+        broken(&link("a/other.png").bytes())
+            .1
+            .contains("a/other.png")
+    );
 }
 
 #[test]
@@ -100,7 +115,9 @@ fn long_names_and_extended_headers_are_understood() {
         let content = png(shade);
         let mut header = Header::new_gnu();
         header.set_size(content.len() as u64);
-        builder.append_data(&mut header, name, content.as_slice()).expect("writing to memory");
+        builder
+            .append_data(&mut header, name, content.as_slice())
+            .expect("writing to memory");
     };
     append(&long, 1);
     let gnu = builder.into_inner().expect("writing to memory");
@@ -108,7 +125,8 @@ fn long_names_and_extended_headers_are_understood() {
     assert_eq!(names(&data), [long.as_str()]);
 
     let mut pax = Builder::new(Vec::new());
-    pax.append_pax_extensions([("path", long.as_bytes()), ("comment", b"hello")]).expect("writing to memory");
+    pax.append_pax_extensions([("path", long.as_bytes()), ("comment", b"hello")])
+        .expect("writing to memory");
     let (_folder, data) = Tar(pax).image("short.png", 2).image("z/2.png", 3).open();
     assert_eq!(names(&data), [long.as_str(), "z/2.png"]);
     assert_eq!(shades(&data), [2, 3]);
@@ -126,20 +144,37 @@ impl Tar {
 
 #[test]
 fn cut_anywhere_it_is_refused() {
-    let archive = Tar::new().image("a/1.png", 1).image("a/2.png", 2).image("b/3.png", 3).bytes();
+    let archive = Tar::new()
+        .image("a/1.png", 1)
+        .image("a/2.png", 2)
+        .image("b/3.png", 3)
+        .bytes();
     // The second block of the end mark is padding.
     let end = archive.len() - 512;
-    for length in (0..end).step_by(37).chain((0..end).step_by(512)).chain([end - 1]) {
+    for length in (0..end)
+        .step_by(37)
+        .chain((0..end).step_by(512))
+        .chain([end - 1])
+    {
         let (offset, message) = broken(&archive[..length]);
         assert!(offset <= length as u64, "{offset} is not within {length}");
         assert!(message.contains("truncated"), "cut at {length}: {message}");
     }
     let second = 512 + (png(1).len() as u64).next_multiple_of(512);
     assert_eq!(broken(&archive[..second as usize + 520]).0, second);
-    assert!(broken(&archive[..second as usize + 520]).1.contains("a/2.png"));
+    assert!(
+        broken(&archive[..second as usize + 520])
+            .1
+            .contains("a/2.png")
+    );
     let folder = tree(&[]);
     write(folder.path().join("images.tar"), &archive[..end]);
-    assert_eq!(open(folder.path().join("images.tar")).expect("an archive with a short end").len(), 3);
+    assert_eq!(
+        open(folder.path().join("images.tar"))
+            .expect("an archive with a short end")
+            .len(),
+        3
+    );
 }
 
 #[test]
@@ -155,7 +190,11 @@ fn damage_and_other_content_are_refused() {
     for size in [1 << 40, u64::MAX - 600, u64::MAX] {
         header.set_size(size);
         header.set_cksum();
-        assert_eq!(broken(&[header.as_bytes().as_slice(), &[0; 2048]].concat()).0, 0, "{size}");
+        assert_eq!(
+            broken(&[header.as_bytes().as_slice(), &[0; 2048]].concat()).0,
+            0,
+            "{size}"
+        );
     }
 }
 
@@ -167,7 +206,11 @@ fn sparse_entries_say_what_to_do() {
     header.set_size(0);
     header.as_gnu_mut().expect("a GNU header").set_real_size(0);
     header.set_cksum();
-    assert!(broken(&[header.as_bytes().as_slice(), &[0; 1024]].concat()).1.contains("--sparse"));
+    assert!(
+        broken(&[header.as_bytes().as_slice(), &[0; 1024]].concat())
+            .1
+            .contains("--sparse")
+    );
 }
 
 #[test]
@@ -180,7 +223,10 @@ fn compressed_archives_say_what_to_run() {
     ] {
         write(folder.path().join(name), start);
         let (error, message) = failure(&folder.path().join(name));
-        assert!(matches!(error, DataError::Unsupported { .. }) && message.contains(command), "{message}");
+        assert!(
+            matches!(error, DataError::Unsupported { .. }) && message.contains(command),
+            "{message}"
+        );
     }
 }
 
@@ -188,17 +234,26 @@ fn compressed_archives_say_what_to_run() {
 fn an_archive_without_images_is_an_error() {
     let folder = tree(&[]);
     let path: PathBuf = folder.path().join("images.tar");
-    write(&path, Tar::new().entry(EntryType::Regular, "notes.txt", "", b"text").bytes());
+    write(
+        &path,
+        Tar::new()
+            .entry(EntryType::Regular, "notes.txt", "", b"text")
+            .bytes(),
+    );
     assert!(matches!(failure(&path).0, DataError::Empty { .. }));
 }
 
 #[test]
 fn many_threads_read_at_once() {
-    let archive = (0..40).fold(Tar::new(), |tar, shade| tar.image(&format!("{shade}.png"), shade));
+    let archive = (0..40).fold(Tar::new(), |tar, shade| {
+        tar.image(&format!("{shade}.png"), shade)
+    });
     let (_folder, data) = archive.open();
     std::thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| (0..5).for_each(|_| assert_eq!(shades(&data), (0..40).collect::<Vec<u8>>())));
+            scope.spawn(|| {
+                (0..5).for_each(|_| assert_eq!(shades(&data), (0..40).collect::<Vec<u8>>()))
+            });
         }
     });
 }
@@ -207,5 +262,8 @@ fn many_threads_read_at_once() {
 fn an_archive_that_shrinks_is_an_error_of_the_image() {
     let (folder, data) = Tar::new().image("1.png", 1).open();
     fs::write(folder.path().join("images.tar"), b"").expect("writing a file");
-    assert!(matches!(data.load(0).expect_err("nothing to read").cause, LoadCause::Read(_)));
+    assert!(matches!(
+        data.load(0).expect_err("nothing to read").cause,
+        LoadCause::Read(_)
+    ));
 }

@@ -1,10 +1,18 @@
-use image::{ColorType, DynamicImage, GrayAlphaImage, GrayImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, Rgba};
+use image::{
+    ColorType, DynamicImage, GrayAlphaImage, GrayImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb,
+    Rgba,
+};
 
 use super::super::testing::{encode, picture};
 use super::*;
 
-const LOSSLESS: [ImageFormat; 5] =
-    [ImageFormat::Png, ImageFormat::WebP, ImageFormat::Bmp, ImageFormat::Gif, ImageFormat::Tiff];
+const LOSSLESS: [ImageFormat; 5] = [
+    ImageFormat::Png,
+    ImageFormat::WebP,
+    ImageFormat::Bmp,
+    ImageFormat::Gif,
+    ImageFormat::Tiff,
+];
 
 fn decoded(bytes: &[u8]) -> RgbImage {
     decode(bytes).expect("a good image")
@@ -13,17 +21,27 @@ fn decoded(bytes: &[u8]) -> RgbImage {
 /// The file with an EXIF segment after its start marker.
 fn with_exif(jpeg: &[u8], exif: &[u8]) -> Vec<u8> {
     let body = [b"Exif\0\0", exif].concat();
-    let length = u16::try_from(body.len() + 2).expect("a short segment").to_be_bytes();
+    let length = u16::try_from(body.len() + 2)
+        .expect("a short segment")
+        .to_be_bytes();
     [&jpeg[..2], &[0xFF, 0xE1], &length, &body, &jpeg[2..]].concat()
 }
 
 /// A big-endian TIFF header with one entry: tag 0x112 (orientation), one 16-bit value.
 fn orientation(value: u8) -> Vec<u8> {
-    [b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".as_slice(), &[value], b"\0\0\0\0\0\0"].concat()
+    [
+        b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".as_slice(),
+        &[value],
+        b"\0\0\0\0\0\0",
+    ]
+    .concat()
 }
 
 fn assert_close(image: &RgbImage, expected: &image::RgbImage, tolerance: u8) {
-    assert_eq!((image.width() as u32, image.height() as u32), expected.dimensions());
+    assert_eq!(
+        (image.width() as u32, image.height() as u32),
+        expected.dimensions()
+    );
     for (at, (a, b)) in image.pixels().iter().zip(expected.as_raw()).enumerate() {
         assert!(a.abs_diff(*b) <= tolerance, "byte {at}: {a} is not {b}");
     }
@@ -40,14 +58,18 @@ fn lossless_formats_keep_every_pixel() {
 #[test]
 fn jpegs_are_close_in_color_and_gray() {
     let smooth = image::RgbImage::from_fn(40, 24, |x, y| Rgb([5 * x as u8, 9 * y as u8, 100]));
-    assert_close(&decoded(&encode(smooth.clone(), ImageFormat::Jpeg)), &smooth, 24);
+    assert_close(
+        &decoded(&encode(smooth.clone(), ImageFormat::Jpeg)),
+        &smooth,
+        24,
+    );
     let gray = DynamicImage::from(smooth).into_luma8();
     let file = encode(gray.clone(), ImageFormat::Jpeg);
     assert_close(&decoded(&file), &DynamicImage::from(gray).into_rgb8(), 12);
 }
 
-/// One block of a JPEG as Adobe writes CMYK: inverted, 255 being no ink. Codes are one bit long: a difference of 10
-/// bits for each component, then the end of the block.
+/// One block of a JPEG as Adobe writes CMYK: inverted, 255 being no ink. Codes are one bit long: a
+/// difference of 10 bits for each component, then the end of the block.
 #[test]
 fn cmyk_becomes_rgb() {
     let mut file = vec![0xFF, 0xD8, 0xFF, 0xEE, 0, 14];
@@ -68,7 +90,11 @@ fn cmyk_becomes_rgb() {
     let mut bits = String::new();
     for value in stored {
         let difference = (value - 128) * 8;
-        let code = if difference < 0 { difference + 1023 } else { difference };
+        let code = if difference < 0 {
+            difference + 1023
+        } else {
+            difference
+        };
         bits += &format!("0{code:010b}0");
     }
     for byte in bits.as_bytes().chunks(8) {
@@ -93,10 +119,19 @@ fn cmyk_becomes_rgb() {
 fn sixteen_bits_keep_the_high_byte() {
     // Rounding would give 0x80 and 0x01.
     let gray = ImageBuffer::from_fn(3, 2, |_, _| Luma([0x7FFF_u16]));
-    assert_eq!(decoded(&encode(gray, ImageFormat::Png)).pixel(1, 1), [0x7F; 3]);
+    assert_eq!(
+        decoded(&encode(gray, ImageFormat::Png)).pixel(1, 1),
+        [0x7F; 3]
+    );
     let color = ImageBuffer::from_fn(3, 2, |_, _| Rgb([0x00FF_u16, 0x7FFF, 0xFFFF]));
-    assert_eq!(decoded(&encode(color.clone(), ImageFormat::Png)).pixel(1, 1), [0x00, 0x7F, 0xFF]);
-    assert_eq!(decoded(&encode(color, ImageFormat::Tiff)).pixel(1, 1), [0x00, 0x7F, 0xFF]);
+    assert_eq!(
+        decoded(&encode(color.clone(), ImageFormat::Png)).pixel(1, 1),
+        [0x00, 0x7F, 0xFF]
+    );
+    assert_eq!(
+        decoded(&encode(color, ImageFormat::Tiff)).pixel(1, 1),
+        [0x00, 0x7F, 0xFF]
+    );
 }
 
 #[test]
@@ -104,22 +139,39 @@ fn alpha_is_dropped_and_not_blended() {
     let color = ImageBuffer::from_fn(2, 2, |x, _| Rgba([200_u8, 100, 50, 255 * x as u8]));
     for format in [ImageFormat::Png, ImageFormat::WebP, ImageFormat::Tiff] {
         let image = decoded(&encode(color.clone(), format));
-        assert_eq!([image.pixel(0, 0), image.pixel(1, 0)], [[200, 100, 50]; 2], "{format:?}");
+        assert_eq!(
+            [image.pixel(0, 0), image.pixel(1, 0)],
+            [[200, 100, 50]; 2],
+            "{format:?}"
+        );
     }
     let gray = GrayAlphaImage::from_fn(2, 2, |_, _| LumaA([77, 3]));
-    assert_eq!(decoded(&encode(gray, ImageFormat::Png)).pixel(0, 0), [77; 3]);
+    assert_eq!(
+        decoded(&encode(gray, ImageFormat::Png)).pixel(0, 0),
+        [77; 3]
+    );
     let deep = ImageBuffer::from_fn(2, 2, |_, _| Rgba([0x1234_u16, 0x5678, 0x9ABC, 0]));
-    assert_eq!(decoded(&encode(deep, ImageFormat::Png)).pixel(0, 0), [0x12, 0x56, 0x9A]);
+    assert_eq!(
+        decoded(&encode(deep, ImageFormat::Png)).pixel(0, 0),
+        [0x12, 0x56, 0x9A]
+    );
 }
 
 #[test]
 fn palettes_are_looked_up_even_where_transparent() {
     // Two pixels of one bit: colors (10, 20, 30), transparent, and (200, 100, 50).
-    let mut file = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x02\0\0\0\x01\x01\x03\0\0\0\xce\xec\xed\xc9".to_vec();
-    file.extend(b"\0\0\0\x06PLTE\x0a\x14\x1e\xc8\x64\x32\x77\xa0\xb3\x9c\0\0\0\x01tRNS\0\x40\xe6\xd8\x66");
+    let mut file =
+        b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x02\0\0\0\x01\x01\x03\0\0\0\xce\xec\xed\xc9"
+            .to_vec();
+    file.extend(
+        b"\0\0\0\x06PLTE\x0a\x14\x1e\xc8\x64\x32\x77\xa0\xb3\x9c\0\0\0\x01tRNS\0\x40\xe6\xd8\x66",
+    );
     file.extend(b"\0\0\0\x0aIDAT\x78\xda\x63\x70\0\0\0\x42\0\x41\x84\xbf\x8e\x62\0\0\0\0IEND\xae\x42\x60\x82");
     let image = decoded(&file);
-    assert_eq!([image.pixel(0, 0), image.pixel(1, 0)], [[10, 20, 30], [200, 100, 50]]);
+    assert_eq!(
+        [image.pixel(0, 0), image.pixel(1, 0)],
+        [[10, 20, 30], [200, 100, 50]]
+    );
 }
 
 #[test]
@@ -128,7 +180,9 @@ fn a_gif_gives_its_first_frame() {
     let mut encoder = image::codecs::gif::GifEncoder::new(&mut file);
     for shade in [16, 240] {
         let frame = DynamicImage::from(picture(5, 4, shade)).into_rgba8();
-        encoder.encode_frame(image::Frame::new(frame)).expect("encoding to memory");
+        encoder
+            .encode_frame(image::Frame::new(frame))
+            .expect("encoding to memory");
     }
     drop(encoder);
     assert_close(&decoded(&file), &picture(5, 4, 16), 0);
@@ -154,7 +208,13 @@ fn exif_orientation_is_applied() {
 #[test]
 fn broken_exif_is_ignored() {
     let jpeg = encode(picture(24, 16, 90), ImageFormat::Jpeg);
-    for exif in [b"".as_slice(), b"MM", b"rubbish rubbish rubbish", &orientation(77), &orientation(6)[..18]] {
+    for exif in [
+        b"".as_slice(),
+        b"MM",
+        b"rubbish rubbish rubbish",
+        &orientation(77),
+        &orientation(6)[..18],
+    ] {
         assert_eq!(decoded(&with_exif(&jpeg, exif)), decoded(&jpeg));
     }
 }
@@ -169,11 +229,19 @@ fn what_breaks_off_is_refused() {
         for length in 1..file.len() {
             match decode(&file[..length]) {
                 // Only bytes after the pixels may be missing.
-                Ok(image) => assert!(image == whole, "{format:?} cut at {length} of {}", file.len()),
+                Ok(image) => assert!(
+                    image == whole,
+                    "{format:?} cut at {length} of {}",
+                    file.len()
+                ),
                 Err(_) => refused += 1,
             }
         }
-        assert!(refused >= file.len() / 2, "{format:?}: {refused} of {} refused", file.len());
+        assert!(
+            refused >= file.len() / 2,
+            "{format:?}: {refused} of {} refused",
+            file.len()
+        );
     }
 }
 
@@ -184,7 +252,10 @@ fn a_jpeg_needs_an_end_of_its_own() {
     assert!(matches!(decode(cut), Err(DecodeError::Damaged { .. })));
     // The end marker of a thumbnail is not that of the image.
     let thumbnail = [orientation(1), jpeg.clone()].concat();
-    assert!(matches!(decode(&with_exif(cut, &thumbnail)), Err(DecodeError::Damaged { .. })));
+    assert!(matches!(
+        decode(&with_exif(cut, &thumbnail)),
+        Err(DecodeError::Damaged { .. })
+    ));
     assert_eq!(decoded(&with_exif(&jpeg, &thumbnail)), decoded(&jpeg));
     let trailing = [jpeg.as_slice(), b"appended by a camera"].concat();
     assert_eq!(decoded(&trailing), decoded(&jpeg));
@@ -208,7 +279,9 @@ fn damage_never_panics() {
 #[test]
 fn a_panic_becomes_an_error() {
     let outcome: Result<(), _> = contained(ImageFormat::Tiff, || panic!("a decoder's bug"));
-    let Err(DecodeError::Damaged { format, .. }) = outcome else { panic!("not an error: {outcome:?}") };
+    let Err(DecodeError::Damaged { format, .. }) = outcome else {
+        panic!("not an error: {outcome:?}")
+    };
     assert_eq!(format, "TIFF");
 }
 
@@ -227,10 +300,18 @@ fn sizes_beyond_the_limits_are_refused_before_memory_is_taken() {
 
     // Gray takes a third of the memory in the file's own form, but not as RGB.
     let mut jpeg = encode(GrayImage::new(8, 8), ImageFormat::Jpeg);
-    let frame = jpeg.windows(2).position(|marker| marker == [0xFF, 0xC0]).expect("a frame header");
+    let frame = jpeg
+        .windows(2)
+        .position(|marker| marker == [0xFF, 0xC0])
+        .expect("a frame header");
     jpeg[frame + 5..frame + 9].copy_from_slice(&[0x3A, 0x98, 0x3A, 0x98]);
     assert_eq!(refusal(&jpeg), "15000 x 15000 pixels");
-    assert!(decode(&jpeg).expect_err("too large").to_string().contains("16384 x 16384 pixels and 512 MiB"));
+    assert!(
+        decode(&jpeg)
+            .expect_err("too large")
+            .to_string()
+            .contains("16384 x 16384 pixels and 512 MiB")
+    );
 }
 
 #[test]
@@ -247,11 +328,20 @@ fn other_content_is_not_recognised() {
 fn rare_kinds_are_told_from_damage() {
     let mut tiff = Vec::new();
     let encoder = image::codecs::tiff::TiffEncoder::new(Cursor::new(&mut tiff));
-    image::ImageEncoder::write_image(encoder, &[1, 2, 3, 4], 2, 2, ColorType::L8.into()).expect("encoding to memory");
+    image::ImageEncoder::write_image(encoder, &[1, 2, 3, 4], 2, 2, ColorType::L8.into())
+        .expect("encoding to memory");
     assert_eq!(decoded(&tiff).pixel(1, 1), [4; 3]);
     // Tag 0x106 (photometric interpretation), one 16-bit value: 3 is a palette.
     let entry = [0x06, 0x01, 0x03, 0, 1, 0, 0, 0];
-    let at = tiff.windows(8).position(|window| window == entry).expect("a photometric tag") + 8;
+    let at = tiff
+        .windows(8)
+        .position(|window| window == entry)
+        .expect("a photometric tag")
+        + 8;
     tiff[at] = 3;
-    assert!(matches!(decode(&tiff), Err(DecodeError::Unsupported { .. })), "{:?}", decode(&tiff));
+    assert!(
+        matches!(decode(&tiff), Err(DecodeError::Unsupported { .. })),
+        "{:?}",
+        decode(&tiff)
+    );
 }

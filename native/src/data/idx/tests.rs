@@ -7,7 +7,12 @@ fn images(count: u32, height: u32, width: u32, pixels: &[u8]) -> Vec<u8> {
 }
 
 fn labels(labels: &[u8]) -> Vec<u8> {
-    [LABELS_MAGIC.as_slice(), &(labels.len() as u32).to_be_bytes(), labels].concat()
+    [
+        LABELS_MAGIC.as_slice(),
+        &(labels.len() as u32).to_be_bytes(),
+        labels,
+    ]
+    .concat()
 }
 
 fn two() -> Vec<u8> {
@@ -42,9 +47,17 @@ fn the_test_part_has_a_suffix() {
     write(folder.path().join("train-images-idx3-ubyte"), two());
     let test = spec(folder.path()) + ":test";
     assert!(matches!(open(&test), Err(DataError::Unsupported { .. })));
-    write(folder.path().join("t10k-images-idx3-ubyte"), images(1, 1, 1, &[5]));
+    write(
+        folder.path().join("t10k-images-idx3-ubyte"),
+        images(1, 1, 1, &[5]),
+    );
     assert_eq!(open(&test).expect("the test images").len(), 1);
-    assert_eq!(open(spec(folder.path()) + ":train").expect("the training images").len(), 2);
+    assert_eq!(
+        open(spec(folder.path()) + ":train")
+            .expect("the training images")
+            .len(),
+        2
+    );
     let data = open(folder.path()).expect("the training images");
     assert_eq!(data.len(), 2);
     assert_eq!((data.classes().len(), data.label(0)), (0, None));
@@ -66,8 +79,15 @@ fn compressed_files_say_what_to_run() {
     assert!(failure(&packed).1.contains("gunzip"));
     assert!(failure(folder.path()).1.contains("gunzip"));
     write(folder.path().join("train-images-idx3-ubyte"), two());
-    write(folder.path().join("train-labels-idx1-ubyte.gz"), b"\x1f\x8b\x08\0");
-    assert!(failure(folder.path()).1.contains("train-labels-idx1-ubyte.gz"));
+    write(
+        folder.path().join("train-labels-idx1-ubyte.gz"),
+        b"\x1f\x8b\x08\0",
+    );
+    assert!(
+        failure(folder.path())
+            .1
+            .contains("train-labels-idx1-ubyte.gz")
+    );
 }
 
 #[test]
@@ -79,7 +99,15 @@ fn claims_are_checked_against_the_length() {
     let wrapping = images(1 << 31, 1 << 31, 1 << 2, &[]);
     let short = images(2, 2, 3, &[0; 11]);
     let long = images(2, 2, 3, &[0; 13]);
-    for file in [absurd, wrapping, short, long, two()[..15].to_vec(), two()[..3].to_vec(), vec![]] {
+    for file in [
+        absurd,
+        wrapping,
+        short,
+        long,
+        two()[..15].to_vec(),
+        two()[..3].to_vec(),
+        vec![],
+    ] {
         write(&path, &file);
         let (error, message) = failure(&path);
         assert!(matches!(error, DataError::Idx { .. }), "{message}");
@@ -88,7 +116,10 @@ fn claims_are_checked_against_the_length() {
         write(&path, nothing);
         assert!(matches!(failure(&path).0, DataError::Empty { .. }));
     }
-    write(&path, b"\0\0\x0d\x03 floats, which no image viewer would take");
+    write(
+        &path,
+        b"\0\0\x0d\x03 floats, which no image viewer would take",
+    );
     assert!(failure(&path).1.contains("0x00000803"));
 }
 
@@ -99,10 +130,19 @@ fn labels_must_fit_the_images() {
     write(folder.path().join("train-images-idx3-ubyte"), two());
     let wrong_count = [LABELS_MAGIC.as_slice(), &[0xFF; 4], &[1, 2]].concat();
     let wrong_magic = [[0, 0, 9, 1].as_slice(), &[0, 0, 0, 2], &[1, 2]].concat();
-    for file in [labels(&[1, 2, 3]), labels(&[1]), wrong_count, wrong_magic, vec![]] {
+    for file in [
+        labels(&[1, 2, 3]),
+        labels(&[1]),
+        wrong_count,
+        wrong_magic,
+        vec![],
+    ] {
         write(&path, file);
         let error = open(folder.path()).expect_err("labels of other images");
-        assert!(matches!(&error, DataError::Idx { path: at, .. } if *at == path), "{error}");
+        assert!(
+            matches!(&error, DataError::Idx { path: at, .. } if *at == path),
+            "{error}"
+        );
     }
     write(&path, labels(&[1, 2]));
     assert!(failure(&path).1.contains("images file"));
@@ -115,9 +155,19 @@ fn images_beyond_the_limit_are_refused_one_by_one() {
     let header = images(1, 20_000, 20_000, &[]);
     write(&path, &header);
     // A file with a hole takes no disk.
-    let file = File::options().write(true).open(&path).expect("the file just written");
-    file.set_len(header.len() as u64 + 20_000 * 20_000).expect("a sparse file");
-    let loaded = open(&path).expect("a consistent header").load(0).map(|_| "1.2 GB of pixels");
+    let file = File::options()
+        .write(true)
+        .open(&path)
+        .expect("the file just written");
+    file.set_len(header.len() as u64 + 20_000 * 20_000)
+        .expect("a sparse file");
+    let loaded = open(&path)
+        .expect("a consistent header")
+        .load(0)
+        .map(|_| "1.2 GB of pixels");
     let error = loaded.expect_err("beyond the limit");
-    assert!(matches!(error.cause, LoadCause::Decode(DecodeError::TooLarge { .. })));
+    assert!(matches!(
+        error.cause,
+        LoadCause::Decode(DecodeError::TooLarge { .. })
+    ));
 }

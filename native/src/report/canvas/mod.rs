@@ -1,4 +1,5 @@
-//! What pictures are drawn on: rectangles and images here, lines and circles in [`shapes`], letters in [`text`].
+//! What pictures are drawn on: rectangles and images here, lines and circles in [`shapes`], letters
+//! in [`text`].
 //!
 //! Whatever lies outside of the canvas is left out.
 
@@ -28,7 +29,9 @@ pub struct Canvas {
 impl Canvas {
     /// An empty page. Sides below 1 are taken as 1.
     pub fn new(width: usize, height: usize) -> Self {
-        Self { image: RgbImage::from_fn(width, height, |_, _| PAPER) }
+        Self {
+            image: RgbImage::from_fn(width, height, |_, _| PAPER),
+        }
     }
 
     /// What has been drawn.
@@ -47,12 +50,16 @@ impl Canvas {
 
     /// Sets the pixels of `area`; `color` is asked with coordinates inside of it.
     pub fn paint(&mut self, area: Rect, color: impl Fn(usize, usize) -> [u8; 3]) {
-        let (right, bottom) = (area.right().min(self.image.width()), area.bottom().min(self.image.height()));
+        let (right, bottom) = (
+            area.right().min(self.image.width()),
+            area.bottom().min(self.image.height()),
+        );
         let stride = self.image.width();
         for y in area.top..bottom {
             for x in area.left..right {
                 let at = (y * stride + x) * 3;
-                self.image.pixels_mut()[at..at + 3].copy_from_slice(&color(x - area.left, y - area.top));
+                self.image.pixels_mut()[at..at + 3]
+                    .copy_from_slice(&color(x - area.left, y - area.top));
             }
         }
     }
@@ -65,13 +72,25 @@ impl Canvas {
     /// Draws the inner border of `area`, `width` pixels wide.
     pub fn frame(&mut self, area: Rect, width: usize, color: [u8; 3]) {
         let Rect { left, top, .. } = area;
-        let across = Rect { height: width.min(area.height), ..area };
-        let down = Rect { width: width.min(area.width), ..area };
+        let across = Rect {
+            height: width.min(area.height),
+            ..area
+        };
+        let down = Rect {
+            width: width.min(area.width),
+            ..area
+        };
         for side in [
             across,
             down,
-            Rect { top: top + area.height - across.height, ..across },
-            Rect { left: left + area.width - down.width, ..down },
+            Rect {
+                top: top + area.height - across.height,
+                ..across
+            },
+            Rect {
+                left: left + area.width - down.width,
+                ..down
+            },
         ] {
             self.fill(side, color);
         }
@@ -79,7 +98,12 @@ impl Canvas {
 
     /// Draws `image` at its own size.
     pub fn image(&mut self, left: usize, top: usize, image: &RgbImage) {
-        let area = Rect { left, top, width: image.width(), height: image.height() };
+        let area = Rect {
+            left,
+            top,
+            width: image.width(),
+            height: image.height(),
+        };
         self.paint(area, |x, y| image.pixel(x, y));
     }
 
@@ -87,10 +111,19 @@ impl Canvas {
     pub fn place(&mut self, area: Rect, image: &RgbImage, interpolation: Interpolation) -> Rect {
         let (width, height) = fit((image.width(), image.height()), (area.width, area.height));
         // What is less than a pixel high still gets one, beside the area if that has none.
-        let middle = |start: usize, room: usize, length: usize| start + room.saturating_sub(length) / 2;
-        let (left, top) = (middle(area.left, area.width, width), middle(area.top, area.height, height));
+        let middle =
+            |start: usize, room: usize, length: usize| start + room.saturating_sub(length) / 2;
+        let (left, top) = (
+            middle(area.left, area.width, width),
+            middle(area.top, area.height, height),
+        );
         self.image(left, top, &resize(image, width, height, interpolation));
-        Rect { left, top, width, height }
+        Rect {
+            left,
+            top,
+            width,
+            height,
+        }
     }
 }
 
@@ -113,15 +146,36 @@ mod tests {
     const RED: [u8; 3] = [200, 0, 0];
 
     fn count(canvas: &Canvas, color: [u8; 3]) -> usize {
-        canvas.image.pixels().chunks(3).filter(|pixel| *pixel == color).count()
+        canvas
+            .image
+            .pixels()
+            .chunks(3)
+            .filter(|pixel| *pixel == color)
+            .count()
     }
 
     #[test]
     fn rectangles_are_cut_at_the_border() {
         let mut canvas = Canvas::new(10, 8);
-        canvas.fill(Rect { left: 7, top: 6, width: 9, height: 9 }, RED);
+        canvas.fill(
+            Rect {
+                left: 7,
+                top: 6,
+                width: 9,
+                height: 9,
+            },
+            RED,
+        );
         assert_eq!(count(&canvas, RED), 3 * 2);
-        canvas.fill(Rect { left: 99, top: 0, width: usize::MAX, height: usize::MAX }, RED);
+        canvas.fill(
+            Rect {
+                left: 99,
+                top: 0,
+                width: usize::MAX,
+                height: usize::MAX,
+            },
+            RED,
+        );
         assert_eq!(count(&canvas, RED), 3 * 2);
     }
 
@@ -129,9 +183,21 @@ mod tests {
     fn frames_lie_inside_of_their_area() {
         for (width, expected) in [(1, 2 * 6 + 2 * 3), (2, 30 - 2), (9, 30)] {
             let mut canvas = Canvas::new(20, 20);
-            canvas.frame(Rect { left: 3, top: 4, width: 6, height: 5 }, width, RED);
+            canvas.frame(
+                Rect {
+                    left: 3,
+                    top: 4,
+                    width: 6,
+                    height: 5,
+                },
+                width,
+                RED,
+            );
             assert_eq!(count(&canvas, RED), expected);
-            assert_eq!((canvas.image.pixel(3, 4), canvas.image.pixel(8, 8)), (RED, RED));
+            assert_eq!(
+                (canvas.image.pixel(3, 4), canvas.image.pixel(8, 8)),
+                (RED, RED)
+            );
         }
     }
 
@@ -139,9 +205,22 @@ mod tests {
     fn images_fit_their_place() {
         let mut canvas = Canvas::new(40, 40);
         let image = RgbImage::from_fn(4, 2, |_, _| RED);
-        let area = Rect { left: 5, top: 6, width: 20, height: 30 };
+        let area = Rect {
+            left: 5,
+            top: 6,
+            width: 20,
+            height: 30,
+        };
         let placed = canvas.place(area, &image, Interpolation::Nearest);
-        assert_eq!(placed, Rect { left: 5, top: 16, width: 20, height: 10 });
+        assert_eq!(
+            placed,
+            Rect {
+                left: 5,
+                top: 16,
+                width: 20,
+                height: 10
+            }
+        );
         assert_eq!(count(&canvas, RED), 200);
         assert_eq!(fit((3, 3000), (100, 100)), (1, 100));
         assert_eq!(fit((0, 0), (0, 0)), (1, 1));

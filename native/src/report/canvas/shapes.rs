@@ -1,4 +1,5 @@
-//! Lines and discs with smooth edges. Points are `(x, y)` in pixels; pixel `n` reaches from `n` to `n + 1`.
+//! Lines and discs with smooth edges. Points are `(x, y)` in pixels; pixel `n` reaches from `n` to
+//! `n + 1`.
 
 use super::Canvas;
 
@@ -9,22 +10,33 @@ impl Canvas {
     /// A line with round ends.
     pub fn line(&mut self, from: Point, to: Point, width: f32, color: [u8; 3]) {
         let reach = width / 2.0;
-        self.shape(&[from, to], reach, color, |point| distance_to_line(point, from, to) - reach);
+        self.shape(&[from, to], reach, color, |point| {
+            distance_to_line(point, from, to) - reach
+        });
     }
 
     /// A filled circle.
     pub fn disc(&mut self, center: Point, radius: f32, color: [u8; 3]) {
-        self.shape(&[center], radius, color, |point| length(point, center) - radius);
+        self.shape(&[center], radius, color, |point| {
+            length(point, center) - radius
+        });
     }
 
-    /// Colors the pixels around `points` by `distance`, that from a shape's edge, negative inside. An edge shades one
-    /// pixel.
-    fn shape(&mut self, points: &[Point], reach: f32, color: [u8; 3], distance: impl Fn(Point) -> f32) {
+    /// Colors the pixels around `points` by `distance`, that from a shape's edge, negative inside.
+    /// An edge shades one pixel.
+    fn shape(
+        &mut self,
+        points: &[Point],
+        reach: f32,
+        color: [u8; 3],
+        distance: impl Fn(Point) -> f32,
+    ) {
         let reach = reach + 1.0;
         let span = |of: fn(&Point) -> f32, length: usize| {
             let low = points.iter().map(of).fold(f32::INFINITY, f32::min) - reach;
             let high = points.iter().map(of).fold(f32::NEG_INFINITY, f32::max) + reach;
-            // As integers what is not a number or negative is 0, and what is too large the last one.
+            // As integers what is not a number or negative is 0, and what is too large the last
+            // one.
             low as usize..(high.ceil() as usize).min(length)
         };
         for y in span(|point| point.1, self.image.height()) {
@@ -58,7 +70,12 @@ mod tests {
 
     /// How much ink is on the page, in pixels.
     fn ink(canvas: Canvas) -> f64 {
-        canvas.into_image().pixels().chunks(3).map(|pixel| 1.0 - f64::from(pixel[0]) / 255.0).sum()
+        canvas
+            .into_image()
+            .pixels()
+            .chunks(3)
+            .map(|pixel| 1.0 - f64::from(pixel[0]) / 255.0)
+            .sum()
     }
 
     #[test]
@@ -72,7 +89,10 @@ mod tests {
         let disc = drawn(|canvas| canvas.disc((50.3, 49.8), 20.0, BLACK));
         assert!((disc / (pi * 400.0) - 1.0).abs() < 0.005, "{disc}");
         let line = drawn(|canvas| canvas.line((20.0, 20.0), (50.0, 60.0), 3.0, BLACK));
-        assert!((line / (50.0 * 3.0 + pi * 2.25) - 1.0).abs() < 0.02, "{line}");
+        assert!(
+            (line / (50.0 * 3.0 + pi * 2.25) - 1.0).abs() < 0.02,
+            "{line}"
+        );
     }
 
     #[test]
@@ -85,7 +105,16 @@ mod tests {
 
     #[test]
     fn any_point_is_taken() {
-        let numbers = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN, -3.0, 0.0, 7.0];
+        let numbers = [
+            f32::NAN,
+            f32::INFINITY,
+            f32::NEG_INFINITY,
+            f32::MAX,
+            f32::MIN,
+            -3.0,
+            0.0,
+            7.0,
+        ];
         let mut canvas = Canvas::new(9, 7);
         for a in numbers {
             for b in numbers {

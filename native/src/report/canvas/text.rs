@@ -18,13 +18,29 @@ pub struct Style {
 
 impl Style {
     /// The title of a figure.
-    pub const HEAD: Self = Self { size: RasterHeight::Size24, weight: FontWeight::Bold, color: INK };
+    pub const HEAD: Self = Self {
+        size: RasterHeight::Size24,
+        weight: FontWeight::Bold,
+        color: INK,
+    };
     /// The title of one of its panels.
-    pub const TITLE: Self = Self { size: RasterHeight::Size20, weight: FontWeight::Regular, color: INK };
+    pub const TITLE: Self = Self {
+        size: RasterHeight::Size20,
+        weight: FontWeight::Regular,
+        color: INK,
+    };
     /// Remarks, captions and the numbers of a scale.
-    pub const NOTE: Self = Self { size: RasterHeight::Size16, weight: FontWeight::Regular, color: QUIET };
+    pub const NOTE: Self = Self {
+        size: RasterHeight::Size16,
+        weight: FontWeight::Regular,
+        color: QUIET,
+    };
     /// Numbers on marks.
-    pub const MARK: Self = Self { size: RasterHeight::Size16, weight: FontWeight::Bold, color: INK };
+    pub const MARK: Self = Self {
+        size: RasterHeight::Size16,
+        weight: FontWeight::Bold,
+        color: INK,
+    };
 
     /// The same in another color.
     pub const fn color(self, color: [u8; 3]) -> Self {
@@ -69,8 +85,8 @@ pub enum Align {
 }
 
 impl Canvas {
-    /// Writes a line of text whose upper edge is at `top`. A text that would begin left of the canvas begins at its
-    /// edge.
+    /// Writes a line of text whose upper edge is at `top`. A text that would begin left of the
+    /// canvas begins at its edge.
     pub fn text(&mut self, x: usize, top: usize, text: &str, style: Style, align: Align) {
         let width = style.width(text);
         let left = match align {
@@ -81,7 +97,9 @@ impl Canvas {
         for (index, letter) in text.chars().enumerate() {
             let left = left + index * style.advance();
             let known = get_raster(plain(letter), style.weight, style.size);
-            let Some(glyph) = known.or_else(|| get_raster('?', style.weight, style.size)) else { continue };
+            let Some(glyph) = known.or_else(|| get_raster('?', style.weight, style.size)) else {
+                continue;
+            };
             for (y, row) in glyph.rows().enumerate() {
                 for (x, cover) in row.iter().enumerate().filter(|(_, cover)| **cover > 0) {
                     self.blend(left + x, top + y, style.color, f32::from(*cover) / 255.0);
@@ -117,9 +135,16 @@ mod tests {
     fn extent(canvas: &Canvas) -> Option<((usize, usize), (usize, usize))> {
         let image = &canvas.image;
         let dark = |x: usize, y: usize| image.pixel(x, y) != super::super::PAPER;
-        let columns: Vec<usize> = (0..image.width()).filter(|x| (0..image.height()).any(|y| dark(*x, y))).collect();
-        let rows: Vec<usize> = (0..image.height()).filter(|y| (0..image.width()).any(|x| dark(x, *y))).collect();
-        Some(((*columns.first()?, *columns.last()?), (*rows.first()?, *rows.last()?)))
+        let columns: Vec<usize> = (0..image.width())
+            .filter(|x| (0..image.height()).any(|y| dark(*x, y)))
+            .collect();
+        let rows: Vec<usize> = (0..image.height())
+            .filter(|y| (0..image.width()).any(|x| dark(x, *y)))
+            .collect();
+        Some((
+            (*columns.first()?, *columns.last()?),
+            (*rows.first()?, *rows.last()?),
+        ))
     }
 
     #[test]
@@ -127,11 +152,20 @@ mod tests {
         for style in [Style::HEAD, Style::TITLE, Style::NOTE, Style::MARK] {
             for text in ["MgjÅ|_", "0.125", "prototype 12 · 4.2 %"] {
                 let (width, height) = (style.width(text), style.height());
-                for (align, x) in [(Align::Left, 10), (Align::Center, 10 + width / 2), (Align::Right, 10 + width)] {
+                for (align, x) in [
+                    (Align::Left, 10),
+                    (Align::Center, 10 + width / 2),
+                    (Align::Right, 10 + width),
+                ] {
                     let mut canvas = Canvas::new(width + 20, height + 20);
                     canvas.text(x, 10, text, style, align);
                     let (columns, rows) = extent(&canvas).expect("letters");
-                    assert!(10 <= columns.0 && columns.1 < 10 + width && 10 <= rows.0 && rows.1 < 10 + height);
+                    assert!(
+                        10 <= columns.0
+                            && columns.1 < 10 + width
+                            && 10 <= rows.0
+                            && rows.1 < 10 + height
+                    );
                 }
             }
         }
@@ -148,7 +182,12 @@ mod tests {
         let letters: Vec<char> = ('!'..='~').chain("°±µ·×äé".chars()).collect();
         for (index, letter) in letters.iter().enumerate() {
             assert_ne!(written(*letter), blank, "{letter}");
-            assert!(letters[..index].iter().all(|other| written(*other) != written(*letter)), "{letter}");
+            assert!(
+                letters[..index]
+                    .iter()
+                    .all(|other| written(*other) != written(*letter)),
+                "{letter}"
+            );
         }
         assert_eq!(written('漢'), written('?'));
         assert_eq!(written('−'), written('-'));
@@ -168,8 +207,14 @@ mod tests {
     #[test]
     fn long_text_is_shortened() {
         let style = Style::NOTE;
-        assert_eq!(style.shorten("prototype", style.width("prototype")), "prototype");
-        assert_eq!(style.shorten("prototype", style.width("prototype") - 1), "proto...");
+        assert_eq!(
+            style.shorten("prototype", style.width("prototype")),
+            "prototype"
+        );
+        assert_eq!(
+            style.shorten("prototype", style.width("prototype") - 1),
+            "proto..."
+        );
         assert_eq!(style.shorten("prototype", style.width("..")), "..");
         assert_eq!(style.shorten("prototype", 0), "");
     }

@@ -22,8 +22,8 @@ const MOST_COLUMNS: usize = 8;
 /// The color of contours.
 const CONTOUR: [u8; 3] = [255, 190, 40];
 
-/// Draws `image`, each map over it on a scale of its own, from its smallest to its largest weight, and below it its
-/// mask. `share` is how much of the weight the masks hold, 0 to 1, for the remark.
+/// Draws `image`, each map over it on a scale of its own, from its smallest to its largest weight,
+/// and below it its mask. `share` is how much of the weight the masks hold, 0 to 1, for the remark.
 pub fn attention(
     image: &RgbImage,
     maps: &[AttentionMap],
@@ -32,11 +32,20 @@ pub fn attention(
 ) -> RgbImage {
     let original = panel_image(image);
     let quiet = gray(&original);
-    let style = Mask { color: CONTOUR, alpha: 0.15, shade: 0.6 };
+    let style = Mask {
+        color: CONTOUR,
+        alpha: 0.15,
+        shade: 0.6,
+    };
     let mut panels = vec![Panel::new("image", vec![original.clone()])];
     panels.extend(maps.iter().map(|map| {
         let range = Range::of(map.weights.cells());
-        let heat = Heatmap { range, scale: ColorScale::Inferno, interpolation, alpha: 0.75 };
+        let heat = Heatmap {
+            range,
+            scale: ColorScale::Inferno,
+            interpolation,
+            alpha: 0.75,
+        };
         let mut images = vec![heat.draw(&quiet, map.weights)];
         images.extend(map.mask.map(|mask| style.draw(&original, mask)));
         Panel::new(&map.title, images)

@@ -27,7 +27,16 @@ const PANEL: usize = 256;
 fn fitted(image: &RgbImage, room: (usize, usize)) -> RgbImage {
     let (width, height) = fit((image.width(), image.height()), room);
     let few_pixels = width >= 4 * image.width() || height >= 4 * image.height();
-    resize(image, width, height, if few_pixels { Interpolation::Nearest } else { Interpolation::Smooth })
+    resize(
+        image,
+        width,
+        height,
+        if few_pixels {
+            Interpolation::Nearest
+        } else {
+            Interpolation::Smooth
+        },
+    )
 }
 
 /// `image` at the usual size.

@@ -26,9 +26,15 @@ const TILE: usize = 88;
 const TILE_GAP: usize = 4;
 const MARK: [u8; 3] = [255, 64, 64];
 
-/// Cuts patch `(row, column)` of a `(rows, columns)` grid out of `image` with what lies around it, `window` patches wide
-/// and high (odd numbers keep it in the middle), and outlines it. What lies outside of the image is gray.
-pub fn context_tile(image: &RgbImage, grid: (usize, usize), patch: (usize, usize), window: usize) -> RgbImage {
+/// Cuts patch `(row, column)` of a `(rows, columns)` grid out of `image` with what lies around it,
+/// `window` patches wide and high (odd numbers keep it in the middle), and outlines it. What lies
+/// outside of the image is gray.
+pub fn context_tile(
+    image: &RgbImage,
+    grid: (usize, usize),
+    patch: (usize, usize),
+    window: usize,
+) -> RgbImage {
     let core = patch_rect(grid, patch, (image.width(), image.height()));
     let (width, height) = (core.width.max(1), core.height.max(1));
     // Beyond both borders there is nothing but gray.
@@ -36,10 +42,13 @@ pub fn context_tile(image: &RgbImage, grid: (usize, usize), patch: (usize, usize
     let window = window.clamp(1, most);
     let before = window / 2;
     let at = |position: usize, start: usize, patch: usize, length: usize| {
-        (position + start).checked_sub(before * patch).filter(|position| *position < length)
+        (position + start)
+            .checked_sub(before * patch)
+            .filter(|position| *position < length)
     };
     let cut = RgbImage::from_fn(window * width, window * height, |x, y| {
-        let inside = at(x, core.left, width, image.width()).zip(at(y, core.top, height, image.height()));
+        let inside =
+            at(x, core.left, width, image.width()).zip(at(y, core.top, height, image.height()));
         inside.map_or(EMPTY, |(x, y)| image.pixel(x, y))
     });
     // To the network every patch is a square.
@@ -57,7 +66,8 @@ pub fn context_tile(image: &RgbImage, grid: (usize, usize), patch: (usize, usize
     canvas.into_image()
 }
 
-/// Draws a block of tiles for each pattern, `tiles_per_row` wide, and `blocks_per_row` blocks beside each other.
+/// Draws a block of tiles for each pattern, `tiles_per_row` wide, and `blocks_per_row` blocks
+/// beside each other.
 pub fn patterns(patterns: &[Pattern], tiles_per_row: usize, blocks_per_row: usize) -> RgbImage {
     let panels = patterns.iter().map(|pattern| {
         let (name, numbers) = (&pattern.name, numbers(pattern));
@@ -67,15 +77,27 @@ pub fn patterns(patterns: &[Pattern], tiles_per_row: usize, blocks_per_row: usiz
         if Style::TITLE.width(&title) <= block.width() {
             return Panel::new(title, vec![block]);
         }
-        Panel { caption: numbers, ..Panel::new(name, vec![block]) }
+        Panel {
+            caption: numbers,
+            ..Panel::new(name, vec![block])
+        }
     });
     let rows = wrap(panels.collect(), blocks_per_row);
-    Sheet { title: "Patterns of patch tokens".to_owned(), rows, ..Sheet::default() }.draw().canvas.into_image()
+    Sheet {
+        title: "Patterns of patch tokens".to_owned(),
+        rows,
+        ..Sheet::default()
+    }
+    .draw()
+    .canvas
+    .into_image()
 }
 
 fn numbers(pattern: &Pattern) -> String {
     let share = format!("{} of patches", percent(pattern.share));
-    pattern.purity.map_or(share.clone(), |purity| format!("{share} · purity {:.0} %", purity * 100.0))
+    pattern.purity.map_or(share.clone(), |purity| {
+        format!("{share} · purity {:.0} %", purity * 100.0)
+    })
 }
 
 /// Two digits that count, as shares reach over magnitudes.
@@ -96,8 +118,20 @@ fn block(tiles: &[RgbImage], columns: usize) -> RgbImage {
     let length = |count: usize| count * (TILE + TILE_GAP) - TILE_GAP;
     let mut canvas = Canvas::new(length(columns), length(rows));
     for (index, tile) in tiles.iter().enumerate() {
-        let (left, top) = (index % columns * (TILE + TILE_GAP), index / columns * (TILE + TILE_GAP));
-        canvas.place(Rect { left, top, width: TILE, height: TILE }, tile, Interpolation::Smooth);
+        let (left, top) = (
+            index % columns * (TILE + TILE_GAP),
+            index / columns * (TILE + TILE_GAP),
+        );
+        canvas.place(
+            Rect {
+                left,
+                top,
+                width: TILE,
+                height: TILE,
+            },
+            tile,
+            Interpolation::Smooth,
+        );
     }
     canvas.into_image()
 }

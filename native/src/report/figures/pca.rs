@@ -22,12 +22,18 @@ const BACKGROUND: [u8; 3] = [24, 24, 28];
 
 /// Draws each image above its colors, at most `columns` in a row.
 pub fn pca(images: &[PcaImage], columns: usize, interpolation: Interpolation) -> RgbImage {
-    let panels = images.iter().map(|PcaImage { image, colors, foreground }| {
-        let image = panel_image(image);
-        let size = (image.width(), image.height());
-        let map = overlay::rgb_map(size, *colors, *foreground, interpolation, BACKGROUND);
-        Panel::new("", vec![image, map])
-    });
+    let panels = images.iter().map(
+        |PcaImage {
+             image,
+             colors,
+             foreground,
+         }| {
+            let image = panel_image(image);
+            let size = (image.width(), image.height());
+            let map = overlay::rgb_map(size, *colors, *foreground, interpolation, BACKGROUND);
+            Panel::new("", vec![image, map])
+        },
+    );
     let sheet = Sheet {
         title: "Principal components of patch tokens".to_owned(),
         note: "components 1, 2, 3 as red, green, blue".to_owned(),

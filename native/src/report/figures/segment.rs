@@ -24,28 +24,57 @@ const SIDE: usize = 320;
 /// A legend with more entries would say less than it takes.
 const MOST_KEYS: usize = 40;
 
-/// Draws a row for each image: the image, the prediction over it and the truth over it. `names` are those of the labels,
-/// and `unpainted` is the label that stays without color.
+/// Draws a row for each image: the image, the prediction over it and the truth over it. `names` are
+/// those of the labels, and `unpainted` is the label that stays without color.
 pub fn segment(images: &[SegmentRow], names: &[&str], unpainted: Option<usize>) -> RgbImage {
-    let style = Labels { unpainted, ..Labels::default() };
+    let style = Labels {
+        unpainted,
+        ..Labels::default()
+    };
     let rows = images.iter().enumerate().map(|(index, row)| {
         let image = fitted(row.image, (SIDE, SIDE));
         let panel = |title: &str, images| Panel::new(if index == 0 { title } else { "" }, images);
-        let mut panels =
-            vec![panel("image", vec![image.clone()]), panel("prediction", vec![style.draw(&image, row.prediction)])];
+        let mut panels = vec![
+            panel("image", vec![image.clone()]),
+            panel("prediction", vec![style.draw(&image, row.prediction)]),
+        ];
         if images.iter().any(|row| row.truth.is_some()) {
-            panels.push(panel("ground truth", row.truth.iter().map(|truth| style.draw(&image, *truth)).collect()));
+            panels.push(panel(
+                "ground truth",
+                row.truth
+                    .iter()
+                    .map(|truth| style.draw(&image, *truth))
+                    .collect(),
+            ));
         }
-        Row { panels, joined: true }
+        Row {
+            panels,
+            joined: true,
+        }
     });
     let rows = rows.collect();
-    let maps = images.iter().flat_map(|row| [Some(row.prediction), row.truth]).flatten();
+    let maps = images
+        .iter()
+        .flat_map(|row| [Some(row.prediction), row.truth])
+        .flatten();
     let shown: BTreeSet<usize> = maps.flat_map(|map| map.cells().iter().copied()).collect();
     let legend = shown
         .into_iter()
         .filter(|label| Some(*label) != unpainted)
-        .filter_map(|label| Some(Key { color: colormap::category(label), label: (*names.get(label)?).to_owned() }))
+        .filter_map(|label| {
+            Some(Key {
+                color: colormap::category(label),
+                label: (*names.get(label)?).to_owned(),
+            })
+        })
         .take(MOST_KEYS)
         .collect();
-    Sheet { rows, legend, ..Sheet::default() }.draw().canvas.into_image()
+    Sheet {
+        rows,
+        legend,
+        ..Sheet::default()
+    }
+    .draw()
+    .canvas
+    .into_image()
 }

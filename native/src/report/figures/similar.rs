@@ -38,24 +38,46 @@ const SIDE: usize = 480;
 const MOST_COLUMNS: usize = 4;
 const QUERY: [u8; 3] = [255, 64, 64];
 
-/// Draws the image of `query` with its patch marked, and the similarities over it and over the others, all on one scale:
-/// `range`, or from the smallest to the largest value shown.
-pub fn similar(query: &Query, others: &[Candidate], range: Option<Range>, interpolation: Interpolation) -> RgbImage {
-    let shown = query.similarity.cells().iter().chain(others.iter().flat_map(|other| other.similarity.cells()));
+/// Draws the image of `query` with its patch marked, and the similarities over it and over the
+/// others, all on one scale: `range`, or from the smallest to the largest value shown.
+pub fn similar(
+    query: &Query,
+    others: &[Candidate],
+    range: Option<Range>,
+    interpolation: Interpolation,
+) -> RgbImage {
+    let shown = query
+        .similarity
+        .cells()
+        .iter()
+        .chain(others.iter().flat_map(|other| other.similarity.cells()));
     let range = range.unwrap_or_else(|| Range::of(shown));
     let scale = ColorScale::Viridis;
     let heat = |image: &RgbImage, similarity: PatchGrid<f32>| {
-        Heatmap { range, scale, interpolation, alpha: 0.7 }.draw(&gray(&fitted(image, (SIDE, SIDE))), similarity)
+        Heatmap {
+            range,
+            scale,
+            interpolation,
+            alpha: 0.7,
+        }
+        .draw(&gray(&fitted(image, (SIDE, SIDE))), similarity)
     };
     let mut panels = vec![
         Panel::new("query", vec![fitted(query.image, (SIDE, SIDE))]),
         Panel::new("same image", vec![heat(query.image, query.similarity)]),
     ];
-    panels.extend(others.iter().map(|other| Panel::new(&other.title, vec![heat(other.image, other.similarity)])));
+    panels.extend(
+        others
+            .iter()
+            .map(|other| Panel::new(&other.title, vec![heat(other.image, other.similarity)])),
+    );
 
     let (row, column) = query.patch;
-    let numbered =
-        if others.iter().any(|other| !other.matches.is_empty()) { "; numbers: the best matches" } else { "" };
+    let numbered = if others.iter().any(|other| !other.matches.is_empty()) {
+        "; numbers: the best matches"
+    } else {
+        ""
+    };
     let sheet = Sheet {
         title: "Patches like the one marked".to_owned(),
         note: format!(
@@ -64,7 +86,11 @@ pub fn similar(query: &Query, others: &[Candidate], range: Option<Range>, interp
             query.similarity.columns()
         ),
         rows: wrap(panels, MOST_COLUMNS),
-        bar: Some(ColorBar { range, scale, label: "cosine similarity".to_owned() }),
+        bar: Some(ColorBar {
+            range,
+            scale,
+            label: "cosine similarity".to_owned(),
+        }),
         legend: Vec::new(),
     };
     let Drawn { mut canvas, places } = sheet.draw();
@@ -80,17 +106,29 @@ pub fn similar(query: &Query, others: &[Candidate], range: Option<Range>, interp
 /// The pixels of a patch of an image that is drawn at `place`.
 fn patch_at(place: Rect, grid: (usize, usize), patch: (usize, usize)) -> Rect {
     let inside = patch_rect(grid, patch, (place.width, place.height));
-    Rect { left: place.left + inside.left, top: place.top + inside.top, ..inside }
+    Rect {
+        left: place.left + inside.left,
+        top: place.top + inside.top,
+        ..inside
+    }
 }
 
 /// A rectangle around the patch, and lines that lead to it from far enough to be seen.
 fn mark_query(canvas: &mut Canvas, place: Rect, query: &Query) {
     let patch = patch_at(place, query.similarity.shape(), query.patch);
     let (x, y) = patch.center();
-    let (left, right, top, bottom) = (patch.left as f32, patch.right() as f32, patch.top as f32, patch.bottom() as f32);
+    let (left, right, top, bottom) = (
+        patch.left as f32,
+        patch.right() as f32,
+        patch.top as f32,
+        patch.bottom() as f32,
+    );
     let (near, far) = (3.0, 16.0);
     let inside = |x: f32, y: f32| {
-        (x.clamp(place.left as f32, place.right() as f32), y.clamp(place.top as f32, place.bottom() as f32))
+        (
+            x.clamp(place.left as f32, place.right() as f32),
+            y.clamp(place.top as f32, place.bottom() as f32),
+        )
     };
     for (width, color) in [(5.0, PAPER), (2.5, QUERY)] {
         for (from, to) in [
@@ -110,22 +148,39 @@ fn outline(canvas: &mut Canvas, patch: Rect, color: [u8; 3]) {
     for (reach, width, color) in [(3, 1, PAPER), (2, 2, color), (0, 1, PAPER)] {
         let left = patch.left.saturating_sub(reach);
         let top = patch.top.saturating_sub(reach);
-        let area = Rect { left, top, width: patch.right() + reach - left, height: patch.bottom() + reach - top };
+        let area = Rect {
+            left,
+            top,
+            width: patch.right() + reach - left,
+            height: patch.bottom() + reach - top,
+        };
         canvas.frame(area, width, color);
     }
 }
 
 fn mark_matches(canvas: &mut Canvas, place: Rect, other: &Candidate) {
-    let patches = || other.matches.iter().map(|patch| patch_at(place, other.similarity.shape(), *patch));
+    let patches = || {
+        other
+            .matches
+            .iter()
+            .map(|patch| patch_at(place, other.similarity.shape(), *patch))
+    };
     patches().for_each(|patch| outline(canvas, patch, INK));
     // The best match lies on top.
     for (index, patch) in patches().enumerate().collect::<Vec<_>>().into_iter().rev() {
         let number = (index + 1).to_string();
         let radius = (Style::MARK.width(&number) as f32 / 2.0 + 3.0).max(9.0);
         // Beside the patch, which stays visible, yet on the image.
-        let inside = |at: f32, from: usize, to: usize| at.min(to as f32 - radius).max(from as f32 + radius);
-        let (x, y) = (patch.right() as f32 + 0.6 * radius, patch.top as f32 - 0.6 * radius);
-        let center = (inside(x, place.left, place.right()), inside(y, place.top, place.bottom()));
+        let inside =
+            |at: f32, from: usize, to: usize| at.min(to as f32 - radius).max(from as f32 + radius);
+        let (x, y) = (
+            patch.right() as f32 + 0.6 * radius,
+            patch.top as f32 - 0.6 * radius,
+        );
+        let center = (
+            inside(x, place.left, place.right()),
+            inside(y, place.top, place.bottom()),
+        );
         canvas.disc(center, radius + 1.5, INK);
         canvas.disc(center, radius, PAPER);
         canvas.text_around(center, &number, Style::MARK);

@@ -28,7 +28,12 @@ impl ColorBar {
 
     /// Pixels that the bar takes with its numbers and its label.
     pub fn width(&self) -> usize {
-        let numbers = self.ticks().iter().map(|(_, label)| Style::NOTE.width(label)).max().unwrap_or(0);
+        let numbers = self
+            .ticks()
+            .iter()
+            .map(|(_, label)| Style::NOTE.width(label))
+            .max()
+            .unwrap_or(0);
         (WIDTH + TICK + TEXT_GAP + numbers).max(Style::NOTE.width(&self.label).min(MOST_LABEL))
     }
 
@@ -36,15 +41,34 @@ impl ColorBar {
     pub fn draw(&self, canvas: &mut Canvas, (left, top): (usize, usize)) {
         let label = Style::NOTE.shorten(&self.label, MOST_LABEL);
         canvas.text(left, top, &label, Style::NOTE, Align::Left);
-        let bar = Rect { left, top: top + LABEL, width: WIDTH, height: BAR_HEIGHT };
+        let bar = Rect {
+            left,
+            top: top + LABEL,
+            width: WIDTH,
+            height: BAR_HEIGHT,
+        };
         let last = (BAR_HEIGHT - 1) as f32;
         canvas.paint(bar, |_, y| self.scale.color(1.0 - y as f32 / last));
         canvas.frame(bar, 1, FRAME);
         for (position, label) in self.ticks() {
             let y = bar.top + ((1.0 - position) * last).round() as usize;
-            canvas.fill(Rect { left: bar.right(), top: y, width: TICK, height: 1 }, QUIET);
+            canvas.fill(
+                Rect {
+                    left: bar.right(),
+                    top: y,
+                    width: TICK,
+                    height: 1,
+                },
+                QUIET,
+            );
             let x = bar.right() + TICK + TEXT_GAP;
-            canvas.text(x, y.saturating_sub(Style::NOTE.height() / 2), &label, Style::NOTE, Align::Left);
+            canvas.text(
+                x,
+                y.saturating_sub(Style::NOTE.height() / 2),
+                &label,
+                Style::NOTE,
+                Align::Left,
+            );
         }
     }
 
@@ -61,7 +85,9 @@ impl ColorBar {
         // An axis in its own units gives the values of its ticks.
         let axis = Axis::new([low, high].into_iter(), 0.0, low.min(high), low.max(high));
         let ticks = axis.ticks(5.0).into_iter();
-        ticks.filter_map(|(value, label)| Some((self.range.position(value as f32)?, label))).collect()
+        ticks
+            .filter_map(|(value, label)| Some((self.range.position(value as f32)?, label)))
+            .collect()
     }
 }
 
@@ -73,7 +99,11 @@ mod tests {
     use super::*;
 
     fn bar(low: f32, high: f32) -> ColorBar {
-        ColorBar { range: Range { low, high }, scale: ColorScale::Viridis, label: "cosine".to_owned() }
+        ColorBar {
+            range: Range { low, high },
+            scale: ColorScale::Viridis,
+            label: "cosine".to_owned(),
+        }
     }
 
     #[test]
@@ -93,11 +123,21 @@ mod tests {
 
     #[test]
     fn numbers_stand_at_their_values() {
-        let labels = |low, high| bar(low, high).ticks().into_iter().map(|(_, label)| label).collect::<Vec<_>>();
+        let labels = |low, high| {
+            bar(low, high)
+                .ticks()
+                .into_iter()
+                .map(|(_, label)| label)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(labels(0.0, 1.0), ["0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
         assert_eq!(labels(0.5, 0.5), ["0.5"]);
         assert!(labels(f32::NAN, 1.0).is_empty());
-        let positions: Vec<f32> = bar(-1.0, 1.0).ticks().into_iter().map(|(position, _)| position).collect();
+        let positions: Vec<f32> = bar(-1.0, 1.0)
+            .ticks()
+            .into_iter()
+            .map(|(position, _)| position)
+            .collect();
         assert_eq!(positions, [0.0, 0.25, 0.5, 0.75, 1.0]);
         assert_eq!(bar(1.0, 0.0).ticks()[0].0, 1.0, "a range may run downwards");
     }

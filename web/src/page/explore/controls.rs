@@ -102,14 +102,24 @@ impl Controls {
     /// If an element cannot be made.
     pub fn offer(&self, model: &Loaded) -> Result<(), PageError> {
         let sizes = [4, 6, 8, 10, 12, 16, 20, 24, 28, 32, 40];
-        let labels = sizes.map(|n| (n * model.patch, format!("{} px, {n} patches", n * model.patch)));
+        let labels = sizes.map(|n| {
+            (
+                n * model.patch,
+                format!("{} px, {n} patches", n * model.patch),
+            )
+        });
         // About as many patches as it was trained with, but enough of them to see something.
         let usual = (model.image_size / model.patch.max(1)).clamp(16, 28);
         let usual = sizes.into_iter().find(|n| *n >= usual).unwrap_or(16) * model.patch;
         fill(&self.resolution, labels.into_iter(), usual)?;
         let last = model.depth;
-        fill(&self.block, (1..=last).map(|n| (n, format!("{n}{}", if n == last { " (last)" } else { "" }))), last)?;
-        let heads = std::iter::once((0, "mean of all".to_owned())).chain((1..=model.heads).map(|n| (n, n.to_string())));
+        fill(
+            &self.block,
+            (1..=last).map(|n| (n, format!("{n}{}", if n == last { " (last)" } else { "" }))),
+            last,
+        )?;
+        let heads = std::iter::once((0, "mean of all".to_owned()))
+            .chain((1..=model.heads).map(|n| (n, n.to_string())));
         fill(&self.head, heads, 0)?;
         for input in &self.modes {
             let needs = match Mode::of(&input.value()) {
@@ -122,7 +132,10 @@ impl Controls {
                 input.set_checked(false);
             }
         }
-        if let (None, Some(first)) = (self.modes.iter().find(|input| input.checked()), self.modes.first()) {
+        if let (None, Some(first)) = (
+            self.modes.iter().find(|input| input.checked()),
+            self.modes.first(),
+        ) {
             first.set_checked(true);
         }
         self.show_owned();
@@ -166,7 +179,11 @@ impl Controls {
     }
 
     fn mode_name(&self) -> String {
-        self.modes.iter().find(|input| input.checked()).map(HtmlInputElement::value).unwrap_or_default()
+        self.modes
+            .iter()
+            .find(|input| input.checked())
+            .map(HtmlInputElement::value)
+            .unwrap_or_default()
     }
 
     /// What is shown.
@@ -253,7 +270,11 @@ pub enum Change {
 
 fn number(input: &HtmlInputElement, least: f64, most: f64, usual: f64) -> f64 {
     let value = input.value_as_number();
-    if value.is_finite() { value.clamp(least, most) } else { usual }
+    if value.is_finite() {
+        value.clamp(least, most)
+    } else {
+        usual
+    }
 }
 
 fn fill(

@@ -27,10 +27,18 @@ pub fn wire(explore: &Rc<Explore>) -> Result<(), PageError> {
         if event.buttons() & PRIMARY == 0 {
             return;
         }
-        let Some(patch) = at.stage.at(event.offset_x().into(), event.offset_y().into()) else { return };
+        let Some(patch) = at
+            .stage
+            .at(event.offset_x().into(), event.offset_y().into())
+        else {
+            return;
+        };
         if at.controls.mode() == Mode::Predict {
             event.prevent_default();
-            let hide = !at.state.borrow().masks[patch.0].get(patch.1).copied().unwrap_or_default();
+            let hide = !at.state.borrow().masks[patch.0]
+                .get(patch.1)
+                .copied()
+                .unwrap_or_default();
             drawing.set(Some(hide));
             at.paint_mask(patch, hide);
         } else {
@@ -41,7 +49,12 @@ pub fn wire(explore: &Rc<Explore>) -> Result<(), PageError> {
     });
     let (at, drawing) = (explore.clone(), pen.clone());
     dom::listen(&canvas, "pointermove", move |event: PointerEvent| {
-        let Some(patch) = at.stage.at(event.offset_x().into(), event.offset_y().into()) else { return };
+        let Some(patch) = at
+            .stage
+            .at(event.offset_x().into(), event.offset_y().into())
+        else {
+            return;
+        };
         if at.state.borrow().cursor == Some(patch) {
             return;
         }
@@ -51,7 +64,9 @@ pub fn wire(explore: &Rc<Explore>) -> Result<(), PageError> {
                 at.paint_mask(patch, hide);
                 at.move_to(patch);
             }
-            None if !at.state.borrow().pinned && event.pointer_type() == "mouse" => at.move_to(patch),
+            None if !at.state.borrow().pinned && event.pointer_type() == "mouse" => {
+                at.move_to(patch)
+            }
             None => {}
         }
     });
@@ -66,17 +81,29 @@ pub fn wire(explore: &Rc<Explore>) -> Result<(), PageError> {
         }
     });
     let at = explore.clone();
-    dom::listen(&dom::by_id::<HtmlButtonElement>("mask-random")?, "click", move |_: Event| {
-        let explore = at.clone();
-        dom::start(async move { explore.random_mask().await });
-    });
+    dom::listen(
+        &dom::by_id::<HtmlButtonElement>("mask-random")?,
+        "click",
+        move |_: Event| {
+            let explore = at.clone();
+            dom::start(async move { explore.random_mask().await });
+        },
+    );
     let at = explore.clone();
-    dom::listen(&dom::by_id::<HtmlButtonElement>("mask-clear")?, "click", move |_: Event| at.clear_mask());
+    dom::listen(
+        &dom::by_id::<HtmlButtonElement>("mask-clear")?,
+        "click",
+        move |_: Event| at.clear_mask(),
+    );
     let at = explore.clone();
-    dom::listen(&dom::by_id::<HtmlButtonElement>("save")?, "click", move |_: Event| {
-        let explore = at.clone();
-        dom::start(async move { explore.save().await });
-    });
+    dom::listen(
+        &dom::by_id::<HtmlButtonElement>("save")?,
+        "click",
+        move |_: Event| {
+            let explore = at.clone();
+            dom::start(async move { explore.save().await });
+        },
+    );
     Ok(())
 }
 
@@ -97,7 +124,11 @@ impl Explore {
             Some(cursor) => cursor,
             None => return false,
         };
-        let grid = |slot: usize| self.state.borrow().views[slot].as_ref().and_then(|view| view.grid);
+        let grid = |slot: usize| {
+            self.state.borrow().views[slot]
+                .as_ref()
+                .and_then(|view| view.grid)
+        };
         let Some(here) = grid(slot) else { return false };
         let (row, column) = (patch / here.columns, patch % here.columns);
         let moved = match key {
@@ -107,16 +138,22 @@ impl Explore {
             "ArrowDown" => ((row + 1).min(here.rows - 1), column),
             "x" | "X" => {
                 let other = (slot + 1) % SLOTS;
-                let Some(there) = grid(other) else { return true };
-                let scaled = |at: usize, from: usize, to: usize| (at * to / from.max(1)).min(to - 1);
-                let place =
-                    scaled(row, here.rows, there.rows) * there.columns + scaled(column, here.columns, there.columns);
+                let Some(there) = grid(other) else {
+                    return true;
+                };
+                let scaled =
+                    |at: usize, from: usize, to: usize| (at * to / from.max(1)).min(to - 1);
+                let place = scaled(row, here.rows, there.rows) * there.columns
+                    + scaled(column, here.columns, there.columns);
                 self.state.borrow_mut().pinned = true;
                 self.move_to((other, place));
                 return true;
             }
             " " | "Enter" if self.controls.mode() == Mode::Predict => {
-                let hide = !self.state.borrow().masks[slot].get(patch).copied().unwrap_or_default();
+                let hide = !self.state.borrow().masks[slot]
+                    .get(patch)
+                    .copied()
+                    .unwrap_or_default();
                 self.paint_mask((slot, patch), hide);
                 return true;
             }
@@ -134,6 +171,9 @@ impl Explore {
 
     /// Saves the canvas as a picture.
     async fn save(&self) -> Result<(), PageError> {
-        blob::save(&pictures::png(self.stage.canvas()).await?, "ibot-patches.png")
+        blob::save(
+            &pictures::png(self.stage.canvas()).await?,
+            "ibot-patches.png",
+        )
     }
 }

@@ -58,7 +58,12 @@ impl Legend {
     }
 }
 
-fn add(place: &HtmlElement, kind: &'static str, class: &str, text: &str) -> Result<Element, PageError> {
+fn add(
+    place: &HtmlElement,
+    kind: &'static str,
+    class: &str,
+    text: &str,
+) -> Result<Element, PageError> {
     let element: Element = dom::create(kind, class)?;
     element.set_text_content(Some(text));
     place.append_child(&element)?;

@@ -13,7 +13,9 @@ impl Explore {
     pub(super) fn needs_mask(&self) -> bool {
         let state = self.state.borrow();
         let encoded = state.views.iter().flatten().any(|view| view.grid.is_some());
-        self.controls.mode() == Mode::Predict && encoded && !state.masks.iter().flatten().any(|hidden| *hidden)
+        self.controls.mode() == Mode::Predict
+            && encoded
+            && !state.masks.iter().flatten().any(|hidden| *hidden)
     }
 
     /// Hides patches at random, as in pre-training.
@@ -27,7 +29,14 @@ impl Explore {
             state.masked = state.cursor.map_or(0, |(slot, _)| slot);
             (state.masked, state.seed)
         };
-        let mask = self.app.ask(RandomMask { slot, ratio: self.controls.ratio(), seed }).await?;
+        let mask = self
+            .app
+            .ask(RandomMask {
+                slot,
+                ratio: self.controls.ratio(),
+                seed,
+            })
+            .await?;
         self.state.borrow_mut().masks[slot] = mask.0.iter().map(|cell| *cell == 1).collect();
         self.ask();
         Ok(())

@@ -18,7 +18,9 @@ use super::app::App;
 use super::problem::PageError;
 use super::{dom, status};
 use controls::{Change, Controls, Mode};
-use ibot_web::protocol::{Attention, Colors, Correspond, Loaded, Parts, PerSlot, Predict, Prototypes, SLOTS, Similar};
+use ibot_web::protocol::{
+    Attention, Colors, Correspond, Loaded, Parts, PerSlot, Predict, Prototypes, SLOTS, Similar,
+};
 use ibot_web::wire::Bytes;
 use paint::{Answer, paint};
 use reading::reading;
@@ -75,10 +77,14 @@ impl Explore {
         input::wire(&explore)?;
         let changed = Rc::downgrade(&explore);
         explore.controls.on_change(move |change| {
-            let Some(explore) = changed.upgrade() else { return };
+            let Some(explore) = changed.upgrade() else {
+                return;
+            };
             match change {
                 Change::Tokens => dom::start(async move { explore.encode_all().await }),
-                Change::Question if explore.needs_mask() => dom::start(async move { explore.random_mask().await }),
+                Change::Question if explore.needs_mask() => {
+                    dom::start(async move { explore.random_mask().await })
+                }
                 Change::Question => explore.ask(),
                 Change::Look => explore.draw(),
             }
@@ -98,8 +104,8 @@ impl Explore {
         self.encode_all().await
     }
 
-    /// Asks the worker what the mode shows. While a question is on its way only the last of many is kept, so that a
-    /// pointer may move as fast as it likes.
+    /// Asks the worker what the mode shows. While a question is on its way only the last of many is
+    /// kept, so that a pointer may move as fast as it likes.
     fn ask(self: &Rc<Self>) {
         if self.asking.replace(true) {
             return self.ask_again.set(true);
@@ -125,7 +131,10 @@ impl Explore {
     async fn answer(&self) -> Result<Answer, PageError> {
         let (cursor, masked, ready) = {
             let state = self.state.borrow();
-            let ready = state.views.each_ref().map(|view| view.as_ref().is_some_and(|view| view.grid.is_some()));
+            let ready = state
+                .views
+                .each_ref()
+                .map(|view| view.as_ref().is_some_and(|view| view.grid.is_some()));
             (state.cursor, state.masked, ready)
         };
         if !ready.contains(&true) {
@@ -133,24 +142,58 @@ impl Explore {
         }
         let controls = &self.controls;
         Ok(match (controls.mode(), cursor) {
-            (Mode::Similar, Some((slot, patch))) => {
-                Answer::Similar(self.app.ask(Similar { slot, patch, best: controls.best(), apart: APART }).await?)
-            }
+            (Mode::Similar, Some((slot, patch))) => Answer::Similar(
+                self.app
+                    .ask(Similar {
+                        slot,
+                        patch,
+                        best: controls.best(),
+                        apart: APART,
+                    })
+                    .await?,
+            ),
             (Mode::Similar, None) => Answer::None,
             (Mode::Attention, _) => Answer::Attention(self.app.ask(Attention).await?),
-            (Mode::Colors, _) => Answer::Colors(self.app.ask(Colors { foreground: controls.foreground() }).await?),
-            (Mode::Parts, _) => Answer::Parts(self.app.ask(Parts { clusters: controls.clusters() }).await?),
+            (Mode::Colors, _) => Answer::Colors(
+                self.app
+                    .ask(Colors {
+                        foreground: controls.foreground(),
+                    })
+                    .await?,
+            ),
+            (Mode::Parts, _) => Answer::Parts(
+                self.app
+                    .ask(Parts {
+                        clusters: controls.clusters(),
+                    })
+                    .await?,
+            ),
             (Mode::Prototypes, _) => Answer::Prototypes(self.app.ask(Prototypes).await?),
-            (Mode::Match, _) if ready == [true; SLOTS] => {
-                Answer::Pairs(self.app.ask(Correspond { pairs: controls.pairs() }).await?)
-            }
+            (Mode::Match, _) if ready == [true; SLOTS] => Answer::Pairs(
+                self.app
+                    .ask(Correspond {
+                        pairs: controls.pairs(),
+                    })
+                    .await?,
+            ),
             (Mode::Match, _) => Answer::None,
             (Mode::Predict, _) => {
-                let mask = self.state.borrow().masks[masked].iter().map(|hidden| u8::from(*hidden)).collect::<Vec<_>>();
+                let mask = self.state.borrow().masks[masked]
+                    .iter()
+                    .map(|hidden| u8::from(*hidden))
+                    .collect::<Vec<_>>();
                 if !mask.contains(&1) {
                     return Ok(Answer::None);
                 }
-                Answer::Predicted(masked, self.app.ask(Predict { slot: masked, mask: Bytes(mask) }).await?)
+                Answer::Predicted(
+                    masked,
+                    self.app
+                        .ask(Predict {
+                            slot: masked,
+                            mask: Bytes(mask),
+                        })
+                        .await?,
+                )
             }
         })
     }
@@ -171,16 +214,30 @@ impl Explore {
         let mut painted = paint(&state.answer, &self.controls, &grids)?;
         let mode = self.controls.mode();
         // A finger paints masks; elsewhere it scrolls the page.
-        let touch = if mode == Mode::Predict { "none" } else { "pan-y" };
-        self.stage.canvas().style().set_property("touch-action", touch)?;
+        let touch = if mode == Mode::Predict {
+            "none"
+        } else {
+            "pan-y"
+        };
+        self.stage
+            .canvas()
+            .style()
+            .set_property("touch-action", touch)?;
         if let (Answer::Predicted(at, found), Some((slot, patch))) = (&state.answer, state.cursor)
-            && let Some(predicted) = found.patches.iter().find(|predicted| *at == slot && predicted.patch == patch)
+            && let Some(predicted) = found
+                .patches
+                .iter()
+                .find(|predicted| *at == slot && predicted.patch == patch)
         {
             painted.marks[slot].clone_from(&predicted.nearest);
         }
         let images = std::array::from_fn(|slot| {
             let view = state.views[slot].as_ref()?;
-            let hidden = if mode == Mode::Predict { state.masks[slot].clone() } else { Vec::new() };
+            let hidden = if mode == Mode::Predict {
+                state.masks[slot].clone()
+            } else {
+                Vec::new()
+            };
             Some(Image {
                 picture: view.picture.clone(),
                 grid: grids[slot].unwrap_or_default(),
@@ -191,7 +248,13 @@ impl Explore {
         });
         let cursor = state.cursor.filter(|(slot, _)| grids[*slot].is_some());
         let (opacity, smooth) = (self.controls.opacity(), self.controls.smooth());
-        self.stage.draw(&Scene { images, lines: painted.lines, cursor, opacity, smooth })?;
+        self.stage.draw(&Scene {
+            images,
+            lines: painted.lines,
+            cursor,
+            opacity,
+            smooth,
+        })?;
         painted.legend.show(&self.legend)?;
         self.reading.set_text_content(Some(&reading(&state)));
         Ok(())

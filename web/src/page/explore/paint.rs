@@ -7,7 +7,8 @@ use super::legend::Legend;
 use crate::page::problem::PageError;
 use crate::page::{colors, dom, pictures};
 use ibot_web::protocol::{
-    AttentionMaps, ColorMaps, Pair, PartMaps, PerSlot, Predicted, PredictedPatch, PrototypeMaps, SLOTS, SimilarMaps,
+    AttentionMaps, ColorMaps, Pair, PartMaps, PerSlot, Predicted, PredictedPatch, PrototypeMaps,
+    SLOTS, SimilarMaps,
 };
 
 /// What the worker last said.
@@ -49,17 +50,29 @@ pub struct Painted {
 ///
 /// # Errors
 /// If the browser cannot make a canvas.
-pub fn paint(answer: &Answer, controls: &Controls, grids: &PerSlot<(usize, usize)>) -> Result<Painted, PageError> {
+pub fn paint(
+    answer: &Answer,
+    controls: &Controls,
+    grids: &PerSlot<(usize, usize)>,
+) -> Result<Painted, PageError> {
     match answer {
         Answer::None => Ok(Painted::default()),
         Answer::Similar(found) => {
-            let maps = found.maps.each_ref().map(|map| map.as_ref().map(|map| map.0.clone()));
+            let maps = found
+                .maps
+                .each_ref()
+                .map(|map| map.as_ref().map(|map| map.0.clone()));
             let mut painted = values(&maps, &controls.scale(), grids, "cosine similarity")?;
-            painted.marks = found.best.each_ref().map(|best| best.iter().map(|best| best.patch).collect());
+            painted.marks = found
+                .best
+                .each_ref()
+                .map(|best| best.iter().map(|best| best.patch).collect());
             Ok(painted)
         }
         Answer::Attention(found) => {
-            let maps = found.each_ref().map(|maps| maps.as_ref().map(|maps| head(maps, controls.head())));
+            let maps = found
+                .each_ref()
+                .map(|maps| maps.as_ref().map(|maps| head(maps, controls.head())));
             values(&maps, &controls.scale(), grids, "attention of CLS")
         }
         Answer::Colors(found) => {
@@ -73,20 +86,52 @@ pub fn paint(answer: &Answer, controls: &Controls, grids: &PerSlot<(usize, usize
             Ok(painted)
         }
         Answer::Parts(found) => {
-            let names = found.sizes.iter().map(|size| format!("{size} patches")).collect();
-            labels(&found.labels.each_ref().map(|map| map.as_ref().map(|map| &map.0[..])), names, grids)
+            let names = found
+                .sizes
+                .iter()
+                .map(|size| format!("{size} patches"))
+                .collect();
+            labels(
+                &found
+                    .labels
+                    .each_ref()
+                    .map(|map| map.as_ref().map(|map| &map.0[..])),
+                names,
+                grids,
+            )
         }
         Answer::Prototypes(found) => {
-            let names = found.ranking.iter().take(12).map(|(index, count)| format!("{index} ({count} patches)"));
-            labels(&found.ranks.each_ref().map(|map| map.as_ref().map(|map| &map.0[..])), names.collect(), grids)
+            let names = found
+                .ranking
+                .iter()
+                .take(12)
+                .map(|(index, count)| format!("{index} ({count} patches)"));
+            labels(
+                &found
+                    .ranks
+                    .each_ref()
+                    .map(|map| map.as_ref().map(|map| &map.0[..])),
+                names.collect(),
+                grids,
+            )
         }
         Answer::Pairs(pairs) => {
-            let lines = pairs.iter().enumerate().map(|(n, pair)| (pair.from, pair.to, colors::css(colors::kind(n))));
+            let lines = pairs
+                .iter()
+                .enumerate()
+                .map(|(n, pair)| (pair.from, pair.to, colors::css(colors::kind(n))));
             let legend = match pairs.iter().map(|pair| pair.similarity).reduce(f32::min) {
-                Some(least) => format!("{} mutual nearest neighbours, cosine at least {least:.2}", pairs.len()),
+                Some(least) => format!(
+                    "{} mutual nearest neighbours, cosine at least {least:.2}",
+                    pairs.len()
+                ),
                 None => "no patches are each other's nearest neighbour".to_owned(),
             };
-            Ok(Painted { lines: lines.collect(), legend: Legend::Text(legend), ..Painted::default() })
+            Ok(Painted {
+                lines: lines.collect(),
+                legend: Legend::Text(legend),
+                ..Painted::default()
+            })
         }
         Answer::Predicted(slot, found) => predicted(*slot, found, controls, grids),
     }
@@ -98,7 +143,9 @@ fn head(maps: &AttentionMaps, head: Option<usize>) -> Vec<f32> {
     let heads = || maps.values.0.chunks_exact(count.max(1));
     match head.and_then(|head| heads().nth(head - 1)) {
         Some(map) => map.to_vec(),
-        None => (0..count).map(|i| heads().map(|map| map[i]).sum::<f32>() / maps.heads as f32).collect(),
+        None => (0..count)
+            .map(|i| heads().map(|map| map[i]).sum::<f32>() / maps.heads as f32)
+            .collect(),
     }
 }
 
@@ -109,33 +156,57 @@ fn values(
     grids: &PerSlot<(usize, usize)>,
     name: &str,
 ) -> Result<Painted, PageError> {
-    let finite = || maps.iter().flatten().flatten().copied().filter(|value| value.is_finite());
-    let (low, high) = (finite().fold(f32::INFINITY, f32::min), finite().fold(f32::NEG_INFINITY, f32::max));
+    let finite = || {
+        maps.iter()
+            .flatten()
+            .flatten()
+            .copied()
+            .filter(|value| value.is_finite())
+    };
+    let (low, high) = (
+        finite().fold(f32::INFINITY, f32::min),
+        finite().fold(f32::NEG_INFINITY, f32::max),
+    );
     let width = (high - low).max(f32::MIN_POSITIVE);
-    let mut painted =
-        Painted { legend: Legend::Scale(scale.to_owned(), (low, high), name.to_owned()), ..Painted::default() };
+    let mut painted = Painted {
+        legend: Legend::Scale(scale.to_owned(), (low, high), name.to_owned()),
+        ..Painted::default()
+    };
     for slot in 0..SLOTS {
         if let (Some(map), Some(grid)) = (&maps[slot], grids[slot]) {
             let color = |value: &f32| {
                 let [r, g, b] = colors::scale(scale, (value - low) / width);
                 [r, g, b, if value.is_finite() { 255 } else { 0 }]
             };
-            painted.cells[slot] = Some(cells(grid, &map.iter().flat_map(color).collect::<Vec<_>>())?);
+            painted.cells[slot] = Some(cells(
+                grid,
+                &map.iter().flat_map(color).collect::<Vec<_>>(),
+            )?);
         }
     }
     Ok(painted)
 }
 
 /// Kinds of patches, each with a color of its own.
-fn labels(maps: &PerSlot<&[u8]>, names: Vec<String>, grids: &PerSlot<(usize, usize)>) -> Result<Painted, PageError> {
+fn labels(
+    maps: &PerSlot<&[u8]>,
+    names: Vec<String>,
+    grids: &PerSlot<(usize, usize)>,
+) -> Result<Painted, PageError> {
     let mut painted = Painted::default();
     for slot in 0..SLOTS {
         if let (Some(map), Some(grid)) = (maps[slot], grids[slot]) {
             let color = |label: &u8| opaque(colors::kind(usize::from(*label)));
-            painted.cells[slot] = Some(cells(grid, &map.iter().flat_map(color).collect::<Vec<_>>())?);
+            painted.cells[slot] = Some(cells(
+                grid,
+                &map.iter().flat_map(color).collect::<Vec<_>>(),
+            )?);
         }
     }
-    let kinds = names.into_iter().enumerate().map(|(n, name)| (colors::css(colors::kind(n)), name));
+    let kinds = names
+        .into_iter()
+        .enumerate()
+        .map(|(n, name)| (colors::css(colors::kind(n)), name));
     painted.legend = Legend::Kinds(kinds.collect(), String::new());
     Ok(painted)
 }
@@ -146,7 +217,9 @@ fn predicted(
     controls: &Controls,
     grids: &PerSlot<(usize, usize)>,
 ) -> Result<Painted, PageError> {
-    let Some(grid) = grids.get(slot).copied().flatten() else { return Ok(Painted::default()) };
+    let Some(grid) = grids.get(slot).copied().flatten() else {
+        return Ok(Painted::default());
+    };
     let mut rgba = vec![0; grid.0 * grid.1 * 4];
     let mut set = |patch: &PredictedPatch, color: [u8; 3]| {
         if let Some(cell) = rgba.as_chunks_mut::<4>().0.get_mut(patch.patch) {
@@ -157,10 +230,20 @@ fn predicted(
         Tell::Agreement => {
             let (right, wrong) = (colors::kind(2), colors::kind(5));
             for patch in &found.patches {
-                set(patch, if patch.teacher == patch.student { right } else { wrong });
+                set(
+                    patch,
+                    if patch.teacher == patch.student {
+                        right
+                    } else {
+                        wrong
+                    },
+                );
             }
             let kinds = vec![
-                (colors::css(right), "the student names the teacher's prototype".to_owned()),
+                (
+                    colors::css(right),
+                    "the student names the teacher's prototype".to_owned(),
+                ),
                 (colors::css(wrong), "it names another".to_owned()),
             ];
             Legend::Kinds(kinds, summary(found))
@@ -170,24 +253,47 @@ fn predicted(
             for patch in &found.patches {
                 set(patch, colors::scale(&scale, patch.student_probability));
             }
-            Legend::Scale(scale, (0.0, 1.0), "student's probability of the teacher's prototype".to_owned())
+            Legend::Scale(
+                scale,
+                (0.0, 1.0),
+                "student's probability of the teacher's prototype".to_owned(),
+            )
         }
         tell => {
             let prototype = |patch: &PredictedPatch| {
-                if tell == Tell::Teacher { patch.teacher } else { patch.student }
+                if tell == Tell::Teacher {
+                    patch.teacher
+                } else {
+                    patch.student
+                }
             };
             // Of both networks, so that a prototype has one color whichever is shown.
-            let mut kinds: Vec<usize> = found.patches.iter().flat_map(|patch| [patch.teacher, patch.student]).collect();
+            let mut kinds: Vec<usize> = found
+                .patches
+                .iter()
+                .flat_map(|patch| [patch.teacher, patch.student])
+                .collect();
             kinds.sort_unstable();
             kinds.dedup();
             for patch in &found.patches {
-                set(patch, colors::kind(kinds.partition_point(|kind| *kind < prototype(patch))));
+                set(
+                    patch,
+                    colors::kind(kinds.partition_point(|kind| *kind < prototype(patch))),
+                );
             }
-            let name = |(n, kind): (usize, &usize)| (colors::css(colors::kind(n)), format!("prototype {kind}"));
-            Legend::Kinds(kinds.iter().enumerate().take(12).map(name).collect(), summary(found))
+            let name = |(n, kind): (usize, &usize)| {
+                (colors::css(colors::kind(n)), format!("prototype {kind}"))
+            };
+            Legend::Kinds(
+                kinds.iter().enumerate().take(12).map(name).collect(),
+                summary(found),
+            )
         }
     };
-    let mut painted = Painted { legend, ..Painted::default() };
+    let mut painted = Painted {
+        legend,
+        ..Painted::default()
+    };
     painted.cells[slot] = Some(cells(grid, &rgba)?);
     Ok(painted)
 }
@@ -206,8 +312,14 @@ fn summary(found: &Predicted) -> String {
 
 fn shares(shares: &[f64]) -> String {
     let names = ["red", "green", "blue"];
-    let parts = names.iter().zip(shares).map(|(name, share)| format!("{name} {:.0} %", 100.0 * share));
-    format!("share of the variance: {}", parts.collect::<Vec<_>>().join(", "))
+    let parts = names
+        .iter()
+        .zip(shares)
+        .map(|(name, share)| format!("{name} {:.0} %", 100.0 * share));
+    format!(
+        "share of the variance: {}",
+        parts.collect::<Vec<_>>().join(", ")
+    )
 }
 
 fn cells((rows, columns): (usize, usize), rgba: &[u8]) -> Result<HtmlCanvasElement, PageError> {

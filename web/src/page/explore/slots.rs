@@ -41,10 +41,19 @@ impl Explore {
     ///
     /// # Errors
     /// If it cannot be encoded.
-    pub async fn show(self: &Rc<Self>, slot: usize, picture: HtmlCanvasElement, name: &str) -> Result<(), PageError> {
+    pub async fn show(
+        self: &Rc<Self>,
+        slot: usize,
+        picture: HtmlCanvasElement,
+        name: &str,
+    ) -> Result<(), PageError> {
         {
             let mut state = self.state.borrow_mut();
-            state.views[slot] = Some(View { picture, name: name.to_owned(), grid: None });
+            state.views[slot] = Some(View {
+                picture,
+                name: name.to_owned(),
+                grid: None,
+            });
             state.answer = Answer::None;
             state.masks[slot].clear();
             state.active = (slot + 1) % SLOTS;
@@ -95,7 +104,10 @@ impl Explore {
 
     /// Has the worker compute an image's tokens.
     async fn encode(&self, slot: usize) -> Result<(), PageError> {
-        let Some(picture) = self.state.borrow().views[slot].as_ref().map(|view| view.picture.clone()) else {
+        let Some(picture) = self.state.borrow().views[slot]
+            .as_ref()
+            .map(|view| view.picture.clone())
+        else {
             return Ok(());
         };
         self.draw();
@@ -104,12 +116,20 @@ impl Explore {
         }
         status::say("Computing tokens…");
         let (shorter, block) = (self.controls.shorter(), self.controls.block());
-        let ask = Encode { slot, picture: Some(pictures::pixels(&picture)?), shorter, block };
+        let ask = Encode {
+            slot,
+            picture: Some(pictures::pixels(&picture)?),
+            shorter,
+            block,
+        };
         let encoded = self.app.ask(ask).await?;
         let mut state = self.state.borrow_mut();
         let count = encoded.rows * encoded.columns;
         // A newer image may have come meanwhile; its own answer follows.
-        if let Some(view) = state.views[slot].as_mut().filter(|view| view.picture == picture) {
+        if let Some(view) = state.views[slot]
+            .as_mut()
+            .filter(|view| view.picture == picture)
+        {
             view.grid = Some(encoded);
             status::say(&format!(
                 "{}: {} x {} patches in {:.2} s",
@@ -122,9 +142,14 @@ impl Explore {
         if state.masks[slot].len() != count {
             state.masks[slot] = vec![false; count];
         }
-        let outside = state.cursor.is_some_and(|(at, patch)| at == slot && patch >= count);
+        let outside = state
+            .cursor
+            .is_some_and(|(at, patch)| at == slot && patch >= count);
         if outside || state.cursor.is_none() {
-            state.cursor = Some((slot, encoded.rows / 2 * encoded.columns + encoded.columns / 2));
+            state.cursor = Some((
+                slot,
+                encoded.rows / 2 * encoded.columns + encoded.columns / 2,
+            ));
         }
         Ok(())
     }

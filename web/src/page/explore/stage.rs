@@ -60,9 +60,17 @@ struct Place {
 impl Place {
     fn patch(&self, patch: usize) -> (f64, f64, f64, f64) {
         let (rows, columns) = self.grid;
-        let (width, height) = (self.width / columns.max(1) as f64, self.height / rows.max(1) as f64);
+        let (width, height) = (
+            self.width / columns.max(1) as f64,
+            self.height / rows.max(1) as f64,
+        );
         let (row, column) = (patch / columns.max(1), patch % columns.max(1));
-        (self.left + column as f64 * width, self.top + row as f64 * height, width, height)
+        (
+            self.left + column as f64 * width,
+            self.top + row as f64 * height,
+            width,
+            height,
+        )
     }
 
     fn center(&self, patch: usize) -> (f64, f64) {
@@ -80,7 +88,10 @@ pub struct Stage {
 impl Stage {
     /// On this canvas.
     pub fn new(canvas: HtmlCanvasElement) -> Self {
-        Self { canvas, places: RefCell::default() }
+        Self {
+            canvas,
+            places: RefCell::default(),
+        }
     }
 
     /// The canvas itself.
@@ -90,20 +101,38 @@ impl Stage {
 
     /// The slot, and the patch if there is an image, at a point in CSS pixels of the canvas.
     pub fn at(&self, x: f64, y: f64) -> Option<(usize, usize)> {
-        self.places.borrow().iter().enumerate().find_map(|(slot, place)| {
-            let place = place.as_ref()?;
-            let (across, down) = ((x - place.left) / place.width, (y - place.top) / place.height);
-            let (rows, columns) = place.grid;
-            let inside = (0.0..1.0).contains(&across) && (0.0..1.0).contains(&down) && rows * columns > 0;
-            let index = |share: f64, count: usize| ((share * count as f64) as usize).min(count.saturating_sub(1));
-            inside.then(|| (slot, index(down, rows) * columns + index(across, columns)))
-        })
+        self.places
+            .borrow()
+            .iter()
+            .enumerate()
+            .find_map(|(slot, place)| {
+                let place = place.as_ref()?;
+                let (across, down) = (
+                    (x - place.left) / place.width,
+                    (y - place.top) / place.height,
+                );
+                let (rows, columns) = place.grid;
+                let inside = (0.0..1.0).contains(&across)
+                    && (0.0..1.0).contains(&down)
+                    && rows * columns > 0;
+                let index = |share: f64, count: usize| {
+                    ((share * count as f64) as usize).min(count.saturating_sub(1))
+                };
+                inside.then(|| (slot, index(down, rows) * columns + index(across, columns)))
+            })
     }
 
     /// The slot that a point is nearest to, whether or not it holds an image.
     pub fn slot_at(&self, x: f64, y: f64) -> usize {
-        let (width, height) = (f64::from(self.canvas.client_width()), f64::from(self.canvas.client_height()));
-        let second = if width < NARROW { y > height / 2.0 } else { x > width / 2.0 };
+        let (width, height) = (
+            f64::from(self.canvas.client_width()),
+            f64::from(self.canvas.client_height()),
+        );
+        let second = if width < NARROW {
+            y > height / 2.0
+        } else {
+            x > width / 2.0
+        };
         usize::from(second)
     }
 
@@ -114,13 +143,19 @@ impl Stage {
             return Ok(());
         }
         let places = layout(scene, width);
-        let bottom = places.iter().flatten().map(|place| place.top + place.height).fold(0.0, f64::max);
+        let bottom = places
+            .iter()
+            .flatten()
+            .map(|place| place.top + place.height)
+            .fold(0.0, f64::max);
         let height = (bottom + GAP).max(160.0);
         let ratio = dom::window().device_pixel_ratio().clamp(1.0, 3.0);
         // Setting the size clears the canvas.
         self.canvas.set_width((width * ratio) as u32);
         self.canvas.set_height((height * ratio) as u32);
-        self.canvas.style().set_property("height", &format!("{height}px"))?;
+        self.canvas
+            .style()
+            .set_property("height", &format!("{height}px"))?;
         let context = dom::context(&self.canvas)?;
         context.scale(ratio, ratio)?;
         for (image, place) in scene.images.iter().zip(&places) {
@@ -146,14 +181,28 @@ impl Stage {
 fn layout(scene: &Scene, width: f64) -> PerSlot<Place> {
     let mut places = PerSlot::default();
     let narrow = width < NARROW;
-    let room = if narrow { width } else { (width - GAP) / SLOTS as f64 };
+    let room = if narrow {
+        width
+    } else {
+        (width - GAP) / SLOTS as f64
+    };
     let mut top = 0.0;
     for (slot, image) in scene.images.iter().enumerate() {
         let Some(image) = image else { continue };
         let aspect = f64::from(image.picture.height()) / f64::from(image.picture.width().max(1));
         let shown = room.min(TALLEST / aspect.max(1e-3));
-        let left = if narrow { 0.0 } else { slot as f64 * (room + GAP) } + (room - shown) / 2.0;
-        places[slot] = Some(Place { left, top, width: shown, height: shown * aspect, grid: image.grid });
+        let left = if narrow {
+            0.0
+        } else {
+            slot as f64 * (room + GAP)
+        } + (room - shown) / 2.0;
+        places[slot] = Some(Place {
+            left,
+            top,
+            width: shown,
+            height: shown * aspect,
+            grid: image.grid,
+        });
         if narrow {
             top += shown * aspect + GAP;
         }
@@ -184,8 +233,18 @@ fn draw_image(
         draw(cells)?;
         context.set_global_alpha(1.0);
     }
-    for (patch, _) in image.hidden.iter().enumerate().filter(|(_, hidden)| **hidden) {
-        frame(context, place.patch(patch), "rgba(255, 255, 255, 0.55)", 1.0);
+    for (patch, _) in image
+        .hidden
+        .iter()
+        .enumerate()
+        .filter(|(_, hidden)| **hidden)
+    {
+        frame(
+            context,
+            place.patch(patch),
+            "rgba(255, 255, 255, 0.55)",
+            1.0,
+        );
     }
     for (n, patch) in image.marks.iter().enumerate() {
         frame(context, place.patch(*patch), MARK, 2.0);
@@ -215,13 +274,27 @@ fn draw_lines(context: &CanvasRenderingContext2d, scene: &Scene, first: &Place, 
     }
 }
 
-fn frame(context: &CanvasRenderingContext2d, (left, top, width, height): (f64, f64, f64, f64), style: &str, line: f64) {
+fn frame(
+    context: &CanvasRenderingContext2d,
+    (left, top, width, height): (f64, f64, f64, f64),
+    style: &str,
+    line: f64,
+) {
     context.set_stroke_style_str(style);
     context.set_line_width(line);
-    context.stroke_rect(left + 0.5, top + 0.5, (width - 1.0).max(1.0), (height - 1.0).max(1.0));
+    context.stroke_rect(
+        left + 0.5,
+        top + 0.5,
+        (width - 1.0).max(1.0),
+        (height - 1.0).max(1.0),
+    );
 }
 
-fn badge(context: &CanvasRenderingContext2d, (x, y): (f64, f64), label: &str) -> Result<(), PageError> {
+fn badge(
+    context: &CanvasRenderingContext2d,
+    (x, y): (f64, f64),
+    label: &str,
+) -> Result<(), PageError> {
     context.set_fill_style_str(MARK);
     context.begin_path();
     context.arc(x, y, 8.0, 0.0, std::f64::consts::TAU)?;

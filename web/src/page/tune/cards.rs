@@ -3,7 +3,10 @@
 use std::rc::Rc;
 
 use wasm_bindgen::JsCast;
-use web_sys::{Element, Event, HtmlButtonElement, HtmlCanvasElement, HtmlElement, HtmlInputElement, KeyboardEvent};
+use web_sys::{
+    Element, Event, HtmlButtonElement, HtmlCanvasElement, HtmlElement, HtmlInputElement,
+    KeyboardEvent,
+};
 
 use super::super::problem::PageError;
 use super::super::{dom, files};
@@ -17,17 +20,28 @@ use super::state::State;
 pub fn wire(tune: &Rc<Tune>) -> Result<(), PageError> {
     let list: HtmlElement = dom::by_id("tune-classes")?;
     let at = tune.clone();
-    dom::listen(&dom::by_id::<HtmlButtonElement>("tune-add-class")?, "click", move |_: Event| {
-        at.state.borrow_mut().new_class();
-        at.say(show(&at.state.borrow()).and_then(|()| at.show()));
-        at.changed();
-    });
+    dom::listen(
+        &dom::by_id::<HtmlButtonElement>("tune-add-class")?,
+        "click",
+        move |_: Event| {
+            at.state.borrow_mut().new_class();
+            at.say(show(&at.state.borrow()).and_then(|()| at.show()));
+            at.changed();
+        },
+    );
     let at = tune.clone();
     dom::listen(&list, "click", move |event: Event| {
-        let Some(class) = class_of(&event) else { return };
+        let Some(class) = class_of(&event) else {
+            return;
+        };
         at.state.borrow_mut().active = class;
-        let Some(button) = dom::closest(&event, "button") else { return at.say(mark_active(class)) };
-        if let Some(id) = button.get_attribute("data-id").and_then(|id| id.parse::<u32>().ok()) {
+        let Some(button) = dom::closest(&event, "button") else {
+            return at.say(mark_active(class));
+        };
+        if let Some(id) = button
+            .get_attribute("data-id")
+            .and_then(|id| id.parse::<u32>().ok())
+        {
             at.state.borrow_mut().images.retain(|image| image.id != id);
             at.say(take_away(&at.state.borrow(), class, &button));
             let at = at.clone();
@@ -38,7 +52,8 @@ pub fn wire(tune: &Rc<Tune>) -> Result<(), PageError> {
             let at = at.clone();
             dom::start(async move { at.removed(ids).await });
         } else if button.class_list().contains("tune-open")
-            && let Some(input) = find(class, ".tune-input").and_then(|input| input.dyn_into::<HtmlElement>().ok())
+            && let Some(input) =
+                find(class, ".tune-input").and_then(|input| input.dyn_into::<HtmlElement>().ok())
         {
             input.click();
         }
@@ -51,7 +66,10 @@ pub fn wire(tune: &Rc<Tune>) -> Result<(), PageError> {
     });
     let at = tune.clone();
     dom::listen(&list, "input", move |event: Event| {
-        let (Some(class), Some(field)) = (class_of(&event), dom::closest(&event, ".tune-name")) else { return };
+        let (Some(class), Some(field)) = (class_of(&event), dom::closest(&event, ".tune-name"))
+        else {
+            return;
+        };
         if let Some(field) = field.dyn_ref::<HtmlInputElement>() {
             at.state.borrow_mut().classes[class] = field.value();
             at.say(at.show());
@@ -60,7 +78,10 @@ pub fn wire(tune: &Rc<Tune>) -> Result<(), PageError> {
     });
     let at = tune.clone();
     dom::listen(&list, "change", move |event: Event| {
-        let (Some(class), Some(input)) = (class_of(&event), dom::closest(&event, ".tune-input")) else { return };
+        let (Some(class), Some(input)) = (class_of(&event), dom::closest(&event, ".tune-input"))
+        else {
+            return;
+        };
         if let Some(input) = input.dyn_ref::<HtmlInputElement>() {
             at.take(class, files::list(input.files()));
             input.set_value("");
@@ -71,7 +92,10 @@ pub fn wire(tune: &Rc<Tune>) -> Result<(), PageError> {
 
 /// The class on whose card something happened.
 pub fn class_of(event: &Event) -> Option<usize> {
-    dom::closest(event, ".tune-class")?.get_attribute("data-class")?.parse().ok()
+    dom::closest(event, ".tune-class")?
+        .get_attribute("data-class")?
+        .parse()
+        .ok()
 }
 
 /// Makes all cards anew.
@@ -92,8 +116,10 @@ pub fn show(state: &State) -> Result<(), PageError> {
         field.set_value(name);
         field.set_attribute("aria-label", &format!("Name of class {}", class + 1))?;
         row.append_child(&field)?;
-        let (count_of, thumbs): (HtmlElement, HtmlElement) =
-            (dom::create("span", "tune-count")?, dom::create("div", "tune-thumbs")?);
+        let (count_of, thumbs): (HtmlElement, HtmlElement) = (
+            dom::create("span", "tune-count")?,
+            dom::create("div", "tune-thumbs")?,
+        );
         row.append_child(&count_of)?;
         let input: HtmlInputElement = dom::create("input", "tune-input")?;
         input.set_type("file");
@@ -101,9 +127,11 @@ pub fn show(state: &State) -> Result<(), PageError> {
         input.set_multiple(true);
         input.set_hidden(true);
         row.append_child(&input)?;
-        for (kind, text) in
-            [("tune-open", "Open…"), ("tune-record", "Camera: hold to record"), ("remove-class", "Remove")]
-        {
+        for (kind, text) in [
+            ("tune-open", "Open…"),
+            ("tune-record", "Camera: hold to record"),
+            ("remove-class", "Remove"),
+        ] {
             let button: HtmlButtonElement = dom::create("button", kind)?;
             button.set_text_content(Some(text));
             row.append_child(&button)?;
@@ -123,14 +151,21 @@ pub fn show(state: &State) -> Result<(), PageError> {
 ///
 /// # Errors
 /// If the page lacks a part.
-pub fn append(state: &State, class: usize, id: u32, picture: &HtmlCanvasElement) -> Result<(), PageError> {
+pub fn append(
+    state: &State,
+    class: usize,
+    id: u32,
+    picture: &HtmlCanvasElement,
+) -> Result<(), PageError> {
     thumb(class, id, picture)?;
     count(state, class)
 }
 
 /// An image on its card: a button that removes it.
 fn thumb(class: usize, id: u32, picture: &HtmlCanvasElement) -> Result<(), PageError> {
-    let Some(thumbs) = find(class, ".tune-thumbs") else { return Ok(()) };
+    let Some(thumbs) = find(class, ".tune-thumbs") else {
+        return Ok(());
+    };
     let button: HtmlButtonElement = dom::create("button", "")?;
     button.set_attribute("data-id", &id.to_string())?;
     button.set_title("remove this image");
@@ -140,11 +175,13 @@ fn thumb(class: usize, id: u32, picture: &HtmlCanvasElement) -> Result<(), PageE
     Ok(())
 }
 
-/// Takes the button of an image that is gone from its card. The focus goes to the next image, else to the one before,
-/// else to the button that opens more.
+/// Takes the button of an image that is gone from its card. The focus goes to the next image, else
+/// to the one before, else to the button that opens more.
 fn take_away(state: &State, class: usize, button: &Element) -> Result<(), PageError> {
     let focused = has_focus(button)?;
-    let beside = button.next_element_sibling().or_else(|| button.previous_element_sibling());
+    let beside = button
+        .next_element_sibling()
+        .or_else(|| button.previous_element_sibling());
     button.remove();
     if focused {
         focus(beside.or_else(|| find(class, ".tune-open")))?;
@@ -152,8 +189,9 @@ fn take_away(state: &State, class: usize, button: &Element) -> Result<(), PageEr
     count(state, class)
 }
 
-/// Makes all cards anew when a class is gone, whose button was `button`. The focus goes to the button of the class that
-/// has its place, else to that of the last one, else to the button that adds a class.
+/// Makes all cards anew when a class is gone, whose button was `button`. The focus goes to the
+/// button of the class that has its place, else to that of the last one, else to the button that
+/// adds a class.
 fn show_without(state: &State, class: usize, button: &Element) -> Result<(), PageError> {
     let focused = has_focus(button)?;
     show(state)?;
@@ -178,19 +216,30 @@ fn focus(element: Option<Element>) -> Result<(), PageError> {
 
 fn count(state: &State, class: usize) -> Result<(), PageError> {
     let count = state.count(class);
-    let text = if count == 1 { "1 image".to_owned() } else { format!("{count} images") };
-    find(class, ".tune-count").ok_or(PageError::Missing(".tune-count"))?.set_text_content(Some(&text));
+    let text = if count == 1 {
+        "1 image".to_owned()
+    } else {
+        format!("{count} images")
+    };
+    find(class, ".tune-count")
+        .ok_or(PageError::Missing(".tune-count"))?
+        .set_text_content(Some(&text));
     Ok(())
 }
 
 fn mark_active(active: usize) -> Result<(), PageError> {
     for (class, card) in dom::all::<HtmlElement>(".tune-class")?.iter().enumerate() {
-        card.class_list().toggle_with_force("active", class == active)?;
+        card.class_list()
+            .toggle_with_force("active", class == active)?;
     }
     Ok(())
 }
 
 /// A part of a card.
 fn find(class: usize, part: &str) -> Option<Element> {
-    dom::document().ok()?.query_selector(&format!(".tune-class[data-class=\"{class}\"] {part}")).ok().flatten()
+    dom::document()
+        .ok()?
+        .query_selector(&format!(".tune-class[data-class=\"{class}\"] {part}"))
+        .ok()
+        .flatten()
 }

@@ -10,7 +10,8 @@ use super::super::problem::PageError;
 /// The folders among what was dropped. They have to be taken while the event lasts.
 pub fn dropped(data: &DataTransfer) -> Vec<FileSystemDirectoryEntry> {
     let items = data.items();
-    let entries = (0..items.length()).filter_map(|i| items.get(i)?.webkit_get_as_entry().ok().flatten());
+    let entries =
+        (0..items.length()).filter_map(|i| items.get(i)?.webkit_get_as_entry().ok().flatten());
     entries.filter_map(|entry| entry.dyn_into().ok()).collect()
 }
 
@@ -18,14 +19,18 @@ pub fn dropped(data: &DataTransfer) -> Vec<FileSystemDirectoryEntry> {
 ///
 /// # Errors
 /// If one cannot be read.
-pub async fn files(mut folders: Vec<FileSystemDirectoryEntry>) -> Result<Vec<(String, File)>, PageError> {
+pub async fn files(
+    mut folders: Vec<FileSystemDirectoryEntry>,
+) -> Result<Vec<(String, File)>, PageError> {
     let mut found = Vec::new();
     while let Some(folder) = folders.pop() {
         let reader = folder.create_reader();
         loop {
             // A reader gives some entries at a time, and none at the end.
             let some = Promise::new(&mut |resolve, reject| {
-                if let Err(error) = reader.read_entries_with_callback_and_callback(&resolve, &reject) {
+                if let Err(error) =
+                    reader.read_entries_with_callback_and_callback(&resolve, &reject)
+                {
                     // Rejecting cannot fail.
                     let _ = reject.call1(&JsValue::UNDEFINED, &error);
                 }
@@ -46,6 +51,8 @@ pub async fn files(mut folders: Vec<FileSystemDirectoryEntry>) -> Result<Vec<(St
 }
 
 async fn file(entry: FileSystemFileEntry) -> Result<File, PageError> {
-    let file = Promise::new(&mut |resolve, reject| entry.file_with_callback_and_callback(&resolve, &reject));
+    let file = Promise::new(&mut |resolve, reject| {
+        entry.file_with_callback_and_callback(&resolve, &reject)
+    });
     Ok(JsFuture::from(file).await?.unchecked_into())
 }

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use web_sys::{
-    ClipboardEvent, DataTransfer, DragEvent, Event, File, HtmlButtonElement, HtmlElement, HtmlInputElement,
-    HtmlVideoElement, KeyboardEvent, PointerEvent,
+    ClipboardEvent, DataTransfer, DragEvent, Event, File, HtmlButtonElement, HtmlElement,
+    HtmlInputElement, HtmlVideoElement, KeyboardEvent, PointerEvent,
 };
 
 use super::super::camera::Camera;
@@ -39,10 +39,17 @@ pub fn wire(tune: &Rc<Tune>) -> Result<(), PageError> {
     });
     let folder: HtmlInputElement = dom::by_id("tune-folder")?;
     let opens = folder.clone();
-    dom::listen(&dom::by_id::<HtmlButtonElement>("tune-open-folder")?, "click", move |_: Event| opens.click());
+    dom::listen(
+        &dom::by_id::<HtmlButtonElement>("tune-open-folder")?,
+        "click",
+        move |_: Event| opens.click(),
+    );
     let (at, field) = (tune.clone(), folder.clone());
     dom::listen(&folder, "change", move |_: Event| {
-        let named = files::list(field.files()).into_iter().map(|file| (folder_of(&file), file)).collect();
+        let named = files::list(field.files())
+            .into_iter()
+            .map(|file| (folder_of(&file), file))
+            .collect();
         field.set_value("");
         let at = at.clone();
         dom::start(async move { at.take_named(named).await });
@@ -84,8 +91,8 @@ impl Tune {
         });
     }
 
-    /// Adds what was dropped or pasted to the class at that place, else to the active one; tries it out if it was put
-    /// there.
+    /// Adds what was dropped or pasted to the class at that place, else to the active one; tries it
+    /// out if it was put there.
     fn take_here(self: &Rc<Self>, event: &Event, data: Option<DataTransfer>) {
         let folders = data.as_ref().map(folder::dropped).unwrap_or_default();
         if !folders.is_empty() {
@@ -94,7 +101,10 @@ impl Tune {
         }
         let files = files::list(data.as_ref().and_then(DataTransfer::files));
         if dom::closest(event, "#tune-shown").is_some() {
-            return files.into_iter().take(1).for_each(|file| self.try_file(file));
+            return files
+                .into_iter()
+                .take(1)
+                .for_each(|file| self.try_file(file));
         }
         if files.is_empty() {
             return;
@@ -102,7 +112,11 @@ impl Tune {
         let class = {
             let mut state = self.state.borrow_mut();
             let chosen = class_of(event).unwrap_or(state.active);
-            if state.classes.is_empty() { state.new_class() } else { chosen }
+            if state.classes.is_empty() {
+                state.new_class()
+            } else {
+                chosen
+            }
         };
         self.say(cards::show(&self.state.borrow()));
         self.take(class, files);
@@ -125,7 +139,9 @@ impl Tune {
             self.add(class, &picture, &file.name()).await?;
         }
         if skipped > 0 {
-            status::say(&format!("{skipped} files of the folder are no images that this browser can read."));
+            status::say(&format!(
+                "{skipped} files of the folder are no images that this browser can read."
+            ));
         }
         Ok(())
     }
@@ -158,12 +174,21 @@ impl Tune {
     }
 
     fn begin_recording(self: &Rc<Self>, event: &Event) {
-        let (Some(class), true) = (class_of(event), dom::closest(event, ".tune-record").is_some()) else { return };
+        let (Some(class), true) = (
+            class_of(event),
+            dom::closest(event, ".tune-record").is_some(),
+        ) else {
+            return;
+        };
         if self.recording.replace(true) {
             return;
         }
         let at = self.clone();
-        dom::start(async move { at.record(class).await.inspect_err(|_| at.recording.set(false)) });
+        dom::start(async move {
+            at.record(class)
+                .await
+                .inspect_err(|_| at.recording.set(false))
+        });
     }
 
     /// Adds what the camera sees to a class, as long as its button is held.
@@ -184,6 +209,8 @@ impl Tune {
 
 /// The name of the folder that a file of a chosen folder is in.
 fn folder_of(file: &File) -> String {
-    let path = wire::property(file, "webkitRelativePath").as_string().unwrap_or_default();
+    let path = wire::property(file, "webkitRelativePath")
+        .as_string()
+        .unwrap_or_default();
     path.rsplit('/').nth(1).unwrap_or("class 1").to_owned()
 }

@@ -12,13 +12,18 @@ mod trial;
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
-use web_sys::{Blob, Event, HtmlButtonElement, HtmlCanvasElement, HtmlElement, HtmlInputElement, HtmlSelectElement};
+use web_sys::{
+    Blob, Event, HtmlButtonElement, HtmlCanvasElement, HtmlElement, HtmlInputElement,
+    HtmlSelectElement,
+};
 
 use super::app::App;
 use super::camera::Camera;
 use super::problem::PageError;
 use super::{blob, dom, pictures, status};
-use ibot_web::protocol::{AddExample, Continue, Lesson, Pause, RemoveExamples, Scene, Train, TuneMode};
+use ibot_web::protocol::{
+    AddExample, Continue, Lesson, Pause, RemoveExamples, Scene, Train, TuneMode,
+};
 use ibot_web::wire::Bytes;
 use state::{Image, Phase, State};
 
@@ -78,9 +83,15 @@ impl Tune {
         tune.on_click("tune-restart", Self::train_anew)?;
         let mode: HtmlSelectElement = dom::by_id("tune-mode")?;
         let (at, select) = (tune.clone(), mode.clone());
-        dom::listen(&mode, "change", move |_: Event| at.say(at.choose(state::mode_of(&select.value()), None)));
+        dom::listen(&mode, "change", move |_: Event| {
+            at.say(at.choose(state::mode_of(&select.value()), None))
+        });
         let at = tune.clone();
-        dom::listen(&dom::by_id::<HtmlInputElement>("tune-steps")?, "input", move |_: Event| at.say(at.show()));
+        dom::listen(
+            &dom::by_id::<HtmlInputElement>("tune-steps")?,
+            "input",
+            move |_: Event| at.say(at.show()),
+        );
         input::wire(&tune)?;
         cards::wire(&tune)?;
         trial::wire(&tune)?;
@@ -97,7 +108,11 @@ impl Tune {
         let files: Vec<(u32, String, Blob)> = {
             let mut state = self.state.borrow_mut();
             state.forget_lesson();
-            state.images.iter().map(|image| (image.id, image.name.clone(), image.file.clone())).collect()
+            state
+                .images
+                .iter()
+                .map(|image| (image.id, image.name.clone(), image.file.clone()))
+                .collect()
         };
         for (id, name, file) in files {
             let picture = pictures::pixels(&pictures::from_blob(&file, &name).await?)?;
@@ -115,7 +130,11 @@ impl Tune {
             Said::Stepped(points) => self.state.borrow_mut().points.extend(points),
             Said::Judged(outcome) => {
                 let mut state = self.state.borrow_mut();
-                state.phase = if outcome.done { Phase::Done } else { Phase::Paused };
+                state.phase = if outcome.done {
+                    Phase::Done
+                } else {
+                    Phase::Paused
+                };
                 state.outcome = Some(outcome);
                 status::say("");
                 self.changed();
@@ -133,9 +152,17 @@ impl Tune {
     ///
     /// # Errors
     /// If it cannot be encoded.
-    async fn add(self: &Rc<Self>, class: usize, picture: &HtmlCanvasElement, name: &str) -> Result<(), PageError> {
+    async fn add(
+        self: &Rc<Self>,
+        class: usize,
+        picture: &HtmlCanvasElement,
+        name: &str,
+    ) -> Result<(), PageError> {
         let picture = pictures::shrunk(picture, LONGEST)?;
-        let (file, thumb) = (pictures::png(&picture).await?, pictures::square(&picture, THUMB)?);
+        let (file, thumb) = (
+            pictures::png(&picture).await?,
+            pictures::square(&picture, THUMB)?,
+        );
         let id = {
             let mut state = self.state.borrow_mut();
             if class >= state.classes.len() {
@@ -143,13 +170,24 @@ impl Tune {
             }
             state.last += 1;
             let id = state.last;
-            state.images.push(Image { id, class, name: name.to_owned(), file, thumb: thumb.clone() });
+            state.images.push(Image {
+                id,
+                class,
+                name: name.to_owned(),
+                file,
+                thumb: thumb.clone(),
+            });
             id
         };
         cards::append(&self.state.borrow(), class, id, &thumb)?;
         // A model that comes later is shown all images.
         if self.app.model().is_some() {
-            self.app.ask(AddExample { id, picture: pictures::pixels(&picture)? }).await?;
+            self.app
+                .ask(AddExample {
+                    id,
+                    picture: pictures::pixels(&picture)?,
+                })
+                .await?;
         }
         self.changed();
         self.show()
@@ -169,8 +207,19 @@ impl Tune {
             let class = self.state.borrow_mut().class_named(name);
             cards::show(&self.state.borrow())?;
             for n in 0..SAMPLES_EACH {
-                let scene = self.app.ask(Scene { index: first + 10 * n, size: SAMPLE_SIZE }).await?;
-                self.add(class, &pictures::from_pixels(&scene)?, &format!("{name} {}", n + 1)).await?;
+                let scene = self
+                    .app
+                    .ask(Scene {
+                        index: first + 10 * n,
+                        size: SAMPLE_SIZE,
+                    })
+                    .await?;
+                self.add(
+                    class,
+                    &pictures::from_pixels(&scene)?,
+                    &format!("{name} {}", n + 1),
+                )
+                .await?;
             }
         }
         status::say("The sample set is here; now train.");
@@ -194,7 +243,12 @@ impl Tune {
         let mode = state::mode_of(&dom::by_id::<HtmlSelectElement>("tune-mode")?.value());
         let state = self.state.borrow();
         // What is no number counts as 0.
-        Ok(Lesson { mode, labels: state.labels(), classes: state.classes.len(), steps: (steps as usize).max(1) })
+        Ok(Lesson {
+            mode,
+            labels: state.labels(),
+            classes: state.classes.len(),
+            steps: (steps as usize).max(1),
+        })
     }
 
     async fn train(self: Rc<Self>) -> Result<(), PageError> {
@@ -245,12 +299,20 @@ impl Tune {
     }
 
     /// Does something at every click on a button.
-    fn on_click<F>(self: &Rc<Self>, id: &'static str, act: impl Fn(Rc<Self>) -> F + 'static) -> Result<(), PageError>
+    fn on_click<F>(
+        self: &Rc<Self>,
+        id: &'static str,
+        act: impl Fn(Rc<Self>) -> F + 'static,
+    ) -> Result<(), PageError>
     where
         F: Future<Output = Result<(), PageError>> + 'static,
     {
         let tune = self.clone();
-        dom::listen(&dom::by_id::<HtmlButtonElement>(id)?, "click", move |_: Event| dom::start(act(tune.clone())));
+        dom::listen(
+            &dom::by_id::<HtmlButtonElement>(id)?,
+            "click",
+            move |_: Event| dom::start(act(tune.clone())),
+        );
         Ok(())
     }
 

@@ -18,12 +18,16 @@ const VALIDATION: &str = "#e8863f";
 /// Below this width plots are one above the other.
 const NARROW: f64 = 520.0;
 
-/// Draws both plots over `total` steps or more, unless there is no room: in a tab that is not shown.
+/// Draws both plots over `total` steps or more, unless there is no room: in a tab that is not
+/// shown.
 ///
 /// # Errors
 /// If the browser cannot draw.
 pub fn curves(canvas: &HtmlCanvasElement, points: &[Point], total: usize) -> Result<(), PageError> {
-    let (width, height) = (f64::from(canvas.client_width()), f64::from(canvas.client_height()));
+    let (width, height) = (
+        f64::from(canvas.client_width()),
+        f64::from(canvas.client_height()),
+    );
     if width < 1.0 {
         return Ok(());
     }
@@ -37,25 +41,54 @@ pub fn curves(canvas: &HtmlCanvasElement, points: &[Point], total: usize) -> Res
     context.set_line_join("round");
     let loss = |point: &Point| Some(point.loss);
     let looked = |point: &Point| point.validation;
-    let losses =
-        [(TRAIN, series(points, loss)), (VALIDATION, series(points, |point| looked(point).map(|(loss, _)| loss)))];
+    let losses = [
+        (TRAIN, series(points, loss)),
+        (
+            VALIDATION,
+            series(points, |point| looked(point).map(|(loss, _)| loss)),
+        ),
+    ];
     let shares = [
         (TRAIN, series(points, |point| point.accuracy)),
-        (VALIDATION, series(points, |point| looked(point).map(|(_, share)| share))),
+        (
+            VALIDATION,
+            series(points, |point| looked(point).map(|(_, share)| share)),
+        ),
     ];
-    let values = losses.iter().flat_map(|(_, line)| line).map(|(_, value)| *value);
+    let values = losses
+        .iter()
+        .flat_map(|(_, line)| line)
+        .map(|(_, value)| *value);
     let highest = values.filter(|value| value.is_finite()).fold(0.0, f64::max);
-    let steps = points.last().map_or(0, |point| point.step).max(total).max(1) as f64;
-    let (columns, rows) = if width < NARROW { (1.0, 2.0) } else { (2.0, 1.0) };
+    let steps = points
+        .last()
+        .map_or(0, |point| point.step)
+        .max(total)
+        .max(1) as f64;
+    let (columns, rows) = if width < NARROW {
+        (1.0, 2.0)
+    } else {
+        (2.0, 1.0)
+    };
     let (width, height) = (width / columns, height / rows);
-    let frame = |left: f64, up: f64, top: f64| Frame { left, up, width, height, steps, top };
+    let frame = |left: f64, up: f64, top: f64| Frame {
+        left,
+        up,
+        width,
+        height,
+        steps,
+        top,
+    };
     frame(0.0, 0.0, round_up(highest)).draw(&context, "loss", &losses)?;
     frame(width * (columns - 1.0), height * (rows - 1.0), 1.0).draw(&context, "accuracy", &shares)
 }
 
 /// Steps and values of one line.
 fn series(points: &[Point], value: impl Fn(&Point) -> Option<f64>) -> Vec<(f64, f64)> {
-    points.iter().filter_map(|point| Some((point.step as f64, value(point)?))).collect()
+    points
+        .iter()
+        .filter_map(|point| Some((point.step as f64, value(point)?)))
+        .collect()
 }
 
 /// The next value that reads well.
@@ -64,7 +97,11 @@ fn round_up(value: f64) -> f64 {
         return 1.0;
     }
     let unit = 10f64.powf(value.log10().floor());
-    [1.0, 2.0, 5.0, 10.0].map(|factor| factor * unit).into_iter().find(|edge| *edge >= value).unwrap_or(value)
+    [1.0, 2.0, 5.0, 10.0]
+        .map(|factor| factor * unit)
+        .into_iter()
+        .find(|edge| *edge >= value)
+        .unwrap_or(value)
 }
 
 /// Where a plot is, and what its axes reach to.
@@ -83,7 +120,9 @@ impl Frame {
     }
 
     fn y(&self, value: f64) -> f64 {
-        self.up + self.height - BOTTOM - (value / self.top).clamp(0.0, 1.0) * (self.height - TOP - BOTTOM)
+        self.up + self.height
+            - BOTTOM
+            - (value / self.top).clamp(0.0, 1.0) * (self.height - TOP - BOTTOM)
     }
 
     fn draw(
@@ -100,12 +139,19 @@ impl Frame {
         for part in 0..=4 {
             let value = self.top * f64::from(part) / 4.0;
             let y = self.y(value).round() + 0.5;
-            line(context, [(self.x(0.0), y), (self.x(self.steps), y)].into_iter());
+            line(
+                context,
+                [(self.x(0.0), y), (self.x(self.steps), y)].into_iter(),
+            );
             context.fill_text(&format!("{value:.2}"), self.left + LEFT - 5.0, y + 4.0)?;
         }
         for part in 0..=2 {
             let step = (self.steps * f64::from(part) / 2.0).round();
-            context.fill_text(&format!("{step}"), self.x(step) + 6.0, self.up + self.height - 5.0)?;
+            context.fill_text(
+                &format!("{step}"),
+                self.x(step) + 6.0,
+                self.up + self.height - 5.0,
+            )?;
         }
         context.set_text_align("left");
         context.fill_text(name, self.left + LEFT, self.up + 13.0)?;
@@ -119,7 +165,12 @@ impl Frame {
             x += 62.0;
             context.set_stroke_style_str(color);
             context.set_line_width(1.8);
-            line(context, points.iter().map(|(step, value)| (self.x(*step), self.y(*value))));
+            line(
+                context,
+                points
+                    .iter()
+                    .map(|(step, value)| (self.x(*step), self.y(*value))),
+            );
         }
         Ok(())
     }
@@ -128,7 +179,11 @@ impl Frame {
 fn line(context: &CanvasRenderingContext2d, points: impl Iterator<Item = (f64, f64)>) {
     context.begin_path();
     for (n, (x, y)) in points.enumerate() {
-        if n == 0 { context.move_to(x, y) } else { context.line_to(x, y) }
+        if n == 0 {
+            context.move_to(x, y)
+        } else {
+            context.line_to(x, y)
+        }
     }
     context.stroke();
 }

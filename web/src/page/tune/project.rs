@@ -12,7 +12,8 @@ use super::cards;
 use super::state::{Phase, State};
 use ibot_web::js;
 use ibot_web::protocol::{
-    ExportModel, PackProject, RemoveExamples, Restore, StoredImage, TuneMode, UnpackProject, Unpacked,
+    ExportModel, PackProject, RemoveExamples, Restore, StoredImage, TuneMode, UnpackProject,
+    Unpacked,
 };
 use ibot_web::wire::Bytes;
 
@@ -60,7 +61,9 @@ impl Tune {
         let at = self.clone();
         dom::start(async move {
             js::sleep(SETTLED).await;
-            let busy = at.opening.get() || at.state.borrow().phase == Phase::Running || at.app.model().is_none();
+            let busy = at.opening.get()
+                || at.state.borrow().phase == Phase::Running
+                || at.app.model().is_none();
             // What is busy changes once more when it is done.
             if busy || at.changes.get() != change {
                 return Ok(());
@@ -78,8 +81,13 @@ impl Tune {
             return database::clear().await;
         }
         let file = blob::of(&self.pack().await?)?;
-        let count = |n: usize, one: &str, more: &str| format!("{n} {}", if n == 1 { one } else { more });
-        let summary = format!("{}, {}", count(classes, "class", "classes"), count(images, "image", "images"));
+        let count =
+            |n: usize, one: &str, more: &str| format!("{n} {}", if n == 1 { one } else { more });
+        let summary = format!(
+            "{}, {}",
+            count(classes, "class", "classes"),
+            count(images, "image", "images")
+        );
         database::keep(&Kept { summary, file }).await?;
         show_banner(None)
     }
@@ -88,20 +96,42 @@ impl Tune {
     async fn pack(&self) -> Result<Vec<u8>, PageError> {
         let (classes, files) = {
             let state = self.state.borrow();
-            let files =
-                state.images.iter().map(|image| (image.id, image.name.clone(), image.class, image.file.clone()));
+            let files = state.images.iter().map(|image| {
+                (
+                    image.id,
+                    image.name.clone(),
+                    image.class,
+                    image.file.clone(),
+                )
+            });
             (state.classes.clone(), files.collect::<Vec<_>>())
         };
         let mut images = Vec::with_capacity(files.len());
         for (id, name, class, file) in files {
-            images.push(StoredImage { id, name, class: Some(class), bytes: Bytes(blob::bytes(&file).await?) });
+            images.push(StoredImage {
+                id,
+                name,
+                class: Some(class),
+                bytes: Bytes(blob::bytes(&file).await?),
+            });
         }
         let model = self.app.model().map(|model| model.name).unwrap_or_default();
-        Ok(self.app.ask(PackProject { classes, images, model }).await?.0)
+        Ok(self
+            .app
+            .ask(PackProject {
+                classes,
+                images,
+                model,
+            })
+            .await?
+            .0)
     }
 
     async fn export(self: Rc<Self>) -> Result<(), PageError> {
-        blob::save(&blob::of(&self.pack().await?)?, &format!("{}.ibot.safetensors", name()?))
+        blob::save(
+            &blob::of(&self.pack().await?)?,
+            &format!("{}.ibot.safetensors", name()?),
+        )
     }
 
     async fn export_model(self: Rc<Self>) -> Result<(), PageError> {
@@ -132,17 +162,31 @@ impl Tune {
     }
 
     async fn replace(self: &Rc<Self>, project: Unpacked) -> Result<(), PageError> {
-        let Unpacked { classes, images, model } = project;
+        let Unpacked {
+            classes,
+            images,
+            model,
+        } = project;
         status::say("Opening the project…");
         let old = {
             let mut state = self.state.borrow_mut();
             let last = state.last;
-            let old = std::mem::replace(&mut *state, State { classes, last, ..State::default() });
+            let old = std::mem::replace(
+                &mut *state,
+                State {
+                    classes,
+                    last,
+                    ..State::default()
+                },
+            );
             old.images.into_iter().map(|image| image.id).collect()
         };
         self.app.ask(RemoveExamples { ids: old }).await?;
         cards::show(&self.state.borrow())?;
-        for StoredImage { name, class, bytes, .. } in images {
+        for StoredImage {
+            name, class, bytes, ..
+        } in images
+        {
             let picture = pictures::from_blob(&blob::of(&bytes.0)?, &name).await?;
             let class = match class {
                 Some(class) => class,
@@ -152,7 +196,9 @@ impl Tune {
         }
         let known = self.app.model().is_some_and(|loaded| loaded.name == model);
         if !known {
-            status::say(&format!("The project was made with {model}; load it, or train anew."));
+            status::say(&format!(
+                "The project was made with {model}; load it, or train anew."
+            ));
             return self.show();
         }
         let (labels, classes) = {
@@ -161,7 +207,15 @@ impl Tune {
         };
         // Only one mode needs the file, and only the worker knows the mode.
         let file = self.file_for(TuneMode::Adapt).await?;
-        if let Some(lesson) = self.app.ask(Restore { labels, classes, file }).await? {
+        if let Some(lesson) = self
+            .app
+            .ask(Restore {
+                labels,
+                classes,
+                file,
+            })
+            .await?
+        {
             let (mode, steps) = (lesson.mode, lesson.steps);
             self.state.borrow_mut().lesson = Some(lesson);
             self.choose(mode, Some(steps))?;
@@ -173,7 +227,12 @@ impl Tune {
     /// The class of images that have none.
     fn unlabelled(&self) -> Result<usize, PageError> {
         const NAME: &str = "unlabelled";
-        let known = self.state.borrow().classes.iter().any(|class| class == NAME);
+        let known = self
+            .state
+            .borrow()
+            .classes
+            .iter()
+            .any(|class| class == NAME);
         let class = self.state.borrow_mut().class_named(NAME);
         if !known {
             cards::show(&self.state.borrow())?;
@@ -185,7 +244,11 @@ impl Tune {
 /// What files are called.
 fn name() -> Result<String, PageError> {
     let name = dom::by_id::<HtmlInputElement>("tune-name")?.value();
-    Ok(if name.trim().is_empty() { "project".to_owned() } else { name.trim().to_owned() })
+    Ok(if name.trim().is_empty() {
+        "project".to_owned()
+    } else {
+        name.trim().to_owned()
+    })
 }
 
 /// Offers a project, or nothing.

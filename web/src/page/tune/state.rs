@@ -66,16 +66,25 @@ impl State {
     /// A new class with the first name that is free.
     pub fn new_class(&mut self) -> usize {
         let names = (1..).map(|n| format!("class {n}"));
-        let name = names.into_iter().find(|name| !self.classes.contains(name)).unwrap_or_default();
+        let name = names
+            .into_iter()
+            .find(|name| !self.classes.contains(name))
+            .unwrap_or_default();
         self.active = self.class_named(&name);
         self.active
     }
 
     /// Takes a class and its images away, and gives the images' numbers.
     pub fn remove_class(&mut self, class: usize) -> Vec<u32> {
-        let (gone, kept): (Vec<Image>, Vec<Image>) = self.images.drain(..).partition(|image| image.class == class);
+        let (gone, kept): (Vec<Image>, Vec<Image>) = self
+            .images
+            .drain(..)
+            .partition(|image| image.class == class);
         self.images = kept;
-        self.images.iter_mut().filter(|image| image.class > class).for_each(|image| image.class -= 1);
+        self.images
+            .iter_mut()
+            .filter(|image| image.class > class)
+            .for_each(|image| image.class -= 1);
         self.classes.remove(class);
         self.active = self.active.min(self.classes.len().saturating_sub(1));
         self.forget_lesson();
@@ -84,12 +93,21 @@ impl State {
 
     /// Images of a class.
     pub fn count(&self, class: usize) -> usize {
-        self.images.iter().filter(|image| image.class == class).count()
+        self.images
+            .iter()
+            .filter(|image| image.class == class)
+            .count()
     }
 
     /// What there is to learn.
     pub fn labels(&self) -> Vec<Label> {
-        self.images.iter().map(|image| Label { id: image.id, class: image.class }).collect()
+        self.images
+            .iter()
+            .map(|image| Label {
+                id: image.id,
+                class: image.class,
+            })
+            .collect()
     }
 
     /// There is no lesson any more.
@@ -108,21 +126,47 @@ impl State {
 
 /// The mode of this value in the form.
 pub fn mode_of(value: &str) -> TuneMode {
-    MODES.into_iter().find(|(_, known, ..)| *known == value).map_or(TuneMode::Linear, |(mode, ..)| mode)
+    MODES
+        .into_iter()
+        .find(|(_, known, ..)| *known == value)
+        .map_or(TuneMode::Linear, |(mode, ..)| mode)
 }
 
 /// Its value in the form, its usual number of steps, and what it does.
 pub fn about(mode: TuneMode) -> (&'static str, usize, &'static str) {
     let [first, ..] = MODES;
-    let (_, value, steps, about) = MODES.into_iter().find(|(known, ..)| *known == mode).unwrap_or(first);
+    let (_, value, steps, about) = MODES
+        .into_iter()
+        .find(|(known, ..)| *known == mode)
+        .unwrap_or(first);
     (value, steps, about)
 }
 
 const MODES: [(TuneMode, &str, usize, &str); 5] = [
-    (TuneMode::Linear, "linear", 100, "A linear classifier on features that are computed once."),
-    (TuneMode::Knn, "knn", 1, "The 10 nearest images vote; nothing to train."),
-    (TuneMode::Lora, "lora", 100, "Back-propagation into low-rank changes of all blocks."),
-    (TuneMode::LastBlocks, "last-blocks", 100, "Back-propagation into the last two blocks."),
+    (
+        TuneMode::Linear,
+        "linear",
+        100,
+        "A linear classifier on features that are computed once.",
+    ),
+    (
+        TuneMode::Knn,
+        "knn",
+        1,
+        "The 10 nearest images vote; nothing to train.",
+    ),
+    (
+        TuneMode::Lora,
+        "lora",
+        100,
+        "Back-propagation into low-rank changes of all blocks.",
+    ),
+    (
+        TuneMode::LastBlocks,
+        "last-blocks",
+        100,
+        "Back-propagation into the last two blocks.",
+    ),
     (
         TuneMode::Adapt,
         "adapt",

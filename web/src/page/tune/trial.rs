@@ -21,7 +21,10 @@ pub fn wire(tune: &Rc<Tune>) -> Result<(), PageError> {
     let input: HtmlInputElement = dom::by_id("tune-try")?;
     let (at, field) = (tune.clone(), input.clone());
     dom::listen(&input, "change", move |_: Event| {
-        files::list(field.files()).into_iter().take(1).for_each(|file| at.try_file(file));
+        files::list(field.files())
+            .into_iter()
+            .take(1)
+            .for_each(|file| at.try_file(file));
         field.set_value("");
     });
     tune.on_click("tune-live", Tune::switch_live)?;
@@ -33,7 +36,10 @@ impl Tune {
     /// Says what a file shows.
     pub fn try_file(self: &Rc<Self>, file: File) {
         let at = self.clone();
-        dom::start(async move { at.try_picture(&pictures::from_blob(&file, &file.name()).await?).await });
+        dom::start(async move {
+            at.try_picture(&pictures::from_blob(&file, &file.name()).await?)
+                .await
+        });
     }
 
     /// Says what a scene shows that is none of the samples.
@@ -41,7 +47,13 @@ impl Tune {
         let tried = self.tried.replace(self.tried.get() + 1);
         let (first, _) = SAMPLES[tried % SAMPLES.len()];
         let index = first + 10 * (SAMPLES_EACH + tried);
-        let scene = self.app.ask(Scene { index, size: SAMPLE_SIZE }).await?;
+        let scene = self
+            .app
+            .ask(Scene {
+                index,
+                size: SAMPLE_SIZE,
+            })
+            .await?;
         self.try_picture(&pictures::from_pixels(&scene)?).await
     }
 
@@ -94,18 +106,25 @@ impl Tune {
     /// Shows a picture and the probability of each class.
     async fn classify(&self, picture: &HtmlCanvasElement) -> Result<(), PageError> {
         let picture = pictures::shrunk(picture, LONGEST)?;
-        let ask = Classify { picture: pictures::pixels(&picture)? };
+        let ask = Classify {
+            picture: pictures::pixels(&picture)?,
+        };
         let shown: HtmlElement = dom::by_id("tune-shown")?;
         shown.set_text_content(None);
         shown.append_child(&picture)?;
         let bars: HtmlElement = dom::by_id("tune-prediction")?;
-        let probabilities = self.app.ask(ask).await.inspect_err(|_| bars.set_text_content(None))?;
+        let probabilities = self
+            .app
+            .ask(ask)
+            .await
+            .inspect_err(|_| bars.set_text_content(None))?;
         bars.set_text_content(None);
         let state = self.state.borrow();
         let mut order: Vec<usize> = (0..probabilities.len()).collect();
         order.sort_by(|a, b| probabilities[*b].total_cmp(&probabilities[*a]));
         let name_of = |class: usize| state.classes.get(class).map_or("", String::as_str);
-        // A camera's numbers change with every picture: a screen reader hears of another class alone.
+        // A camera's numbers change with every picture: a screen reader hears of another class
+        // alone.
         if let Some(class) = order.first().copied()
             && self.said.replace(Some(class)) != Some(class)
         {
@@ -117,8 +136,12 @@ impl Tune {
             let row: HtmlElement = dom::create("div", "probability")?;
             let name: HtmlElement = dom::create("span", "")?;
             name.set_text_content(Some(name_of(class)));
-            let (track, bar) = (dom::create::<HtmlElement>("div", "")?, dom::create::<HtmlElement>("i", "")?);
-            bar.style().set_property("width", &format!("{:.1}%", 100.0 * probability))?;
+            let (track, bar) = (
+                dom::create::<HtmlElement>("div", "")?,
+                dom::create::<HtmlElement>("i", "")?,
+            );
+            bar.style()
+                .set_property("width", &format!("{:.1}%", 100.0 * probability))?;
             track.append_child(&bar)?;
             let number: HtmlElement = dom::create("b", "")?;
             number.set_text_content(Some(&format!("{:.0} %", 100.0 * probability)));

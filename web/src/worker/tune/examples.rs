@@ -22,7 +22,13 @@ struct Example {
 
 impl Examples {
     /// Takes an image.
-    pub async fn add(&mut self, id: u32, image: RgbImage, model: &Model, device: &Device) -> Result<(), Problem> {
+    pub async fn add(
+        &mut self,
+        id: u32,
+        image: RgbImage,
+        model: &Model,
+        device: &Device,
+    ) -> Result<(), Problem> {
         let feature = Some(feature(&model.backbone, &image, shown(model), device).await?);
         self.0.insert(id, Example { image, feature });
         Ok(())
@@ -35,12 +41,18 @@ impl Examples {
 
     /// Forgets what a model made of the images.
     pub fn forget_features(&mut self) {
-        self.0.values_mut().for_each(|example| example.feature = None);
+        self.0
+            .values_mut()
+            .for_each(|example| example.feature = None);
     }
 
     /// Computes the features that are missing.
     pub async fn complete(&mut self, model: &Model, device: &Device) -> Result<(), Problem> {
-        for Example { image, feature } in self.0.values_mut().filter(|example| example.feature.is_none()) {
+        for Example { image, feature } in self
+            .0
+            .values_mut()
+            .filter(|example| example.feature.is_none())
+        {
             *feature = Some(self::feature(&model.backbone, image, shown(model), device).await?);
         }
         Ok(())
@@ -53,14 +65,28 @@ impl Examples {
 
     /// The feature of an image.
     pub fn feature(&self, id: u32) -> Result<&[f32], Problem> {
-        self.0.get(&id).and_then(|example| example.feature.as_deref()).ok_or(Problem::NoExample(id))
+        self.0
+            .get(&id)
+            .and_then(|example| example.feature.as_deref())
+            .ok_or(Problem::NoExample(id))
     }
 
     /// Features to learn classes from.
-    pub fn set(&self, labels: &[Label], classes: usize, model: &Model) -> Result<FeatureSet, Problem> {
-        let features = labels.iter().map(|label| Ok((self.feature(label.id)?, label.class)));
+    pub fn set(
+        &self,
+        labels: &[Label],
+        classes: usize,
+        model: &Model,
+    ) -> Result<FeatureSet, Problem> {
+        let features = labels
+            .iter()
+            .map(|label| Ok((self.feature(label.id)?, label.class)));
         let features = features.collect::<Result<Vec<_>, Problem>>()?;
-        Ok(FeatureSet::new(Pooling::TUNE.width(&model.backbone), classes, features)?)
+        Ok(FeatureSet::new(
+            Pooling::TUNE.width(&model.backbone),
+            classes,
+            features,
+        )?)
     }
 }
 

@@ -30,8 +30,15 @@ pub struct Tuner {
 
 impl Tuner {
     /// Takes an image and computes its feature.
-    pub async fn add(&mut self, ask: &AddExample, model: &Model, device: &Device) -> Result<(), Problem> {
-        self.examples.add(ask.id, rgb(&ask.picture)?, model, device).await
+    pub async fn add(
+        &mut self,
+        ask: &AddExample,
+        model: &Model,
+        device: &Device,
+    ) -> Result<(), Problem> {
+        self.examples
+            .add(ask.id, rgb(&ask.picture)?, model, device)
+            .await
     }
 
     /// Gives images up, and what was learned while they were there.
@@ -49,13 +56,19 @@ impl Tuner {
     }
 
     /// Begins a lesson.
-    pub async fn train(&mut self, ask: &Train, model: &Model, device: &Device) -> Result<(), Problem> {
+    pub async fn train(
+        &mut self,
+        ask: &Train,
+        model: &Model,
+        device: &Device,
+    ) -> Result<(), Problem> {
         self.stop();
         // Frees what the last lesson holds before the next one is made.
         self.session = None;
         self.examples.complete(model, device).await?;
         let file = ask.file.as_ref().map(|file| &file.0[..]);
-        self.session = Some(Session::new(ask.lesson.clone(), file, &self.examples, model, device).await?);
+        self.session =
+            Some(Session::new(ask.lesson.clone(), file, &self.examples, model, device).await?);
         self.runs = true;
         Ok(())
     }
@@ -83,7 +96,9 @@ impl Tuner {
 
     /// Learns for a moment and says so; at the end says what it came to.
     pub async fn learn(&mut self, model: &Model, device: &Device) -> Result<(), Problem> {
-        let Some(session) = &mut self.session else { return Err(Problem::NothingLearned) };
+        let Some(session) = &mut self.session else {
+            return Err(Problem::NothingLearned);
+        };
         let (start, mut points) = (js::now(), Vec::<Point>::new());
         while !session.is_done() && js::now() - start < MOMENT {
             points.extend(session.step(&self.examples, model, device).await?);
@@ -98,14 +113,21 @@ impl Tuner {
     }
 
     /// What a picture shows.
-    pub async fn classify(&self, ask: &Classify, model: &Model, device: &Device) -> Result<Vec<f32>, Problem> {
+    pub async fn classify(
+        &self,
+        ask: &Classify,
+        model: &Model,
+        device: &Device,
+    ) -> Result<Vec<f32>, Problem> {
         let session = self.session.as_ref().ok_or(Problem::NothingLearned)?;
         session.classify(&rgb(&ask.picture)?, model, device).await
     }
 
     async fn judge(&mut self, model: &Model, device: &Device) -> Result<(), Problem> {
         if let Some(session) = &mut self.session {
-            say(&Event::Judged(session.judge(&self.examples, model, device).await?));
+            say(&Event::Judged(
+                session.judge(&self.examples, model, device).await?,
+            ));
         }
         Ok(())
     }

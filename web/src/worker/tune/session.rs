@@ -3,8 +3,9 @@
 use burn::tensor::Device;
 use ibot_core::image::RgbImage;
 use ibot_core::tune::{
-    Adapt, AdaptSettings, Classifier, Confusion, Example, FeatureSet, FineTune, FineTuneSettings, HeadSettings,
-    KnnHead, LinearHead, Mode, Pooling, ProjectSettings, TuneError, feature, most_likely, split,
+    Adapt, AdaptSettings, Classifier, Confusion, Example, FeatureSet, FineTune, FineTuneSettings,
+    HeadSettings, KnnHead, LinearHead, Mode, Pooling, ProjectSettings, TuneError, feature,
+    most_likely, split,
 };
 use ibot_core::weights::{Checkpoint, Weights};
 
@@ -48,42 +49,92 @@ impl Session {
         model: &Model,
         device: &Device,
     ) -> Result<Self, Problem> {
-        let Lesson { mode, classes, steps, .. } = lesson;
+        let Lesson {
+            mode,
+            classes,
+            steps,
+            ..
+        } = lesson;
         let settings = settings(&lesson, model);
         let labels: Vec<usize> = lesson.labels.iter().map(|label| label.class).collect();
         let halves = split(&labels, settings.validation, settings.seed);
-        let pick = |half: Vec<usize>| half.into_iter().map(|at| lesson.labels[at]).collect::<Vec<Label>>();
+        let pick = |half: Vec<usize>| {
+            half.into_iter()
+                .map(|at| lesson.labels[at])
+                .collect::<Vec<Label>>()
+        };
         let (train, validation) = (pick(halves.train), pick(halves.validation));
         let set = || examples.set(&train, classes, model);
         let knn = |set: &FeatureSet| KnnHead::new(set, NEIGHBOURS, device);
         let knn_accuracy = async |set: &FeatureSet| {
             let head = knn(set);
-            accuracy(async |feature| head.predict(feature).await, &validation, examples).await
+            accuracy(
+                async |feature| head.predict(feature).await,
+                &validation,
+                examples,
+            )
+            .await
         };
         let (learner, share, how) = match mode {
             TuneMode::Linear => {
                 let set = set()?;
-                (Learner::Linear(LinearHead::new(&set, settings.head)?), knn_accuracy(&set).await?, "k-NN")
+                (
+                    Learner::Linear(LinearHead::new(&set, settings.head)?),
+                    knn_accuracy(&set).await?,
+                    "k-NN",
+                )
             }
             TuneMode::Knn => (Learner::Knn(knn(&set()?)), None, ""),
             TuneMode::Lora | TuneMode::LastBlocks => {
                 let head = trained_head(&set()?)?;
-                let session = FineTune::new(model.backbone.clone(), &head, settings.finetune, device)?;
-                let share = accuracy(async |feature| head.predict(feature), &validation, examples).await?;
-                (Learner::FineTune(Box::new(session)), share, "a head on the frozen backbone")
+                let session =
+                    FineTune::new(model.backbone.clone(), &head, settings.finetune, device)?;
+                let share =
+                    accuracy(async |feature| head.predict(feature), &validation, examples).await?;
+                (
+                    Learner::FineTune(Box::new(session)),
+                    share,
+                    "a head on the frozen backbone",
+                )
             }
             TuneMode::Adapt => {
                 let checkpoint = checkpoint(file.ok_or(Problem::NoFile)?)?;
-                let student = Adapt::student(&checkpoint, &model.header.vit, settings.adapt.seed, device);
-                let (student, _) = student.map_err(|source| Problem::Load { name: "the model".to_owned(), source })?;
-                let session = Adapt::new(student, AdaptSettings { steps, ..settings.adapt }, device)?;
+                let student =
+                    Adapt::student(&checkpoint, &model.header.vit, settings.adapt.seed, device);
+                let (student, _) = student.map_err(|source| Problem::Load {
+                    name: "the model".to_owned(),
+                    source,
+                })?;
+                let session = Adapt::new(
+                    student,
+                    AdaptSettings {
+                        steps,
+                        ..settings.adapt
+                    },
+                    device,
+                )?;
                 // Labels only serve to compare.
-                let share = if classes < 2 { None } else { knn_accuracy(&set()?).await? };
-                (Learner::Adapt(Box::new(session), None), share, "k-NN before")
+                let share = if classes < 2 {
+                    None
+                } else {
+                    knn_accuracy(&set()?).await?
+                };
+                (
+                    Learner::Adapt(Box::new(session), None),
+                    share,
+                    "k-NN before",
+                )
             }
         };
         let before = share.map(|share| (share, how.to_owned()));
-        Ok(Self { lesson, learner, train, validation, before, spent: 0.0 })
+        Ok(Self {
+            lesson,
+            learner,
+            train,
+            validation,
+            before,
+            spent: 0.0,
+        })
     }
 
     /// Steps taken.
@@ -116,14 +167,31 @@ impl Session {
             Learner::Knn(_) => return Ok(None),
             Learner::FineTune(session) => {
                 let shown = self.train.iter();
-                let shown = shown.map(|label| Ok(Example { image: examples.image(label.id)?, class: label.class }));
-                let progress = session.step(&shown.collect::<Result<Vec<_>, Problem>>()?).await?;
+                let shown = shown.map(|label| {
+                    Ok(Example {
+                        image: examples.image(label.id)?,
+                        class: label.class,
+                    })
+                });
+                let progress = session
+                    .step(&shown.collect::<Result<Vec<_>, Problem>>()?)
+                    .await?;
                 (progress.loss, Some(progress.accuracy))
             }
             Learner::Adapt(session, bank) => {
                 *bank = None;
-                let images = self.lesson.labels.iter().map(|label| examples.image(label.id));
-                (session.step(&images.collect::<Result<Vec<_>, Problem>>()?).await?.loss, None)
+                let images = self
+                    .lesson
+                    .labels
+                    .iter()
+                    .map(|label| examples.image(label.id));
+                (
+                    session
+                        .step(&images.collect::<Result<Vec<_>, Problem>>()?)
+                        .await?
+                        .loss,
+                    None,
+                )
             }
         };
         let step = self.steps();
@@ -132,12 +200,26 @@ impl Session {
             Learner::FineTune(_) => step.is_multiple_of(LOOK_EVERY) || step == self.lesson.steps,
             Learner::Knn(_) | Learner::Adapt(..) => false,
         };
-        let validation = if look { self.look(examples, model, device).await? } else { None };
-        Ok(Some(Point { step, loss, accuracy, validation }))
+        let validation = if look {
+            self.look(examples, model, device).await?
+        } else {
+            None
+        };
+        Ok(Some(Point {
+            step,
+            loss,
+            accuracy,
+            validation,
+        }))
     }
 
     /// What it comes to so far.
-    pub async fn judge(&mut self, examples: &Examples, model: &Model, device: &Device) -> Result<Outcome, Problem> {
+    pub async fn judge(
+        &mut self,
+        examples: &Examples,
+        model: &Model,
+        device: &Device,
+    ) -> Result<Outcome, Problem> {
         let classes = self.lesson.classes;
         if let Learner::Adapt(session, bank) = &mut self.learner
             && classes > 1
@@ -145,16 +227,23 @@ impl Session {
             let mut features = Vec::new();
             for label in &self.train {
                 let image = examples.image(label.id)?;
-                features.push((feature(session.backbone(), image, shown(model), device).await?, label.class));
+                features.push((
+                    feature(session.backbone(), image, shown(model), device).await?,
+                    label.class,
+                ));
             }
-            let rows = features.iter().map(|(feature, class)| (feature.as_slice(), *class));
+            let rows = features
+                .iter()
+                .map(|(feature, class)| (feature.as_slice(), *class));
             let set = FeatureSet::new(Pooling::TUNE.width(session.backbone()), classes, rows)?;
             *bank = Some(KnnHead::new(&set, NEIGHBOURS, device));
         }
         let mut pairs = Vec::new();
         if classes > 1 {
             for label in &self.validation {
-                let probabilities = self.classify_example(label.id, examples, model, device).await?;
+                let probabilities = self
+                    .classify_example(label.id, examples, model, device)
+                    .await?;
                 pairs.push((label.class, most_likely(&probabilities)));
             }
         }
@@ -163,7 +252,9 @@ impl Session {
             images: self.validation.len(),
             accuracy: confusion.accuracy(),
             before: self.before.clone(),
-            confusion: (0..classes).flat_map(|class| confusion.row(class).to_vec()).collect(),
+            confusion: (0..classes)
+                .flat_map(|class| confusion.row(class).to_vec())
+                .collect(),
             step: self.steps(),
             seconds: self.spent / 1000.0,
             done: self.is_done(),
@@ -171,14 +262,26 @@ impl Session {
     }
 
     /// The probability of each class.
-    pub async fn classify(&self, image: &RgbImage, model: &Model, device: &Device) -> Result<Vec<f32>, Problem> {
+    pub async fn classify(
+        &self,
+        image: &RgbImage,
+        model: &Model,
+        device: &Device,
+    ) -> Result<Vec<f32>, Problem> {
         match &self.learner {
             Learner::FineTune(session) => Ok(session.predict(image).await?),
             Learner::Adapt(session, bank) => {
                 let feature = feature(session.backbone(), image, shown(model), device).await?;
-                Ok(bank.as_ref().ok_or(Problem::NothingLearned)?.predict(&feature).await?)
+                Ok(bank
+                    .as_ref()
+                    .ok_or(Problem::NothingLearned)?
+                    .predict(&feature)
+                    .await?)
             }
-            _ => self.vote(&feature(&model.backbone, image, shown(model), device).await?).await,
+            _ => {
+                self.vote(&feature(&model.backbone, image, shown(model), device).await?)
+                    .await
+            }
         }
     }
 
@@ -206,10 +309,17 @@ impl Session {
     }
 
     /// Cross-entropy and accuracy on the validation images.
-    async fn look(&self, examples: &Examples, model: &Model, device: &Device) -> Result<Option<(f64, f64)>, Problem> {
+    async fn look(
+        &self,
+        examples: &Examples,
+        model: &Model,
+        device: &Device,
+    ) -> Result<Option<(f64, f64)>, Problem> {
         let (mut loss, mut hits) = (0.0, 0usize);
         for label in &self.validation {
-            let probabilities = self.classify_example(label.id, examples, model, device).await?;
+            let probabilities = self
+                .classify_example(label.id, examples, model, device)
+                .await?;
             loss -= f64::from(probabilities[label.class].max(f32::MIN_POSITIVE).ln());
             hits += usize::from(most_likely(&probabilities) == label.class);
         }
@@ -230,12 +340,16 @@ impl Session {
     /// This lesson, at the step of another one's `state`.
     pub fn restore(mut self, state: &Weights) -> Result<Self, Problem> {
         self.learner = match self.learner {
-            Learner::Linear(head) => Learner::Linear(head.restore(state).map_err(Problem::Learned)?),
+            Learner::Linear(head) => {
+                Learner::Linear(head.restore(state).map_err(Problem::Learned)?)
+            }
             Learner::Knn(head) => Learner::Knn(head),
             Learner::FineTune(session) => {
                 Learner::FineTune(Box::new(session.restore(state).map_err(Problem::Learned)?))
             }
-            Learner::Adapt(session, bank) => Learner::Adapt(Box::new(session.restore(state)?), bank),
+            Learner::Adapt(session, bank) => {
+                Learner::Adapt(Box::new(session.restore(state)?), bank)
+            }
         };
         Ok(self)
     }
@@ -249,9 +363,19 @@ pub fn settings(lesson: &Lesson, model: &Model) -> ProjectSettings {
         _ => Mode::Lora { rank: 4 },
     };
     ProjectSettings {
-        head: HeadSettings { steps, ..HeadSettings::default() },
-        finetune: FineTuneSettings { steps, ..FineTuneSettings::new(mode, size) },
-        adapt: AdaptSettings { steps, size, ..AdaptSettings::default() },
+        head: HeadSettings {
+            steps,
+            ..HeadSettings::default()
+        },
+        finetune: FineTuneSettings {
+            steps,
+            ..FineTuneSettings::new(mode, size)
+        },
+        adapt: AdaptSettings {
+            steps,
+            size,
+            ..AdaptSettings::default()
+        },
         ..ProjectSettings::default()
     }
 }
@@ -259,12 +383,17 @@ pub fn settings(lesson: &Lesson, model: &Model) -> ProjectSettings {
 /// The teacher of a file, with the student's mask token: the teacher never needed one.
 fn checkpoint(file: &[u8]) -> Result<Checkpoint, Problem> {
     const MASK: &str = "masked_embed";
-    let of_file = |source| Problem::File { name: "the model".to_owned(), source };
+    let of_file = |source| Problem::File {
+        name: "the model".to_owned(),
+        source,
+    };
     let mut teacher = Checkpoint::read(file, None).map_err(of_file)?;
     if !teacher.weights.contains_key(MASK)
         && let Ok(student) = Checkpoint::read(file, Some("student"))
     {
-        teacher.weights.extend(student.weights.into_iter().filter(|(name, _)| name == MASK));
+        teacher
+            .weights
+            .extend(student.weights.into_iter().filter(|(name, _)| name == MASK));
     }
     Ok(teacher)
 }
@@ -287,7 +416,8 @@ async fn accuracy(
 ) -> Result<Option<f64>, Problem> {
     let mut hits = 0usize;
     for label in labels {
-        hits += usize::from(most_likely(&predict(examples.feature(label.id)?).await?) == label.class);
+        hits +=
+            usize::from(most_likely(&predict(examples.feature(label.id)?).await?) == label.class);
     }
     Ok((!labels.is_empty()).then(|| hits as f64 / labels.len() as f64))
 }

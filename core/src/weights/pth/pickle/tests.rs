@@ -17,13 +17,19 @@ fn numbers_are_those_that_python_reads() {
         (b"\x80\x02\x8a\x05\x00\x00\x00\x00\x01.", 1 << 32),
         (b"\x80\x02\x8a\x05\x00\x00\x00\x00\xff.", -(1 << 32)),
         (b"\x80\x02\x8a\x05\x00\x00\x00\x80\x00.", 1 << 31),
-        (b"\x80\x02\x8a\x08\x00\x00\x00\x00\x00\x00\x00\x80.", i64::MIN),
+        (
+            b"\x80\x02\x8a\x08\x00\x00\x00\x00\x00\x00\x00\x80.",
+            i64::MIN,
+        ),
         (b"\x80\x02\x8a\x00.", 0),
         (b"\x80\x02\x8b\x01\x00\x00\x00\x80.", -128),
     ] {
         assert_eq!(root(pickle), Ok(Node::Int(expected)));
     }
-    assert_eq!(root(b"\x80\x02G?\xe0\x00\x00\x00\x00\x00\x00."), Ok(Node::Float(0.5)));
+    assert_eq!(
+        root(b"\x80\x02G?\xe0\x00\x00\x00\x00\x00\x00."),
+        Ok(Node::Float(0.5))
+    );
     let long = b"\x80\x02\x8a\x09\x00\x00\x00\x00\x00\x00\x00\x00\x01.";
     assert_eq!(root(long), Ok(Node::Long(Span { at: 4, len: 9 })), "2^64");
 }
@@ -44,9 +50,16 @@ fn nothing_is_called() {
 fn the_last_of_equal_keys_counts_in_the_place_of_the_first() {
     let pickle = b"\x80\x02}(\x8c\x01aK\x01\x8c\x01bK\x02\x8c\x01aK\x03u.";
     let (graph, _) = unpickle(pickle, "test").expect("well formed");
-    let entries: Vec<_> = graph.dictionary(graph.root).into_iter().map(|(key, id)| (key, graph.count(id))).collect();
+    let entries: Vec<_> = graph
+        .dictionary(graph.root)
+        .into_iter()
+        .map(|(key, id)| (key, graph.count(id)))
+        .collect();
     assert_eq!(entries, [("a", Some(3)), ("b", Some(2))]);
-    assert_eq!(graph.get(graph.root, "a").and_then(|id| graph.count(id)), Some(3));
+    assert_eq!(
+        graph.get(graph.root, "a").and_then(|id| graph.count(id)),
+        Some(3)
+    );
 }
 
 #[test]
@@ -68,7 +81,13 @@ fn errors_name_place_and_opcode() {
         (b"\x80\x02N1.", 3, "POP_MARK", "no mark"),
         (b"\x80\x020.", 2, "POP", "too few"),
     ] {
-        let Err(PthError::Pickle { at: found, opcode: name, problem, .. }) = root(pickle) else {
+        let Err(PthError::Pickle {
+            at: found,
+            opcode: name,
+            problem,
+            ..
+        }) = root(pickle)
+        else {
             panic!("{pickle:?} is damaged")
         };
         assert_eq!((found, name), (at, opcode), "{problem}");
