@@ -4,6 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 source scripts/tools.sh
+need_rust target wasm32-unknown-unknown
 need_wasm_bindgen
 need_wasm_pack
 need_debian chromedriver chromium chromium-driver

@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 source scripts/tools.sh
+need_rust target wasm32-unknown-unknown component clippy
 need_trunk
 need_debian node nodejs npm
 need_debian npm npm

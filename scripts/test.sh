@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Everything that must hold: format, lints, tests natively and in a browser, documentation.
-# rustup installs the toolchain, its components and the wasm target from rust-toolchain.toml at the first cargo call.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+source scripts/tools.sh
+need_rust component rustfmt component clippy
 
 step() { printf '\n== %s\n' "$*"; "$@"; }
 

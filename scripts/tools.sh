@@ -4,6 +4,23 @@
 tools="${XDG_CACHE_HOME:-$HOME/.cache}/ibot-rs/tools"
 export PATH="$tools/bin:$PATH"
 
+# need_rust [component|target NAME]...: parts of the toolchain. rustup adds what rust-toolchain.toml names only while it
+# installs a toolchain: one that is already there, as on build servers and in images, stays as it is.
+need_rust() {
+    if ! command -v rustup >/dev/null; then
+        echo "no rustup: install it from https://rustup.rs, or install Rust's $* yourself" >&2
+        return
+    fi
+    local toolchain
+    toolchain="$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)"
+    # `toolchain install` would update a toolchain that is there; the two below only add.
+    rustup run "$toolchain" rustc --version >/dev/null 2>&1 || rustup toolchain install "$toolchain" --profile minimal
+    while (($#)); do
+        rustup --quiet "$1" add --toolchain "$toolchain" "$2"
+        shift 2
+    done
+}
+
 # need_crate PROGRAM CRATE VERSION: a program that cargo installs.
 need_crate() {
     [[ "$("$1" --version 2>/dev/null)" == "$1 $3" ]] && return

@@ -11,5 +11,6 @@ if [[ "$command" != serve && "$command" != build ]]; then
     exit 2
 fi
 source scripts/tools.sh
+need_rust target wasm32-unknown-unknown
 need_trunk
 exec trunk "$command" --release "$@"
