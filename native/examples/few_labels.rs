@@ -1,10 +1,12 @@
-//! What a few labelled or unlabelled scenes teach a pre-trained network. The figures in
-//! `docs/fine-tuning.md` are from `IBOT_MODEL=teacher.safetensors cargo test --release --workspace
-//! --test tune -- --ignored --nocapture`.
-
-#![cfg(not(target_family = "wasm"))]
+//! What a few labelled or unlabelled scenes teach a pre-trained network: the figures of
+//! `docs/fine-tuning.md`.
+//!
+//! ```text
+//! cargo run --release --example few_labels -- MODEL [heads | poolings | fine-tuning | adapting]...
+//! ```
 
 use std::time::Instant;
+use std::{env, fs};
 
 use burn::tensor::{Device, Tensor};
 use futures_lite::future::block_on;
@@ -25,27 +27,55 @@ const SHOWN: usize = 32;
 const LABELLED: usize = 20;
 const HELD_OUT: usize = 100;
 
-/// A pre-trained network from `IBOT_MODEL`.
-fn checkpoint() -> (Checkpoint, VitConfig) {
-    let path = std::env::var("IBOT_MODEL").expect("IBOT_MODEL is a trained network");
-    let checkpoint =
-        Checkpoint::read(&std::fs::read(path).expect("a file"), None).expect("weights");
-    let vit = checkpoint.vit(None).expect("a vision transformer");
-    (checkpoint, vit)
+const USAGE: &str = "usage: few_labels MODEL [heads | poolings | fine-tuning | adapting]...";
+
+fn main() {
+    let mut arguments = env::args().skip(1);
+    let path = arguments.next().expect(USAGE);
+    let model = Pretrained::read(&path);
+
+    let mut experiments: Vec<String> = arguments.collect();
+    if experiments.is_empty() {
+        experiments = ["heads", "poolings", "fine-tuning", "adapting"]
+            .map(str::to_owned)
+            .into();
+    }
+    for experiment in experiments {
+        match experiment.as_str() {
+            "heads" => heads(&model),
+            "poolings" => poolings(&model),
+            "fine-tuning" => fine_tuning(&model),
+            "adapting" => adapting(&model),
+            _ => panic!("{USAGE}"),
+        }
+    }
 }
 
-fn trained() -> Vit {
-    let (checkpoint, vit) = checkpoint();
-    checkpoint
-        .backbone(&vit, false, &Device::flex())
-        .expect("a whole network")
-        .0
+/// A pre-trained network.
+struct Pretrained {
+    checkpoint: Checkpoint,
+    vit: VitConfig,
 }
 
-fn untrained() -> Vit {
-    checkpoint()
-        .1
-        .init(&Device::flex(), &mut stream(0, Purpose::Init, 0, 0))
+impl Pretrained {
+    fn read(path: &str) -> Self {
+        let bytes = fs::read(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let checkpoint = Checkpoint::read(&bytes, None).expect("weights");
+        let vit = checkpoint.vit(None).expect("a vision transformer");
+        Self { checkpoint, vit }
+    }
+
+    fn trained(&self) -> Vit {
+        self.checkpoint
+            .backbone(&self.vit, false, &Device::flex())
+            .expect("a whole network")
+            .0
+    }
+
+    fn untrained(&self) -> Vit {
+        self.vit
+            .init(&Device::flex(), &mut stream(0, Purpose::Init, 0, 0))
+    }
 }
 
 /// `count` scenes of each of `classes` from draw `draw`, relabelled from 0.
@@ -118,10 +148,11 @@ fn head(set: &FeatureSet, weight_decay: f64) -> Classifier {
     head.classifier()
 }
 
-#[test]
-#[ignore = "a figure"]
-fn heads() {
-    for (name, backbone) in [("trained", trained()), ("untrained", untrained())] {
+fn heads(model: &Pretrained) {
+    for (name, backbone) in [
+        ("trained", model.trained()),
+        ("untrained", model.untrained()),
+    ] {
         for groups in tasks() {
             let mut table = [0.0; 7];
             let mut fastest = f64::INFINITY;
@@ -160,10 +191,8 @@ fn heads() {
     }
 }
 
-#[test]
-#[ignore = "a figure"]
-fn poolings() {
-    let backbone = trained();
+fn poolings(model: &Pretrained) {
+    let backbone = model.trained();
     let pools = [
         (1, false),
         (1, true),
@@ -223,10 +252,11 @@ fn poolings() {
     }
 }
 
-#[test]
-#[ignore = "a figure"]
-fn fine_tuning() {
-    for (name, backbone) in [("trained", trained()), ("untrained", untrained())] {
+fn fine_tuning(model: &Pretrained) {
+    for (name, backbone) in [
+        ("trained", model.trained()),
+        ("untrained", model.untrained()),
+    ] {
         for (groups, mode) in tasks().iter().flat_map(|groups| {
             [
                 Mode::Lora { rank: 4 },
@@ -294,20 +324,18 @@ fn shifted_knn(backbone: &Vit) -> f64 {
     block_on(knn(&bank, &queries, &[20], TEMPERATURE)).expect("flex")[0].top1
 }
 
-#[test]
-#[ignore = "a figure"]
-fn adapting() {
+fn adapting(model: &Pretrained) {
     let device = Device::flex();
-    let (checkpoint, vit) = checkpoint();
     println!(
         "before: {:.3}, untrained {:.3}",
-        shifted_knn(&trained()),
-        shifted_knn(&untrained())
+        shifted_knn(&model.trained()),
+        shifted_knn(&model.untrained())
     );
     let unlabelled: Vec<RgbImage> = (0..1000)
         .map(|i| shifted(&scenes::scene(Split::Train, 2000 + i, SIZE).image))
         .collect();
-    let (student, _) = Adapt::student(&checkpoint, &vit, 0, &device).expect("a whole network");
+    let (student, _) =
+        Adapt::student(&model.checkpoint, &model.vit, 0, &device).expect("a whole network");
     let settings = AdaptSettings {
         size: SHOWN,
         batch: 32,

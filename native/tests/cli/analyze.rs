@@ -1,7 +1,5 @@
 //! The commands that look at patch tokens, and `ibot export`, as a user runs them.
 
-mod process;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,7 +11,7 @@ use ibot_native::npy;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use process::{fail, folder, ibot, succeed, tiny};
+use crate::support::process::{fail, folder, ibot, succeed, tiny};
 
 /// A run of one epoch that all tests look at.
 static RUN: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {

@@ -1,34 +1,17 @@
-//! Checkpoints that lie: no input makes a panic, a deep recursion, or an allocation beyond a
-//! multiple of the file.
+//! Real checkpoints, cut and damaged at random.
 //!
 //! The mutations are deterministic. `PTH_CASES` and `PTH_SEED` in the environment run more and
 //! others of them.
 
-#![cfg(not(target_family = "wasm"))]
-
-#[path = "hostile_pth/claims.rs"]
-mod claims;
-mod count;
-#[path = "hostile_pth/make.rs"]
-mod make;
-mod mutate;
-#[path = "hostile_pth/structures.rs"]
-mod structures;
-
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use ibot_core::weights::pth::{Pth, PthError};
-use make::{unzip, zip};
-use mutate::{Damage, Random, mutate};
+use ibot_core::rng::Rng;
+use rand::{RngExt as _, SeedableRng as _};
 
-/// Bytes of memory for each byte of the file: while it is parsed, and with all tensors listed and
-/// read.
-const PARSE_LIMIT: usize = 96;
-const TOTAL_LIMIT: usize = 160;
-/// Beyond that, whatever the file's size: mostly messages and the first growth of vectors.
-const CONSTANT: usize = 16 << 10;
+use super::make::{unzip, zip};
+use super::read::{CONSTANT, read};
+use crate::support::damage::{Damage, mutate};
 
 /// All that a pickle may consist of.
 const PICKLE: Damage = Damage {
@@ -36,119 +19,6 @@ const PICKLE: Damage = Damage {
                 \x92\x93\x94\x95\x96",
     big_endian: false,
 };
-
-/// What a file made of it.
-#[derive(Debug, Default)]
-struct Seen {
-    error: Option<PthError>,
-    /// Errors of sections and tensors.
-    refused: Vec<PthError>,
-    sections: usize,
-    tensors: usize,
-    values: usize,
-    /// Most memory for each byte of the file.
-    parse_ratio: f64,
-    total_ratio: f64,
-}
-
-/// Reads all there is in a file and asserts what the module promises.
-fn read(bytes: &[u8]) -> Seen {
-    let mut seen = Seen::default();
-    let mut parse_peak = 0;
-    let ((), total_peak) = count::peak(|| {
-        let (parsed, peak) = count::peak(|| Pth::parse(bytes));
-        parse_peak = peak;
-        match parsed {
-            Ok(pth) => read_all(&pth, bytes.len(), &mut seen),
-            Err(error) => seen.error = Some(error),
-        }
-    });
-    // The inner measurement has replaced the outer peak, which is the larger of both.
-    let total_peak = total_peak.max(parse_peak);
-    let ratio = |peak: usize| peak.saturating_sub(CONSTANT) as f64 / bytes.len().max(1) as f64;
-    (seen.parse_ratio, seen.total_ratio) = (ratio(parse_peak), ratio(total_peak));
-    assert!(
-        parse_peak <= PARSE_LIMIT * bytes.len() + CONSTANT,
-        "{parse_peak} to parse {}",
-        bytes.len()
-    );
-    assert!(
-        total_peak <= TOTAL_LIMIT * bytes.len() + CONSTANT,
-        "{total_peak} to read {}",
-        bytes.len()
-    );
-    seen
-}
-
-fn read_all(pth: &Pth, file_size: usize, seen: &mut Seen) {
-    let sections = pth.sections();
-    seen.sections = sections.len();
-    for path in [
-        &["args", "arch"][..],
-        &["epoch"],
-        &["a", "a", "a"],
-        &["settings", "nested", "lr"],
-    ] {
-        pth.scalar(path);
-    }
-    // Errors are kept for the tests of single files; a few are enough.
-    let keep = |refused: &mut Vec<PthError>, error| {
-        if refused.len() < 4 {
-            refused.push(error);
-        }
-    };
-    for section in sections.into_iter().take(8) {
-        let tensors = match pth.tensors(section) {
-            Ok(tensors) => tensors,
-            Err(error) => {
-                keep(&mut seen.refused, error);
-                continue;
-            }
-        };
-        seen.tensors += tensors.len();
-        let mut views = BTreeSet::new();
-        let mut stored = 0;
-        let mut all = Vec::new();
-        for tensor in tensors.iter().filter(|tensor| views.insert(&tensor.view)) {
-            match pth.values(tensor) {
-                Ok(values) => {
-                    assert_eq!(
-                        values.len(),
-                        tensor.view.shape().iter().product::<usize>(),
-                        "{tensor:?}"
-                    );
-                    stored += values.len() * tensor.view.dtype().size();
-                    seen.values += values.len();
-                    all.push(values);
-                }
-                Err(error) => keep(&mut seen.refused, error),
-            }
-        }
-        assert!(
-            stored <= 2 * file_size,
-            "{stored} bytes from a file of {file_size}"
-        );
-    }
-}
-
-/// Runs one file by hand, which must be read fast; prints what it took.
-fn run(name: &str, bytes: &[u8]) -> Seen {
-    let start = Instant::now();
-    let seen = read(bytes);
-    let took = start.elapsed();
-    let outcome = seen
-        .error
-        .as_ref()
-        .or(seen.refused.first())
-        .map_or("read".to_owned(), ToString::to_string);
-    let (parse, total) = (seen.parse_ratio, seen.total_ratio);
-    println!(
-        "{name:28} {:>9} bytes {took:>9.1?} memory {parse:>5.1} {total:>5.1}: {outcome}",
-        bytes.len()
-    );
-    assert!(took < Duration::from_secs(20), "{name} took {took:?}");
-    seen
-}
 
 fn fixtures() -> Vec<(String, Vec<u8>)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/pth");
@@ -170,9 +40,6 @@ fn fixtures() -> Vec<(String, Vec<u8>)> {
     assert!(files.len() >= 10);
     files
 }
-
-/// The bytes of 16 floats.
-const FLOATS: &[u8] = &[0; 64];
 
 #[test]
 fn a_file_or_pickle_cut_anywhere_is_an_error() {
@@ -248,10 +115,10 @@ fn random_damage_is_survived() {
     let (mut errors, mut loads, mut tensors, mut values) = (0u64, 0u64, 0, 0);
     let (mut parse_ratio, mut total_ratio, mut longest) = (0f64, 0f64, (Duration::ZERO, 0));
     for case in 0..cases {
-        let random = &mut Random(seed << 32 ^ case);
-        let bytes = if random.below(2) == 0 {
+        let random = &mut Rng::seed_from_u64(seed << 32 ^ case);
+        let bytes = if random.random_ratio(1, 2) {
             // The archive is sound, its pickle is not.
-            let mut entries = archives[random.below(archives.len())].clone();
+            let mut entries = archives[random.random_range(..archives.len())].clone();
             let pickle = entries
                 .iter_mut()
                 .find(|(name, _)| name.ends_with("data.pkl"))
@@ -259,15 +126,15 @@ fn random_damage_is_survived() {
             mutate(
                 &mut pickle.1,
                 0,
-                pickles[random.below(pickles.len())],
+                pickles[random.random_range(..pickles.len())],
                 &PICKLE,
                 random,
             );
             pack(&entries)
         } else {
-            let mut bytes = corpus[random.below(corpus.len())].clone();
+            let mut bytes = corpus[random.random_range(..corpus.len())].clone();
             // The directory of an archive is at its end.
-            let from = if random.below(2) == 0 {
+            let from = if random.random_ratio(1, 2) {
                 bytes.len() * 3 / 4
             } else {
                 0
@@ -275,7 +142,7 @@ fn random_damage_is_survived() {
             mutate(
                 &mut bytes,
                 from,
-                &corpus[random.below(corpus.len())],
+                &corpus[random.random_range(..corpus.len())],
                 &PICKLE,
                 random,
             );

@@ -1,7 +1,7 @@
 //! Pickles that are deep, shared or large out of all proportion.
 
-use super::make::{archive, int, join, storage, tensor, text};
-use super::{FLOATS, run};
+use super::make::{FLOATS, archive, int, join, storage, tensor, text};
+use super::read::run;
 use ibot_core::weights::pth::PthError;
 
 #[test]

@@ -7,8 +7,9 @@ use ibot_native::data::{DecodeError, MAX_BYTES, decode};
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ColorType, GrayImage, ImageEncoder, ImageFormat, RgbImage};
 
-use super::input_files::encode;
-use super::{assert_outcomes, count, fixture, folder, open, png};
+use super::checks::{assert_outcomes, fixture, folder, open, png};
+use crate::support::files::encode;
+use crate::support::memory;
 
 /// A gray PNG of one shade, packed fast.
 fn gray_png(width: u32, height: u32, shade: u8) -> Vec<u8> {
@@ -81,7 +82,7 @@ fn one_bad_image_of_each_kind_leaves_the_others() {
 #[test]
 fn a_hundred_megapixels_are_loaded_and_more_than_the_limit_refused() {
     let giant = gray_png(10_000, 10_000, 77);
-    let (image, peak) = count::peak(|| decode(&giant).expect("a sound image"));
+    let (image, peak) = memory::peak(|| decode(&giant).expect("a sound image"));
     assert_eq!(
         (image.width(), image.height(), image.pixel(9_999, 9_999)),
         (10_000, 10_000, [77; 3])
@@ -96,7 +97,7 @@ fn a_hundred_megapixels_are_loaded_and_more_than_the_limit_refused() {
     drop(image);
 
     let beyond = gray_png(16_000, 12_000, 0);
-    let (refused, peak) = count::peak(|| decode(&beyond).expect_err("576 MB as RGB"));
+    let (refused, peak) = memory::peak(|| decode(&beyond).expect_err("576 MB as RGB"));
     assert_eq!(
         refused,
         DecodeError::TooLarge {
@@ -134,7 +135,7 @@ fn what_a_header_claims_is_paid_at_most_once() {
         ("BMP", bmp),
         ("PNG", png),
     ] {
-        let (decoded, peak) = count::peak(|| decode(&bytes).map(|_| ()));
+        let (decoded, peak) = memory::peak(|| decode(&bytes).map(|_| ()));
         // The frame of a GIF may be smaller than its canvas.
         assert!(
             matches!(decoded, Err(DecodeError::Damaged { .. })) || name == "GIF",

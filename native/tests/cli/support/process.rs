@@ -22,7 +22,6 @@ pub fn ibot() -> Command {
     Command::new(env!("CARGO_BIN_EXE_ibot"))
 }
 
-#[allow(dead_code, reason = "not all tests need it")]
 pub fn tiny(out: &Path, data: &str, more: &[&str]) -> Command {
     let mut command = ibot();
     command

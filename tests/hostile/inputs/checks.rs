@@ -1,16 +1,4 @@
-//! Inputs that are broken, huge, lying or wrongly named: what is said, that the rest is kept, and
-//! what memory it takes.
-//!
-//! Each reader has more of these beside its code; what damage at random does is in `fuzz.rs`.
-
-#[path = "inputs/archives.rs"]
-mod archives;
-mod count;
-#[path = "inputs/images.rs"]
-mod images;
-mod input_files;
-#[path = "inputs/settings.rs"]
-mod settings;
+//! What the tests of inputs ask of a dataset.
 
 use std::fs;
 use std::path::Path;
@@ -18,10 +6,10 @@ use std::path::Path;
 use ibot_native::data::Dataset;
 use image::{GrayImage, ImageFormat};
 
-use input_files::{encode, image_fixtures};
+use crate::support::files::{encode, image_fixtures};
 
 /// A small sound PNG of one shade.
-fn png(shade: u8) -> Vec<u8> {
+pub fn png(shade: u8) -> Vec<u8> {
     encode(
         GrayImage::from_pixel(3, 2, image::Luma([shade])),
         ImageFormat::Png,
@@ -29,12 +17,12 @@ fn png(shade: u8) -> Vec<u8> {
 }
 
 /// A file of `tests/fixtures/images/`.
-fn fixture(name: &str) -> Vec<u8> {
+pub fn fixture(name: &str) -> Vec<u8> {
     fs::read(image_fixtures().join(name)).expect("a committed file")
 }
 
 /// A temporary folder with these files.
-fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+pub fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for (name, bytes) in files {
         fs::write(folder.path().join(name), bytes).expect("writable");
@@ -42,12 +30,12 @@ fn folder(files: &[(&str, &[u8])]) -> tempfile::TempDir {
     folder
 }
 
-fn open(path: &Path) -> Dataset {
+pub fn open(path: &Path) -> Dataset {
     Dataset::open(&path.display().to_string()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Why a dataset cannot be opened; the message names it.
-fn refusal(path: &Path) -> String {
+pub fn refusal(path: &Path) -> String {
     let error = Dataset::open(&path.display().to_string())
         .expect_err("to be refused")
         .to_string();
@@ -76,7 +64,7 @@ fn outcomes(data: &Dataset) -> Vec<(String, String)> {
 }
 
 /// Asserts that the images are these, each with this part of what [`outcomes`] says.
-fn assert_outcomes(data: &Dataset, expected: &[(&str, &str)]) {
+pub fn assert_outcomes(data: &Dataset, expected: &[(&str, &str)]) {
     let outcomes = outcomes(data);
     assert_eq!(outcomes.len(), expected.len(), "{outcomes:?}");
     for ((name, outcome), (expected_name, part)) in outcomes.iter().zip(expected) {

@@ -5,25 +5,21 @@
 //! long, `IBOT_FUZZ_CASE=n` tries one, `IBOT_FUZZ_TRACE=1` prints the number of each before it is
 //! tried.
 
-#[path = "fuzz/corpus.rs"]
 mod corpus;
-mod count;
-#[path = "fuzz/engine.rs"]
 mod engine;
-mod input_files;
-mod mutate;
-#[path = "fuzz/repair.rs"]
 mod repair;
-#[path = "fuzz/settings.rs"]
 mod settings;
 
 use std::fs;
 use std::path::Path;
 
+use ibot_core::rng::Rng;
 use ibot_native::data::{Dataset, DecodeError, LoadCause, MAX_BYTES, MAX_SIDE, decode};
+use rand::RngExt as _;
+use rand::seq::IndexedRandom as _;
 
+use crate::support::damage::{Damage, mutate};
 use corpus::Image;
-use mutate::{Damage, Random, mutate};
 
 /// Most memory that an image may take: twice the limit for what its decoder keeps (a progressive
 /// JPEG's coefficients take two bytes a sample), once for the RGB that is handed over.
@@ -43,21 +39,25 @@ fn images() {
     let corpus = corpus::images();
     let mut by_format = vec![(0, 0); corpus.len()];
     engine::run("images", IMAGE_LIMIT, |random| {
-        let which = random.below(corpus.len());
+        let which = random.random_range(..corpus.len());
         let Image { bytes, damage, .. } = &corpus[which];
         let mut bytes = bytes.clone();
         // Headers are at the start, and where most decisions fall.
-        let start = if random.below(3) == 0 { 64 } else { usize::MAX };
+        let start = if random.random_ratio(1, 3) {
+            64
+        } else {
+            usize::MAX
+        };
         let rest = bytes.split_off(bytes.len().min(start));
         mutate(
             &mut bytes,
             0,
-            &corpus[random.below(corpus.len())].bytes,
+            &corpus[random.random_range(..corpus.len())].bytes,
             damage,
             random,
         );
         bytes.extend(rest);
-        if random.below(4) != 0 {
+        if random.random_ratio(3, 4) {
             repair::png(&mut bytes);
         }
         by_format[which].0 += 1;
@@ -130,14 +130,14 @@ fn tar_archives() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("images.tar");
     engine::run("tar archives", IMAGE_LIMIT, |random| {
-        let mut bytes = corpus[random.below(corpus.len())].clone();
-        let other = &corpus[random.below(corpus.len())];
-        if random.below(4) == 0 {
+        let mut bytes = corpus[random.random_range(..corpus.len())].clone();
+        let other = &corpus[random.random_range(..corpus.len())];
+        if random.random_ratio(1, 4) {
             mutate(&mut bytes, 0, other, &TAR, random);
         } else {
             damage_headers(&mut bytes, other, random);
         }
-        if random.below(4) != 0 {
+        if random.random_ratio(3, 4) {
             repair::tar(&mut bytes);
         }
         fs::write(&path, &bytes).expect("writable");
@@ -146,16 +146,16 @@ fn tar_archives() {
 }
 
 /// Damages one or two blocks that are headers, keeping the blocks where they are.
-fn damage_headers(bytes: &mut [u8], other: &[u8], random: &mut Random) {
+fn damage_headers(bytes: &mut [u8], other: &[u8], random: &mut Rng) {
     let headers: Vec<usize> = repair::tar_headers(bytes).collect();
-    for _ in 0..1 + random.below(2) {
-        let Some(&at) = headers.get(random.below(headers.len())) else {
+    for _ in 0..1 + random.random_range(..2_usize) {
+        let Some(&at) = headers.choose(random) else {
             return;
         };
         let header = &mut bytes[at..at + 512];
         // Where the name (more often than others), mode, size, checksum, kind, link, mark and
         // prefix begin.
-        let from = [0, 0, 100, 124, 148, 156, 157, 257, 345][random.below(9)];
+        let from = [0, 0, 100, 124, 148, 156, 157, 257, 345][random.random_range(..9_usize)];
         let mut part = header[from..(from + 12).min(512)].to_vec();
         mutate(&mut part, 0, other, &TAR, random);
         part.resize(12, 0);
@@ -171,16 +171,16 @@ fn idx_files() {
         ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"].map(|name| folder.path().join(name));
     engine::run("IDX files", 64 << 20, |random| {
         let (mut images, mut labels) = (images.clone(), labels.clone());
-        let what = random.below(4);
+        let what = random.random_range(..4_usize);
         if what != 0 {
             mutate(&mut images, 0, &labels, &IDX, random);
-            if random.below(2) == 0 {
+            if random.random_ratio(1, 2) {
                 repair::idx(&mut images);
             }
         }
         if what < 2 {
             mutate(&mut labels, 0, &images, &IDX, random);
-        } else if random.below(2) == 0 {
+        } else if random.random_ratio(1, 2) {
             repair::idx_labels(&mut labels, &images);
         }
         fs::write(&images_path, &images).expect("writable");

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use image::{DynamicImage, Frame, GrayImage, ImageFormat, Rgb, RgbImage};
 use tar::{Builder, EntryType, Header};
 
-use super::input_files::{encode, image_fixtures, tar_header};
-use super::mutate::Damage;
+use crate::support::damage::Damage;
+use crate::support::files::{encode, image_fixtures, tar_header};
 
 /// An image file.
 pub struct Image {

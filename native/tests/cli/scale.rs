@@ -1,9 +1,6 @@
 //! Several workers are as one with the whole batch: threads of a process, and processes that MPI
 //! connects.
 
-mod process;
-mod run_files;
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -11,8 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use process::{TINY, fail, folder, ibot, succeed};
-use run_files::{assert_same_state, records, state, status};
+use crate::support::process::{TINY, fail, folder, ibot, succeed};
+use crate::support::run_files::{assert_same_state, records, state, status};
 
 /// A run of 20 steps, each recorded.
 fn run_of(command: &mut Command, out: &Path, more: &[&str]) {

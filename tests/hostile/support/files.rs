@@ -30,5 +30,5 @@ pub fn tar_header(kind: EntryType, name: &str, link: &str, size: usize) -> Heade
 
 /// `tests/fixtures/images/`.
 pub fn image_fixtures() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/images")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/images")
 }

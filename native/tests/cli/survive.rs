@@ -2,9 +2,6 @@
 //! exact.
 #![cfg(unix)]
 
-mod process;
-mod run_files;
-
 use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -15,8 +12,8 @@ use std::time::{Duration, Instant, SystemTime};
 use ibot_core::weights::from_safetensors;
 use serde_json::Value;
 
-use process::{fail, folder, ibot, succeed, tiny};
-use run_files::{assert_same_state, records, status};
+use crate::support::process::{fail, folder, ibot, succeed, tiny};
+use crate::support::run_files::{assert_same_state, records, status};
 
 const EPOCHS: u64 = 3;
 const STEPS_PER_EPOCH: u64 = 25;

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use ibot_native::recipe::Settings;
 
-use super::{count, folder};
+use super::checks::folder;
+use crate::support::memory;
 
 /// What is said about a file; the memory and time that takes are bounded.
 fn refusal(text: impl AsRef<[u8]>) -> String {
@@ -12,7 +13,7 @@ fn refusal(text: impl AsRef<[u8]>) -> String {
     let folder = folder(&[("config.toml", text)]);
     let path = folder.path().join("config.toml");
     let start = Instant::now();
-    let (read, peak) = count::peak(|| Settings::from_file(&path, &[]));
+    let (read, peak) = memory::peak(|| Settings::from_file(&path, &[]));
     let message = read.expect_err("to be refused").to_string();
     assert!(
         start.elapsed() < Duration::from_secs(5),

@@ -1,8 +1,5 @@
 //! `ibot pretrain` and `ibot knn` as a user runs them: whole processes, real files.
 
-mod process;
-mod run_files;
-
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -13,8 +10,8 @@ use ibot_core::weights::from_safetensors;
 use ibot_native::data::decode;
 use serde_json::Value;
 
-use process::{TINY, fail, folder, ibot, succeed, tiny};
-use run_files::{assert_same_state, records, status};
+use crate::support::process::{TINY, fail, folder, ibot, succeed, tiny};
+use crate::support::run_files::{assert_same_state, records, status};
 
 #[test]
 fn a_run_leaves_everything_that_it_promises() {

@@ -3,11 +3,13 @@
 use std::fs;
 
 use ibot_core::flops::step_macs;
+use ibot_core::rng::Rng;
 use ibot_native::recipe::{RECIPES, Settings};
+use rand::RngExt as _;
 use serde_json::Value;
 
 use super::engine;
-use super::mutate::{Damage, Random, mutate};
+use crate::support::damage::{Damage, mutate};
 
 const TOML: Damage = Damage {
     alphabet: b"=[]{}\"'\\.,#\n\r-+_:0123456789eEaxn \xff",
@@ -67,7 +69,7 @@ fn keys(prefix: &str, value: &Value, found: &mut Vec<String>) {
     }
 }
 
-fn damaged(text: &str, other: &str, random: &mut Random) -> Vec<u8> {
+fn damaged(text: &str, other: &str, random: &mut Rng) -> Vec<u8> {
     let mut bytes = text.as_bytes().to_vec();
     mutate(&mut bytes, 0, other.as_bytes(), &TOML, random);
     bytes
@@ -87,18 +89,18 @@ pub fn fuzz() {
         folder.path().join("config.toml"),
         folder.path().join("again.toml"),
     );
-    let pick = |random: &mut Random| {
+    let pick = |random: &mut Rng| {
         format!(
             "{}={}",
-            known[random.below(known.len())],
-            VALUES[random.below(VALUES.len())]
+            known[random.random_range(..known.len())],
+            VALUES[random.random_range(..VALUES.len())]
         )
     };
 
     engine::run("settings", 16 << 20, |random| {
-        let text = &texts[random.below(texts.len())];
-        let other = &texts[random.below(texts.len())];
-        let in_file = random.below(2) == 0;
+        let text = &texts[random.random_range(..texts.len())];
+        let other = &texts[random.random_range(..texts.len())];
+        let in_file = random.random_ratio(1, 2);
         fs::write(
             &path,
             if in_file {
@@ -108,8 +110,8 @@ pub fn fuzz() {
             },
         )
         .expect("writable");
-        let pairs: Vec<String> = (0..random.below(4).max(usize::from(!in_file)))
-            .map(|_| match random.below(3) {
+        let pairs: Vec<String> = (0..random.random_range(..4_usize).max(usize::from(!in_file)))
+            .map(|_| match random.random_range(..3_usize) {
                 0 => String::from_utf8_lossy(&damaged(&pick(random), other, random)).into_owned(),
                 _ => pick(random),
             })

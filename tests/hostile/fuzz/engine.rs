@@ -9,8 +9,10 @@ use std::sync::{Mutex, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::count;
-use super::mutate::Random;
+use ibot_core::rng::Rng;
+use rand::SeedableRng as _;
+
+use crate::support::memory;
 
 /// How long one input may take. The machine may be busy, and the largest image within the limits
 /// takes seconds.
@@ -30,7 +32,7 @@ fn number(name: &str) -> Option<u64> {
 
 /// Gives cases to `accepts`, which builds an input from the random numbers, asserts what must hold,
 /// and says whether it was accepted. No input may take more than `memory_limit` bytes.
-pub fn run(name: &str, memory_limit: usize, mut accepts: impl FnMut(&mut Random) -> bool) {
+pub fn run(name: &str, memory_limit: usize, mut accepts: impl FnMut(&mut Rng) -> bool) {
     note_foreign_panics();
     let only = number("IBOT_FUZZ_CASE");
     let time = Duration::from_secs(number("IBOT_FUZZ_SECONDS").unwrap_or(3));
@@ -50,10 +52,8 @@ pub fn run(name: &str, memory_limit: usize, mut accepts: impl FnMut(&mut Random)
             }
             current.store(case, Ordering::Relaxed);
             let begin = Instant::now();
-            let (outcome, peak) = count::peak(|| {
-                catch_unwind(AssertUnwindSafe(|| {
-                    accepts(&mut Random(case.wrapping_mul(0xd134_2543)))
-                }))
+            let (outcome, peak) = memory::peak(|| {
+                catch_unwind(AssertUnwindSafe(|| accepts(&mut Rng::seed_from_u64(case))))
             });
             (most, longest) = (most.max((peak, case)), longest.max((begin.elapsed(), case)));
             tried += 1;

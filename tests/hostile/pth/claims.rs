@@ -1,7 +1,7 @@
 //! Lengths, positions and shapes that are not true.
 
-use super::make::{archive, dictionary, join, legacy, storage, tensor, zip};
-use super::{FLOATS, run};
+use super::make::{FLOATS, archive, dictionary, join, legacy, storage, tensor, zip};
+use super::read::run;
 use ibot_core::weights::pth::PthError;
 
 /// A float tensor in storage `0` of 16 elements.

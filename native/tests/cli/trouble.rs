@@ -1,9 +1,6 @@
 //! Disks, data and machines that let a run down: each with a clear message, and nothing lost.
 #![cfg(unix)]
 
-mod process;
-mod run_files;
-
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
@@ -14,8 +11,8 @@ use std::time::{Duration, Instant};
 use ibot_core::scenes::{Split, scene};
 use ibot_native::report::png::save_png;
 
-use process::{fail, folder, ibot, succeed, tiny};
-use run_files::{assert_same_state, records, status};
+use crate::support::process::{fail, folder, ibot, succeed, tiny};
+use crate::support::run_files::{assert_same_state, records, status};
 
 /// `run.save_every` that saves after every step.
 const ALWAYS: &str = "--set=run.save_every=1e-9";

@@ -4,8 +4,8 @@ use std::fs;
 
 use tar::{Builder, EntryType};
 
-use super::input_files::tar_header;
-use super::{assert_outcomes, folder, open, png, refusal};
+use super::checks::{assert_outcomes, folder, open, png, refusal};
+use crate::support::files::tar_header;
 
 /// An archive of entries with these kinds, names, link targets and contents, as they are.
 fn archive(entries: &[(EntryType, &str, &str, &[u8])]) -> Vec<u8> {

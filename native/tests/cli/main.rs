@@ -1,0 +1,10 @@
+//! The `ibot` command as a user runs it: whole processes, real files.
+//!
+//! One test binary for all of them, as each one links burn.
+
+mod analyze;
+mod pretrain;
+mod scale;
+mod support;
+mod survive;
+mod trouble;

@@ -1,0 +1,4 @@
+//! What tests of whole processes share.
+
+pub mod process;
+pub mod run_files;

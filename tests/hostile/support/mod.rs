@@ -1,0 +1,5 @@
+//! What tests of hostile files share.
+
+pub mod damage;
+pub mod files;
+pub mod memory;
