@@ -18,6 +18,7 @@ use crate::analyze::segment::SegmentArgs;
 use crate::analyze::similar::SimilarArgs;
 use crate::bench::BenchArgs;
 use crate::device::Devices;
+use crate::exchange::Stop;
 use crate::export::ExportArgs;
 use crate::knn::KnnArgs;
 use crate::pretrain::{Ending, PretrainRequest, pretrain};
@@ -200,8 +201,8 @@ fn run_pretrain(args: PretrainArgs) -> Result<ExitCode> {
     let interrupted = watch_for_signals()?;
     Ok(match pretrain(request, &interrupted)? {
         Ending::Complete => ExitCode::SUCCESS,
-        Ending::Interrupted => ExitCode::from(INTERRUPTED),
-        Ending::OutOfTime => ExitCode::from(OUT_OF_TIME),
+        Ending::Stopped(Stop::Interrupted) => ExitCode::from(INTERRUPTED),
+        Ending::Stopped(Stop::OutOfTime) => ExitCode::from(OUT_OF_TIME),
     })
 }
 

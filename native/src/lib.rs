@@ -1,6 +1,8 @@
 //! What the `ibot` command is made of: data, devices, runs and their reports. The algorithm is in
 //! `ibot-core`.
 
+#![allow(missing_docs, reason = "`pub` here means visible to the next module")]
+
 pub mod analyze;
 pub mod bench;
 pub mod cli;

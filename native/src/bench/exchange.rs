@@ -48,7 +48,7 @@ pub fn measure(
     let measured = thread::scope(|scope| {
         let work = |team: Team| {
             let durations = sums(&team, settings, device, times);
-            team.part(&durations);
+            team.shutdown(&durations);
             durations
         };
         let running: Vec<_> = teams
@@ -98,7 +98,7 @@ fn sums(
     let mut durations = Vec::new();
     for _ in 0..=times {
         let begin = Instant::now();
-        gradients = team.add_up(gradients, 1.0)?;
+        gradients = team.all_reduce_gradients(gradients, 1.0)?;
         device.sync().context("the device failed")?;
         durations.push(begin.elapsed());
     }

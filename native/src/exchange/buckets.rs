@@ -7,10 +7,22 @@ use burn::tensor::{Tensor, TensorData};
 use futures_lite::future::block_on;
 use ibot_core::train::NamedGradients;
 
-use super::{Encoding, Link};
+use super::connection::Connection;
+use super::half;
 
-/// Values of a bucket: 25 MiB, as PyTorch's. While one travels, the next is made ready.
-pub const VALUES: usize = 25 << 18;
+/// Most values of a bucket: 25 MiB, as in PyTorch. While one bucket travels, the next is copied
+/// from the device.
+const VALUES: usize = 25 << 18;
+
+/// How gradients travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// In 32 bits.
+    Exact,
+    /// In 16 bits with a scale for each message: half the bytes, a relative error of 2^-11 at each
+    /// of two roundings.
+    Half,
+}
 
 /// Some of the gradients, one after another.
 pub struct Bucket {
@@ -20,22 +32,23 @@ pub struct Bucket {
     pub values: Tensor<1>,
 }
 
-/// The gradients in buckets, in the order of their names; none of the values is copied before its
-/// bucket is asked for.
+/// The gradients in buckets, in the order of their names. The values of a bucket are copied when
+/// the iterator reaches it.
 pub fn pack(gradients: NamedGradients) -> impl Iterator<Item = Bucket> {
     let mut buckets: Vec<Vec<(String, Tensor<1>)>> = Vec::new();
-    let mut room = 0;
+    let mut free = 0;
     for (name, gradient) in gradients.0 {
         let count = gradient.dims()[0];
         match buckets.last_mut() {
-            Some(bucket) if count <= room => bucket.push((name, gradient)),
+            Some(bucket) if count <= free => bucket.push((name, gradient)),
             _ => {
                 buckets.push(vec![(name, gradient)]);
-                room = VALUES;
+                free = VALUES;
             }
         }
-        room = room.saturating_sub(count);
+        free = free.saturating_sub(count);
     }
+
     buckets.into_iter().map(|bucket| {
         let (names, values): (Vec<_>, Vec<_>) = bucket.into_iter().unzip();
         let counts = values.iter().map(|value| value.dims()[0]);
@@ -46,7 +59,7 @@ pub fn pack(gradients: NamedGradients) -> impl Iterator<Item = Bucket> {
     })
 }
 
-/// The gradients that lie one after another in `values`.
+/// Cuts the `values` of a bucket into the gradients of its `layout`.
 pub fn unpack(
     values: &Tensor<1>,
     layout: Vec<(String, usize)>,
@@ -62,27 +75,31 @@ pub fn unpack(
 ///
 /// # Errors
 /// If the device fails, or another worker does.
-pub fn sum(
-    link: &Link,
+pub fn all_reduce(
+    others: &Connection,
     gradients: NamedGradients,
     weight: f64,
     encoding: Encoding,
 ) -> Result<NamedGradients> {
-    let mut sent = Vec::new();
+    let mut under_way = Vec::new();
     for Bucket { layout, values } in pack(gradients) {
-        sent.push((layout, values.device()));
-        let data =
-            block_on((values * weight).into_data_async()).context("gradients on the device")?;
-        link.send(data.iter::<f32>().collect(), encoding);
+        let device = values.device();
+        let data = block_on((values * weight).into_data_async());
+        let values: Vec<f32> = data.context("gradients on the device")?.iter().collect();
+
+        let operation = others.begin(move |exchange| match encoding {
+            Encoding::Exact => exchange.all_reduce(values),
+            Encoding::Half => half::all_reduce(exchange, &values),
+        });
+        under_way.push((layout, device, operation));
     }
+
     let mut sums = BTreeMap::new();
-    for (layout, device) in sent {
-        let values = link.receive()?;
+    for (layout, device, operation) in under_way {
+        let values = others.finish(operation)?;
         let count = values.len();
-        sums.extend(unpack(
-            &Tensor::from_data(TensorData::new(values, [count]), &device),
-            layout,
-        ));
+        let values = Tensor::from_data(TensorData::new(values, [count]), &device);
+        sums.extend(unpack(&values, layout));
     }
     Ok(NamedGradients(sums))
 }

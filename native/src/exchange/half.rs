@@ -3,69 +3,82 @@
 use half::f16;
 use half::slice::{HalfBitsSliceExt as _, HalfFloatSliceExt as _};
 
-use super::{Exchange, ExchangeError};
+use super::error::ExchangeError;
+use super::operations::Exchange;
 
-/// Largest magnitude sent: half of the largest f16, which leaves nothing to overflow by rounding.
+/// Largest magnitude sent: half of the largest f16, so that rounding cannot overflow.
 const LARGEST: f32 = 32_768.0;
 /// Words before a message's values: its scale.
 const HEADER: usize = 2;
 
-/// What [`Exchange::sum`] gives, with half the bytes: every worker adds up one piece, of which the
-/// others send it theirs, and sends the sum to all. Each message has a scale of its own, so small
-/// gradients are as exact as large ones.
-pub fn sum(exchange: &mut dyn Exchange, values: Vec<f32>) -> Result<Vec<f32>, ExchangeError> {
-    let length = values.len();
-    // Pieces are equally long; the last ones may be short of values.
-    let piece = length.div_ceil(exchange.size());
-    let message = |rank: usize| encode(values.get(rank * piece..).unwrap_or_default(), piece);
-    let received = exchange.all_to_all((0..exchange.size()).flat_map(message).collect())?;
+/// As [`Exchange::all_reduce`] with half the bytes: every worker receives one piece of all vectors,
+/// adds it up and sends the sum to all. Each message has a scale of its own, so small gradients are
+/// as exact as large ones.
+pub fn all_reduce(exchange: &mut dyn Exchange, values: &[f32]) -> Result<Vec<f32>, ExchangeError> {
+    // All pieces have the same length; the last ones may be padded.
+    let piece = values.len().div_ceil(exchange.size());
+    let mut words = Vec::with_capacity((HEADER + piece) * exchange.size());
+    for rank in 0..exchange.size() {
+        let values = values.get(rank * piece..).unwrap_or_default();
+        words.extend(encode(values, piece));
+    }
+    let received = exchange.all_to_all(words)?;
+
     let mut sum = vec![0.0; piece];
     for message in received.chunks_exact(HEADER + piece) {
-        sum.iter_mut()
-            .zip(decode(message))
-            .for_each(|(sum, value)| *sum += value);
+        for (sum, value) in sum.iter_mut().zip(decode(message)) {
+            *sum += value;
+        }
     }
+
     let gathered = exchange.all_gather(encode(&sum, piece))?;
     let mut sums: Vec<f32> = gathered
         .chunks_exact(HEADER + piece)
         .flat_map(decode)
         .collect();
-    sums.truncate(length);
+    sums.truncate(values.len());
     Ok(sums)
 }
 
-/// The first `length` values, or all of them and zeros, behind the power of two that they were
+/// The first `length` of the values, padded with zeros, behind the power of two that they were
 /// multiplied with.
 fn encode(values: &[f32], length: usize) -> Vec<u16> {
     let values = &values[..length.min(values.len())];
     let largest = values
         .iter()
         .fold(0.0f32, |largest, value| largest.max(value.abs()));
-    // What is not finite stays so under any scale, and the step is skipped.
+
+    // A value that is not finite stays so under any scale, and the step is skipped.
     let usable = largest.is_normal() && (LARGEST / largest).is_finite();
     let scale = if usable {
         (LARGEST / largest).log2().floor().exp2()
     } else {
         1.0
     };
-    let bits = scale.to_bits();
-    let mut words = vec![bits as u16, (bits >> 16) as u16];
+
     let scaled: Vec<f32> = values.iter().map(|value| value * scale).collect();
     let mut halves = vec![f16::ZERO; scaled.len()];
     halves.convert_from_f32_slice(&scaled);
+
+    let bits = scale.to_bits();
+    let mut words = vec![bits as u16, (bits >> 16) as u16];
     words.extend_from_slice(halves.reinterpret_cast());
     words.resize(HEADER + length, 0);
     words
 }
 
 fn decode(message: &[u16]) -> Vec<f32> {
-    // A power of two: multiplying with its inverse is exact.
-    let inverse = 1.0 / f32::from_bits(u32::from(message[0]) | u32::from(message[1]) << 16);
     let mut values = vec![0.0; message.len() - HEADER];
     message[HEADER..]
         .reinterpret_cast::<f16>()
         .convert_to_f32_slice(&mut values);
-    values.iter_mut().for_each(|value| *value *= inverse);
+
+    // The scale is a power of two: multiplying with its inverse is exact.
+    let scale = f32::from_bits(u32::from(message[0]) | u32::from(message[1]) << 16);
+    let inverse = 1.0 / scale;
+    for value in &mut values {
+        *value *= inverse;
+    }
     values
 }
 
@@ -75,7 +88,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::exchange::Local;
+    use crate::exchange::local::Local;
 
     fn of_three(values: impl Fn(usize) -> Vec<f32> + Sync) -> Vec<f32> {
         thread::scope(|scope| {
@@ -85,7 +98,7 @@ mod tests {
                 .map(|mut member| {
                     scope.spawn(move || {
                         let values = values(member.rank());
-                        sum(&mut member, values)
+                        all_reduce(&mut member, &values)
                     })
                 })
                 .collect();

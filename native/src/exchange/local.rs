@@ -1,38 +1,50 @@
-//! Workers that are threads of one process: what they exchange lies in the host's memory, so any
-//! device can take part.
+//! Workers that are threads of one process. What they exchange is in the host's memory, so every
+//! kind of device can take part.
 
 use std::ops::Range;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Exchange, ExchangeError};
+use super::error::ExchangeError;
+use super::operations::Exchange;
+use super::rendezvous::Rendezvous;
 
 /// One of several threads.
 pub struct Local {
     rank: usize,
     size: usize,
-    floats: Arc<Hub<f32>>,
-    words: Arc<Hub<u16>>,
-    patience: Duration,
+    /// One for all operations, so that workers that are not at the same operation notice it.
+    rendezvous: Arc<Rendezvous<Message>>,
+    timeout: Duration,
+}
+
+/// What a worker passes to the others.
+enum Message {
+    Values(Vec<f32>),
+    Words(Vec<u16>),
+    Bytes(Arc<Vec<u8>>),
 }
 
 impl Local {
-    /// `size` workers, each to be moved to a thread of its own, who wait at most `patience` for
+    /// `size` workers, each to be moved to a thread of its own, that wait at most `timeout` for
     /// each other.
-    pub fn group(size: usize, patience: Duration) -> Vec<Self> {
-        let (floats, words) = (Arc::new(Hub::new(size)), Arc::new(Hub::new(size)));
+    pub fn group(size: usize, timeout: Duration) -> Vec<Self> {
+        let rendezvous = Arc::new(Rendezvous::new(size));
         let member = |rank| Self {
             rank,
             size,
-            floats: floats.clone(),
-            words: words.clone(),
-            patience,
+            rendezvous: rendezvous.clone(),
+            timeout,
         };
         (0..size).map(member).collect()
     }
 
-    /// The part of a vector that this worker adds up.
-    fn own(&self, length: usize) -> Range<usize> {
+    fn exchange(&self, message: Message) -> Result<Arc<Vec<Message>>, ExchangeError> {
+        self.rendezvous.exchange(self.rank, message, self.timeout)
+    }
+
+    /// The piece of a vector that belongs to this worker.
+    fn piece(&self, length: usize) -> Range<usize> {
         self.rank * length / self.size..(self.rank + 1) * length / self.size
     }
 }
@@ -46,123 +58,83 @@ impl Exchange for Local {
         self.size
     }
 
-    fn sum(&mut self, values: Vec<f32>) -> Result<Vec<f32>, ExchangeError> {
-        let own = self.own(values.len());
+    fn all_reduce(&mut self, values: Vec<f32>) -> Result<Vec<f32>, ExchangeError> {
         let length = values.len();
-        let all = self.floats.meet(self.rank, values, self.patience)?;
-        // Whoever failed in the middle of a step may say so while others add up.
-        if let Some(stray) = all.iter().position(|values| values.len() != length) {
-            return Err(ExchangeError::Gone(stray));
+        let piece = self.piece(length);
+        let messages = self.exchange(Message::Values(values))?;
+
+        // In the order of the workers, so that the sum does not depend on which comes first.
+        let mut sum = vec![0.0; piece.len()];
+        for (rank, message) in messages.iter().enumerate() {
+            let values = message.values(rank)?;
+            if values.len() != length {
+                return Err(ExchangeError::Gone(rank));
+            }
+            for (sum, value) in sum.iter_mut().zip(&values[piece.clone()]) {
+                *sum += value;
+            }
         }
-        let mut sum = vec![0.0; own.len()];
-        // In the order of the workers, so that the sum does not depend on who comes first.
-        for values in all.iter() {
-            sum.iter_mut()
-                .zip(&values[own.clone()])
-                .for_each(|(sum, value)| *sum += value);
+
+        let mut sums = Vec::with_capacity(length);
+        for (rank, message) in self.exchange(Message::Values(sum))?.iter().enumerate() {
+            sums.extend_from_slice(message.values(rank)?);
         }
-        Ok(self.floats.meet(self.rank, sum, self.patience)?.concat())
+        Ok(sums)
     }
 
-    fn all_to_all(&mut self, values: Vec<u16>) -> Result<Vec<u16>, ExchangeError> {
-        let own = self.own(values.len());
-        let all = self.words.meet(self.rank, values, self.patience)?;
-        Ok(all
-            .iter()
-            .flat_map(|values| &values[own.clone()])
-            .copied()
-            .collect())
+    fn broadcast(
+        &mut self,
+        root: usize,
+        bytes: Arc<Vec<u8>>,
+    ) -> Result<Arc<Vec<u8>>, ExchangeError> {
+        let messages = self.exchange(Message::Bytes(bytes))?;
+        match &messages[root] {
+            Message::Bytes(bytes) => Ok(bytes.clone()),
+            _ => Err(ExchangeError::Gone(root)),
+        }
     }
 
-    fn all_gather(&mut self, values: Vec<u16>) -> Result<Vec<u16>, ExchangeError> {
-        Ok(self.words.meet(self.rank, values, self.patience)?.concat())
+    fn all_to_all(&mut self, words: Vec<u16>) -> Result<Vec<u16>, ExchangeError> {
+        let length = words.len();
+        let piece = self.piece(length);
+        let mut received = Vec::with_capacity(length);
+        for (rank, message) in self.exchange(Message::Words(words))?.iter().enumerate() {
+            let words = message.words(rank)?.get(piece.clone());
+            received.extend_from_slice(words.ok_or(ExchangeError::Gone(rank))?);
+        }
+        Ok(received)
+    }
+
+    fn all_gather(&mut self, words: Vec<u16>) -> Result<Vec<u16>, ExchangeError> {
+        let mut gathered = Vec::with_capacity(words.len() * self.size);
+        for (rank, message) in self.exchange(Message::Words(words))?.iter().enumerate() {
+            gathered.extend_from_slice(message.words(rank)?);
+        }
+        Ok(gathered)
+    }
+}
+
+/// A worker that fails in the middle of a step votes while the others still add up: its message is
+/// then of another kind than theirs, or of another length.
+impl Message {
+    fn values(&self, rank: usize) -> Result<&[f32], ExchangeError> {
+        match self {
+            Self::Values(values) => Ok(values),
+            _ => Err(ExchangeError::Gone(rank)),
+        }
+    }
+
+    fn words(&self, rank: usize) -> Result<&[u16], ExchangeError> {
+        match self {
+            Self::Words(words) => Ok(words),
+            _ => Err(ExchangeError::Gone(rank)),
+        }
     }
 }
 
 impl Drop for Local {
     fn drop(&mut self) {
-        self.floats.leave(self.rank);
-        self.words.leave(self.rank);
-    }
-}
-
-/// Where everybody sees what everybody brought.
-struct Hub<T> {
-    room: Mutex<Room<T>>,
-    changed: Condvar,
-}
-
-struct Room<T> {
-    /// Meetings held.
-    held: u64,
-    /// What the present have brought to the next one.
-    brought: Vec<Option<Vec<T>>>,
-    /// What was brought to the last one.
-    last: Arc<Vec<Vec<T>>>,
-    /// Who will not come any more.
-    gone: Option<usize>,
-}
-
-impl<T> Hub<T> {
-    fn new(size: usize) -> Self {
-        let brought = (0..size).map(|_| None).collect();
-        Self {
-            room: Mutex::new(Room {
-                held: 0,
-                brought,
-                last: Arc::default(),
-                gone: None,
-            }),
-            changed: Condvar::new(),
-        }
-    }
-
-    fn room(&self) -> MutexGuard<'_, Room<T>> {
-        self.room.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What all bring to this meeting, as soon as the last has come.
-    fn meet(
-        &self,
-        rank: usize,
-        values: Vec<T>,
-        patience: Duration,
-    ) -> Result<Arc<Vec<Vec<T>>>, ExchangeError> {
-        let begin = Instant::now();
-        let mut room = self.room();
-        let meeting = room.held;
-        room.brought[rank] = Some(values);
-        if room.brought.iter().all(Option::is_some) {
-            room.last = Arc::new(room.brought.iter_mut().filter_map(Option::take).collect());
-            room.held += 1;
-            self.changed.notify_all();
-        }
-        // Nobody can hold the next meeting before all have seen this one: they are needed for it.
-        while room.held == meeting {
-            if let Some(gone) = room.gone {
-                return Err(ExchangeError::Gone(gone));
-            }
-            let left = patience.saturating_sub(begin.elapsed());
-            if left.is_zero() {
-                let absent = (0..room.brought.len()).filter(|rank| room.brought[*rank].is_none());
-                let absent: Vec<String> = absent.map(|rank| format!("worker {rank}")).collect();
-                return Err(ExchangeError::Silent {
-                    who: absent.join(", "),
-                    patience,
-                });
-            }
-            room = self
-                .changed
-                .wait_timeout(room, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
-        Ok(room.last.clone())
-    }
-
-    fn leave(&self, rank: usize) {
-        self.room().gone.get_or_insert(rank);
-        self.changed.notify_all();
+        self.rendezvous.leave(self.rank);
     }
 }
 
@@ -176,12 +148,12 @@ mod tests {
 
     fn together<T: Send>(
         size: usize,
-        patience: Duration,
+        timeout: Duration,
         work: impl Fn(Local) -> T + Sync,
     ) -> Vec<T> {
         thread::scope(|scope| {
             let work = &work;
-            let group = Local::group(size, patience).into_iter();
+            let group = Local::group(size, timeout).into_iter();
             let threads: Vec<_> = group
                 .map(|member| scope.spawn(move || work(member)))
                 .collect();
@@ -204,7 +176,7 @@ mod tests {
                     let values = (0..length)
                         .map(|i| (100 * i + 10 * member.rank() + meeting) as f32)
                         .collect();
-                    sums.push(member.sum(values).expect("all are there"));
+                    sums.push(member.all_reduce(values).expect("all are there"));
                 }
                 sums
             });
@@ -241,6 +213,28 @@ mod tests {
     }
 
     #[test]
+    fn everybody_gets_the_bytes_of_the_root() {
+        let received = together(3, LONG, |mut member| {
+            let own = Arc::new(vec![member.rank() as u8; 10 * member.rank()]);
+            member.broadcast(2, own).expect("all are there")
+        });
+        assert!(received.iter().all(|bytes| **bytes == [2; 20]));
+    }
+
+    #[test]
+    fn a_worker_at_another_operation_is_named() {
+        let errors = together(2, LONG, |mut member| {
+            if member.rank() == 1 {
+                member.all_gather(vec![0]).err()
+            } else {
+                member.all_reduce(vec![1.0]).err()
+            }
+        });
+        assert_eq!(errors[0], Some(ExchangeError::Gone(1)));
+        assert_eq!(errors[1], Some(ExchangeError::Gone(0)));
+    }
+
+    #[test]
     fn whoever_is_missed_is_named() {
         let short = Duration::from_millis(300);
         let errors = together(3, short, |mut member| {
@@ -248,19 +242,19 @@ mod tests {
                 thread::sleep(4 * short);
                 return None;
             }
-            member.sum(vec![1.0]).err()
+            member.all_reduce(vec![1.0]).err()
         });
-        // Whoever gives up first is gone for the other.
-        let silent = ExchangeError::Silent {
+        // The worker that times out first has left; the other one sees that.
+        let silent = ExchangeError::Timeout {
             who: "worker 1".into(),
-            patience: short,
+            timeout: short,
         };
         assert!(errors.contains(&Some(silent)), "{errors:?}");
         let errors = together(2, LONG, |mut member| {
             if member.rank() == 1 {
                 None
             } else {
-                member.sum(vec![1.0]).err()
+                member.all_reduce(vec![1.0]).err()
             }
         });
         assert_eq!(

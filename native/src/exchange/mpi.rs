@@ -1,13 +1,19 @@
 //! Workers that are processes, on one machine or many, through MPI.
 
+use std::sync::Arc;
+
 use mpi::Threading;
 use mpi::collective::SystemOperation;
 use mpi::environment::Universe;
 use mpi::topology::SimpleCommunicator;
-use mpi::traits::{Communicator as _, CommunicatorCollectives as _};
+use mpi::traits::{Communicator as _, CommunicatorCollectives as _, Root as _};
 
+use super::error::ExchangeError;
 use super::launcher::Launch;
-use super::{Exchange, ExchangeError};
+use super::operations::Exchange;
+
+/// MPI counts in 32 bits with a sign; a state can be larger.
+const BROADCAST_BYTES: usize = 1 << 28;
 
 /// One of several processes, each with a single worker. All calls must come from the thread that
 /// made it, as MPI asks.
@@ -23,13 +29,13 @@ impl Mpi {
     /// # Errors
     /// If MPI does not see all of them.
     pub fn connect(launch: Launch) -> Result<Self, ExchangeError> {
-        let unconnected = |problem: String| ExchangeError::Unconnected(problem);
         let (universe, _) = mpi::initialize_with_threading(Threading::Funneled)
-            .ok_or_else(|| unconnected("MPI was initialised before".into()))?;
+            .ok_or_else(|| ExchangeError::NotConnected("MPI was initialised before".into()))?;
+
         let world = universe.world();
         let size = world.size() as usize;
         if size != launch.size {
-            return Err(unconnected(format!(
+            return Err(ExchangeError::NotConnected(format!(
                 "the launcher started {} processes, MPI sees {size}: start them with the mpirun of the MPI library that \
                  this program was built with, or with srun --mpi=pmix",
                 launch.size
@@ -51,22 +57,40 @@ impl Exchange for Mpi {
         self.world.size() as usize
     }
 
-    fn sum(&mut self, values: Vec<f32>) -> Result<Vec<f32>, ExchangeError> {
+    fn all_reduce(&mut self, values: Vec<f32>) -> Result<Vec<f32>, ExchangeError> {
         let mut sum = vec![0.0; values.len()];
         self.world
             .all_reduce_into(&values[..], &mut sum[..], SystemOperation::sum());
         Ok(sum)
     }
 
-    fn all_to_all(&mut self, values: Vec<u16>) -> Result<Vec<u16>, ExchangeError> {
-        let mut received = vec![0; values.len()];
-        self.world.all_to_all_into(&values[..], &mut received[..]);
+    fn broadcast(
+        &mut self,
+        root: usize,
+        bytes: Arc<Vec<u8>>,
+    ) -> Result<Arc<Vec<u8>>, ExchangeError> {
+        let process = self.world.process_at_rank(root as i32);
+        let mut length = bytes.len() as u64;
+        process.broadcast_into(&mut length);
+
+        // The root's bytes have this length already, and are not copied if nobody else has them.
+        let mut bytes = Arc::unwrap_or_clone(bytes);
+        bytes.resize(length as usize, 0);
+        for piece in bytes.chunks_mut(BROADCAST_BYTES) {
+            process.broadcast_into(piece);
+        }
+        Ok(Arc::new(bytes))
+    }
+
+    fn all_to_all(&mut self, words: Vec<u16>) -> Result<Vec<u16>, ExchangeError> {
+        let mut received = vec![0; words.len()];
+        self.world.all_to_all_into(&words[..], &mut received[..]);
         Ok(received)
     }
 
-    fn all_gather(&mut self, values: Vec<u16>) -> Result<Vec<u16>, ExchangeError> {
-        let mut gathered = vec![0; values.len() * self.size()];
-        self.world.all_gather_into(&values[..], &mut gathered[..]);
+    fn all_gather(&mut self, words: Vec<u16>) -> Result<Vec<u16>, ExchangeError> {
+        let mut gathered = vec![0; words.len() * self.size()];
+        self.world.all_gather_into(&words[..], &mut gathered[..]);
         Ok(gathered)
     }
 }

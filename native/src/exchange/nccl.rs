@@ -1,6 +1,5 @@
-//! Gradients that NVIDIA GPUs add up themselves, by burn's collectives over NCCL. They alone take
-//! this way: what workers say to each other, and the few numbers that the host reads anyway, go
-//! through the host as ever.
+//! Gradients that NVIDIA GPUs add up themselves, by burn's collectives over NCCL. Only gradients
+//! use NCCL. Votes, and the few numbers that the host reads anyway, still go through the host.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,8 +10,8 @@ use burn::tensor::{Device, Tensor};
 use futures_lite::future::block_on;
 use ibot_core::train::NamedGradients;
 
-use super::ExchangeError;
 use super::buckets::{Bucket, pack, unpack};
+use super::error::ExchangeError;
 use crate::device::Selected;
 
 /// The GPUs of all workers of a process.
@@ -22,10 +21,10 @@ pub struct Nccl {
 }
 
 impl Nccl {
-    /// GPUs that can add up: several, reached through CUDA.
+    /// Checks that `devices` can add up: there are several, and all are reached through CUDA.
     ///
     /// # Errors
-    /// If these cannot.
+    /// If they cannot.
     pub fn among(devices: &[Selected]) -> Result<Self, ExchangeError> {
         if devices.len() < 2 || !devices.iter().all(|device| device.is_cuda) {
             let found: Vec<&str> = devices
@@ -44,37 +43,33 @@ impl Nccl {
     ///
     /// # Errors
     /// If a GPU did not take part.
-    pub fn sum(&self, gradients: NamedGradients, weight: f64) -> Result<NamedGradients> {
-        let sums = pack(gradients).map(|Bucket { layout, values }| {
-            // burn logs what NCCL refuses, and leaves the values as they were: a one for each
-            // worker tells.
+    pub fn all_reduce(&self, gradients: NamedGradients, weight: f64) -> Result<NamedGradients> {
+        // All buckets are under way before the first is waited for.
+        let mut under_way = Vec::new();
+        for Bucket { layout, values } in pack(gradients) {
+            // Where NCCL refuses, burn writes a line to its log and leaves the values as they were.
+            // So each worker appends a one: their sum tells how many took part.
             let one = Tensor::ones([1], &values.device());
             let values = Tensor::cat(vec![values * weight, one], 0);
-            (
-                layout,
-                all_reduce(values, ReduceOperation::Sum, self.devices.to_vec()),
-            )
-        });
-        // All are under way before the first is waited for.
-        let sums: Vec<_> = sums.collect();
-        let sums: Vec<_> = sums
-            .into_iter()
-            .map(|(layout, sum)| (layout, sum.resolve()))
-            .collect();
-        let counts = sums
-            .iter()
-            .map(|(_, values)| values.clone().narrow(0, values.dims()[0] - 1, 1));
-        let counts = block_on(Tensor::cat(counts.collect(), 0).into_data_async())
-            .context("gradients on the device")?;
+            let sum = all_reduce(values, ReduceOperation::Sum, self.devices.to_vec());
+            under_way.push((layout, sum));
+        }
+
+        let mut counts = Vec::new();
+        let mut sums = BTreeMap::new();
+        for (layout, sum) in under_way {
+            let values = sum.resolve();
+            counts.push(values.clone().narrow(0, values.dims()[0] - 1, 1));
+            sums.extend(unpack(&values, layout));
+        }
+
         let workers = self.devices.len();
+        let counts = block_on(Tensor::cat(counts, 0).into_data_async())
+            .context("gradients on the device")?;
         if counts.iter::<f32>().any(|count| count != workers as f32) {
-            return Err(ExchangeError::NotSummed(workers).into());
+            return Err(ExchangeError::NcclFailed(workers).into());
         }
-        let mut named = BTreeMap::new();
-        for (layout, values) in sums {
-            named.extend(unpack(&values, layout));
-        }
-        Ok(NamedGradients(named))
+        Ok(NamedGradients(sums))
     }
 }
 

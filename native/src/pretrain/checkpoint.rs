@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, anyhow, ensure};
 use futures_lite::future::block_on;
 use ibot_core::train::{Snapshot, TrainState, Updates};
-use ibot_core::weights::{ModelHeader, Precision, Weights, from_safetensors, to_safetensors};
+use ibot_core::weights::{ModelHeader, Precision, from_safetensors, to_safetensors};
 use serde::{Deserialize, Serialize};
 
 use super::metrics::recorded_steps;
@@ -23,9 +23,9 @@ const HEADER: &str = "ibot-checkpoint";
 /// What a checkpoint says beside its tensors. All random numbers of a run derive from its seed and
 /// the step, so these two are the whole state of its generators.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Header {
+pub struct Header {
     /// Optimisation steps done.
-    step: usize,
+    pub step: usize,
     /// Seed of the run.
     seed: u64,
     /// Images of its data: with another number epochs have other images.
@@ -62,42 +62,55 @@ pub struct Loaded {
     pub warnings: Vec<String>,
 }
 
-/// Writes the state of the network `model` after the steps it names; what was the last checkpoint
-/// becomes the previous one. With `keep_epoch` the state is also kept as that of an epoch.
+/// The bytes of a checkpoint: `state` after the steps that `model` names.
 ///
 /// # Errors
-/// If the device fails or a file cannot be written; the last checkpoint is then still there.
-pub fn save(
-    dir: &RunDir,
-    keep_epoch: Option<usize>,
-    state: &TrainState,
-    model: &ModelHeader,
-    Identity {
-        seed,
-        images,
-        workers,
-    }: Identity,
-) -> Result<()> {
+/// If the device fails.
+pub fn encode(state: &TrainState, model: &ModelHeader, identity: Identity) -> Result<Vec<u8>> {
     let Snapshot { tensors, updates } = block_on(state.snapshot())?;
-    let mut metadata = model.to_metadata()?;
     let header = Header {
         step: model.step,
-        seed,
-        images,
-        workers,
+        seed: identity.seed,
+        images: identity.images,
+        workers: identity.workers,
         updates,
     };
+
+    let mut metadata = model.to_metadata()?;
     metadata.insert(HEADER.to_owned(), serde_json::to_string(&header)?);
     seal::reserve(&mut metadata);
     let mut bytes = to_safetensors(&tensors, metadata, Precision::F32)?;
     seal::seal(&mut bytes)?;
-    let pending = Pending::write(&dir.last_checkpoint(), &bytes)?;
+    Ok(bytes)
+}
+
+/// Reads what [`encode`] gave.
+///
+/// # Errors
+/// If it is damaged, or something else.
+pub fn decode(bytes: &[u8]) -> Result<(Snapshot, Header)> {
+    seal::verify(bytes)?;
+    let (tensors, metadata) = from_safetensors(bytes)?;
+    let header = metadata
+        .get(HEADER)
+        .context("it is no checkpoint of a run")?;
+    let header: Header = serde_json::from_str(header)?;
+    let updates = header.updates.clone();
+    Ok((Snapshot { tensors, updates }, header))
+}
+
+/// Writes a checkpoint; what was the last one becomes the previous one. With `keep_epoch` it is
+/// also kept as that of an epoch.
+///
+/// # Errors
+/// If a file cannot be written; the last checkpoint is then still there.
+pub fn save(dir: &RunDir, keep_epoch: Option<usize>, bytes: &[u8]) -> Result<(), WriteError> {
+    let pending = Pending::write(&dir.last_checkpoint(), bytes)?;
     if let Some(epoch) = keep_epoch {
         pending.also_as(&dir.epoch_checkpoint(epoch))?;
     }
     keep_previous(&dir.last_checkpoint(), &dir.previous_checkpoint())?;
-    pending.commit()?;
-    Ok(())
+    pending.commit()
 }
 
 /// Gives the last checkpoint its second name. `last` is whole, so for a moment there may be no
@@ -129,7 +142,7 @@ pub fn load(dir: &RunDir, state: TrainState, identity: Identity) -> Result<Optio
         return Ok(None);
     }
     let mut warnings = Vec::new();
-    let (path, (tensors, header)) = match read(&last) {
+    let (path, (snapshot, header)) = match read(&last) {
         Ok(found) => (&last, found),
         Err(damage) => {
             let found = read(&previous).map_err(|second| none_is_whole(dir, &damage, &second))?;
@@ -171,12 +184,7 @@ pub fn load(dir: &RunDir, state: TrainState, identity: Identity) -> Result<Optio
             header.workers
         ));
     }
-    let state = state
-        .restore(Snapshot {
-            tensors,
-            updates: header.updates,
-        })
-        .with_context(place)?;
+    let state = state.restore(snapshot).with_context(place)?;
     Ok(Some(Loaded {
         state,
         step: header.step,
@@ -184,15 +192,9 @@ pub fn load(dir: &RunDir, state: TrainState, identity: Identity) -> Result<Optio
     }))
 }
 
-/// A checkpoint that is what was written.
-fn read(path: &Path) -> Result<(Weights, Header)> {
-    let bytes = fs::read(path)?;
-    seal::verify(&bytes)?;
-    let (tensors, metadata) = from_safetensors(&bytes)?;
-    let header = metadata
-        .get(HEADER)
-        .context("it is no checkpoint of a run")?;
-    Ok((tensors, serde_json::from_str(header)?))
+/// Reads a checkpoint that is what was written.
+fn read(path: &Path) -> Result<(Snapshot, Header)> {
+    decode(&fs::read(path)?)
 }
 
 /// Moves a damaged checkpoint where it does not become the previous one; its new name, if there is

@@ -2,12 +2,14 @@
 
 mod checkpoint;
 mod clock;
+mod ending;
 pub(crate) mod loader;
 mod means;
 mod metrics;
 mod plan;
 mod preview;
 mod progress;
+mod replicate;
 mod run;
 mod run_dir;
 mod saver;
@@ -27,6 +29,7 @@ use anyhow::{Context as _, Result, bail};
 
 use self::clock::Clock;
 use self::plan::Plan;
+use self::replicate::replicate;
 use self::run::Run;
 use self::run_dir::RunDir;
 use self::worker::{Place, follow, live};
@@ -36,6 +39,8 @@ use crate::exchange::launcher::Launch;
 use crate::exchange::{ExchangeError, Nccl, Team, connect};
 use crate::files::write_atomically;
 use crate::recipe::Settings;
+
+pub use self::ending::Ending;
 
 /// What the command line asks for.
 #[derive(Clone, Debug)]
@@ -50,17 +55,6 @@ pub struct PretrainRequest {
     pub resume: bool,
     /// Where to compute: one worker a device.
     pub devices: Devices,
-}
-
-/// How a run ended that did not fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// All steps are done.
-    Complete,
-    /// It was interrupted, and is saved.
-    Interrupted,
-    /// `run.max_hours` are over, and it is saved.
-    OutOfTime,
 }
 
 /// Runs pre-training until it is complete, its time is up or `interrupted` is set; its state is
@@ -164,6 +158,7 @@ fn carry_out(
         }
         let clock = Clock::new(start, &plan.settings.run);
         let fingerprint = plan.fingerprint(data.len());
+        let identity = plan.identity(data.len());
         let (run, state) = Run::start(
             data,
             plan.clone(),
@@ -173,7 +168,8 @@ fn carry_out(
             request.resume,
             interrupted,
         )?;
-        let (state, _) = team.replicate(state, run.step, fingerprint)?;
+        team.check_same(fingerprint)?;
+        let (state, _) = replicate(team, state, run.step, &plan, identity)?;
         run.train(state, team, place)
     })
 }

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
+use ibot_core::model::VitConfig;
 use ibot_core::schedule::Schedules;
+use ibot_core::weights::ModelHeader;
 
 use super::checkpoint::Identity;
 use crate::recipe::Settings;
@@ -96,6 +98,19 @@ impl Plan {
             seed: self.settings.run.seed,
             images,
             workers: self.workers,
+        }
+    }
+
+    /// What a file says about the teacher after `step` steps. It has no mask token: only the
+    /// student sees masks.
+    pub fn model_header(&self, step: usize) -> ModelHeader {
+        ModelHeader {
+            vit: VitConfig {
+                mask_token: false,
+                ..self.settings.config.vit()
+            },
+            eval_resize: self.settings.run.eval_resize,
+            step,
         }
     }
 

@@ -10,9 +10,9 @@ use burn::tensor::Device;
 use ibot_core::knn::KnnAccuracy;
 use ibot_core::train::{StepReport, TrainState};
 
-use super::Ending;
 use super::checkpoint::{self, Loaded};
 use super::clock::Clock;
+use super::ending::Ending;
 use super::means::Window;
 use super::metrics::{Metrics, Record};
 use super::plan::Plan;
@@ -24,7 +24,7 @@ use super::status::{State, Status, StatusFile};
 use super::watch::{Culprits, Watch};
 use super::worker::{self, LOST, Place, Step, Worker};
 use crate::data::Dataset;
-use crate::exchange::Team;
+use crate::exchange::{Stop, Team};
 use crate::features::EvalView;
 use crate::knn::{Space, Split, evaluate, headline};
 use crate::model::read_checkpoint;
@@ -145,11 +145,10 @@ impl Run {
                 self.tell(State::Complete, Some("all steps are done"));
                 Ok(Ending::Complete)
             }
-            (Ok(ending), _) => {
-                let why = if ending == Ending::OutOfTime {
-                    "run.max_hours are over"
-                } else {
-                    "interrupted"
+            (Ok(Ending::Stopped(stop)), _) => {
+                let why = match stop {
+                    Stop::OutOfTime => "run.max_hours are over",
+                    Stop::Interrupted => "interrupted",
                 };
                 let (step, new) = (self.step, self.step - self.first);
                 let message = format!(
@@ -157,7 +156,7 @@ impl Run {
                 );
                 println!("{message}; continue with --resume");
                 self.tell(State::Interrupted, Some(&message));
-                Ok(ending)
+                Ok(Ending::Stopped(stop))
             }
             // What could not be written in all the time that the settings allow is not tried once
             // more.
@@ -221,15 +220,15 @@ impl Run {
 
         while self.step < total {
             let begin = Instant::now();
-            let (step, wish) = (self.step, self.stop(begin));
+            let (step, stop) = (self.step, self.stop(begin));
             let (report, waited) =
-                match worker.step(slot, step, wish, |warning| self.warn(warning))? {
+                match worker.step(slot, step, stop, |warning| self.warn(warning))? {
                     Step::Done { report, waited } => (report, waited),
-                    Step::Ended(ending) => {
+                    Step::Stopped(stop) => {
                         if self.saved != Some(self.step) {
                             self.save(slot.as_ref().context(LOST)?, None)?;
                         }
-                        return Ok(ending);
+                        return Ok(Ending::Stopped(stop));
                     }
                 };
             let state = slot.as_ref().context(LOST)?;
@@ -282,11 +281,11 @@ impl Run {
     }
 
     /// Why the run should end now, if it should.
-    fn stop(&self, now: Instant) -> Option<Ending> {
+    fn stop(&self, now: Instant) -> Option<Stop> {
         if self.interrupted.load(Ordering::Relaxed) {
-            return Some(Ending::Interrupted);
+            return Some(Stop::Interrupted);
         }
-        self.clock.time_is_up(now).then_some(Ending::OutOfTime)
+        self.clock.time_is_up(now).then_some(Stop::OutOfTime)
     }
 
     /// Tells watchers of a step, and everybody if it was skipped.

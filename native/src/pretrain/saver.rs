@@ -6,9 +6,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use ibot_core::model::VitConfig;
 use ibot_core::train::TrainState;
-use ibot_core::weights::ModelHeader;
 
 use super::checkpoint;
 use super::run::Run;
@@ -52,9 +50,11 @@ impl Run {
     ) -> Result<()> {
         let identity = self.plan.identity(self.data.len());
         let begin = Instant::now();
+        let bytes = checkpoint::encode(state, &self.plan.model_header(self.step), identity)?;
         self.patiently(|run| {
             run.metrics.sync()?;
-            checkpoint::save(&run.dir, keep_epoch, state, &run.header(), identity)
+            checkpoint::save(&run.dir, keep_epoch, &bytes)?;
+            Ok(())
         })?;
         self.saved = Some(self.step);
         let slow = self.clock.saved(Instant::now(), begin.elapsed());
@@ -71,22 +71,14 @@ impl Run {
     /// As [`Self::save`].
     pub(super) fn publish(&mut self, state: &TrainState) -> Result<()> {
         self.patiently(|run| {
-            save_backbone(&run.dir.teacher(), &state.teacher.backbone, &run.header())?;
+            save_backbone(
+                &run.dir.teacher(),
+                &state.teacher.backbone,
+                &run.plan.model_header(run.step),
+            )?;
             run.metrics
                 .draw(&run.dir, &run.dir.path().display().to_string())
         })
-    }
-
-    fn header(&self) -> ModelHeader {
-        let settings = &self.plan.settings;
-        ModelHeader {
-            vit: VitConfig {
-                mask_token: false,
-                ..settings.config.vit()
-            },
-            eval_resize: settings.run.eval_resize,
-            step: self.step,
-        }
     }
 
     /// Tries to write until it works, for `run.save_patience` minutes or until the run is

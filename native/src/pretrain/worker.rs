@@ -12,14 +12,15 @@ use burn::tensor::Device;
 use futures_lite::future::block_on;
 use ibot_core::config::Config;
 use ibot_core::rng::{Purpose, stream};
-use ibot_core::train::{StepReport, TrainState, apply};
+use ibot_core::train::{Pass, StepReport, TrainState, apply};
 
-use super::Ending;
+use super::ending::Ending;
 use super::loader::Loader;
 use super::plan::Plan;
+use super::replicate::replicate;
 use super::shards::Shards;
 use crate::data::Dataset;
-use crate::exchange::{Brought, Team};
+use crate::exchange::{Stop, Team};
 
 /// The state is gone when the device fails in the middle of its update.
 pub const LOST: &str = "the state of the run was lost with the device";
@@ -54,8 +55,8 @@ pub enum Step {
         /// How long this worker waited for its images.
         waited: Duration,
     },
-    /// The run ends before it.
-    Ended(Ending),
+    /// The run stops before it.
+    Stopped(Stop),
 }
 
 impl<'a> Worker<'a> {
@@ -93,8 +94,8 @@ impl<'a> Worker<'a> {
 
     /// Step `step` of all workers together, as the paper's algorithm: forward and backward on this
     /// worker's share of the batch, the sum over workers, and the update, which is the same on each
-    /// of them. `slot` is empty only during the update. `wish` is this worker's reason to end the
-    /// run before the step.
+    /// of them. `slot` is empty only during the update. `stop` is this worker's reason to stop
+    /// before the step, if it has one.
     ///
     /// # Errors
     /// If the images, the device or another worker fails.
@@ -102,7 +103,7 @@ impl<'a> Worker<'a> {
         &mut self,
         slot: &mut Option<TrainState>,
         step: usize,
-        wish: Option<Ending>,
+        stop: Option<Stop>,
         mut warn: impl FnMut(&str),
     ) -> Result<Step> {
         let begin = Instant::now();
@@ -114,13 +115,13 @@ impl<'a> Worker<'a> {
         let run = &self.plan.settings.run;
         // A worker that waits for images without end would keep all others waiting.
         let patience = (self.team.size() > 1).then(|| run.exchange_patience());
-        let images = if wish.is_none() {
+        let images = if stop.is_none() {
             self.loader.next(&self.interrupted, patience)?
         } else {
             None
         };
         let mut waited = begin.elapsed();
-        let brought = match images {
+        let pass = match images {
             Some(delivery) => {
                 delivery
                     .skipped
@@ -142,19 +143,37 @@ impl<'a> Worker<'a> {
                         (first + shard) as u64,
                     )
                 };
-                Brought::Pass(Box::new(self.shards.pass(state, parts, &now, loss, noise)))
+                Ok(self.shards.pass(state, parts, &now, loss, noise))
             }
-            None => Brought::Ending(wish.unwrap_or(Ending::Interrupted)),
+            None => Err(stop.unwrap_or(Stop::Interrupted)),
         };
-        let pass = match self.team.meet(brought, state)? {
-            Brought::Pass(pass) => *pass,
-            Brought::Ending(ending) => return Ok(Step::Ended(ending)),
+        let voted = self.team.vote(pass.as_ref().err().copied())?;
+        let pass = match (pass, voted) {
+            (_, Some(stop)) | (Err(stop), None) => return Ok(Step::Stopped(stop)),
+            (Ok(pass), None) => self.whole(pass, state)?,
         };
         let state = slot.take().context(LOST)?;
         let (state, report) =
             block_on(apply(state, pass, &now, loss, optim)).context("the update on the device")?;
         *slot = Some(state);
         Ok(Step::Done { report, waited })
+    }
+
+    /// The pass over the whole batch, of which every worker has computed its share.
+    fn whole(&self, mut pass: Pass, state: &TrainState) -> Result<Pass> {
+        if self.team.size() == 1 {
+            return Ok(pass);
+        }
+        let batch = self.plan.settings.config.optim.batch_size;
+        let rest = block_on(pass.summand(self.team.share().start, batch))
+            .context("losses on the device")?;
+        let gradients = std::mem::take(&mut pass.gradients).complete(&state.student);
+
+        let rest = self.team.all_reduce(rest)?;
+        let gradients = self
+            .team
+            .all_reduce_gradients(gradients, pass.share(batch))?;
+        Ok(pass.whole(gradients, rest, batch))
     }
 }
 
@@ -176,17 +195,18 @@ pub fn follow(
     interrupted: &Arc<AtomicBool>,
 ) -> Result<Ending> {
     let blank = first_state(plan, &place.device);
-    let (state, mut step) = team.replicate(blank, 0, plan.fingerprint(data.len()))?;
+    team.check_same(plan.fingerprint(data.len()))?;
+    let (state, mut step) = replicate(team, blank, 0, plan, plan.identity(data.len()))?;
     let mut slot = Some(state);
     let mut worker = Worker::new(team, place, data, plan, step, interrupted)?;
     while step < plan.schedules.total_steps() {
         let warn = |warning: &str| eprintln!("warning: worker {}: {warning}", team.rank());
-        let wish = interrupted
+        let stop = interrupted
             .load(Ordering::Relaxed)
-            .then_some(Ending::Interrupted);
-        match worker.step(&mut slot, step, wish, warn)? {
+            .then_some(Stop::Interrupted);
+        match worker.step(&mut slot, step, stop, warn)? {
             Step::Done { .. } => step += 1,
-            Step::Ended(ending) => return Ok(ending),
+            Step::Stopped(stop) => return Ok(Ending::Stopped(stop)),
         }
     }
     Ok(Ending::Complete)
@@ -199,9 +219,9 @@ pub fn follow(
 pub fn live(team: Team, work: impl FnOnce(&Team) -> Result<Ending>) -> Result<Ending> {
     let result = guarded(|| work(&team));
     if let Err(error) = &result {
-        team.fail(error);
+        team.abort(error);
     }
-    team.part(&result);
+    team.shutdown(&result);
     result
 }
 
@@ -273,8 +293,10 @@ mod tests {
         let states = std::sync::Mutex::new(Vec::new());
         let endings = lives(|team| {
             let plan = plan(team.rank() as u64);
-            let (state, step) =
-                team.replicate(first_state(&plan, &device), 7 + team.rank(), 1_000_000_007)?;
+            team.check_same(1_000_000_007)?;
+            let blank = first_state(&plan, &device);
+            let identity = plan.identity(1000);
+            let (state, step) = replicate(team, blank, 7 + team.rank(), &plan, identity)?;
             states
                 .lock()
                 .expect("no panic")
@@ -296,9 +318,8 @@ mod tests {
                 .all(|(_, step, state)| *step == 7 && *state == leaders)
         );
         let different = lives(|team| {
-            team.replicate(first_state(&plan(0), &device), 0, team.rank() as u32 / 2)?;
-            team.replicate(first_state(&plan(0), &device), 0, 0)
-                .map(|_| Ending::Complete)
+            team.check_same(team.rank() as u32 / 2)?;
+            Ok(Ending::Complete)
         });
         assert!(
             different
@@ -313,8 +334,9 @@ mod tests {
         let device = Device::flex();
         let endings = lives(|team| {
             assert!(team.rank() != 1, "the disk is on fire");
-            team.replicate(first_state(&plan(0), &device), 0, 0)
-                .map(|_| Ending::Complete)
+            let plan = plan(0);
+            let blank = first_state(&plan, &device);
+            replicate(team, blank, 0, &plan, plan.identity(1000)).map(|_| Ending::Complete)
         });
         for rank in [0, 2] {
             let error = endings[rank].as_ref().expect_err("worker 1 failed");

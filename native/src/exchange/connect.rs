@@ -1,0 +1,70 @@
+//! Connects the workers of a run.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use super::buckets::Encoding;
+use super::connection::Connection;
+use super::error::ExchangeError;
+use super::launcher::Launch;
+use super::local::Local;
+use super::team::Team;
+use crate::recipe::Settings;
+
+/// Connects the processes of a `launch`, which have one worker each, or `threads` workers of this
+/// process. Returns the teams of this process's workers, in the order of their ranks.
+///
+/// # Errors
+/// If they cannot be connected.
+pub fn connect(
+    launch: Option<Launch>,
+    threads: usize,
+    settings: &Settings,
+    interrupted: &Arc<AtomicBool>,
+) -> Result<Vec<Team>, ExchangeError> {
+    let run = &settings.run;
+    let timeout = run.exchange_patience();
+    let mut connections = Vec::new();
+    match launch {
+        Some(launch) => connections.push(Some(connect_process(launch, timeout, interrupted)?)),
+        None if threads == 1 => connections.push(None),
+        None => {
+            for member in Local::group(threads, timeout) {
+                let connection = Connection::open(|| Ok(member), timeout, interrupted)?;
+                connections.push(Some(connection));
+            }
+        }
+    }
+
+    let encoding = if run.exchange_f16 {
+        Encoding::Half
+    } else {
+        Encoding::Exact
+    };
+    let batch = settings.config.optim.batch_size;
+    Ok(connections
+        .into_iter()
+        .map(|connection| Team::new(connection, encoding, batch))
+        .collect())
+}
+
+#[cfg(feature = "mpi")]
+fn connect_process(
+    launch: Launch,
+    timeout: Duration,
+    interrupted: &Arc<AtomicBool>,
+) -> Result<Connection, ExchangeError> {
+    use super::mpi::Mpi;
+
+    Connection::open(move || Mpi::connect(launch), timeout, interrupted)
+}
+
+#[cfg(not(feature = "mpi"))]
+fn connect_process(
+    launch: Launch,
+    _: Duration,
+    _: &Arc<AtomicBool>,
+) -> Result<Connection, ExchangeError> {
+    Err(ExchangeError::NoMpi(launch.size))
+}
