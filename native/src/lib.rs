@@ -3,18 +3,16 @@
 
 #![allow(missing_docs, reason = "`pub` here means visible to the next module")]
 
-pub mod analyze;
 pub mod bench;
-pub mod cli;
+pub mod commands;
 pub mod data;
 pub mod device;
+pub mod eval;
 pub mod exchange;
-pub mod export;
 pub mod features;
 pub mod files;
 #[cfg(feature = "kernel-cache")]
 pub mod kernel_cache;
-pub mod knn;
 pub mod model;
 pub mod npy;
 pub mod pretrain;

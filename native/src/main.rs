@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use ibot_native::cli::{Cli, run};
+use ibot_native::commands::{Cli, run};
 
 mod allocator;
 

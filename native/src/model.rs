@@ -81,11 +81,7 @@ impl WeightArgs {
     /// # Errors
     /// If there is no such file, it cannot be read, or it holds no vision transformer.
     pub fn read(&self, head: bool) -> Result<Source> {
-        let file = match self.model.is_dir() {
-            true if head || self.key.is_some() => self.model.join(CHECKPOINT_FILE),
-            true => self.model.join(TEACHER_FILE),
-            false => self.model.clone(),
-        };
+        let file = self.file(head);
         let checkpoint = read_checkpoint(&file, self.key.as_deref())?;
         let vit = checkpoint
             .vit(self.heads)
@@ -98,10 +94,36 @@ impl WeightArgs {
     }
 }
 
+impl WeightArgs {
+    /// The file that is read: of a run its teacher, or its checkpoint with `head`.
+    fn file(&self, head: bool) -> PathBuf {
+        match self.model.is_dir() {
+            true if head || self.key.is_some() => self.model.join(CHECKPOINT_FILE),
+            true => self.model.join(TEACHER_FILE),
+            false => self.model.clone(),
+        }
+    }
+}
+
 impl ModelArgs {
     /// What was given as `--model`.
     pub fn path(&self) -> &Path {
         &self.weights.model
+    }
+
+    /// Whether images are to be compared without a network.
+    pub fn is_pixels(&self) -> bool {
+        self.path().as_os_str() == "pixels"
+    }
+
+    /// Whether random weights take the place of those of the file.
+    pub fn is_untrained(&self) -> bool {
+        self.untrained
+    }
+
+    /// The file that holds the weights of the backbone.
+    pub fn file(&self) -> Option<PathBuf> {
+        (!self.is_pixels()).then(|| self.weights.file(false))
     }
 
     /// The backbone in the file, and a line on how it was loaded.

@@ -4,9 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use ibot_core::config::{Config, ConfigError};
+use ibot_core::weights::ModelHeader;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::eval::{ScheduledEval, assign_old};
 use crate::run_settings::RunSettings;
 
 /// Recipes inside the binary: name and text.
@@ -40,6 +42,8 @@ pub struct Settings {
     pub config: Config,
     /// How the run is carried out.
     pub run: RunSettings,
+    /// The evaluations between its epochs.
+    pub eval: Vec<ScheduledEval>,
     /// The batch that the recipe or file was made for, before anything was set.
     #[serde(skip)]
     pub intended_batch: usize,
@@ -152,13 +156,16 @@ impl Settings {
                 .ok_or_else(|| SettingsError::Assignment(assignment.clone()))?;
             assign(&mut tree, "--set", key.trim(), parse_value(value.trim()))?;
         }
-        let run = tree
-            .as_object_mut()
-            .and_then(|sections| sections.remove("run"))
-            .unwrap_or_default();
+        let mut section = |name: &str| {
+            let sections = tree.as_object_mut();
+            sections.and_then(|sections| sections.remove(name))
+        };
+        let run = section("run").unwrap_or_default();
+        let eval = section("eval").unwrap_or_default();
         let settings = Self {
             config: typed(tree, "")?,
             run: typed(run, "run.")?,
+            eval: typed(eval, "eval")?,
             intended_batch,
         };
         settings
@@ -197,12 +204,8 @@ impl Settings {
                 return invalid(key, value.to_string(), "must lie between 0 and 876600");
             }
         }
-        if !(1.0..=4.0).contains(&run.eval_resize) {
-            return invalid(
-                "run.eval_resize",
-                run.eval_resize.to_string(),
-                "must lie between 1 and 4",
-            );
+        for eval in &self.eval {
+            eval.validate()?;
         }
         if !(0.0..=1.0).contains(&run.max_unreadable) {
             return invalid(
@@ -212,6 +215,13 @@ impl Settings {
             );
         }
         Ok(())
+    }
+
+    /// Side to which images are resized before the central crop of an evaluation, divided by the
+    /// side of the crop: that of the first evaluation that has one.
+    pub fn eval_resize(&self) -> f64 {
+        let ratio = self.eval.iter().find_map(|eval| eval.resize);
+        ratio.unwrap_or(ModelHeader::USUAL_RESIZE)
     }
 
     /// The settings as TOML; reading it back gives the same settings.
@@ -253,6 +263,9 @@ fn to_json(value: &toml::Value) -> Value {
 
 /// Replaces the default at `key`, which must be a setting, by `value`.
 fn assign(tree: &mut Value, origin: &str, key: &str, value: Value) -> Result<(), SettingsError> {
+    if assign_old(tree, key, &value) {
+        return Ok(());
+    }
     let pointer = format!("/{}", key.replace('.', "/"));
     match tree.pointer_mut(&pointer) {
         Some(slot) if !slot.is_object() => {

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use ibot_core::config::Config;
 use ibot_core::train::Activations;
-use ibot_core::weights::ModelHeader;
 use serde::{Deserialize, Serialize};
 
 /// How a run is carried out and reported; nothing here changes what a step computes.
@@ -38,7 +37,7 @@ pub struct RunSettings {
     /// Minutes in which a file that cannot be written is tried again before the run stops.
     pub save_patience: f64,
     /// Minutes that a worker waits for the others before the run ends with an error, saved; more
-    /// than a k-NN evaluation and `save_patience` take, in which all wait for the first worker.
+    /// than an evaluation and `save_patience` take, in which all wait for the first worker.
     pub exchange_timeout: f64,
     /// Whether gradients travel between workers in 16 bits.
     pub exchange_f16: bool,
@@ -49,15 +48,6 @@ pub struct RunSettings {
     pub max_hours: f64,
     /// Epochs between kept checkpoints; the last state is saved every epoch anyway.
     pub checkpoint_every: usize,
-    /// Epochs between k-NN evaluations; 0 evaluates never.
-    pub knn_every: usize,
-    /// Most images in the k-NN bank.
-    pub knn_bank: usize,
-    /// Most images that k-NN classifies.
-    pub knn_queries: usize,
-    /// Side to which an image's shorter side is resized before the central crop of an evaluation,
-    /// over the crop's.
-    pub eval_resize: f64,
     /// Steps in a row with a non-finite loss or gradient that are skipped before the run stops.
     pub max_skipped: usize,
     /// Largest share of unreadable images before the run stops.
@@ -82,10 +72,6 @@ impl Default for RunSettings {
             exchange_nccl: false,
             max_hours: 0.0,
             checkpoint_every: 40,
-            knn_every: 0,
-            knn_bank: 10_000,
-            knn_queries: 2_000,
-            eval_resize: ModelHeader::USUAL_RESIZE,
             max_skipped: 10,
             max_unreadable: 0.1,
         }

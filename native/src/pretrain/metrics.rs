@@ -3,11 +3,11 @@
 use std::fs::{self, OpenOptions};
 
 use anyhow::{Context as _, Result};
-use ibot_core::knn::KnnAccuracy;
 use serde::{Deserialize, Serialize};
 
 use super::means::Means;
 use super::run_dir::RunDir;
+use crate::eval::{Measures, ScheduledEval, Task};
 use crate::files::{Growing, WriteError, replace, write_atomically};
 use crate::report::curves::{Line, Panel, curves_svg};
 use crate::report::tensorboard::{EventWriter, prune};
@@ -37,21 +37,23 @@ pub enum Record {
         loss_scale: Option<f64>,
     },
     /// An evaluation; before the first step it is that of the untrained network, or of `run.init`.
-    Knn {
+    Eval {
+        /// Such as `knn`.
+        name: String,
         /// Optimisation steps done.
         step: usize,
         /// Epochs done.
         epoch: usize,
-        /// Neighbours that voted.
+        measures: Measures,
+    },
+    /// What runs wrote before there was `Eval`: one number of neighbours of an evaluation.
+    #[serde(skip_serializing)]
+    Knn {
+        step: usize,
+        epoch: usize,
         k: usize,
-        /// Share of queries whose class won.
         top1: f64,
-        /// Share of queries whose class was among the first five.
         top5: f64,
-        /// Images that voted.
-        bank: usize,
-        /// Images that were classified.
-        queries: usize,
     },
 }
 
@@ -111,13 +113,11 @@ impl Metrics {
         let tagged = match &record {
             Record::Step(means) => scalars("train", means),
             Record::Epoch(means) => scalars("epoch", means),
-            Record::Knn { k, top1, top5, .. } => {
-                vec![
-                    (format!("knn/top1_k{k}"), *top1),
-                    (format!("knn/top5_k{k}"), *top5),
-                ]
-            }
-            Record::Skipped { .. } => Vec::new(),
+            Record::Eval { name, measures, .. } => measures
+                .iter()
+                .map(|(measure, value)| (format!("{name}/{measure}"), value))
+                .collect(),
+            Record::Skipped { .. } | Record::Knn { .. } => Vec::new(),
         };
         let tagged: Vec<(&str, f64)> = tagged
             .iter()
@@ -127,31 +127,6 @@ impl Metrics {
         self.records.push(record);
         // A run waits for its disk where it saves.
         let _ = self.lines.flush().and_then(|()| self.events.flush());
-        Ok(())
-    }
-
-    /// Adds the records of an evaluation.
-    ///
-    /// # Errors
-    /// As [`Self::record`].
-    pub fn record_knn(
-        &mut self,
-        step: usize,
-        epoch: usize,
-        accuracies: &[KnnAccuracy],
-        (bank, queries): (usize, usize),
-    ) -> Result<()> {
-        for KnnAccuracy { k, top1, top5 } in accuracies.iter().copied() {
-            self.record(Record::Knn {
-                step,
-                epoch,
-                k,
-                top1,
-                top5,
-                bank,
-                queries,
-            })?;
-        }
         Ok(())
     }
 
@@ -172,15 +147,15 @@ impl Metrics {
             .count()
     }
 
-    /// The evaluation before the first step, if there was one: top-1 with `k` neighbours.
-    pub fn untrained(&self, k: usize) -> Option<f64> {
+    /// What the evaluation `evaluation` measured before the first step, if it was carried out then.
+    pub fn first_eval(&self, evaluation: &str) -> Option<&Measures> {
         self.records.iter().find_map(|record| match record {
-            Record::Knn {
+            Record::Eval {
+                name,
                 step: 0,
-                k: of,
-                top1,
+                measures,
                 ..
-            } if *of == k => Some(*top1),
+            } if name == evaluation => Some(measures),
             _ => None,
         })
     }
@@ -189,12 +164,13 @@ impl Metrics {
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn draw(&self, dir: &RunDir, title: &str) -> Result<()> {
-        replace(&dir.curves(), curves_svg(title, &self.panels()).as_bytes())?;
+    pub fn draw(&self, dir: &RunDir, title: &str, evals: &[ScheduledEval]) -> Result<()> {
+        let panels = self.panels(evals);
+        replace(&dir.curves(), curves_svg(title, &panels).as_bytes())?;
         Ok(())
     }
 
-    fn panels(&self) -> Vec<Panel> {
+    fn panels(&self, evals: &[ScheduledEval]) -> Vec<Panel> {
         let line = |name: &str, value: fn(&Means) -> Option<f64>| {
             let points = self.records.iter().filter_map(|record| match record {
                 Record::Step(means) => Some((means.step as f64, value(means).unwrap_or(f64::NAN))),
@@ -213,7 +189,8 @@ impl Metrics {
             lines,
             references: Vec::new(),
         };
-        let mut panels = vec![
+        let mut panels = self.eval_panels(evals);
+        panels.extend([
             Panel {
                 references: vec![("ln K".into(), ln_k)],
                 ..panel(
@@ -246,55 +223,71 @@ impl Metrics {
                 Some("img/s"),
                 vec![line("images", |m| Some(m.images_per_second))],
             ),
-        ];
-        let knn = self.knn_panel();
-        if !knn.lines.is_empty() {
-            panels.insert(0, knn);
-        }
+        ]);
         panels
     }
 
-    fn knn_panel(&self) -> Panel {
-        let mut panel = Panel {
-            title: "k-NN top-1".into(),
-            unit: Some("%".into()),
-            x_label: "epoch".into(),
-            ..Panel::default()
-        };
+    /// A panel for each evaluation that was carried out.
+    fn eval_panels(&self, evals: &[ScheduledEval]) -> Vec<Panel> {
+        let mut panels: Vec<(&str, Panel)> = Vec::new();
         for record in &self.records {
-            let Record::Knn {
-                epoch,
+            let Record::Eval {
+                name,
                 step,
-                k,
-                top1,
-                ..
+                epoch,
+                measures,
             } = record
             else {
                 continue;
             };
-            let name = format!("k = {k}");
-            if *step == 0 && panel.references.is_empty() {
-                panel
-                    .references
-                    .push(("before training".into(), 100.0 * top1));
+            let task = evals
+                .iter()
+                .map(|eval| eval.evaluation.task())
+                .find(|task| task.name() == name);
+
+            if !panels.iter().any(|(of, _)| of == name) {
+                panels.push((name, eval_panel(name, task)));
             }
-            let point = (*epoch as f64, 100.0 * top1);
-            match panel.lines.iter_mut().find(|line| line.name == name) {
-                Some(line) => line.points.push(point),
-                None => panel.lines.push(Line {
-                    name,
-                    points: vec![point],
-                }),
+            let Some((_, panel)) = panels.iter_mut().find(|(of, _)| of == name) else {
+                continue;
+            };
+            for (measure, value) in measures.iter() {
+                // A resumed run may no longer have the evaluation; its measures are drawn as they
+                // are named then.
+                let label = match task {
+                    Some(task) => task.curve(measure),
+                    None => Some(measure.to_owned()),
+                };
+                let Some(label) = label else { continue };
+                if *step == 0 && panel.references.is_empty() {
+                    let level = ("before training".to_owned(), 100.0 * value);
+                    panel.references.push(level);
+                }
+                panel.add_point(label, (*epoch as f64, 100.0 * value));
             }
         }
-        panel
+        panels.into_iter().map(|(_, panel)| panel).collect()
+    }
+}
+
+fn eval_panel(name: &str, task: Option<&dyn Task>) -> Panel {
+    let title = task.map_or(name.to_owned(), |task| {
+        format!("{} {}", task.title(), task.quantity())
+    });
+    Panel {
+        title,
+        unit: Some("%".into()),
+        x_label: "epoch".into(),
+        ..Panel::default()
     }
 }
 
 fn record_step(record: &Record) -> usize {
     match record {
         Record::Step(means) | Record::Epoch(means) => means.step,
-        Record::Knn { step, .. } | Record::Skipped { step, .. } => *step,
+        Record::Eval { step, .. } | Record::Knn { step, .. } | Record::Skipped { step, .. } => {
+            *step
+        }
     }
 }
 
@@ -302,10 +295,40 @@ fn record_step(record: &Record) -> usize {
 /// lost step then.
 fn read_records(dir: &RunDir) -> Vec<Record> {
     let bytes = fs::read(dir.metrics()).unwrap_or_default();
-    String::from_utf8_lossy(&bytes)
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .collect()
+    let mut records = Vec::new();
+    for line in String::from_utf8_lossy(&bytes).lines() {
+        if let Ok(record) = serde_json::from_str(line) {
+            push_record(&mut records, record);
+        }
+    }
+    records
+}
+
+/// Adds a record; old ones of one k-NN evaluation become one of today's.
+fn push_record(records: &mut Vec<Record>, record: Record) {
+    let Record::Knn {
+        step: at,
+        epoch,
+        k,
+        top1,
+        top5,
+    } = record
+    else {
+        records.push(record);
+        return;
+    };
+    if !matches!(records.last(), Some(Record::Eval { step, .. }) if *step == at) {
+        records.push(Record::Eval {
+            name: "knn".to_owned(),
+            step: at,
+            epoch,
+            measures: Measures::default(),
+        });
+    }
+    if let Some(Record::Eval { measures, .. }) = records.last_mut() {
+        measures.push(format!("top1_k{k}"), top1);
+        measures.push(format!("top5_k{k}"), top5);
+    }
 }
 
 /// The last step that a run in `dir` recorded, saved or not.

@@ -109,7 +109,7 @@ impl Plan {
                 mask_token: false,
                 ..self.settings.config.vit()
             },
-            eval_resize: self.settings.run.eval_resize,
+            eval_resize: self.settings.eval_resize(),
             step,
         }
     }

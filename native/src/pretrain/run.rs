@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow};
 use burn::tensor::Device;
-use ibot_core::knn::KnnAccuracy;
 use ibot_core::train::{StepReport, TrainState};
+use ibot_core::weights::ModelHeader;
 
 use super::checkpoint::{self, Loaded};
 use super::clock::Clock;
@@ -24,9 +24,9 @@ use super::status::{State, Status, StatusFile};
 use super::watch::{Culprits, Watch};
 use super::worker::{self, LOST, Place, Step, Worker};
 use crate::data::Dataset;
+use crate::eval::{EvalProgress, Subject};
 use crate::exchange::{Stop, Team};
-use crate::features::EvalView;
-use crate::knn::{Space, Split, evaluate, headline};
+use crate::features::{Encoder, EvalView, Extractor};
 use crate::model::read_checkpoint;
 
 /// A run under way; the training state passes from step to step beside it.
@@ -199,10 +199,8 @@ impl Run {
                 self.save_checkpoint(state, None)?;
             }
             save_preview(&self.data, &settings, &self.dir)?;
-            if run.knn_every > 0 {
-                self.knn(state, 0)?
-                    .iter()
-                    .for_each(|line| println!("{line}"));
+            for line in self.evaluate(state, 0)? {
+                println!("{line}");
             }
         } else if self.step == total {
             // A process killed after its last checkpoint has not written what follows from it.
@@ -257,16 +255,14 @@ impl Run {
                     .for_each(|warning| self.warn(warning));
                 self.metrics.record(Record::Epoch(means))?;
                 let done = epoch + 1;
-                if run.knn_every > 0 && (done.is_multiple_of(run.knn_every) || self.step == total) {
-                    self.knn(state, done)?
-                        .iter()
-                        .for_each(|line| self.progress.say(line));
+                for line in self.evaluate(state, done)? {
+                    self.progress.say(&line);
                 }
                 self.save(
                     state,
                     done.is_multiple_of(run.checkpoint_every).then_some(done),
                 )?;
-                // Neither k-NN nor saving counts towards the next images a second.
+                // Neither evaluations nor saving count towards the next images a second.
                 self.windows = windows(config.head.out_dim);
             } else if self.clock.save_is_due(Instant::now()) {
                 let pause = Instant::now();
@@ -352,35 +348,47 @@ impl Run {
         });
     }
 
-    /// k-NN of the teacher on the run's own images, if they have labels; the line to show.
-    fn knn(&mut self, state: &TrainState, epoch: usize) -> Result<Option<String>> {
-        let run = &self.plan.settings.run;
-        let Some(split) = Split::of_one(&self.data, run.knn_bank, run.knn_queries) else {
-            return Ok(None);
-        };
-        let view = EvalView::new(self.plan.settings.config.crops.global_size, run.eval_resize);
-        let space = Space::Network(&state.teacher.backbone);
-        let accuracies = evaluate(&space, &split, view, self.loaders, &self.device)?;
-        self.metrics
-            .record_knn(self.step, epoch, &accuracies, split.sizes())?;
-        let Some(KnnAccuracy { k, top1, .. }) = headline(&accuracies).copied() else {
-            return Ok(None);
-        };
-        let percent = 100.0 * top1;
-        let start = if run.init.is_some() {
-            "initial"
-        } else {
-            "untrained"
-        };
-        Ok(Some(match self.metrics.untrained(k) {
-            Some(untrained) if epoch > 0 => {
-                let gain = percent - 100.0 * untrained;
-                format!(
-                    "k-NN after epoch {epoch}: {percent:.1} % top-1 (k = {k}), {gain:+.1} points on the {start} network"
-                )
+    /// Carries out the evaluations of the teacher that are due after `epochs` epochs, on the images
+    /// that the run learns from; a sentence for each.
+    fn evaluate(&mut self, state: &TrainState, epochs: usize) -> Result<Vec<String>> {
+        let settings = &self.plan.settings;
+        let is_last = self.step == self.plan.schedules.total_steps();
+        let mut sentences = Vec::new();
+        for eval in &settings.eval {
+            let task = eval.evaluation.task();
+            if !eval.is_due(epochs, is_last) || !task.suits(&self.data) {
+                continue;
             }
-            _ => format!("k-NN of the {start} network: {percent:.1} % top-1 (k = {k})"),
-        }))
+            let view = eval.view(EvalView {
+                size: settings.config.crops.global_size,
+                resize_ratio: ModelHeader::USUAL_RESIZE,
+            });
+            let subject = Subject {
+                extractor: Extractor {
+                    encoder: Encoder::Network(&state.teacher.backbone),
+                    view,
+                    threads: self.loaders,
+                    device: &self.device,
+                },
+                data: &self.data,
+                val: None,
+            };
+            let measures = task.run(&subject)?.measures;
+
+            self.metrics.record(Record::Eval {
+                name: task.name().to_owned(),
+                step: self.step,
+                epoch: epochs,
+                measures: measures.clone(),
+            })?;
+            let progress = EvalProgress {
+                epochs,
+                starts_trained: settings.run.init.is_some(),
+                first: self.metrics.first_eval(task.name()),
+            };
+            sentences.extend(progress.sentence(task, &measures));
+        }
+        Ok(sentences)
     }
 }
 

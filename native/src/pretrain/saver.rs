@@ -76,8 +76,8 @@ impl Run {
                 &state.teacher.backbone,
                 &run.plan.model_header(run.step),
             )?;
-            run.metrics
-                .draw(&run.dir, &run.dir.path().display().to_string())
+            let title = run.dir.path().display().to_string();
+            run.metrics.draw(&run.dir, &title, &run.plan.settings.eval)
         })
     }
 

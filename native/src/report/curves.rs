@@ -27,6 +27,19 @@ pub struct Line {
     pub points: Vec<(f64, f64)>,
 }
 
+impl Panel {
+    /// Adds a point to the curve `name`, which is made if it is missing.
+    pub fn add_point(&mut self, name: String, point: (f64, f64)) {
+        match self.lines.iter_mut().find(|line| line.name == name) {
+            Some(line) => line.points.push(point),
+            None => self.lines.push(Line {
+                name,
+                points: vec![point],
+            }),
+        }
+    }
+}
+
 const PANEL: (f64, f64) = (470.0, 300.0);
 const GAP: f64 = 18.0;
 const MARGIN: f64 = 24.0;

@@ -23,6 +23,9 @@ static RUN: LazyLock<(TempDir, PathBuf)> = LazyLock::new(|| {
 
 fn command(name: &str, out: &Path, arguments: &[&str]) -> Command {
     let mut command = ibot();
+    if !["embed", "export"].contains(&name) {
+        command.arg("show");
+    }
     command
         .arg(name)
         .args(arguments)
@@ -103,6 +106,34 @@ fn attention_draws_every_head_and_its_mass() {
         (64, 64),
         "the size of the image itself, for videos"
     );
+}
+
+/// The commands of one release ago, with the files that they left.
+#[test]
+fn old_names_of_commands_still_work() {
+    let out = folder();
+    let mut segment = ibot();
+    segment.args(["segment", "builtin:val", "--limit=2", "--device=cpu"]);
+    segment.arg("--model").arg(&RUN.1);
+    segment.arg("--out").arg(out.path());
+    succeed(segment);
+    assert!(out.path().join("segment.json").exists());
+    picture(&out, "segment.png");
+
+    let mut knn = ibot();
+    knn.args(["knn", "--data=builtin", "--val=builtin:val", "--bank=50"]);
+    knn.args(["--queries=20", "--device=cpu", "--model=pixels"]);
+    let table = succeed(knn);
+    assert!(table.contains("top-1"), "{table}");
+
+    for name in ["attention", "similar", "correspond", "pca", "patterns"] {
+        let mut command = ibot();
+        command.args([name, "--help"]);
+        assert!(succeed(command).contains(&format!("ibot show {name}")));
+    }
+    let mut help = ibot();
+    help.arg("--help");
+    assert!(!succeed(help).contains("segment "), "old names are hidden");
 }
 
 #[test]
@@ -229,9 +260,9 @@ fn segments_are_scored_where_labels_exist() {
         &["builtin:val", "--limit=6", "--segments=4"],
         &["builtin:val", "--limit=6", "--method=ncut", "--tau=0.9"],
     ] {
-        let (printed, numbers, out) = numbers("segment", arguments);
+        let (printed, numbers, out) = numbers("segments", arguments);
         assert!(printed.contains("mean IoU"), "{printed}");
-        picture(&out, "segment.png");
+        picture(&out, "segments.png");
         let iou = numbers["score"]["mean_iou"].as_f64().expect("a score");
         assert!(
             (0.0..=1.0).contains(&iou) && numbers["score"]["images"] == 6,
@@ -240,7 +271,7 @@ fn segments_are_scored_where_labels_exist() {
         );
     }
     let message = fail(command(
-        "segment",
+        "segments",
         folder().path(),
         &["builtin:val", "--segments=1"],
     ));

@@ -1,4 +1,4 @@
-//! `ibot pretrain` and `ibot knn` as a user runs them: whole processes, real files.
+//! `ibot pretrain` and `ibot eval knn` as a user runs them: whole processes, real files.
 
 use std::fs;
 use std::path::Path;
@@ -44,14 +44,13 @@ fn a_run_leaves_everything_that_it_promises() {
         (&status(&run)["state"], &status(&run)["step"]),
         (&"complete".into(), &20.into())
     );
-    assert_eq!(
-        records(&run, "knn")
-            .iter()
-            .filter(|record| record["epoch"] == 0)
-            .count(),
-        4,
-        "k = 10, 20, 100, 200"
-    );
+    let evals = records(&run, "eval");
+    let epochs: Vec<u64> = evals.iter().filter_map(|e| e["epoch"].as_u64()).collect();
+    assert_eq!(epochs, [0, 1, 2], "before training and after each epoch");
+    for k in [10, 20, 100, 200] {
+        let measure = &evals[0]["measures"][format!("top1_k{k}")];
+        assert!(measure.is_number(), "k = {k}: {}", evals[0]);
+    }
     for key in [
         "loss",
         "cls",
@@ -94,6 +93,7 @@ fn a_run_leaves_everything_that_it_promises() {
     let knn = |model: &str| {
         let mut command = ibot();
         command.args([
+            "eval",
             "knn",
             "--data=builtin",
             "--val=builtin:val",
@@ -105,21 +105,97 @@ fn a_run_leaves_everything_that_it_promises() {
         command.arg("--model").arg(model);
         command
     };
-    let lines = succeed(knn(&run.display().to_string()));
-    let first: Value = serde_json::from_str(lines.lines().next().expect("a line")).expect("JSON");
+    let result = |command: Command| -> Value {
+        let line = succeed(command);
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+    };
+    let top1 = |result: &Value| -> Vec<f64> {
+        ["top1_k10", "top1_k20", "top1_k100", "top1_k200"]
+            .iter()
+            .filter_map(|measure| result["measures"][*measure].as_f64())
+            .collect()
+    };
+    let file = folder.path().join("knn.json");
+    let mut trained = knn(&run.display().to_string());
+    trained.arg("--out").arg(&file);
+    let trained = result(trained);
     assert_eq!(
+        (&trained["task"], &trained["images"]),
         (
-            first["k"].as_u64(),
-            first["bank"].as_u64(),
-            first["queries"].as_u64()
-        ),
-        (Some(10), Some(200), Some(50))
+            &"knn".into(),
+            &serde_json::json!({ "bank": 200, "queries": 50 })
+        )
     );
-    assert_eq!(succeed(knn("pixels")).lines().count(), 4);
+    assert_eq!(top1(&trained).len(), 4);
+    assert_eq!(
+        trained["weights_sha256"].as_str().map(str::len),
+        Some(64),
+        "{trained}"
+    );
+    let written = fs::read(file).expect("the result");
+    assert_eq!(
+        serde_json::from_slice::<Value>(&written).expect("JSON"),
+        trained
+    );
+    assert_eq!(top1(&result(knn("pixels"))).len(), 4);
     assert!(fail(knn("nowhere")).contains("nowhere"));
     let mut untrained = knn(&run.display().to_string());
     untrained.arg("--untrained");
-    assert_ne!(succeed(untrained), lines);
+    assert_ne!(top1(&result(untrained)), top1(&trained));
+}
+
+/// What commit cd588d5 wrote: `run.knn_*` in config.toml, and a line for each number of
+/// neighbours in metrics.jsonl.
+#[test]
+fn a_run_from_before_eval_settings_is_resumed() {
+    let folder = folder();
+    let run = folder.path().join("run");
+    succeed(tiny(
+        &run,
+        "builtin:val",
+        &["--set=optim.epochs=1", "--set=run.knn_every=1"],
+    ));
+    let config = fs::read_to_string(run.join("config.toml")).expect("config.toml");
+    let (start, entry) = config.split_once("[[eval]]").expect("an evaluation");
+    assert!(entry.contains("every = 1"), "{entry}");
+    let old = "knn_every = 1\nknn_bank = 300\nknn_queries = 100\neval_resize = 1.0\n";
+    fs::write(
+        run.join("config.toml"),
+        start.replace("\nepochs = 1\n", "\nepochs = 2\n") + old,
+    )
+    .expect("writable");
+
+    let metrics = fs::read_to_string(run.join("metrics.jsonl")).expect("metrics");
+    let mut lines = String::new();
+    for line in metrics.lines() {
+        let record: Value = serde_json::from_str(line).expect("JSON");
+        if record["kind"] != "eval" {
+            lines += &format!("{line}\n");
+            continue;
+        }
+        for k in [10, 20] {
+            let (step, epoch) = (&record["step"], &record["epoch"]);
+            lines += &format!(
+                "{{\"kind\":\"knn\",\"step\":{step},\"epoch\":{epoch},\"k\":{k},\"top1\":0.25,\
+                 \"top5\":0.5,\"bank\":300,\"queries\":100}}\n"
+            );
+        }
+    }
+    fs::write(run.join("metrics.jsonl"), lines).expect("writable");
+
+    let mut resume = ibot();
+    resume.args(["pretrain", "--resume", "--device=cpu", "--out"]);
+    resume.arg(&run);
+    let output = succeed(resume);
+    assert!(output.contains("k-NN after epoch 2"), "{output}");
+    assert!(
+        output.contains("points on the untrained network"),
+        "{output}"
+    );
+    let evals = records(&run, "eval");
+    assert_eq!(evals.len(), 3, "{evals:?}");
+    assert_eq!(evals[0]["measures"]["top1_k20"], 0.25);
+    assert!(records(&run, "knn").is_empty());
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn run_of(command: &mut Command, out: &Path, more: &[&str]) {
         .args([
             "--set=run.log_every=1",
             "--set=optim.epochs=2",
-            "--set=run.knn_every=0",
+            "--knn-every=0",
         ])
         .args(more);
 }

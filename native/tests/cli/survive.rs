@@ -33,7 +33,7 @@ fn run_of(out: &Path, more: &[&str]) -> Command {
         .args([
             "--set=crops.local_crops_number=1",
             "--set=run.log_every=1",
-            "--set=run.knn_every=0",
+            "--knn-every=0",
         ])
         .args(more);
     command

@@ -23,7 +23,7 @@ fn run_of(out: &Path, more: &[&str]) -> Command {
     let mut command = tiny(
         out,
         "builtin:val",
-        &["--set=optim.epochs=2", "--set=run.knn_every=0"],
+        &["--set=optim.epochs=2", "--knn-every=0"],
     );
     command.arg("--set=crops.local_crops_number=1").args(more);
     command

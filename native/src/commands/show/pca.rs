@@ -1,4 +1,4 @@
-//! `ibot pca`: patch tokens as colors.
+//! `ibot show pca`: patch tokens as colors.
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -7,21 +7,21 @@ use ibot_core::semantics::foreground::{foreground_colors, joint_colors};
 use ibot_core::semantics::grid::TokenGrid;
 use serde_json::json;
 
-use super::TokenArgs;
 use super::images::Images;
+use super::tokens::TokenArgs;
 use crate::report::figures::{self, PcaImage};
 
 const HELP: &str = "\
 Examples:
-  ibot pca photo1.jpg photo2.jpg --model runs/photos
-  ibot pca horses/ --limit 8 --foreground --model vit_small.safetensors
+  ibot show pca photo1.jpg photo2.jpg --model runs/photos
+  ibot show pca horses/ --limit 8 --foreground --model vit_small.safetensors
 
 Outputs  pca.png: each image above its patches, whose first three principal components, of all images together, are
          red, green and blue: parts that are alike have the same color in all images; pca.json.
          With --foreground, as in DINOv2, the first component separates object and background, and the colors are the
          components of the objects alone.";
 
-/// Options of `ibot pca`.
+/// Options of `ibot show pca`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct PcaArgs {
@@ -42,7 +42,7 @@ pub struct PcaArgs {
     limit: usize,
 }
 
-/// Runs `ibot pca`.
+/// Runs `ibot show pca`.
 ///
 /// # Errors
 /// If an image or the model cannot be read, the tokens do not vary, or a file cannot be written.

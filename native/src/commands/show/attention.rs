@@ -1,4 +1,4 @@
-//! `ibot attention`: where the CLS token looks.
+//! `ibot show attention`: where the CLS token looks.
 
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
@@ -7,21 +7,21 @@ use ibot_core::picture::{ColorScale, Heatmap, Interpolation, PatchGrid, Range};
 use ibot_core::semantics::attention::{ClsAttention, MASS, mass_mask};
 use serde_json::json;
 
-use super::TokenArgs;
 use super::images::Images;
+use super::tokens::TokenArgs;
 use crate::report::figures::{self, AttentionMap};
 
 const HELP: &str = "\
 Examples:
-  ibot attention photo.jpg --model runs/photos
-  ibot attention frames/ --model vit_small.pth --style overlay --out overlay
+  ibot show attention photo.jpg --model runs/photos
+  ibot show attention frames/ --model vit_small.pth --style overlay --out overlay
   ffmpeg -i video.mp4 frames/%05d.png; ...; ffmpeg -pattern_type glob -i 'overlay/*.png' attention.mp4
 
 Inputs   images: files, folders, .tar, lists, or DATA#INDEX for one image of a dataset.
 Outputs  one picture an image, numbered in order: the attention of CLS to the patches in each head of the last block,
          and below it the patches that hold --mass of it (paper section 4.3.1 and appendix); attention.json.";
 
-/// Options of `ibot attention`.
+/// Options of `ibot show attention`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct AttentionArgs {
@@ -47,7 +47,7 @@ enum Style {
     Overlay,
 }
 
-/// Runs `ibot attention`.
+/// Runs `ibot show attention`.
 ///
 /// # Errors
 /// If an image or the model cannot be read, or a file not written.

@@ -1,4 +1,4 @@
-//! `ibot patterns`: what each prototype of the online tokenizer, or each cluster of tokens, stands
+//! `ibot show patterns`: what each prototype of the online tokenizer, or each cluster of tokens, stands
 //! for.
 
 use std::collections::BTreeMap;
@@ -15,15 +15,15 @@ use ibot_core::semantics::rows::Rows;
 use serde_json::json;
 
 use super::images::Images;
-use super::{Encoder, TokenArgs};
+use super::tokens::{ImageEncoder, TokenArgs};
 use crate::device;
 use crate::report::figures::{self, Pattern, context_tile};
 
 const HELP: &str = "\
 Examples:
-  ibot patterns --data builtin:val --model runs/builtin
-  ibot patterns --data photos/ --kmeans 64 --model vit_small.safetensors
-  ibot patterns --data photos/ --tokens cls --model checkpoint.pth
+  ibot show patterns --data builtin:val --model runs/builtin
+  ibot show patterns --data photos/ --kmeans 64 --model vit_small.safetensors
+  ibot show patterns --data photos/ --tokens cls --model checkpoint.pth
 
 Outputs  patterns.png: for the most used prototypes the patches that they answer to most, in their context, with the
          share of all patches that they take (paper section 4.3.1, figure 4 and appendix); usage.png: how often each
@@ -34,7 +34,7 @@ Outputs  patterns.png: for the most used prototypes the patches that they answer
 /// Label of pixels that show no part.
 const NO_PART: usize = 0;
 
-/// Options of `ibot patterns`.
+/// Options of `ibot show patterns`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct PatternsArgs {
@@ -82,7 +82,7 @@ struct Tokens {
     values: Vec<f32>,
 }
 
-/// Runs `ibot patterns`.
+/// Runs `ibot show patterns`.
 ///
 /// # Errors
 /// If an image, the model or its head cannot be read, or a file cannot be written.
@@ -151,7 +151,7 @@ fn of_clusters(args: &PatternsArgs, images: &Images, clusters: usize) -> Result<
     Ok(found)
 }
 
-fn tokens_of(encoder: &Encoder, image: &RgbImage, kind: TokenKind) -> Result<Tokens> {
+fn tokens_of(encoder: &ImageEncoder, image: &RgbImage, kind: TokenKind) -> Result<Tokens> {
     let seen = encoder.encode(image)?;
     Ok(match kind {
         TokenKind::Patch => Tokens {

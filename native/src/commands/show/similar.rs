@@ -1,4 +1,4 @@
-//! `ibot similar`: which patches are like the one under a point.
+//! `ibot show similar`: which patches are like the one under a point.
 
 use std::path::Path;
 
@@ -9,14 +9,14 @@ use ibot_core::semantics::geometry::PatchGeometry;
 use ibot_core::semantics::similarity::{best_patches, cosines};
 use serde_json::json;
 
-use super::TokenArgs;
 use super::images::load_one;
+use super::tokens::TokenArgs;
 use crate::report::figures::{self, Candidate, Query};
 
 const HELP: &str = "\
 Examples:
-  ibot similar --image cat.jpg --at 120,80 --model runs/photos
-  ibot similar --image cat.jpg --to dog.jpg --to lion.jpg --at 120,80 --model vit_small.pth
+  ibot show similar --image cat.jpg --at 120,80 --model runs/photos
+  ibot show similar --image cat.jpg --to dog.jpg --to lion.jpg --at 120,80 --model vit_small.pth
 
 Outputs  similar.png: the cosine similarity of every patch to the one under the point, in the same image and in others,
          with the best matches numbered; similar.json (paper appendix, correspondence between images).";
@@ -26,7 +26,7 @@ const MATCHES: usize = 5;
 /// Patches between two of them, so that they do not all lie on one spot.
 const APART: f64 = 2.0;
 
-/// Options of `ibot similar`.
+/// Options of `ibot show similar`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct SimilarArgs {
@@ -63,7 +63,7 @@ impl std::str::FromStr for Point {
     }
 }
 
-/// Runs `ibot similar`.
+/// Runs `ibot show similar`.
 ///
 /// # Errors
 /// If an image or the model cannot be read, the point is outside, or a file cannot be written.

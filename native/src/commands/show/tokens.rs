@@ -1,16 +1,5 @@
-//! What the patch tokens know (paper section 4.3 and appendices): one file a command. Each shows
-//! images to a frozen backbone, hands the tokens to `ibot_core::semantics`, and writes pictures and
-//! their numbers.
-
-pub mod attention;
-pub mod correspond;
-pub mod embed;
-mod images;
-mod output;
-pub mod patterns;
-pub mod pca;
-pub mod segment;
-pub mod similar;
+//! What all commands that draw patch tokens share: their options, and the network that encodes an
+//! image.
 
 use std::path::PathBuf;
 
@@ -22,7 +11,7 @@ use ibot_core::image::RgbImage;
 use ibot_core::model::Vit;
 use ibot_core::semantics::tokens::{self, ImageTokens};
 
-use self::output::Output;
+use super::output::Output;
 use crate::device::{self, DeviceChoice};
 use crate::model::ModelArgs;
 
@@ -32,9 +21,9 @@ const LARGE_ENOUGH: usize = 518;
 
 /// What all commands that draw patch tokens share.
 #[derive(Debug, Args)]
-struct TokenArgs {
+pub struct TokenArgs {
     #[command(flatten)]
-    model: ModelArgs,
+    pub model: ModelArgs,
     /// Shorter side of an image in pixels; rounded to whole patches [default: twice that of the
     /// model, at most 518]
     #[arg(long)]
@@ -47,12 +36,12 @@ struct TokenArgs {
     out: Option<PathBuf>,
     /// Where to compute: auto, cpu, gpu, gpu:N, software or cuda:N
     #[arg(long, default_value = "auto")]
-    device: DeviceChoice,
+    pub device: DeviceChoice,
 }
 
 impl TokenArgs {
     /// The backbone, ready to encode, and the folder for what comes of it.
-    fn open(&self, command: &str) -> Result<(Encoder, Output)> {
+    pub fn open(&self, command: &str) -> Result<(ImageEncoder, Output)> {
         let device = device::select(self.device)?.device;
         let (model, line) = self.model.open(&device)?;
         println!("{line}");
@@ -62,7 +51,12 @@ impl TokenArgs {
         ))
     }
 
-    fn encoder(&self, backbone: Vit, image_size: usize, device: Device) -> Result<Encoder> {
+    pub fn encoder(
+        &self,
+        backbone: Vit,
+        image_size: usize,
+        device: Device,
+    ) -> Result<ImageEncoder> {
         let patch = backbone.patch_size();
         let shorter = self
             .size
@@ -71,7 +65,7 @@ impl TokenArgs {
             shorter >= patch,
             "--size {shorter} is less than one patch of {patch} pixels"
         );
-        Ok(Encoder {
+        Ok(ImageEncoder {
             backbone,
             device,
             shorter,
@@ -79,7 +73,7 @@ impl TokenArgs {
         })
     }
 
-    fn output(&self, command: &str) -> Result<Output> {
+    pub fn output(&self, command: &str) -> Result<Output> {
         let folder = self
             .out
             .clone()
@@ -89,15 +83,15 @@ impl TokenArgs {
 }
 
 /// A backbone that is shown one image at a time.
-struct Encoder {
-    backbone: Vit,
-    device: Device,
+pub struct ImageEncoder {
+    pub backbone: Vit,
+    pub device: Device,
     shorter: usize,
     block: Option<usize>,
 }
 
-impl Encoder {
-    fn encode(&self, image: &RgbImage) -> Result<ImageTokens> {
+impl ImageEncoder {
+    pub fn encode(&self, image: &RgbImage) -> Result<ImageTokens> {
         let encoded = block_on(tokens::encode(
             &self.backbone,
             image,

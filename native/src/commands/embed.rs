@@ -9,7 +9,7 @@ use ibot_core::weights::{Precision, Weight, Weights, to_safetensors};
 
 use crate::data::Dataset;
 use crate::device::{self, DeviceChoice};
-use crate::features::{EvalView, Features, Pooling, features};
+use crate::features::{Encoder, EvalView, Extractor, Features, Pooling};
 use crate::files::write_atomically;
 use crate::model::ModelArgs;
 use crate::npy;
@@ -81,43 +81,29 @@ pub fn run(args: &EmbedArgs) -> Result<()> {
     let device = device::select(args.device)?.device;
     let (model, line) = args.model.open(&device)?;
     println!("data    {}\n{line}", data.description());
-    let (depth, patch) = (model.vit.depth, model.vit.patch_size);
+    let depth = model.vit.depth;
     ensure!(
         pooling.cls_blocks <= depth,
         "--cls-blocks {}: the network has {depth} blocks",
         pooling.cls_blocks
     );
-    let size = args.size.unwrap_or(model.vit.image_size);
-    ensure!(
-        size > 0 && size.is_multiple_of(patch),
-        "--size {size} is not a multiple of patches of {patch} pixels"
-    );
 
+    let extractor = Extractor {
+        encoder: Encoder::Network(&model.backbone),
+        view: EvalView {
+            size: args.size.unwrap_or(model.vit.image_size),
+            resize_ratio: model.eval_resize,
+        },
+        threads: device::cores(),
+        device: &device,
+    };
     let indices = data.subset(args.limit.unwrap_or(usize::MAX), 0);
-    let view = EvalView::new(size, model.eval_resize);
-    let found = features(
-        &model.backbone,
-        pooling,
-        &data,
-        &indices,
-        view,
-        device::cores(),
-        &device,
-    );
-    found
-        .unreadable
-        .iter()
-        .for_each(|message| eprintln!("warning: {message} (skipped)"));
-    ensure!(
-        !found.indices.is_empty(),
-        "no image of {} could be read",
-        data.description()
-    );
-    write(args, extension, &data, found)
+    let features = extractor.extract(pooling, &data, &indices)?;
+    write(args, extension, &data, features)
 }
 
-fn write(args: &EmbedArgs, extension: &str, data: &Dataset, found: Features) -> Result<()> {
-    let Features { rows, indices, .. } = found;
+fn write(args: &EmbedArgs, extension: &str, data: &Dataset, features: Features) -> Result<()> {
+    let Features { rows, indices } = features;
     let shape = rows.dims().to_vec();
     let values: Vec<f32> = to_host(rows).context("cannot read the features from the device")?;
     let bytes = if extension == "npy" {

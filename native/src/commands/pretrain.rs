@@ -1,4 +1,4 @@
-//! The command line.
+//! `ibot pretrain`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,63 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use clap::{Args, Parser, Subcommand};
+use clap::Args;
 
-use crate::analyze::attention::AttentionArgs;
-use crate::analyze::correspond::CorrespondArgs;
-use crate::analyze::embed::EmbedArgs;
-use crate::analyze::patterns::PatternsArgs;
-use crate::analyze::pca::PcaArgs;
-use crate::analyze::segment::SegmentArgs;
-use crate::analyze::similar::SimilarArgs;
-use crate::bench::BenchArgs;
 use crate::device::Devices;
 use crate::exchange::Stop;
-use crate::export::ExportArgs;
-use crate::knn::KnnArgs;
 use crate::pretrain::{Ending, PretrainRequest, pretrain};
 use crate::recipe::{RECIPES, Settings};
-use crate::{analyze, bench, export, knn};
 
-/// iBOT: image BERT pre-training with an online tokenizer.
-#[derive(Debug, Parser)]
-#[command(
-    name = "ibot",
-    version,
-    after_help = "See `ibot COMMAND --help` for inputs, outputs and examples."
-)]
-pub struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Pre-train a vision transformer on images without labels.
-    Pretrain(PretrainArgs),
-    /// Classify images by the nearest neighbours of their frozen features (paper section 4.1).
-    Knn(KnnArgs),
-    /// Draw where the CLS token looks, head by head (paper section 4.3.1).
-    Attention(AttentionArgs),
-    /// Draw which patches are like the one under a point, in one image or across images.
-    Similar(SimilarArgs),
-    /// Draw which patches of two images belong together; score them by ground truth.
-    Correspond(CorrespondArgs),
-    /// Draw patch tokens as colors, by their principal components.
-    Pca(PcaArgs),
-    /// Draw what each prototype of the online tokenizer stands for (paper figure 4).
-    Patterns(PatternsArgs),
-    /// Cut images into parts without labels.
-    Segment(SegmentArgs),
-    /// Write features of a dataset for other programs.
-    Embed(EmbedArgs),
-    /// Write weights for other programs: timm-named safetensors, ONNX.
-    Export(ExportArgs),
-    /// Measure the speed and memory of a training step, or of the loading of images.
-    Bench(BenchArgs),
-}
-
-const PRETRAIN_HELP: &str = "\
+const HELP: &str = "\
 Examples:
   ibot pretrain
   ibot pretrain --data photos/ --recipe cpu-quick --set optim.epochs=20 --out runs/photos
@@ -81,8 +32,8 @@ signal does not wait. A kill loses the steps since the last checkpoint: at most 
 Exit status: 0 done; 1 failed; 2 wrong usage; 75 --max-hours over and 130 interrupted: both saved, --resume continues.";
 
 #[derive(Debug, Args)]
-#[command(after_help = PRETRAIN_HELP)]
-struct PretrainArgs {
+#[command(after_help = HELP)]
+pub struct PretrainArgs {
     /// Images to learn from [default: builtin, scenes drawn by the program]
     #[arg(long)]
     data: Option<String>,
@@ -126,31 +77,11 @@ const OUT_OF_TIME: u8 = 75;
 /// Signals that come within this time are one request.
 const SAME_REQUEST: Duration = Duration::from_millis(500);
 
-/// Runs a command; its exit status.
+/// Runs `ibot pretrain` and returns its exit status.
 ///
 /// # Errors
-/// What went wrong, for a person.
-pub fn run(cli: Cli) -> Result<ExitCode> {
-    match cli.command {
-        Command::Pretrain(args) => run_pretrain(args),
-        Command::Knn(args) => knn::run(&args).map(done),
-        Command::Attention(args) => analyze::attention::run(&args).map(done),
-        Command::Similar(args) => analyze::similar::run(&args).map(done),
-        Command::Correspond(args) => analyze::correspond::run(&args).map(done),
-        Command::Pca(args) => analyze::pca::run(&args).map(done),
-        Command::Patterns(args) => analyze::patterns::run(&args).map(done),
-        Command::Segment(args) => analyze::segment::run(&args).map(done),
-        Command::Embed(args) => analyze::embed::run(&args).map(done),
-        Command::Export(args) => export::run(&args).map(done),
-        Command::Bench(args) => bench::run(&args).map(done),
-    }
-}
-
-fn done((): ()) -> ExitCode {
-    ExitCode::SUCCESS
-}
-
-fn run_pretrain(args: PretrainArgs) -> Result<ExitCode> {
+/// If the settings, the data, the device or the folder cannot be used, or training diverges.
+pub fn run(args: PretrainArgs) -> Result<ExitCode> {
     let mut set = args.set;
     if args.resume && set.iter().any(|assignment| !assignment.starts_with("run.")) {
         bail!(

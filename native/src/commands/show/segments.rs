@@ -1,4 +1,4 @@
-//! `ibot segment`: images cut into parts without labels.
+//! `ibot show segments`: images cut into parts without labels.
 
 use std::path::PathBuf;
 
@@ -15,30 +15,30 @@ use ibot_core::semantics::rows::Rows;
 use ibot_core::semantics::scores::Contingency;
 use serde_json::{Value, json};
 
-use super::TokenArgs;
 use super::images::Images;
+use super::tokens::TokenArgs;
 use crate::report::figures::{self, SegmentRow};
 
 const HELP: &str = "\
 Examples:
-  ibot segment photos/ --model runs/photos
-  ibot segment photos/ --segments 8 --model vit_small.safetensors
-  ibot segment builtin:val --method ncut --limit 100 --model runs/builtin
+  ibot show segments photos/ --model runs/photos
+  ibot show segments photos/ --segments 8 --model vit_small.safetensors
+  ibot show segments builtin:val --method ncut --limit 100 --model runs/builtin
 
 Methods  kmeans  k-means (cosine) of the patch tokens of all images together: segment 3 means the same in all.
          ncut    normalised cut of each image's own patches, less their mean: object and background as in TokenCut,
                  or k segments.
-Outputs  segment.png: image, segments, and the true ones where known (builtin, or --labels); segment.json with the
+Outputs  segments.png: image, segments, and the true ones where known (builtin, or --labels); segments.json with the
          segment of each patch; mean IoU after Hungarian matching of segments and labels, over pixels. With two
          segments the labels are object and background; with ncut each image is matched by itself.";
 
 /// Gray value of label pictures that is left out of the score (the border of PASCAL VOC).
 const IGNORED: usize = 255;
 
-/// Options of `ibot segment`.
+/// Options of `ibot show segments`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
-pub struct SegmentArgs {
+pub struct SegmentsArgs {
     /// Images to segment: files, folders, .tar, lists, or DATA#INDEX
     #[arg(required = true, value_name = "IMAGES")]
     images: Vec<String>,
@@ -63,6 +63,10 @@ pub struct SegmentArgs {
     /// Most images in the picture
     #[arg(long, default_value_t = 8)]
     show: usize,
+    /// Name of the pictures and numbers, and of their folder: an old name of the command has other
+    /// ones.
+    #[arg(skip = "segments")]
+    pub stem: &'static str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -71,19 +75,19 @@ enum Method {
     Ncut,
 }
 
-/// Runs `ibot segment`.
+/// Runs `ibot show segments`.
 ///
 /// # Errors
 /// If an image, its labels or the model cannot be read, patches cannot be segmented, or a file
 /// cannot be written.
-pub fn run(args: &SegmentArgs) -> Result<()> {
+pub fn run(args: &SegmentsArgs) -> Result<()> {
     ensure!(
         args.segments >= 2,
         "--segments {} cuts nothing; give 2 or more",
         args.segments
     );
     let images = Images::open(&args.images, args.limit)?;
-    let (encoder, output) = args.tokens.open("segment")?;
+    let (encoder, output) = args.tokens.open(args.stem)?;
     let (mut grids, mut truths, mut shown) = (Vec::new(), Vec::new(), Vec::new());
     for index in 0..images.len() {
         let image = images.load(index)?;
@@ -115,7 +119,7 @@ pub fn run(args: &SegmentArgs) -> Result<()> {
         },
     );
     output.picture(
-        "segment.png",
+        &format!("{}.png", args.stem),
         &figures::segment(&rows.collect::<Result<Vec<_>>>()?, &[], None),
     )?;
     let score = score(args.method, &grids, &labels, &truths)?;
@@ -130,7 +134,7 @@ pub fn run(args: &SegmentArgs) -> Result<()> {
         json!({ "image": images.name(index), "rows": grid.rows(), "columns": grid.columns(), "segments": labels })
     });
     output.numbers(
-        "segment.json",
+        &format!("{}.json", args.stem),
         json!({ "score": score, "images": numbers.collect::<Vec<_>>() }),
     )
 }

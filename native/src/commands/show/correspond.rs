@@ -1,4 +1,4 @@
-//! `ibot correspond`: which patches of two images belong together, and how often that is right.
+//! `ibot show correspond`: which patches of two images belong together, and how often that is right.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,16 +15,16 @@ use ibot_core::semantics::pfm::parse_pfm;
 use ibot_core::semantics::similarity::Neighbour;
 use serde_json::{Value, json};
 
-use super::TokenArgs;
 use super::images::load_one;
+use super::tokens::TokenArgs;
 use crate::npy;
 use crate::report::figures::{self, PairColor, PointPair};
 
 const HELP: &str = "\
 Examples:
-  ibot correspond cat1.jpg cat2.jpg --model runs/photos
-  ibot correspond graf1.png graf3.png --homography H1to3p.xml --model vit_small.pth
-  ibot correspond left.png right.png --disparity left.pfm --model vit_small.pth
+  ibot show correspond cat1.jpg cat2.jpg --model runs/photos
+  ibot show correspond graf1.png graf3.png --homography H1to3p.xml --model vit_small.pth
+  ibot show correspond left.png right.png --disparity left.pfm --model vit_small.pth
 
 Inputs   two images; ground truth, if there is any: a homography from the first to the second (nine numbers, or
          OpenCV's XML), or the disparity of the first, in pixels (.pfm, or a 2-d .npy; right x = left x - disparity).
@@ -38,7 +38,7 @@ const ALPHAS: [f64; 3] = [0.01, 0.05, 0.1];
 /// Most pairs in the picture of right and wrong ones.
 const DRAWN: usize = 150;
 
-/// Options of `ibot correspond`.
+/// Options of `ibot show correspond`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct CorrespondArgs {
@@ -62,7 +62,7 @@ pub struct CorrespondArgs {
     disparity: Option<PathBuf>,
 }
 
-/// Runs `ibot correspond`.
+/// Runs `ibot show correspond`.
 ///
 /// # Errors
 /// If an image, the model or the ground truth cannot be read or does not fit, or a file cannot be

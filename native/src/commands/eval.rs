@@ -1,0 +1,194 @@
+//! `ibot eval`: every [`Evaluation`] is a subcommand with the same inputs and the same form of
+//! result.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
+use serde_json::{Map, Value, json};
+
+use crate::data::Dataset;
+use crate::device::{self, DeviceChoice};
+use crate::eval::{EvalResult, Evaluation, Outcome, Subject, sha256};
+use crate::features::{Encoder, EvalView, Extractor};
+use crate::files::write_atomically;
+use crate::model::ModelArgs;
+
+/// View of an image for `--model pixels`.
+const PIXELS: EvalView = EvalView {
+    size: 32,
+    resize_ratio: 1.0,
+};
+
+/// An evaluation with its inputs.
+#[derive(Debug)]
+pub struct EvalCommand {
+    pub evaluation: Evaluation,
+    pub args: EvalArgs,
+}
+
+/// Inputs of every evaluation.
+#[derive(Debug, Args)]
+pub struct EvalArgs {
+    /// Images with labels to learn from: what `ibot pretrain --data` takes
+    #[arg(long)]
+    data: String,
+    /// Images with labels to evaluate [default: a part of --data]
+    #[arg(long)]
+    val: Option<String>,
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Side of the central crop in pixels [default: that of pre-training]
+    #[arg(long)]
+    size: Option<usize>,
+    /// Where to compute: auto, cpu, gpu, gpu:N, software or cuda:N
+    #[arg(long, default_value = "auto")]
+    device: DeviceChoice,
+    /// Print the result as one line of JSON
+    #[arg(long)]
+    json: bool,
+    /// Write the result to a JSON file
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Every subcommand is a variant of [`Evaluation`], to which the shared inputs are added here. clap
+/// has no derive for that.
+impl Subcommand for EvalCommand {
+    fn augment_subcommands(command: Command) -> Command {
+        Evaluation::augment_subcommands(command).mut_subcommands(EvalArgs::augment_args)
+    }
+
+    fn augment_subcommands_for_update(command: Command) -> Command {
+        Self::augment_subcommands(command)
+    }
+
+    fn has_subcommand(name: &str) -> bool {
+        Evaluation::has_subcommand(name)
+    }
+}
+
+impl FromArgMatches for EvalCommand {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let evaluation = Evaluation::from_arg_matches(matches)?;
+        let own = matches.subcommand().map_or(matches, |(_, own)| own);
+        let args = EvalArgs::from_arg_matches(own)?;
+        Ok(Self { evaluation, args })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// Runs an evaluation, prints what it found and writes it to `--out`.
+///
+/// # Errors
+/// If the data or the model cannot be read, the data do not suit the evaluation, or the result
+/// cannot be written.
+pub fn run(command: &EvalCommand) -> Result<()> {
+    let args = &command.args;
+    let data = Dataset::open(&args.data)?;
+    let val = args.val.as_deref().map(Dataset::open).transpose()?;
+    let selected = device::select(args.device)?;
+    let model = if args.model.is_pixels() {
+        None
+    } else {
+        Some(args.model.open(&selected.device)?)
+    };
+
+    let mut view = match &model {
+        Some((model, _)) => EvalView {
+            size: model.vit.image_size,
+            resize_ratio: model.eval_resize,
+        },
+        None => PIXELS,
+    };
+    view.size = args.size.unwrap_or(view.size);
+    if !args.json {
+        println!("data    {}", data.description());
+        if let Some(val) = &val {
+            println!("val     {}", val.description());
+        }
+        let line = model.as_ref().map(|(_, line)| line.as_str());
+        println!("{}", line.unwrap_or("model   none: plain pixels"));
+        let size = view.size;
+        println!("        at {size} x {size} on {}\n", selected.description);
+    }
+
+    let begin = Instant::now();
+    let subject = Subject {
+        extractor: Extractor {
+            encoder: match &model {
+                Some((model, _)) => Encoder::Network(&model.backbone),
+                None => Encoder::Pixels,
+            },
+            view,
+            threads: device::cores(),
+            device: &selected.device,
+        },
+        data: &data,
+        val: val.as_ref(),
+    };
+    let outcome = command.evaluation.task().run(&subject)?;
+    let seconds = begin.elapsed().as_secs_f64();
+
+    if !args.json {
+        let counts: Vec<String> = outcome
+            .images
+            .iter()
+            .map(|(role, count)| format!("{role} {count} images"))
+            .collect();
+        println!("{}\n\n{}", counts.join(", "), outcome.table);
+    }
+    if args.json || args.out.is_some() {
+        let result = result(command, outcome, view, seconds, selected.description)?;
+        let json = serde_json::to_string(&result)?;
+        if args.json {
+            println!("{json}");
+        }
+        if let Some(out) = &args.out {
+            write_atomically(out, format!("{json}\n").as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+fn result(
+    command: &EvalCommand,
+    outcome: Outcome,
+    view: EvalView,
+    seconds: f64,
+    device: String,
+) -> Result<EvalResult> {
+    let args = &command.args;
+    let task = command.evaluation.task();
+    let mut settings = serde_json::to_value(&command.evaluation).context("settings as JSON")?;
+    settings["size"] = json!(view.size);
+    settings["resize"] = json!(view.resize_ratio);
+    let images: Map<String, Value> = outcome
+        .images
+        .into_iter()
+        .map(|(role, count)| (role.to_owned(), json!(count)))
+        .collect();
+
+    Ok(EvalResult {
+        task: task.name(),
+        measures: outcome.measures,
+        paper: task.paper(),
+        model: args.model.path().display().to_string(),
+        weights_sha256: match args.model.file() {
+            Some(file) => Some(sha256(&file)?),
+            None => None,
+        },
+        untrained: args.model.is_untrained(),
+        data: args.data.clone(),
+        val: args.val.clone(),
+        images: Value::Object(images),
+        settings,
+        seconds,
+        device,
+    })
+}

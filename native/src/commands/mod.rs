@@ -1,0 +1,76 @@
+//! The command line: one file a command. Each states its arguments, calls what does the work, and
+//! prints.
+
+mod embed;
+mod eval;
+mod export;
+mod old_names;
+mod pretrain;
+mod show;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use self::embed::EmbedArgs;
+use self::eval::EvalCommand;
+use self::export::ExportArgs;
+use self::old_names::OldCommand;
+use self::pretrain::PretrainArgs;
+use self::show::ShowCommand;
+use crate::bench::{self, BenchArgs};
+
+const HELP: &str = "\
+Train:      pretrain
+Evaluate:   eval
+Look:       show
+Use:        embed, export
+Measure:    bench
+
+Each command explains its inputs and outputs, with examples: `ibot COMMAND --help`.";
+
+/// iBOT: image BERT pre-training with an online tokenizer.
+#[derive(Debug, Parser)]
+#[command(name = "ibot", version, after_help = HELP)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Pre-train a vision transformer on images without labels
+    Pretrain(PretrainArgs),
+    /// Measure how good the frozen features of a model are
+    #[command(subcommand)]
+    Eval(EvalCommand),
+    /// Draw what a model sees in images: attention, similar patches, segments ...
+    #[command(subcommand)]
+    Show(ShowCommand),
+    /// Write the features of images, for other programs
+    Embed(EmbedArgs),
+    /// Write the weights of a model, for other programs: timm-named safetensors, ONNX
+    Export(ExportArgs),
+    /// Measure the speed and memory of a training step, or of loading images
+    Bench(BenchArgs),
+    #[command(flatten)]
+    Old(OldCommand),
+}
+
+/// Runs a command and returns its exit status.
+///
+/// # Errors
+/// What went wrong, for a person.
+pub fn run(cli: Cli) -> Result<ExitCode> {
+    match cli.command {
+        Command::Pretrain(args) => return pretrain::run(args),
+        Command::Eval(command) => eval::run(&command)?,
+        Command::Show(command) => show::run(&command)?,
+        Command::Embed(args) => embed::run(&args)?,
+        Command::Export(args) => export::run(&args)?,
+        Command::Bench(args) => bench::run(&args)?,
+        Command::Old(command) => old_names::run(command)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,159 @@
+//! Evaluations between the epochs of a run: the entries of `[[eval]]`.
+
+use ibot_core::config::ConfigError;
+use serde::{Deserialize, Serialize};
+
+use super::{Evaluation, Measures, Task};
+use crate::features::EvalView;
+
+/// An evaluation that a run carries out again and again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScheduledEval {
+    /// Epochs between two evaluations; 0 evaluates never.
+    #[serde(default)]
+    pub every: usize,
+    /// Side of the central crop in pixels; the default is that of the global crops.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<usize>,
+    /// Side to which the shorter side of an image is resized before the crop, divided by `size`;
+    /// the default is 256 / 224. The run's model file keeps it for later evaluations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resize: Option<f64>,
+    #[serde(flatten)]
+    pub evaluation: Evaluation,
+}
+
+impl ScheduledEval {
+    /// Whether a run evaluates after `epochs` epochs; 0 is before the first step.
+    pub fn is_due(&self, epochs: usize, is_last: bool) -> bool {
+        self.every > 0 && (is_last || epochs.is_multiple_of(self.every))
+    }
+
+    /// How the evaluation sees images, where `usual` is the view of the run.
+    pub fn view(&self, usual: EvalView) -> EvalView {
+        EvalView {
+            size: self.size.unwrap_or(usual.size),
+            resize_ratio: self.resize.unwrap_or(usual.resize_ratio),
+        }
+    }
+
+    /// Checks values that no run can use.
+    ///
+    /// # Errors
+    /// The first such value.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        match self.resize {
+            Some(ratio) if !(1.0..=4.0).contains(&ratio) => Err(ConfigError {
+                key: "eval.resize",
+                value: ratio.to_string(),
+                problem: "must lie between 1 and 4".to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How far a run is when it evaluates.
+pub struct EvalProgress<'a> {
+    pub epochs: usize,
+    /// Whether the run started from given weights.
+    pub starts_trained: bool,
+    /// What the same evaluation measured before the first step.
+    pub first: Option<&'a Measures>,
+}
+
+impl EvalProgress<'_> {
+    /// The measure that `task` is quoted by, beside that of the network before training.
+    pub fn sentence(&self, task: &dyn Task, measures: &Measures) -> Option<String> {
+        let measure = task.headline(measures)?;
+        let percent = 100.0 * measures.get(measure)?;
+        let (title, quantity) = (task.title(), task.quantity());
+        let curve = task.curve(measure).filter(|curve| !curve.is_empty());
+        let which = curve.map_or(String::new(), |curve| format!(" ({curve})"));
+        let found = format!("{percent:.1} % {quantity}{which}");
+
+        let start = if self.starts_trained {
+            "initial"
+        } else {
+            "untrained"
+        };
+        let first = self.first.and_then(|measures| measures.get(measure));
+        Some(match first {
+            Some(first) if self.epochs > 0 => {
+                let gain = percent - 100.0 * first;
+                let epochs = self.epochs;
+                format!(
+                    "{title} after epoch {epochs}: {found}, {gain:+.1} points on the {start} network"
+                )
+            }
+            _ => format!("{title} of the {start} network: {found}"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Knn;
+    use super::*;
+
+    fn every(every: usize) -> ScheduledEval {
+        ScheduledEval {
+            every,
+            size: None,
+            resize: None,
+            evaluation: Evaluation::Knn(Knn::default()),
+        }
+    }
+
+    #[test]
+    fn a_run_evaluates_before_it_and_after_every_few_epochs_and_the_last() {
+        let due = |epochs| every(3).is_due(epochs, epochs == 7);
+        let epochs: Vec<usize> = (0..=7).filter(|epochs| due(*epochs)).collect();
+        assert_eq!(epochs, [0, 3, 6, 7]);
+        assert!(!every(0).is_due(0, true));
+    }
+
+    #[test]
+    fn a_sentence_compares_with_the_start() {
+        let measured = |value: f64| {
+            let mut measures = Measures::default();
+            for (k, value) in [(10, 0.1), (20, value), (100, 0.2)] {
+                measures.push(format!("top1_k{k}"), value);
+            }
+            measures
+        };
+        let first = measured(0.4);
+        let progress = EvalProgress {
+            epochs: 24,
+            starts_trained: false,
+            first: Some(&first),
+        };
+        assert_eq!(
+            progress.sentence(&Knn::default(), &measured(0.736)),
+            Some(
+                "k-NN after epoch 24: 73.6 % top-1 (k = 20), +33.6 points on the untrained network"
+                    .to_owned()
+            )
+        );
+    }
+
+    #[test]
+    fn an_entry_refuses_what_its_kind_does_not_know() {
+        let read = |text: &str| toml::from_str::<ScheduledEval>(text);
+        let entry = read("kind = \"knn\"\nevery = 3\nbank = 50").expect("an entry");
+        assert_eq!(
+            entry.evaluation,
+            Evaluation::Knn(Knn {
+                bank: Some(50),
+                queries: None
+            })
+        );
+        assert_eq!(
+            read(&toml::to_string(&entry).expect("TOML")).expect("its own"),
+            entry
+        );
+        for wrong in ["kind = \"knn\"\nbnk = 5", "kind = \"knm\"", "every = 1"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Images of a dataset, decoded and cropped by several threads, in order.
+
+use std::num::NonZeroUsize;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::Scope;
+
+use ibot_core::augment::{eval_view, normalize_into};
+
+use super::EvalView;
+use crate::data::Dataset;
+
+/// Images that go through the network at a time.
+const CHUNK: usize = 128;
+
+/// The views of a few images.
+#[derive(Default)]
+pub(super) struct Chunk {
+    /// Normalised, 3 x size x size values an image.
+    pub pixels: Vec<f32>,
+    /// The images that could be read.
+    pub indices: Vec<usize>,
+    /// One error for each of the others.
+    pub unreadable: Vec<String>,
+}
+
+/// The views of the images `indices` of `data`, chunk by chunk in order, decoded on `threads`
+/// threads of `scope`.
+pub(super) fn chunks<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    data: &'scope Dataset,
+    indices: &'scope [usize],
+    view: EvalView,
+    threads: NonZeroUsize,
+) -> impl Iterator<Item = Chunk> + use<'scope> {
+    let threads = threads.get();
+    let receivers: Vec<Receiver<Chunk>> = (0..threads)
+        .map(|first| {
+            // A bound of one chunk a thread keeps few images in memory.
+            let (sender, receiver) = sync_channel(1);
+            let own = indices.chunks(CHUNK).skip(first).step_by(threads);
+            scope.spawn(move || {
+                for chunk in own {
+                    if sender.send(load(data, chunk, view)).is_err() {
+                        break;
+                    }
+                }
+            });
+            receiver
+        })
+        .collect();
+
+    // Thread t decodes the chunks t, t + threads, ...; taking turns keeps their order.
+    let count = indices.len().div_ceil(CHUNK);
+    (0..count).map_while(move |chunk| receivers[chunk % threads].recv().ok())
+}
+
+fn load(data: &Dataset, indices: &[usize], view: EvalView) -> Chunk {
+    let mut chunk = Chunk::default();
+    let values = 3 * view.size * view.size;
+    for index in indices {
+        match data.load(*index) {
+            Ok(image) => {
+                let cropped = eval_view(&image, view.size, view.resized_side());
+                let start = chunk.pixels.len();
+                chunk.pixels.resize(start + values, 0.0);
+                normalize_into(&cropped, &mut chunk.pixels[start..]);
+                chunk.indices.push(*index);
+            }
+            Err(error) => chunk.unreadable.push(error.to_string()),
+        }
+    }
+    chunk
+}
