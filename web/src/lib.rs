@@ -4,6 +4,7 @@
 //! answers. They share this library, `protocol` above all, so that a question and its answer are
 //! typed on both sides, and nothing else: what the page does not name is not in its download.
 #![cfg(target_family = "wasm")]
+#![allow(missing_docs)]
 
 pub mod js;
 pub mod protocol;

@@ -1,27 +1,25 @@
-//! The page as a whole: a worker, a model, and the parts that use them.
+//! The page as a whole: it makes the parts and connects them.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
 
-use web_sys::{Blob, HtmlElement, HtmlSelectElement};
+use web_sys::{Event, HtmlElement, HtmlSelectElement};
 
-use super::explore::Explore;
-use super::link::Link;
+use super::client::Client;
+use super::explore::{self, Explore};
+use super::link::WorkerLink;
 use super::problem::PageError;
-use super::tune::Tune;
-use super::{blob, colors, dom, files, model, samples, status, tabs};
-use ibot_web::protocol::{Ask, DeviceChoice, Event, Load, Loaded, Memory, Start, Started};
-use ibot_web::wire::Bytes;
+use super::tune::{self, Tune};
+use super::{colors, dom, events, model, status, tabs};
+use ibot_web::protocol::{DevicePreference, Memory, ModelInfo, Started, WorkerEvent};
 
-/// What all parts of the page share.
+/// All parts. They hold each other in circles, which is as it should be: they live as long as the
+/// page.
 pub struct App {
-    link: RefCell<Option<Rc<Link>>>,
-    model: RefCell<Option<Loaded>>,
-    /// The model's file, for the next worker should this one break off.
-    file: RefCell<Option<(String, Blob)>>,
-    explore: RefCell<Option<Rc<Explore>>>,
-    tune: RefCell<Option<Rc<Tune>>>,
-    /// A new worker is being started.
+    client: Rc<Client>,
+    explore: Rc<Explore>,
+    tune: Rc<Tune>,
+    device: HtmlSelectElement,
     restarting: Cell<bool>,
 }
 
@@ -31,174 +29,124 @@ impl App {
     /// # Errors
     /// If a part of the page is missing or nothing can be computed.
     pub async fn run() -> Result<(), PageError> {
+        let client = Rc::new(Client::default());
         let app = Rc::new(Self {
-            link: RefCell::default(),
-            model: RefCell::default(),
-            file: RefCell::default(),
-            explore: RefCell::default(),
-            tune: RefCell::default(),
+            explore: explore::start(&client)?,
+            tune: tune::start(&client)?,
+            client,
+            device: dom::by_id("device-choice")?,
             restarting: Cell::new(false),
         });
-        let explore = Explore::start(app.clone())?;
-        *app.explore.borrow_mut() = Some(explore.clone());
-        let tune = Tune::start(app.clone())?;
-        *app.tune.borrow_mut() = Some(tune.clone());
-        let (images, curves) = (explore.clone(), tune.clone());
-        let draw = move || {
-            images.draw();
-            curves.draw();
-        };
-        tabs::wire(draw.clone())?;
-        dom::listen(&dom::window(), "resize", move |_: web_sys::Event| draw());
-        files::wire(&explore)?;
-        model::wire(&app)?;
-        let choice: HtmlSelectElement = dom::by_id("device-choice")?;
-        let (chosen, select) = (app.clone(), choice.clone());
-        dom::listen(&choice, "change", move |_: web_sys::Event| {
-            let (app, choice) = (chosen.clone(), device_choice(&select));
-            dom::start(async move { app.restart(choice, None).await });
-        });
-        app.start_worker(device_choice(&choice)).await?;
-        if let Err(error) = model::load_included(&app).await {
-            // The person can give it another one.
+        app.wire()?;
+
+        app.start_worker(app.preference()).await?;
+        if let Err(error) = model::load_included(&app.client).await {
+            // Without it the page still works: a person can open another model.
             status::fail(&error);
         }
-        Tune::offer_last();
-        samples::wire(&app, &explore).await
+
+        tune::offer_last();
+        explore::show_samples(&app.explore).await
     }
 
-    /// Asks the worker.
-    ///
-    /// # Errors
-    /// What is wrong with the question, or that the worker is gone.
-    pub async fn ask<A: Ask>(&self, ask: A) -> Result<A::Answer, PageError> {
-        let link = self.link.borrow().clone().ok_or(PageError::Gone)?;
-        link.ask(ask).await
+    fn wire(self: &Rc<Self>) -> Result<(), PageError> {
+        model::wire(&self.client)?;
+        let app = self.clone();
+        self.client.on_model(move |model| app.clone().follow(model));
+
+        let app = self.clone();
+        tabs::wire(move || app.draw())?;
+        events::on(&dom::window(), "resize", self, |app, _: Event| app.draw());
+
+        events::on(&self.device, "change", self, |app, _: Event| {
+            let app = app.clone();
+            events::start(async move { app.restart(app.preference(), None).await });
+        });
+        Ok(())
     }
 
-    /// The model, if there is one.
-    pub fn model(&self) -> Option<Loaded> {
-        self.model.borrow().clone()
+    fn draw(&self) {
+        self.explore.draw();
+        self.tune.draw();
     }
 
-    /// The model's file, if there is a model.
-    pub fn file(&self) -> Option<Blob> {
-        self.file.borrow().as_ref().map(|(_, file)| file.clone())
-    }
+    /// Shows a new model, and has both tabs use it.
+    async fn follow(self: Rc<Self>, model: ModelInfo) -> Result<(), PageError> {
+        model::describe(&model)?;
 
-    /// Replaces the model, and what was computed with it.
-    ///
-    /// # Errors
-    /// If the file holds no model; the one before it is there again then.
-    pub async fn load(self: &Rc<Self>, name: &str, file: Blob) -> Result<Loaded, PageError> {
-        let loaded = self.try_load(name, file).await;
-        if let Err(PageError::Worker(_)) = loaded {
-            self.reload().await?;
-        }
-        loaded
-    }
-
-    /// Loads the file of the model again.
-    async fn reload(self: &Rc<Self>) -> Result<(), PageError> {
-        let file = self.file.borrow().clone();
-        match file {
-            Some((name, file)) => self.try_load(&name, file).await.map(drop),
-            None => Ok(()),
-        }
-    }
-
-    async fn try_load(self: &Rc<Self>, name: &str, file: Blob) -> Result<Loaded, PageError> {
-        let bytes = Bytes(blob::bytes(&file).await?);
-        status::say(&format!("Loading {name}…"));
-        *self.model.borrow_mut() = None;
-        let loaded = self
-            .ask(Load {
-                name: name.to_owned(),
-                bytes,
-            })
-            .await?;
-        *self.model.borrow_mut() = Some(loaded.clone());
-        *self.file.borrow_mut() = Some((name.to_owned(), file));
-        model::describe(&loaded)?;
-        let memory = self.ask(Memory).await?;
+        // For tests: the bytes of the worker's memory.
+        let memory = self.client.ask(Memory).await?;
         dom::document()?
             .body()
             .ok_or(PageError::Missing("body"))?
             .set_attribute("data-memory", &memory.to_string())?;
-        let explore = self.explore.borrow().clone();
-        if let Some(explore) = explore {
-            explore.use_model(&loaded).await?;
-        }
-        let tune = self.tune.borrow().clone();
-        if let Some(tune) = tune {
-            tune.use_model().await?;
-        }
-        Ok(loaded)
+
+        self.explore.use_model(&model).await?;
+        self.tune.use_model().await
     }
 
-    async fn start_worker(self: &Rc<Self>, choice: DeviceChoice) -> Result<(), PageError> {
+    async fn start_worker(self: &Rc<Self>, device: DevicePreference) -> Result<(), PageError> {
         status::say("Starting…");
-        let hearing = Rc::downgrade(self);
-        let link = Link::start(move |event| {
-            let Some(app) = hearing.upgrade() else { return };
-            match event {
-                Event::Ready => {}
-                Event::Progress(text) => status::say(&text),
-                Event::Stepped(_) | Event::Judged(_) | Event::TuneFailed(_) => {
-                    if let Some(tune) = app.tune.borrow().clone() {
-                        tune.hear(event);
-                    }
-                }
-                Event::DeviceLost(reason) | Event::Panicked(reason) => {
-                    dom::start(async move { app.restart(DeviceChoice::Cpu, Some(reason)).await });
-                }
-            }
-        });
-        *self.link.borrow_mut() = Some(link.await?);
-        let started = self.ask(Start { device: choice }).await?;
+        let app = self.clone();
+        let link = WorkerLink::start(move |event| app.receive(event)).await?;
+
+        let started = self.client.connect(link, device).await?;
         colors::take(started.colors.clone());
         show_device(&started)
     }
 
-    /// Starts anew with another worker, the same model and the same images.
+    fn receive(self: &Rc<Self>, event: WorkerEvent) {
+        match event {
+            WorkerEvent::Ready => {}
+            WorkerEvent::Progress(text) => status::say(&text),
+            WorkerEvent::Lesson(event) => self.tune.receive(event),
+            WorkerEvent::DeviceLost(reason) | WorkerEvent::Panicked(reason) => {
+                let app = self.clone();
+                events::start(
+                    async move { app.restart(DevicePreference::Cpu, Some(reason)).await },
+                );
+            }
+        }
+    }
+
+    /// Starts another worker with the same model and the same images. `failure` is why the last one
+    /// ended, if nobody asked for another.
     async fn restart(
         self: &Rc<Self>,
-        choice: DeviceChoice,
-        broke: Option<String>,
+        device: DevicePreference,
+        failure: Option<String>,
     ) -> Result<(), PageError> {
         if self.restarting.replace(true) {
             return Ok(());
         }
-        let mut again = self.try_restart(choice).await;
-        if again.is_err() {
-            // What broke off over the images would break off over them forever.
-            if let Some(explore) = self.explore.borrow().as_ref() {
-                explore.forget_images();
-            }
-            again = self.try_restart(choice).await;
+
+        let mut restarted = self.try_restart(device).await;
+        if restarted.is_err() {
+            // If the images are the cause, the worker would break off over them again and again.
+            self.explore.forget_images();
+            restarted = self.try_restart(device).await;
         }
         self.restarting.set(false);
-        again?;
-        match broke {
+
+        restarted?;
+        match failure {
             Some(reason) => Err(PageError::Restarted(reason)),
             None => Ok(()),
         }
     }
 
-    async fn try_restart(self: &Rc<Self>, choice: DeviceChoice) -> Result<(), PageError> {
-        if let Some(old) = self.link.borrow_mut().take() {
-            old.abandon();
-        }
-        self.start_worker(choice).await?;
-        self.reload().await
+    async fn try_restart(self: &Rc<Self>, device: DevicePreference) -> Result<(), PageError> {
+        self.client.disconnect();
+        self.start_worker(device).await?;
+        self.client.reload().await
     }
-}
 
-fn device_choice(select: &HtmlSelectElement) -> DeviceChoice {
-    match select.value().as_str() {
-        "cpu" => DeviceChoice::Cpu,
-        "webgpu" => DeviceChoice::WebGpu,
-        _ => DeviceChoice::Auto,
+    fn preference(&self) -> DevicePreference {
+        match self.device.value().as_str() {
+            "cpu" => DevicePreference::Cpu,
+            "webgpu" => DevicePreference::WebGpu,
+            _ => DevicePreference::Auto,
+        }
     }
 }
 
@@ -207,6 +155,6 @@ fn show_device(started: &Started) -> Result<(), PageError> {
     badge.set_text_content(Some(&started.name));
     badge.set_title(&started.why);
     badge.set_class_name(if started.webgpu { "webgpu" } else { "cpu" });
-    dom::by_id::<HtmlElement>("device-why")?.set_text_content(Some(&started.why));
-    Ok(())
+
+    dom::set_text("device-why", &started.why)
 }

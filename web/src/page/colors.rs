@@ -1,4 +1,4 @@
-//! Colors of numbers and of kinds, as the worker gave them.
+//! Colors of numbers and of kinds, as the worker sent them.
 
 use std::cell::RefCell;
 

@@ -1,4 +1,4 @@
-//! The page's end of the line to the worker.
+//! The connection to a worker: questions with their answers, and events.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -6,117 +6,163 @@ use std::rc::Rc;
 
 use futures_channel::oneshot;
 use wasm_bindgen::prelude::*;
-use web_sys::{MessageEvent, Worker, WorkerOptions, WorkerType};
+use web_sys::{ErrorEvent, Event, MessageEvent, Worker, WorkerOptions, WorkerType};
 
-use super::dom;
+use super::events::Listener;
 use super::problem::PageError;
-use ibot_web::protocol::{Ask, Event, Request};
+use ibot_web::protocol::{Request, WorkerEvent};
 use ibot_web::wire;
 
 /// The worker's program, beside the page's.
 const PROGRAM: &str = "worker_loader.js";
 
-type Answer = Result<JsValue, String>;
+/// The answer as a JavaScript value, or the worker's reason why there is none.
+pub type Reply = Result<JsValue, String>;
 
-/// A worker, and the questions that it has yet to answer.
-pub struct Link {
+/// A worker. It is ended when this is dropped.
+pub struct WorkerLink {
     worker: Worker,
-    pending: RefCell<HashMap<u32, oneshot::Sender<Answer>>>,
-    last: Cell<u32>,
+    calls: Rc<Calls>,
+    last_id: Cell<u32>,
+    /// They belong to this worker alone, and go with it.
+    _listeners: [Listener; 2],
 }
 
-impl Link {
-    /// Starts a worker and waits until it listens. `hear` gets what it says unasked; its end is a
-    /// [`Event::Panicked`].
+impl WorkerLink {
+    /// Starts a worker and waits until it listens. `on_event` gets its events; after a
+    /// [`WorkerEvent::Panicked`] there are no more.
     ///
     /// # Errors
-    /// If it cannot be loaded.
-    pub async fn start(hear: impl Fn(Event) + 'static) -> Result<Rc<Self>, PageError> {
+    /// If the worker's program cannot be loaded.
+    pub async fn start(on_event: impl Fn(WorkerEvent) + 'static) -> Result<Self, PageError> {
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
         let worker = Worker::new_with_options(PROGRAM, &options)?;
-        let link = Rc::new(Self {
-            worker,
-            pending: RefCell::default(),
-            last: Cell::new(0),
-        });
+
+        let calls = Rc::new(Calls::default());
         let (ready, is_ready) = oneshot::channel();
-        let ready = Rc::new(Cell::new(Some(ready)));
-        let not_ready = ready.clone();
-        let hear = Rc::new(hear);
-        let (listening, heard) = (Rc::downgrade(&link), hear.clone());
-        dom::listen(&link.worker, "message", move |message: MessageEvent| {
-            let Some(link) = listening.upgrade() else {
-                return;
-            };
-            match link.receive(&message.data()) {
-                Some(Event::Ready) => {
-                    if let Some(ready) = ready.take() {
-                        // Nobody waits any more only if the page is being left.
-                        let _ = ready.send(Ok(()));
-                    }
-                }
-                Some(event) => heard(event),
-                None => {}
-            }
+        let events = Rc::new(Events {
+            ready: Cell::new(Some(ready)),
+            on_event: Box::new(on_event),
         });
-        let failing = Rc::downgrade(&link);
-        dom::listen(&link.worker, "error", move |event: web_sys::Event| {
-            let reason = match event.dyn_ref::<web_sys::ErrorEvent>() {
-                Some(error) => error.message(),
-                None => "its program could not be loaded".to_owned(),
-            };
-            if let Some(link) = failing.upgrade() {
-                link.abandon();
-            }
-            match not_ready.take() {
-                // A worker that never listened would not the next time either.
-                Some(not_ready) => drop(not_ready.send(Err(PageError::NoWorker(reason)))),
-                None => hear(Event::Panicked(reason)),
-            }
-        });
+
+        let link = Self {
+            _listeners: [
+                listen_to_messages(&worker, &calls, &events),
+                listen_to_errors(&worker, &calls, &events),
+            ],
+            worker,
+            calls,
+            last_id: Cell::new(0),
+        };
         is_ready.await.map_err(|_| PageError::Gone)??;
         Ok(link)
     }
 
-    /// Asks, and waits for the answer. Questions are answered in order.
-    ///
-    /// # Errors
-    /// What the worker says is wrong, or that it is gone.
-    pub async fn ask<A: Ask>(&self, ask: A) -> Result<A::Answer, PageError> {
-        let id = self.last.get().wrapping_add(1).max(1);
-        self.last.set(id);
-        let request: Request = ask.into();
-        let request =
-            wire::to_js(&request).map_err(|error| PageError::Worker(error.to_string()))?;
+    /// Sends a question. The worker answers questions in order; the reply is cancelled if the
+    /// worker ends first.
+    pub fn send(&self, request: &Request) -> Result<oneshot::Receiver<Reply>, PageError> {
+        let request = wire::to_js(request).map_err(|error| PageError::Worker(error.to_string()))?;
+        let id = self.last_id.get().wrapping_add(1).max(1);
+        self.last_id.set(id);
+
+        let (sender, reply) = oneshot::channel();
+        self.calls.0.borrow_mut().insert(id, sender);
+
         let message = wire::message(id, "ask", &request);
-        let (sender, answer) = oneshot::channel();
-        self.pending.borrow_mut().insert(id, sender);
         self.worker
             .post_message_with_transfer(&message, &wire::transfers(&message))?;
-        let answer = answer
-            .await
-            .map_err(|_| PageError::Gone)?
-            .map_err(PageError::Worker)?;
-        wire::from_js(answer).map_err(|error| PageError::Worker(error.to_string()))
+        Ok(reply)
     }
+}
 
-    /// Ends the worker; who waits for an answer learns that there is none.
-    pub fn abandon(&self) {
+impl Drop for WorkerLink {
+    fn drop(&mut self) {
         self.worker.terminate();
-        self.pending.borrow_mut().clear();
+        self.calls.cancel();
     }
+}
 
-    /// Hands an answer to who waits for it; gives back an event.
-    fn receive(&self, message: &JsValue) -> Option<Event> {
+/// Questions without an answer yet, by their number.
+#[derive(Default)]
+struct Calls(RefCell<HashMap<u32, oneshot::Sender<Reply>>>);
+
+impl Calls {
+    /// Passes an answer to the one who waits for it; returns an event.
+    fn receive(&self, message: &JsValue) -> Option<WorkerEvent> {
         let id = wire::id(message);
         if id == 0 {
             return wire::from_js(wire::property(message, "event")).ok();
         }
-        let sender = self.pending.borrow_mut().remove(&id)?;
-        let failed = wire::property(message, "failed").as_string();
-        // Nobody waits any more only if the page moved on.
-        let _ = sender.send(failed.map_or_else(|| Ok(wire::property(message, "answer")), Err));
+
+        let sender = self.0.borrow_mut().remove(&id)?;
+        let reply = match wire::property(message, "failed").as_string() {
+            Some(reason) => Err(reason),
+            None => Ok(wire::property(message, "answer")),
+        };
+        // Sending fails only if nobody waits any more.
+        let _ = sender.send(reply);
         None
     }
+
+    /// Whoever waits for an answer gets [`PageError::Gone`].
+    fn cancel(&self) {
+        self.0.borrow_mut().clear();
+    }
+}
+
+/// Where events go: the first one ends the start.
+struct Events {
+    ready: Cell<Option<oneshot::Sender<Result<(), PageError>>>>,
+    on_event: Box<dyn Fn(WorkerEvent)>,
+}
+
+impl Events {
+    fn receive(&self, event: WorkerEvent) {
+        match (event, self.ready.take()) {
+            // Sending fails only if nobody waits for the start any more.
+            (WorkerEvent::Ready, Some(ready)) => drop(ready.send(Ok(()))),
+            (WorkerEvent::Ready, None) => {}
+            (event, ready) => {
+                self.ready.set(ready);
+                (self.on_event)(event);
+            }
+        }
+    }
+
+    fn fail(&self, reason: String) {
+        match self.ready.take() {
+            // A worker that never listened would not do so the next time either.
+            Some(ready) => drop(ready.send(Err(PageError::NoWorker(reason)))),
+            None => (self.on_event)(WorkerEvent::Panicked(reason)),
+        }
+    }
+}
+
+fn listen_to_messages(worker: &Worker, calls: &Rc<Calls>, events: &Rc<Events>) -> Listener {
+    let calls = calls.clone();
+    let events = events.clone();
+
+    Listener::new(worker, "message", move |message: MessageEvent| {
+        if let Some(event) = calls.receive(&message.data()) {
+            events.receive(event);
+        }
+    })
+}
+
+fn listen_to_errors(worker: &Worker, calls: &Rc<Calls>, events: &Rc<Events>) -> Listener {
+    let failed = worker.clone();
+    let calls = calls.clone();
+    let events = events.clone();
+
+    Listener::new(worker, "error", move |event: Event| {
+        let reason = match event.dyn_ref::<ErrorEvent>() {
+            Some(error) => error.message(),
+            None => "its program could not be loaded".to_owned(),
+        };
+        // After an error nothing in the worker can be trusted, so no answer is waited for.
+        failed.terminate();
+        calls.cancel();
+        events.fail(reason);
+    })
 }

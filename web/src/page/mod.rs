@@ -3,27 +3,26 @@
 mod app;
 mod blob;
 mod camera;
+mod client;
 mod colors;
 mod database;
 mod dom;
+mod events;
 mod explore;
-mod files;
 mod link;
 mod model;
 mod pictures;
 mod problem;
-mod samples;
 mod status;
 mod store;
 mod tabs;
 mod tune;
 
-/// Starts the page.
 pub fn run() {
     std::panic::set_hook(Box::new(|info| {
         let text = format!("the page broke off: {info}; reload it");
         web_sys::console::error_1(&text.as_str().into());
         status::fail(&problem::PageError::Worker(text));
     }));
-    dom::start(app::App::run());
+    events::start(app::App::run());
 }

@@ -1,4 +1,4 @@
-//! Pictures from files and from the worker, small enough to be looked at.
+//! Pictures as canvases: from files and from the worker, scaled, and back to pixels.
 
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;
@@ -10,33 +10,25 @@ use super::problem::PageError;
 use ibot_web::protocol::Picture;
 use ibot_web::wire::Bytes;
 
-/// Longest side that is kept, in pixels: more than a network is ever shown here.
+/// Longest side that is kept, in pixels: more than any network gets to see here.
 pub const LONGEST: f64 = 1024.0;
 
-/// A picture to draw, from a file of any kind that the browser reads.
+/// A picture from a file of any format that the browser reads.
 ///
 /// # Errors
-/// If it is no image.
+/// If the file is no image.
 pub async fn from_blob(blob: &Blob, name: &str) -> Result<HtmlCanvasElement, PageError> {
-    let no_image = || {
-        let kind = if blob.type_().is_empty() {
-            "a file of unknown kind".to_owned()
-        } else {
-            blob.type_()
-        };
-        PageError::NoImage {
-            name: name.to_owned(),
-            kind,
-        }
-    };
-    let bitmap = JsFuture::from(dom::window().create_image_bitmap_with_blob(blob)?)
+    let decoded = dom::window().create_image_bitmap_with_blob(blob)?;
+    let bitmap: ImageBitmap = JsFuture::from(decoded)
         .await
-        .map_err(|_| no_image())?;
-    let bitmap: ImageBitmap = bitmap.dyn_into().map_err(|_| no_image())?;
+        .and_then(JsCast::dyn_into)
+        .map_err(|_| no_image(blob, name))?;
+
     let (width, height) = fit(bitmap.width(), bitmap.height(), LONGEST);
     let canvas = dom::canvas(width as u32, height as u32)?;
     let context = dom::context(&canvas)?;
-    // What is transparent shows the paper.
+
+    // The network knows no transparency: transparent pixels become white.
     context.set_fill_style_str("white");
     context.fill_rect(0.0, 0.0, width, height);
     context.draw_image_with_image_bitmap_and_dw_and_dh(&bitmap, 0.0, 0.0, width, height)?;
@@ -44,10 +36,15 @@ pub async fn from_blob(blob: &Blob, name: &str) -> Result<HtmlCanvasElement, Pag
     Ok(canvas)
 }
 
-/// A picture to draw, from pixels.
-///
-/// # Errors
-/// If their number does not fit.
+fn no_image(blob: &Blob, name: &str) -> PageError {
+    let kind = match blob.type_() {
+        kind if kind.is_empty() => "a file of unknown kind".to_owned(),
+        kind => kind,
+    };
+    let name = name.to_owned();
+    PageError::NoImage { name, kind }
+}
+
 pub fn from_pixels(picture: &Picture) -> Result<HtmlCanvasElement, PageError> {
     let canvas = dom::canvas(picture.width as u32, picture.height as u32)?;
     put(&canvas, &picture.rgba.0)?;
@@ -55,9 +52,6 @@ pub fn from_pixels(picture: &Picture) -> Result<HtmlCanvasElement, PageError> {
 }
 
 /// The picture with at most `longest` pixels a side.
-///
-/// # Errors
-/// If the browser cannot make a canvas.
 pub fn shrunk(picture: &HtmlCanvasElement, longest: f64) -> Result<HtmlCanvasElement, PageError> {
     let (width, height) = fit(picture.width(), picture.height(), longest);
     let canvas = dom::canvas(width as u32, height as u32)?;
@@ -70,23 +64,22 @@ pub fn shrunk(picture: &HtmlCanvasElement, longest: f64) -> Result<HtmlCanvasEle
 /// `longest`.
 pub fn fit(width: u32, height: u32, longest: f64) -> (f64, f64) {
     let scale = (longest / f64::from(width.max(height))).min(1.0);
-    let side = |side: u32| (f64::from(side) * scale).round().max(1.0);
-    (side(width), side(height))
+    let scaled = [width, height].map(|side| (f64::from(side) * scale).round().max(1.0));
+    (scaled[0], scaled[1])
 }
 
-/// The middle of a picture, `side` pixels wide and high.
-///
-/// # Errors
-/// If the browser cannot make a canvas.
+/// The largest square in the middle of a picture, scaled to `side` pixels.
 pub fn square(picture: &HtmlCanvasElement, side: u32) -> Result<HtmlCanvasElement, PageError> {
+    let width = f64::from(picture.width());
+    let height = f64::from(picture.height());
+    let shorter = width.min(height);
+
     let canvas = dom::canvas(side, side)?;
-    let shorter = f64::from(picture.width().min(picture.height()));
-    let corner = |length: u32| (f64::from(length) - shorter) / 2.0;
     dom::context(&canvas)?
         .draw_image_with_html_canvas_element_and_sw_and_sh_and_dx_and_dy_and_dw_and_dh(
             picture,
-            corner(picture.width()),
-            corner(picture.height()),
+            (width - shorter) / 2.0,
+            (height - shorter) / 2.0,
             shorter,
             shorter,
             0.0,
@@ -97,7 +90,7 @@ pub fn square(picture: &HtmlCanvasElement, side: u32) -> Result<HtmlCanvasElemen
     Ok(canvas)
 }
 
-/// The picture as a file, without loss.
+/// The picture as a PNG file, without loss.
 ///
 /// # Errors
 /// If the browser has no memory for it.
@@ -108,19 +101,18 @@ pub async fn png(picture: &HtmlCanvasElement) -> Result<Blob, PageError> {
             let _ = reject.call1(&JsValue::UNDEFINED, &error);
         }
     });
+
     let file = JsFuture::from(file).await?;
     file.dyn_into()
         .map_err(|_| PageError::Browser("it has no memory for a picture".to_owned()))
 }
 
 /// The pixels of a picture, for the worker.
-///
-/// # Errors
-/// If the browser does not give them.
 pub fn pixels(canvas: &HtmlCanvasElement) -> Result<Picture, PageError> {
     let (width, height) = (canvas.width(), canvas.height());
     let data =
         dom::context(canvas)?.get_image_data(0.0, 0.0, f64::from(width), f64::from(height))?;
+
     Ok(Picture {
         width: width as usize,
         height: height as usize,
@@ -128,7 +120,7 @@ pub fn pixels(canvas: &HtmlCanvasElement) -> Result<Picture, PageError> {
     })
 }
 
-/// Fills a canvas with pixels of four bytes.
+/// Fills a canvas with pixels of four bytes each.
 ///
 /// # Errors
 /// If their number does not fit.

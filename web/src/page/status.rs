@@ -1,18 +1,23 @@
-//! The line that says what is going on.
+//! The status line: what the page is doing, or what went wrong.
 
 use web_sys::HtmlElement;
 
 use super::dom;
 use super::problem::PageError;
 
-/// Says what is going on.
 pub fn say(text: &str) {
     show(text, false);
 }
 
-/// Says what went wrong.
 pub fn fail(error: &PageError) {
     show(&error.to_string(), true);
+}
+
+/// Shows the error, if there is one.
+pub fn report(result: Result<(), PageError>) {
+    if let Err(error) = result {
+        fail(&error);
+    }
 }
 
 fn show(text: &str, failed: bool) {

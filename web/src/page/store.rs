@@ -1,5 +1,5 @@
-//! Models that were downloaded, kept by the browser (Cache Storage) until they are removed.
-//! Browsers have no such place for pages without `https://`; nothing is kept then.
+//! Downloaded models. The browser keeps them (Cache Storage) until they are removed. It offers this
+//! only to pages at `https://` or localhost; elsewhere nothing is kept.
 
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -8,7 +8,6 @@ use web_sys::{Blob, Cache, Response};
 use super::dom;
 use super::problem::PageError;
 
-/// Name of the cache.
 const CACHE: &str = "ibot-models";
 
 async fn open() -> Result<Option<Cache>, PageError> {
@@ -16,30 +15,28 @@ async fn open() -> Result<Option<Cache>, PageError> {
     if caches.is_undefined() {
         return Ok(None);
     }
-    Ok(Some(
-        JsFuture::from(caches.open(CACHE)).await?.unchecked_into(),
-    ))
+
+    let cache = JsFuture::from(caches.open(CACHE)).await?;
+    Ok(Some(cache.unchecked_into()))
 }
 
-/// The file of this address, if it is kept.
+/// The file that was downloaded from this address, if it was kept.
 ///
 /// # Errors
-/// If the browser keeps nothing here, as in private windows of some.
+/// If the browser allows no storage, as in the private windows of some.
 pub async fn find(url: &str) -> Result<Option<Blob>, PageError> {
     let Some(cache) = open().await? else {
         return Ok(None);
     };
     let found = JsFuture::from(cache.match_with_str(url)).await?;
-    match found.dyn_into::<Response>() {
-        Ok(response) => Ok(Some(
-            JsFuture::from(response.blob()?).await?.unchecked_into(),
-        )),
-        Err(_) => Ok(None),
-    }
+    let Ok(response) = found.dyn_into::<Response>() else {
+        return Ok(None);
+    };
+
+    let file = JsFuture::from(response.blob()?).await?;
+    Ok(Some(file.unchecked_into()))
 }
 
-/// Keeps a file.
-///
 /// # Errors
 /// If there is no room.
 pub async fn keep(url: &str, file: &Blob) -> Result<(), PageError> {
@@ -50,7 +47,7 @@ pub async fn keep(url: &str, file: &Blob) -> Result<(), PageError> {
     Ok(())
 }
 
-/// How many files are kept.
+/// Number of files that are kept.
 ///
 /// # Errors
 /// As [`find`].

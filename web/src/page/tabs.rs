@@ -1,28 +1,31 @@
 //! Tabs: one part of the page at a time.
 
+use std::rc::Rc;
+
 use web_sys::{Event, HtmlElement, KeyboardEvent};
 
-use super::dom;
 use super::problem::PageError;
+use super::{dom, events};
 
-/// Lets tabs show what they control, and calls `shown` when they have.
-///
-/// # Errors
-/// If the page lacks a part.
-pub fn wire(shown: impl Fn() + Clone + 'static) -> Result<(), PageError> {
-    let tabs: Vec<HtmlElement> = dom::all("[role=tab]")?;
-    for (n, tab) in tabs.iter().enumerate() {
-        let (all, shown) = (tabs.clone(), shown.clone());
-        let choose = move |n: usize| {
-            choose(&all, n);
-            shown();
-        };
-        let (chosen, count) = (choose.clone(), tabs.len());
-        dom::listen(tab, "click", move |_: Event| chosen(n));
-        dom::listen(tab, "keydown", move |event: KeyboardEvent| {
+struct Tabs {
+    tabs: Vec<HtmlElement>,
+    on_shown: Box<dyn Fn()>,
+}
+
+/// Lets each tab show its panel. `on_shown` is called after every change.
+pub fn wire(on_shown: impl Fn() + 'static) -> Result<(), PageError> {
+    let all = Rc::new(Tabs {
+        tabs: dom::all("[role=tab]")?,
+        on_shown: Box::new(on_shown),
+    });
+
+    for (n, tab) in all.tabs.iter().enumerate() {
+        events::on(tab, "click", &all, move |all, _: Event| all.show(n));
+        events::on(tab, "keydown", &all, move |all, event: KeyboardEvent| {
+            let count = all.tabs.len();
             match event.key().as_str() {
-                "ArrowRight" => choose((n + 1) % count),
-                "ArrowLeft" => choose((n + count - 1) % count),
+                "ArrowRight" => all.show((n + 1) % count),
+                "ArrowLeft" => all.show((n + count - 1) % count),
                 _ => {}
             }
         });
@@ -30,19 +33,27 @@ pub fn wire(shown: impl Fn() + Clone + 'static) -> Result<(), PageError> {
     Ok(())
 }
 
-fn choose(tabs: &[HtmlElement], chosen: usize) {
-    for (n, tab) in tabs.iter().enumerate() {
-        let selected = n == chosen;
-        // Setting attributes of an element that exists cannot fail.
-        let _ = tab.set_attribute("aria-selected", if selected { "true" } else { "false" });
-        tab.set_tab_index(if selected { 0 } else { -1 });
-        let panel = tab.get_attribute("aria-controls");
-        let panel = panel.and_then(|id| dom::document().ok()?.get_element_by_id(&id));
-        if let Some(panel) = panel {
-            let _ = panel.toggle_attribute_with_force("hidden", !selected);
+impl Tabs {
+    fn show(&self, chosen: usize) {
+        for (n, tab) in self.tabs.iter().enumerate() {
+            select(tab, n == chosen);
         }
-        if selected {
-            let _ = tab.focus();
-        }
+        (self.on_shown)();
+    }
+}
+
+fn select(tab: &HtmlElement, selected: bool) {
+    // Setting attributes of an element that exists cannot fail.
+    let _ = tab.set_attribute("aria-selected", if selected { "true" } else { "false" });
+    tab.set_tab_index(if selected { 0 } else { -1 });
+
+    let panel = tab.get_attribute("aria-controls");
+    let panel = panel.and_then(|id| dom::document().ok()?.get_element_by_id(&id));
+    if let Some(panel) = panel {
+        let _ = panel.toggle_attribute_with_force("hidden", !selected);
+    }
+
+    if selected {
+        let _ = tab.focus();
     }
 }

@@ -1,7 +1,6 @@
-//! Looking through two images: their tokens, and what can be read from them.
+//! Questions about two images and their tokens.
 //!
-//! Images are in one of two slots, 0 and 1. Values of patches are row-major over the grid of their
-//! image.
+//! Each image is in a slot, 0 or 1. Values of patches are row by row over the grid of their image.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,9 +16,8 @@ pub type PerSlot<T> = [Option<T>; SLOTS];
 /// Computes the tokens of an image.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Encode {
-    /// Where it belongs.
     pub slot: usize,
-    /// A new image; the one in the slot if there is none.
+    /// A new image; without one, that of the slot.
     pub picture: Option<Picture>,
     /// Pixels of its shorter side for the network.
     pub shorter: usize,
@@ -30,55 +28,47 @@ pub struct Encode {
 /// The grid of an image's patches.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Encoded {
-    /// Rows of patches.
     pub rows: usize,
-    /// Patches in a row.
     pub columns: usize,
-    /// How long it took.
+    /// Time that it took.
     pub milliseconds: f64,
 }
 
 /// Empties a slot.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Clear {
-    /// Which one.
     pub slot: usize,
 }
 
 /// Compares one patch with all patches of both images.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Similar {
-    /// Slot of the patch.
+pub struct Compare {
     pub slot: usize,
-    /// Its index.
     pub patch: usize,
-    /// How many of the most similar patches to name in each image.
+    /// How many of the most similar patches to list for each image.
     pub best: usize,
     /// Least distance between two of them, in patches.
     pub apart: f64,
 }
 
-/// Cosines from -1 to 1.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SimilarMaps {
-    /// One value a patch.
+    /// The cosine of each patch.
     pub maps: PerSlot<Floats>,
-    /// The most similar patches, best first; the patch itself is not among them.
-    pub best: [Vec<Best>; SLOTS],
+    /// The most similar patches, best first, without the patch itself.
+    pub best: [Vec<SimilarPatch>; SLOTS],
 }
 
-/// A patch and its similarity.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Best {
-    /// Index of the patch.
+pub struct SimilarPatch {
     pub patch: usize,
     /// Cosine of the tokens.
     pub similarity: f32,
 }
 
-/// Asks where CLS looks in the block that was encoded.
+/// Asks for the attention of CLS in the block that was encoded.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Attention;
+pub struct ReadAttention;
 
 /// Attention of CLS to the patches.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -91,12 +81,11 @@ pub struct AttentionMaps {
 
 /// Colors patches by their first three principal components over both images.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Colors {
-    /// Whether to color the foreground alone, as DINOv2 does.
+pub struct ColorComponents {
+    /// Whether to color only the foreground, as DINOv2 does.
     pub foreground: bool,
 }
 
-/// Colors of patches.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ColorMaps {
     /// Red, green, blue and opacity of each patch.
@@ -107,38 +96,35 @@ pub struct ColorMaps {
 
 /// Clusters the patches of both images.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Parts {
-    /// Number of clusters.
+pub struct Cluster {
     pub clusters: usize,
 }
 
-/// Clusters of patches.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct PartMaps {
+pub struct ClusterMaps {
     /// The cluster of each patch.
     pub labels: PerSlot<Bytes>,
-    /// Patches of each cluster.
+    /// Number of patches of each cluster.
     pub sizes: Vec<usize>,
 }
 
 /// Asks for the prototype of each patch.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Prototypes;
+pub struct AssignPrototypes;
 
-/// Prototypes of patches.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PrototypeMaps {
     /// For each patch the rank of its prototype in `ranking`.
     pub ranks: PerSlot<Bytes>,
-    /// The prototypes that occur, the most frequent first: index and number of patches. All but the
-    /// first 255 are together at the end.
+    /// The prototypes that occur, the most frequent first: index and number of patches. Those after
+    /// the first 255 share the last rank.
     pub ranking: Vec<(usize, usize)>,
 }
 
 /// Finds patches of the two images that are each other's nearest neighbour.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Correspond {
-    /// How many, best first.
+    /// How many pairs, best first.
     pub pairs: usize,
 }
 
@@ -155,42 +141,45 @@ pub struct Pair {
 
 /// Draws a block mask as in pre-training.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct RandomMask {
-    /// Slot of the image.
+pub struct DrawMask {
     pub slot: usize,
     /// Share of the patches to hide.
     pub ratio: f64,
-    /// Another seed, another mask.
     pub seed: u32,
 }
 
-/// Hides patches of an image from the student.
+/// Has the student predict hidden patches.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Predict {
-    /// Slot of the image.
     pub slot: usize,
     /// 1 for each hidden patch, else 0.
     pub mask: Bytes,
 }
 
-/// What the student predicts for hidden patches.
+/// The student's predictions for hidden patches.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Predicted {
-    /// The hidden patches in order.
+    /// In the order of their patches.
     pub patches: Vec<PredictedPatch>,
     /// Share of hidden patches whose prototype, by the teacher, is the student's best, and among
     /// its five best.
     pub agreement: (f64, f64),
     /// The same for guessing the commonest prototypes of the visible patches.
     pub baseline: (f64, f64),
-    /// Prototypes to choose from.
+    /// Number of prototypes of the head.
     pub prototypes: usize,
 }
 
-/// What the student predicts for one hidden patch.
+impl Predicted {
+    /// The prediction for this patch, if it was hidden.
+    pub fn at(&self, patch: usize) -> Option<&PredictedPatch> {
+        self.patches.iter().find(|found| found.patch == patch)
+    }
+}
+
+/// The student's prediction for one hidden patch.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PredictedPatch {
-    /// Index of the patch.
     pub patch: usize,
     /// The teacher's prototype.
     pub teacher: usize,
@@ -200,6 +189,6 @@ pub struct PredictedPatch {
     pub student: usize,
     /// The student's probability of the teacher's prototype.
     pub student_probability: f32,
-    /// Visible patches that are most like what the student predicts, best first.
+    /// Visible patches that are most similar to the prediction, best first.
     pub nearest: Vec<usize>,
 }

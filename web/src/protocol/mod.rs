@@ -1,4 +1,4 @@
-//! What the page asks and what the worker answers.
+//! The questions of the page, the worker's answers, and its events.
 
 mod explore;
 mod tune;
@@ -11,14 +11,13 @@ pub use tune::*;
 
 /// A question, and the type of its answer.
 pub trait Ask: Into<Request> {
-    /// What the worker gives back.
     type Answer: Serialize + for<'de> Deserialize<'de>;
 }
 
-/// Declares [`Request`] and ties each question to its answer.
+/// Declares [`Request`] and [`match_request`](crate::match_request), and ties each question to its
+/// answer.
 macro_rules! asks {
     ($($(#[$doc:meta])* $ask:ident -> $answer:ty;)*) => {
-        /// All questions.
         #[derive(Clone, Debug, Serialize, Deserialize)]
         pub enum Request { $($(#[$doc])* $ask($ask)),* }
         $(
@@ -27,86 +26,76 @@ macro_rules! asks {
             }
             impl Ask for $ask { type Answer = $answer; }
         )*
+
+        /// `match_request!(request, ask => answer)` gives `answer` for the question in `request`,
+        /// whose type is another one in each arm.
+        #[macro_export]
+        macro_rules! match_request {
+            ($request:expr, $question:ident => $result:expr) => {
+                match $request {
+                    $($crate::protocol::Request::$ask($question) => $result),*
+                }
+            };
+        }
     };
 }
 
 asks! {
-    /// The first question: on which device?
+    /// The first question: which device computes?
     Start -> Started;
-    /// Another model.
-    Load -> Loaded;
-    /// A builtin scene.
-    Scene -> Picture;
-    /// Tokens of an image.
+    /// Replaces the model.
+    Load -> ModelInfo;
+    PaintScene -> Picture;
     Encode -> Encoded;
-    /// Forget an image.
+    /// Empties a slot.
     Clear -> ();
-    /// How alike patches are to one.
-    Similar -> SimilarMaps;
-    /// Where CLS looks.
-    Attention -> PerSlot<AttentionMaps>;
-    /// Principal components as colors.
-    Colors -> ColorMaps;
-    /// Clusters of patches.
-    Parts -> PartMaps;
-    /// What the online tokenizer says.
-    Prototypes -> PrototypeMaps;
-    /// Which patches belong together.
+    Compare -> SimilarMaps;
+    ReadAttention -> PerSlot<AttentionMaps>;
+    ColorComponents -> ColorMaps;
+    Cluster -> ClusterMaps;
+    AssignPrototypes -> PrototypeMaps;
     Correspond -> Vec<Pair>;
-    /// A random mask.
-    RandomMask -> Bytes;
-    /// Mask and predict.
+    /// One byte a patch: 1 for a hidden one, else 0.
+    DrawMask -> Bytes;
     Predict -> Predicted;
-    /// An image to learn from.
     AddExample -> ();
-    /// Images that are not to be learned from any more.
     RemoveExamples -> ();
-    /// Begins to learn.
     Train -> ();
-    /// Stops learning, and keeps all of it.
     Pause -> ();
-    /// Goes on learning.
     Continue -> ();
-    /// What a picture shows.
+    /// The probability of each class.
     Classify -> Vec<f32>;
-    /// The tuned model as a file.
+    /// A safetensors file.
     ExportModel -> Bytes;
-    /// The project as a file.
+    /// A safetensors file.
     PackProject -> Bytes;
-    /// A project out of a file.
     UnpackProject -> Unpacked;
-    /// Goes back to what a file's project had learned.
+    /// The lesson, if the project had learned something.
     Restore -> Option<Lesson>;
-    /// How much memory the worker holds.
+    /// Bytes of the worker's memory.
     Memory -> f64;
 }
 
-/// What the worker says unasked.
+/// What the worker sends without a question.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Event {
-    /// It listens.
+pub enum WorkerEvent {
+    /// The worker listens.
     Ready,
-    /// What it is doing.
+    /// What it is doing, for the person.
     Progress(String),
-    /// Steps of learning since the last such message, in order.
-    Stepped(Vec<Point>),
-    /// What was learned.
-    Judged(Outcome),
-    /// Learning failed, and stopped.
-    TuneFailed(String),
-    /// The device is gone; nothing more can be computed on it.
+    Lesson(LessonEvent),
+    /// Nothing can be computed on the device any more.
     DeviceLost(String),
-    /// The program broke off; a new worker is needed.
+    /// The program broke off; another worker is needed.
     Panicked(String),
 }
 
-/// Which device to use.
+/// Which device the person wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum DeviceChoice {
+pub enum DevicePreference {
     /// WebGPU if it is hardware and passes the test, else the CPU.
     #[default]
     Auto,
-    /// The CPU.
     Cpu,
     /// WebGPU, also in software, if it passes the test.
     WebGpu,
@@ -115,20 +104,16 @@ pub enum DeviceChoice {
 /// Chooses and tests the device.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Start {
-    /// Which one to try.
-    pub device: DeviceChoice,
+    pub device: DevicePreference,
 }
 
-/// What computes.
+/// The device.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Started {
-    /// Whether it is WebGPU.
     pub webgpu: bool,
-    /// Name of the device.
     pub name: String,
-    /// Why this one.
+    /// Why it was chosen.
     pub why: String,
-    /// The colors of everything.
     pub colors: Colorings,
 }
 
@@ -142,7 +127,6 @@ pub struct Colorings {
     pub kinds: Bytes,
 }
 
-/// Replaces the model.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Load {
     /// Name of the file.
@@ -151,14 +135,14 @@ pub struct Load {
     pub bytes: Bytes,
 }
 
-/// The model.
+/// The model that is loaded.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Loaded {
+pub struct ModelInfo {
     /// Name of the file.
     pub name: String,
     /// The network in words.
     pub network: String,
-    /// What became of the file's tensors.
+    /// Which tensors of the file were used.
     pub report: String,
     /// Side of a patch in pixels.
     pub patch: usize,
@@ -166,7 +150,7 @@ pub struct Loaded {
     pub depth: usize,
     /// Attention heads of a block.
     pub heads: usize,
-    /// Image size it was trained at.
+    /// Side of the images it was trained with, in pixels.
     pub image_size: usize,
     /// Patch prototypes of its head, if it has one.
     pub prototypes: Option<usize>,
@@ -177,23 +161,20 @@ pub struct Loaded {
 /// An image of 8 bits a channel.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Picture {
-    /// Pixels in a row.
     pub width: usize,
-    /// Rows.
     pub height: usize,
-    /// Four bytes a pixel; the fourth is ignored.
+    /// Four bytes a pixel, row by row; the fourth is ignored.
     pub rgba: Bytes,
 }
 
 /// Paints a builtin scene.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Scene {
-    /// Which one.
+pub struct PaintScene {
     pub index: usize,
     /// Its side in pixels.
     pub size: usize,
 }
 
-/// Asks for the bytes of the worker's memory.
+/// Asks how much memory the worker has.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Memory;

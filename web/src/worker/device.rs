@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use ibot_core::picture::ColorScale;
 use ibot_core::picture::colormap::PALETTE;
 use ibot_web::js;
-use ibot_web::protocol::{Colorings, DeviceChoice, Event, Started};
+use ibot_web::protocol::{Colorings, DevicePreference, Started, WorkerEvent};
 use ibot_web::webgpu::{self, Adapter};
 use ibot_web::wire::Bytes;
 
@@ -43,8 +43,8 @@ impl Compute {
 }
 
 /// The device of this choice, or the CPU and the reason.
-pub async fn choose(choice: DeviceChoice) -> Compute {
-    if choice == DeviceChoice::Cpu {
+pub async fn choose(choice: DevicePreference) -> Compute {
+    if choice == DevicePreference::Cpu {
         return Compute::cpu("The CPU, as chosen.");
     }
     match webgpu::adapter().await {
@@ -53,7 +53,7 @@ pub async fn choose(choice: DeviceChoice) -> Compute {
             js::describe(&error)
         )),
         Ok(None) => Compute::cpu("The CPU: this browser offers no WebGPU here."),
-        Ok(Some(adapter)) if adapter.software && choice == DeviceChoice::Auto => {
+        Ok(Some(adapter)) if adapter.software && choice == DevicePreference::Auto => {
             Compute::cpu(format!(
                 "The CPU: WebGPU is only a software adapter here ({}), which is slower. You can choose it all the same.",
                 adapter.name
@@ -68,7 +68,7 @@ pub async fn choose(choice: DeviceChoice) -> Compute {
 
 /// WebGPU, if it passes the test.
 async fn try_webgpu(adapter: &Adapter) -> Result<Compute, String> {
-    say(&Event::Progress(format!(
+    say(&WorkerEvent::Progress(format!(
         "Testing WebGPU ({})…",
         adapter.name
     )));

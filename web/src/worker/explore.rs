@@ -20,9 +20,9 @@ use super::problem::Problem;
 use super::rgb;
 use ibot_web::js;
 use ibot_web::protocol::{
-    AttentionMaps, Best, ColorMaps, Colors, Correspond, Encode, Encoded, Pair, PartMaps, Parts,
-    PerSlot, Predict, Predicted, PredictedPatch, PrototypeMaps, RandomMask, SLOTS, Similar,
-    SimilarMaps,
+    AttentionMaps, Cluster, ClusterMaps, ColorComponents, ColorMaps, Compare, Correspond, DrawMask,
+    Encode, Encoded, Pair, PerSlot, Predict, Predicted, PredictedPatch, PrototypeMaps, SLOTS,
+    SimilarMaps, SimilarPatch,
 };
 use ibot_web::wire::{Bytes, Floats};
 
@@ -79,14 +79,14 @@ impl Explorer {
     }
 
     /// Compares one patch with all.
-    pub fn similar(&self, ask: Similar) -> Result<SimilarMaps, Problem> {
+    pub fn similar(&self, ask: Compare) -> Result<SimilarMaps, Problem> {
         let own = self.grid(ask.slot)?;
         if ask.patch >= own.count() {
             return Err(Problem::NoPatch(ask.patch));
         }
         let token = own.token(ask.patch);
         let mut maps = PerSlot::default();
-        let mut best: [Vec<Best>; SLOTS] = Default::default();
+        let mut best: [Vec<SimilarPatch>; SLOTS] = Default::default();
         for (slot, tokens) in self.tokens.iter().enumerate() {
             let Some(tokens) = tokens else { continue };
             let grid = &tokens.patches;
@@ -104,7 +104,7 @@ impl Explorer {
                 .filter(|found| !(here && found.patch == ask.patch))
                 .take(ask.best);
             best[slot] = others
-                .map(|found| Best {
+                .map(|found| SimilarPatch {
                     patch: found.patch,
                     similarity: found.similarity,
                 })
@@ -127,7 +127,7 @@ impl Explorer {
     }
 
     /// Principal components as colors.
-    pub fn colors(&self, ask: Colors) -> Result<ColorMaps, Problem> {
+    pub fn colors(&self, ask: ColorComponents) -> Result<ColorMaps, Problem> {
         let (slots, grids) = self.grids();
         let (images, pca) = if ask.foreground {
             let colored = foreground_colors(&grids, 0.0)?;
@@ -150,7 +150,7 @@ impl Explorer {
     }
 
     /// Clusters of patches, by the cosine of their tokens.
-    pub fn parts(&self, ask: Parts) -> Result<PartMaps, Problem> {
+    pub fn parts(&self, ask: Cluster) -> Result<ClusterMaps, Problem> {
         let (slots, grids) = self.grids();
         let rows = Rows::of_grids(&grids)?;
         let found = kmeans(&rows, &KMeansConfig::new(ask.clusters.clamp(1, 255)))?;
@@ -159,7 +159,7 @@ impl Explorer {
         for (slot, grid) in slots.into_iter().zip(&grids) {
             maps[slot] = Some(Bytes(labels.by_ref().take(grid.count()).collect()));
         }
-        Ok(PartMaps {
+        Ok(ClusterMaps {
             labels: maps,
             sizes: found.sizes,
         })
@@ -228,7 +228,7 @@ impl Explorer {
     }
 
     /// A block mask as in pre-training.
-    pub fn random_mask(&self, ask: RandomMask) -> Result<Bytes, Problem> {
+    pub fn random_mask(&self, ask: DrawMask) -> Result<Bytes, Problem> {
         let grid = self.grid(ask.slot)?;
         let ratio = ask.ratio.clamp(0.0, 1.0);
         let config = MaskConfig {

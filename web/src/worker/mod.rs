@@ -20,7 +20,7 @@ use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};
 use device::Compute;
 use explore::Explorer;
 use ibot_web::js;
-use ibot_web::protocol::{Ask, Event, Picture, Request, Scene};
+use ibot_web::protocol::{Ask, LessonEvent, PaintScene, Picture, Request, WorkerEvent};
 use ibot_web::wire::{self, Bytes};
 use model::Model;
 use problem::Problem;
@@ -30,7 +30,7 @@ use tune::Tuner;
 pub fn run() {
     panic::set_hook(Box::new(|info| {
         web_sys::console::error_1(&info.to_string().into());
-        say(&Event::Panicked(info.to_string()));
+        say(&WorkerEvent::Panicked(info.to_string()));
     }));
     if let Err(error) = construct() {
         web_sys::console::error_1(&error);
@@ -43,7 +43,7 @@ pub fn run() {
     scope().set_onmessage(Some(listen.as_ref().unchecked_ref()));
     listen.forget();
     spawn_local(answer_all(receiver));
-    say(&Event::Ready);
+    say(&WorkerEvent::Ready);
 }
 
 /// Runs the constructors that `build.rs` has the linker leave to us.
@@ -117,13 +117,15 @@ impl Worker {
         if let Err(problem) = learned {
             self.tuner.stop();
             self.tell_if_lost(&problem);
-            say(&Event::TuneFailed(problem.to_string()));
+            say(&WorkerEvent::Lesson(LessonEvent::Failed(
+                problem.to_string(),
+            )));
         }
     }
 
     fn tell_if_lost(&self, problem: &Problem) {
         if let (true, Some(reason)) = (self.compute.webgpu, problem.of_device()) {
-            say(&Event::DeviceLost(reason));
+            say(&WorkerEvent::DeviceLost(reason));
         }
     }
 
@@ -145,7 +147,7 @@ impl Worker {
                 self.model = Some(model);
                 reply(&ask, loaded)
             }
-            Request::Scene(ask) => reply(&ask, scene(ask)),
+            Request::PaintScene(ask) => reply(&ask, scene(ask)),
             Request::Encode(ask) => {
                 let model = self.model.as_ref().ok_or(Problem::NoModel)?;
                 let encoded = self
@@ -158,11 +160,11 @@ impl Worker {
                 self.explorer.clear(ask.slot);
                 reply(&ask, ())
             }
-            Request::Similar(ask) => reply(&ask, self.explorer.similar(ask)?),
-            Request::Attention(ask) => reply(&ask, self.explorer.attention()),
-            Request::Colors(ask) => reply(&ask, self.explorer.colors(ask)?),
-            Request::Parts(ask) => reply(&ask, self.explorer.parts(ask)?),
-            Request::Prototypes(ask) => {
+            Request::Compare(ask) => reply(&ask, self.explorer.similar(ask)?),
+            Request::ReadAttention(ask) => reply(&ask, self.explorer.attention()),
+            Request::ColorComponents(ask) => reply(&ask, self.explorer.colors(ask)?),
+            Request::Cluster(ask) => reply(&ask, self.explorer.parts(ask)?),
+            Request::AssignPrototypes(ask) => {
                 let model = self.model.as_ref().ok_or(Problem::NoModel)?;
                 reply(
                     &ask,
@@ -172,7 +174,7 @@ impl Worker {
                 )
             }
             Request::Correspond(ask) => reply(&ask, self.explorer.correspond(ask)?),
-            Request::RandomMask(ask) => reply(&ask, self.explorer.random_mask(ask)?),
+            Request::DrawMask(ask) => reply(&ask, self.explorer.random_mask(ask)?),
             Request::Predict(ask) => {
                 let model = self.model.as_ref().ok_or(Problem::NoModel)?;
                 let predicted = self
@@ -241,7 +243,7 @@ fn reply<A: Ask>(_: &A, answer: A::Answer) -> Result<JsValue, Problem> {
 }
 
 /// Says something unasked.
-pub fn say(event: &Event) {
+pub fn say(event: &WorkerEvent) {
     if let Ok(event) = wire::to_js(event) {
         post(&wire::message(0, "event", &event));
     }
@@ -257,7 +259,7 @@ fn scope() -> DedicatedWorkerGlobalScope {
     js_sys::global().unchecked_into()
 }
 
-fn scene(ask: Scene) -> Picture {
+fn scene(ask: PaintScene) -> Picture {
     let image = scenes::scene(Split::Val, ask.index, ask.size.clamp(1, 1024)).image;
     let rgba = image
         .pixels()

@@ -5,7 +5,7 @@ use ibot_core::model::{Network, Vit, VitConfig};
 use ibot_core::weights::{Checkpoint, FileError, LoadError, ModelHeader};
 
 use super::problem::Problem;
-use ibot_web::protocol::{Load, Loaded};
+use ibot_web::protocol::{Load, ModelInfo};
 
 /// Networks out of one file.
 pub struct Model {
@@ -29,7 +29,7 @@ pub struct Headed {
 ///
 /// # Errors
 /// If it holds no vision transformer.
-pub fn load(ask: &Load, device: &Device) -> Result<(Model, Loaded), Problem> {
+pub fn load(ask: &Load, device: &Device) -> Result<(Model, ModelInfo), Problem> {
     let of_file = |source: FileError| Problem::File {
         name: ask.name.clone(),
         source,
@@ -69,7 +69,7 @@ pub fn load(ask: &Load, device: &Device) -> Result<(Model, Loaded), Problem> {
             (backbone, Some(Headed { teacher, student }))
         }
     };
-    let loaded = Loaded {
+    let loaded = ModelInfo {
         name: ask.name.clone(),
         network: report.network.clone(),
         report: report.to_string(),

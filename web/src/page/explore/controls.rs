@@ -1,49 +1,57 @@
-//! What the person chose.
+//! The form beside the images.
 
-use std::rc::Rc;
-
-use web_sys::{Event, HtmlElement, HtmlInputElement, HtmlOptionElement, HtmlSelectElement};
+use web_sys::{HtmlElement, HtmlInputElement, HtmlOptionElement, HtmlSelectElement};
 
 use crate::page::dom;
 use crate::page::problem::PageError;
-use ibot_web::protocol::Loaded;
+use ibot_web::protocol::ModelInfo;
+
+/// Numbers of patches along the shorter side of an image.
+const RESOLUTIONS: [usize; 11] = [4, 6, 8, 10, 12, 16, 20, 24, 28, 32, 40];
 
 /// What is shown of the patches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// How alike they are to the one under the cursor.
+pub enum ExploreMode {
+    /// Similarity of all patches to the one under the cursor.
     Similar,
     /// Principal components as colors.
     Colors,
-    /// Where CLS looks.
+    /// Attention of CLS.
     Attention,
-    /// Clusters.
-    Parts,
-    /// What the online tokenizer says.
+    Clusters,
+    /// The prototypes of the online tokenizer.
     Prototypes,
-    /// Which belong together in both images.
+    /// Patches of the two images that are each other's nearest.
     Match,
-    /// What the student predicts where it does not see.
+    /// Prototypes that the student predicts for hidden patches.
     Predict,
 }
 
-impl Mode {
+impl ExploreMode {
     fn of(value: &str) -> Self {
         match value {
             "colors" => Self::Colors,
             "attention" => Self::Attention,
-            "parts" => Self::Parts,
+            "parts" => Self::Clusters,
             "prototypes" => Self::Prototypes,
             "match" => Self::Match,
             "predict" => Self::Predict,
             _ => Self::Similar,
         }
     }
+
+    fn is_possible(self, model: &ModelInfo) -> bool {
+        match self {
+            Self::Prototypes => model.prototypes.is_some(),
+            Self::Predict => model.predicts,
+            _ => true,
+        }
+    }
 }
 
-/// What is told of hidden patches.
+/// What is shown of hidden patches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tell {
+pub enum PredictionView {
     /// Whether student and teacher agree.
     Agreement,
     /// The student's probability of the teacher's prototype.
@@ -54,14 +62,24 @@ pub enum Tell {
     Student,
 }
 
-/// The form.
+/// What has to be done again after a choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Tokens, and everything that follows.
+    Tokens,
+    /// The analysis of the tokens.
+    Question,
+    /// Only the drawing.
+    Look,
+}
+
 pub struct Controls {
     modes: Vec<HtmlInputElement>,
     resolution: HtmlSelectElement,
     block: HtmlSelectElement,
     head: HtmlSelectElement,
     scale: HtmlSelectElement,
-    tell: HtmlSelectElement,
+    prediction: HtmlSelectElement,
     opacity: HtmlInputElement,
     smooth: HtmlInputElement,
     foreground: HtmlInputElement,
@@ -69,14 +87,11 @@ pub struct Controls {
     clusters: HtmlInputElement,
     pairs: HtmlInputElement,
     ratio: HtmlInputElement,
+    /// Elements that belong to some modes only.
     owned: Vec<HtmlElement>,
 }
 
 impl Controls {
-    /// Finds the form.
-    ///
-    /// # Errors
-    /// If the page lacks a part of it.
     pub fn find() -> Result<Self, PageError> {
         Ok(Self {
             modes: dom::all("input[name=mode]")?,
@@ -84,7 +99,7 @@ impl Controls {
             block: dom::by_id("block")?,
             head: dom::by_id("head")?,
             scale: dom::by_id("scale")?,
-            tell: dom::by_id("tell")?,
+            prediction: dom::by_id("tell")?,
             opacity: dom::by_id("opacity")?,
             smooth: dom::by_id("smooth")?,
             foreground: dom::by_id("foreground")?,
@@ -96,99 +111,86 @@ impl Controls {
         })
     }
 
-    /// Offers what the model has.
-    ///
-    /// # Errors
-    /// If an element cannot be made.
-    pub fn offer(&self, model: &Loaded) -> Result<(), PageError> {
-        let sizes = [4, 6, 8, 10, 12, 16, 20, 24, 28, 32, 40];
-        let labels = sizes.map(|n| {
-            (
-                n * model.patch,
-                format!("{} px, {n} patches", n * model.patch),
-            )
-        });
-        // About as many patches as it was trained with, but enough of them to see something.
-        let usual = (model.image_size / model.patch.max(1)).clamp(16, 28);
-        let usual = sizes.into_iter().find(|n| *n >= usual).unwrap_or(16) * model.patch;
-        fill(&self.resolution, labels.into_iter(), usual)?;
-        let last = model.depth;
-        fill(
-            &self.block,
-            (1..=last).map(|n| (n, format!("{n}{}", if n == last { " (last)" } else { "" }))),
-            last,
-        )?;
-        let heads = std::iter::once((0, "mean of all".to_owned()))
-            .chain((1..=model.heads).map(|n| (n, n.to_string())));
-        fill(&self.head, heads, 0)?;
+    /// Fields with the event that reports a new choice, and what it changes.
+    pub fn fields(&self) -> Vec<(&HtmlElement, &'static str, Change)> {
+        let mut fields: Vec<(&HtmlElement, &'static str, Change)> = Vec::new();
+        for mode in &self.modes {
+            fields.push((mode, "change", Change::Question));
+        }
+        for select in [&self.resolution, &self.block] {
+            fields.push((select, "change", Change::Tokens));
+        }
+        for input in [&self.best, &self.clusters, &self.pairs, &self.foreground] {
+            fields.push((input, "input", Change::Question));
+        }
+        for select in [&self.head, &self.scale, &self.prediction] {
+            fields.push((select, "change", Change::Look));
+        }
+        for input in [&self.opacity, &self.smooth] {
+            fields.push((input, "input", Change::Look));
+        }
+        fields
+    }
+
+    /// Offers the resolutions, blocks, heads and modes that the model has.
+    pub fn offer(&self, model: &ModelInfo) -> Result<(), PageError> {
+        let mut options = Vec::new();
+        for patches in RESOLUTIONS {
+            let pixels = patches * model.patch;
+            options.push((pixels, format!("{pixels} px, {patches} patches")));
+        }
+        fill(&self.resolution, options, usual_resolution(model))?;
+
+        let mut options = Vec::new();
+        for block in 1..=model.depth {
+            let last = if block == model.depth { " (last)" } else { "" };
+            options.push((block, format!("{block}{last}")));
+        }
+        fill(&self.block, options, model.depth)?;
+
+        let mut options = vec![(0, "mean of all".to_owned())];
+        for head in 1..=model.heads {
+            options.push((head, head.to_string()));
+        }
+        fill(&self.head, options, 0)?;
+
+        self.offer_modes(model);
+        self.show_owned();
+        Ok(())
+    }
+
+    fn offer_modes(&self, model: &ModelInfo) {
         for input in &self.modes {
-            let needs = match Mode::of(&input.value()) {
-                Mode::Prototypes => model.prototypes.is_some(),
-                Mode::Predict => model.predicts,
-                _ => true,
-            };
-            input.set_disabled(!needs);
-            if !needs && input.checked() {
+            let possible = ExploreMode::of(&input.value()).is_possible(model);
+            input.set_disabled(!possible);
+            if !possible {
                 input.set_checked(false);
             }
         }
-        if let (None, Some(first)) = (
-            self.modes.iter().find(|input| input.checked()),
-            self.modes.first(),
-        ) {
+
+        // The chosen mode may just have become impossible.
+        let chosen = self.modes.iter().any(|input| input.checked());
+        if let (false, Some(first)) = (chosen, self.modes.first()) {
             first.set_checked(true);
         }
-        self.show_owned();
-        Ok(())
     }
 
     /// Shows the controls of the mode, hides those of others.
     pub fn show_owned(&self) {
         let mode = self.mode_name();
         for element in &self.owned {
-            let modes = element.get_attribute("data-for").unwrap_or_default();
-            element.set_hidden(!modes.split(' ').any(|owner| owner == mode));
-        }
-    }
-
-    /// Calls `change` with what it changes when something is chosen.
-    pub fn on_change(self: &Rc<Self>, change: impl Fn(Change) + 'static) {
-        let change = Rc::new(change);
-        let listen = |element: &HtmlElement, kind: &str, what: Change| {
-            let (controls, change) = (self.clone(), change.clone());
-            dom::listen(element, kind, move |_: Event| {
-                controls.show_owned();
-                change(what);
-            });
-        };
-        for element in &self.modes {
-            listen(element, "change", Change::Question);
-        }
-        for element in [&self.resolution, &self.block] {
-            listen(element, "change", Change::Tokens);
-        }
-        for element in [&self.best, &self.clusters, &self.pairs, &self.foreground] {
-            listen(element, "input", Change::Question);
-        }
-        for element in [&self.head, &self.scale, &self.tell] {
-            listen(element, "change", Change::Look);
-        }
-        for element in [&self.opacity, &self.smooth] {
-            listen(element, "input", Change::Look);
+            let owners = element.get_attribute("data-for").unwrap_or_default();
+            element.set_hidden(!owners.split(' ').any(|owner| owner == mode));
         }
     }
 
     fn mode_name(&self) -> String {
-        self.modes
-            .iter()
-            .find(|input| input.checked())
-            .map(HtmlInputElement::value)
-            .unwrap_or_default()
+        let chosen = self.modes.iter().find(|input| input.checked());
+        chosen.map(HtmlInputElement::value).unwrap_or_default()
     }
 
-    /// What is shown.
-    pub fn mode(&self) -> Mode {
-        Mode::of(&self.mode_name())
+    pub fn mode(&self) -> ExploreMode {
+        ExploreMode::of(&self.mode_name())
     }
 
     /// Pixels of an image's shorter side for the network.
@@ -206,47 +208,45 @@ impl Controls {
         self.head.value().parse().ok().filter(|head| *head > 0)
     }
 
-    /// Name of the scale that numbers are painted with.
+    /// Name of the color scale of numbers.
     pub fn scale(&self) -> String {
         self.scale.value()
     }
 
-    /// What is told of hidden patches.
-    pub fn tell(&self) -> Tell {
-        match self.tell.value().as_str() {
-            "probability" => Tell::Probability,
-            "teacher" => Tell::Teacher,
-            "student" => Tell::Student,
-            _ => Tell::Agreement,
+    pub fn prediction(&self) -> PredictionView {
+        match self.prediction.value().as_str() {
+            "probability" => PredictionView::Probability,
+            "teacher" => PredictionView::Teacher,
+            "student" => PredictionView::Student,
+            _ => PredictionView::Agreement,
         }
     }
 
-    /// Opacity, 0 to 1.
+    /// Opacity of the colors over the images, 0 to 1.
     pub fn opacity(&self) -> f64 {
         number(&self.opacity, 0.0, 100.0, 75.0) / 100.0
     }
 
-    /// Whether colors run into each other.
+    /// Whether colors blend between patches.
     pub fn smooth(&self) -> bool {
         self.smooth.checked()
     }
 
-    /// Whether to color the foreground alone.
+    /// Whether only the foreground is colored.
     pub fn foreground(&self) -> bool {
         self.foreground.checked()
     }
 
-    /// Most similar patches to mark.
+    /// How many of the most similar patches are marked.
     pub fn best(&self) -> usize {
         number(&self.best, 0.0, 50.0, 5.0) as usize
     }
 
-    /// Clusters.
     pub fn clusters(&self) -> usize {
         number(&self.clusters, 2.0, 24.0, 6.0) as usize
     }
 
-    /// Pairs to draw.
+    /// How many correspondences are drawn.
     pub fn pairs(&self) -> usize {
         number(&self.pairs, 1.0, 100.0, 12.0) as usize
     }
@@ -257,15 +257,12 @@ impl Controls {
     }
 }
 
-/// What a choice changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// Tokens, and all that follows.
-    Tokens,
-    /// What is asked about the tokens.
-    Question,
-    /// Only how the answer looks.
-    Look,
+/// Pixels for about as many patches as the model was trained with, and for at least 16: with fewer
+/// there is little to see.
+fn usual_resolution(model: &ModelInfo) -> usize {
+    let trained = (model.image_size / model.patch.max(1)).clamp(16, 28);
+    let patches = RESOLUTIONS.into_iter().find(|n| *n >= trained);
+    patches.unwrap_or(16) * model.patch
 }
 
 fn number(input: &HtmlInputElement, least: f64, most: f64, usual: f64) -> f64 {
@@ -279,7 +276,7 @@ fn number(input: &HtmlInputElement, least: f64, most: f64, usual: f64) -> f64 {
 
 fn fill(
     select: &HtmlSelectElement,
-    options: impl Iterator<Item = (usize, String)>,
+    options: Vec<(usize, String)>,
     chosen: usize,
 ) -> Result<(), PageError> {
     select.set_inner_html("");

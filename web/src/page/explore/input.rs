@@ -1,179 +1,189 @@
-//! Pointer and keys on the canvas.
+//! Pointer, keys and buttons of the tab.
 
-use std::cell::Cell;
 use std::rc::Rc;
 
-use web_sys::{Event, HtmlButtonElement, KeyboardEvent, PointerEvent};
+use web_sys::{Event, KeyboardEvent, PointerEvent};
 
-use super::controls::Mode;
-use super::{Explore, SLOTS};
+use super::controls::{Change, ExploreMode};
+use super::state::{Cursor, Pen};
+use super::tab::Explore;
 use crate::page::problem::PageError;
-use crate::page::{blob, dom, pictures};
+use crate::page::{blob, events, pictures};
+use ibot_web::protocol::{Encoded, SLOTS};
 
 /// The mouse's primary button, a finger or a pen's tip, among the buttons that are held.
 const PRIMARY: u16 = 1;
 
-/// Wires the canvas and the buttons around it.
-///
-/// # Errors
-/// If the page lacks a part.
 pub fn wire(explore: &Rc<Explore>) -> Result<(), PageError> {
-    let canvas = explore.stage.canvas().clone();
-    // What the pen does to patches until it is lifted: hide or show.
-    let pen: Rc<Cell<Option<bool>>> = Rc::default();
-
-    let (at, drawing) = (explore.clone(), pen.clone());
-    dom::listen(&canvas, "pointerdown", move |event: PointerEvent| {
-        if event.buttons() & PRIMARY == 0 {
-            return;
-        }
-        let Some(patch) = at
-            .stage
-            .at(event.offset_x().into(), event.offset_y().into())
-        else {
-            return;
-        };
-        if at.controls.mode() == Mode::Predict {
-            event.prevent_default();
-            let hide = !at.state.borrow().masks[patch.0]
-                .get(patch.1)
-                .copied()
-                .unwrap_or_default();
-            drawing.set(Some(hide));
-            at.paint_mask(patch, hide);
-        } else {
-            let mut state = at.state.borrow_mut();
-            state.pinned = state.cursor != Some(patch) || !state.pinned;
-        }
-        at.move_to(patch);
-    });
-    let (at, drawing) = (explore.clone(), pen.clone());
-    dom::listen(&canvas, "pointermove", move |event: PointerEvent| {
-        let Some(patch) = at
-            .stage
-            .at(event.offset_x().into(), event.offset_y().into())
-        else {
-            return;
-        };
-        if at.state.borrow().cursor == Some(patch) {
-            return;
-        }
-        // The end of the primary button is no event of its own while another one is held.
-        match drawing.get().filter(|_| event.buttons() & PRIMARY != 0) {
-            Some(hide) => {
-                at.paint_mask(patch, hide);
-                at.move_to(patch);
-            }
-            None if !at.state.borrow().pinned && event.pointer_type() == "mouse" => {
-                at.move_to(patch)
-            }
-            None => {}
-        }
-    });
+    let canvas = explore.stage.canvas();
+    events::on(canvas, "pointerdown", explore, Explore::press);
+    events::on(canvas, "pointermove", explore, Explore::hover);
     for end in ["pointerup", "pointercancel", "pointerleave"] {
-        let drawing = pen.clone();
-        dom::listen(&canvas, end, move |_: PointerEvent| drawing.set(None));
+        events::on(canvas, end, explore, Explore::lift_pen);
     }
-    let at = explore.clone();
-    dom::listen(&canvas, "keydown", move |event: KeyboardEvent| {
-        if at.key(&event.key()) {
-            event.prevent_default();
-        }
-    });
-    let at = explore.clone();
-    dom::listen(
-        &dom::by_id::<HtmlButtonElement>("mask-random")?,
-        "click",
-        move |_: Event| {
-            let explore = at.clone();
-            dom::start(async move { explore.random_mask().await });
-        },
-    );
-    let at = explore.clone();
-    dom::listen(
-        &dom::by_id::<HtmlButtonElement>("mask-clear")?,
-        "click",
-        move |_: Event| at.clear_mask(),
-    );
-    let at = explore.clone();
-    dom::listen(
-        &dom::by_id::<HtmlButtonElement>("save")?,
-        "click",
-        move |_: Event| {
-            let explore = at.clone();
-            dom::start(async move { explore.save().await });
-        },
-    );
+    events::on(canvas, "keydown", explore, Explore::press_key);
+
+    events::on_click("mask-random", explore, Explore::draw_random_mask)?;
+    events::on_click("mask-clear", explore, Explore::clear_mask)?;
+    events::on_click("save", explore, Explore::save)?;
+
+    for (field, kind, change) in explore.controls.fields() {
+        events::on(field, kind, explore, move |explore, _: Event| {
+            explore.change(change);
+        });
+    }
     Ok(())
 }
 
 impl Explore {
-    /// Moves the cursor.
-    fn move_to(self: &Rc<Self>, patch: (usize, usize)) {
-        self.state.borrow_mut().cursor = Some(patch);
-        if self.controls.mode() == Mode::Similar {
+    fn change(self: &Rc<Self>, change: Change) {
+        self.controls.show_owned();
+        let explore = self.clone();
+        match change {
+            Change::Tokens => events::start(async move { explore.encode_all().await }),
+            Change::Question if self.needs_mask() => events::start(explore.draw_random_mask()),
+            Change::Question => self.ask(),
+            Change::Look => self.draw(),
+        }
+    }
+
+    /// Pins the patch, or puts the pen on it.
+    fn press(self: &Rc<Self>, event: PointerEvent) {
+        if event.buttons() & PRIMARY == 0 {
+            return;
+        }
+        let Some(at) = self.patch_under(&event) else {
+            return;
+        };
+
+        if self.controls.mode() == ExploreMode::Predict {
+            event.prevent_default();
+            let hide = !self.state.borrow().is_hidden(at);
+            self.state.borrow_mut().pen = if hide { Pen::Hides } else { Pen::Shows };
+            self.paint_mask(at, hide);
+        } else {
+            let mut state = self.state.borrow_mut();
+            state.pinned = state.cursor != Some(at) || !state.pinned;
+        }
+        self.move_to(at);
+    }
+
+    /// Moves the cursor with the mouse, or paints.
+    fn hover(self: &Rc<Self>, event: PointerEvent) {
+        let Some(at) = self.patch_under(&event) else {
+            return;
+        };
+        if self.state.borrow().cursor == Some(at) {
+            return;
+        }
+
+        // While another button is held, releasing the primary one fires no event of its own.
+        let pen = match event.buttons() & PRIMARY {
+            0 => Pen::Up,
+            _ => self.state.borrow().pen,
+        };
+        let follows = !self.state.borrow().pinned && event.pointer_type() == "mouse";
+        match pen {
+            Pen::Up if follows => self.move_to(at),
+            Pen::Up => {}
+            Pen::Hides | Pen::Shows => {
+                self.paint_mask(at, pen == Pen::Hides);
+                self.move_to(at);
+            }
+        }
+    }
+
+    fn lift_pen(self: &Rc<Self>, _: PointerEvent) {
+        self.state.borrow_mut().pen = Pen::Up;
+    }
+
+    fn patch_under(&self, event: &PointerEvent) -> Option<Cursor> {
+        self.stage
+            .patch_at(event.offset_x().into(), event.offset_y().into())
+    }
+
+    fn move_to(self: &Rc<Self>, at: Cursor) {
+        self.state.borrow_mut().cursor = Some(at);
+        if self.controls.mode() == ExploreMode::Similar {
             self.ask();
         } else {
             self.draw();
         }
     }
 
-    /// Acts on a key; whether it has a meaning here.
-    fn key(self: &Rc<Self>, key: &str) -> bool {
-        let (slot, patch) = match self.state.borrow().cursor {
-            Some(cursor) => cursor,
-            None => return false,
+    fn press_key(self: &Rc<Self>, event: KeyboardEvent) {
+        if self.act_on_key(&event.key()) {
+            event.prevent_default();
+        }
+    }
+
+    /// Whether the key has a meaning here.
+    fn act_on_key(self: &Rc<Self>, key: &str) -> bool {
+        let Some(cursor) = self.state.borrow().cursor else {
+            return false;
         };
-        let grid = |slot: usize| {
-            self.state.borrow().views[slot]
-                .as_ref()
-                .and_then(|view| view.grid)
+        let Some(grid) = self.state.borrow().grid(cursor.slot) else {
+            return false;
         };
-        let Some(here) = grid(slot) else { return false };
-        let (row, column) = (patch / here.columns, patch % here.columns);
-        let moved = match key {
-            "ArrowLeft" => (row, column.saturating_sub(1)),
-            "ArrowRight" => (row, (column + 1).min(here.columns - 1)),
-            "ArrowUp" => (row.saturating_sub(1), column),
-            "ArrowDown" => ((row + 1).min(here.rows - 1), column),
-            "x" | "X" => {
-                let other = (slot + 1) % SLOTS;
-                let Some(there) = grid(other) else {
-                    return true;
+
+        match key {
+            " " | "Enter" if self.controls.mode() == ExploreMode::Predict => {
+                let hide = !self.state.borrow().is_hidden(cursor);
+                self.paint_mask(cursor, hide);
+            }
+            "Escape" => self.state.borrow_mut().pinned = false,
+            _ => {
+                let target = match key {
+                    "x" | "X" => self.counterpart(cursor, grid),
+                    _ => neighbour(cursor, grid, key),
                 };
-                let scaled =
-                    |at: usize, from: usize, to: usize| (at * to / from.max(1)).min(to - 1);
-                let place = scaled(row, here.rows, there.rows) * there.columns
-                    + scaled(column, here.columns, there.columns);
-                self.state.borrow_mut().pinned = true;
-                self.move_to((other, place));
-                return true;
+                match target {
+                    Some(target) => {
+                        // A cursor that keys moved stays, wherever the pointer goes.
+                        self.state.borrow_mut().pinned = true;
+                        self.move_to(target);
+                    }
+                    None => return matches!(key, "x" | "X"),
+                }
             }
-            " " | "Enter" if self.controls.mode() == Mode::Predict => {
-                let hide = !self.state.borrow().masks[slot]
-                    .get(patch)
-                    .copied()
-                    .unwrap_or_default();
-                self.paint_mask((slot, patch), hide);
-                return true;
-            }
-            "Escape" => {
-                self.state.borrow_mut().pinned = false;
-                return true;
-            }
-            _ => return false,
-        };
-        // A cursor that keys moved stays, whatever the pointer does.
-        self.state.borrow_mut().pinned = true;
-        self.move_to((slot, moved.0 * here.columns + moved.1));
+        }
         true
     }
 
-    /// Saves the canvas as a picture.
-    async fn save(&self) -> Result<(), PageError> {
-        blob::save(
-            &pictures::png(self.stage.canvas()).await?,
-            "ibot-patches.png",
-        )
+    /// The patch at the same place of the other image, if there is one.
+    fn counterpart(&self, cursor: Cursor, grid: Encoded) -> Option<Cursor> {
+        let slot = (cursor.slot + 1) % SLOTS;
+        let other = self.state.borrow().grid(slot)?;
+
+        let row = scale(cursor.patch / grid.columns, grid.rows, other.rows);
+        let column = scale(cursor.patch % grid.columns, grid.columns, other.columns);
+        let patch = row * other.columns + column;
+        Some(Cursor { slot, patch })
     }
+
+    /// Saves the canvas as a picture.
+    async fn save(self: Rc<Self>) -> Result<(), PageError> {
+        let file = pictures::png(self.stage.canvas()).await?;
+        blob::save(&file, "ibot-patches.png")
+    }
+}
+
+/// The patch that an arrow key leads to; at the edge it is the same one.
+fn neighbour(cursor: Cursor, grid: Encoded, key: &str) -> Option<Cursor> {
+    let (mut row, mut column) = (cursor.patch / grid.columns, cursor.patch % grid.columns);
+    match key {
+        "ArrowLeft" => column = column.saturating_sub(1),
+        "ArrowRight" => column = (column + 1).min(grid.columns - 1),
+        "ArrowUp" => row = row.saturating_sub(1),
+        "ArrowDown" => row = (row + 1).min(grid.rows - 1),
+        _ => return None,
+    }
+
+    let patch = row * grid.columns + column;
+    Some(Cursor { patch, ..cursor })
+}
+
+/// The index among `to` patches at the place of index `at` among `from`.
+fn scale(at: usize, from: usize, to: usize) -> usize {
+    (at * to / from.max(1)).min(to - 1)
 }

@@ -1,60 +1,51 @@
-//! Which patches the student does not see: painted, or drawn as in pre-training.
+//! Patches that are hidden from the student: painted by hand, or drawn as in pre-training.
 
 use std::rc::Rc;
 
-use ibot_web::protocol::RandomMask;
-
-use super::Explore;
-use super::controls::Mode;
+use super::controls::ExploreMode;
+use super::state::Cursor;
+use super::tab::Explore;
 use crate::page::problem::PageError;
+use ibot_web::protocol::DrawMask;
 
 impl Explore {
-    /// Whether there is nothing to predict yet.
+    /// Whether predictions are wanted and no patch is hidden yet.
     pub(super) fn needs_mask(&self) -> bool {
         let state = self.state.borrow();
-        let encoded = state.views.iter().flatten().any(|view| view.grid.is_some());
-        self.controls.mode() == Mode::Predict
-            && encoded
-            && !state.masks.iter().flatten().any(|hidden| *hidden)
+        let encoded = state.grids().iter().any(Option::is_some);
+        self.controls.mode() == ExploreMode::Predict && encoded && !state.hides_any()
     }
 
-    /// Hides patches at random, as in pre-training.
-    ///
-    /// # Errors
-    /// If the worker is gone.
-    pub async fn random_mask(self: &Rc<Self>) -> Result<(), PageError> {
+    /// Hides random blocks of the image under the cursor, as in pre-training.
+    pub(super) async fn draw_random_mask(self: Rc<Self>) -> Result<(), PageError> {
         let (slot, seed) = {
             let mut state = self.state.borrow_mut();
             state.seed = state.seed.wrapping_add(1);
-            state.masked = state.cursor.map_or(0, |(slot, _)| slot);
+            state.masked = state.cursor.map_or(0, |cursor| cursor.slot);
             (state.masked, state.seed)
         };
-        let mask = self
-            .app
-            .ask(RandomMask {
-                slot,
-                ratio: self.controls.ratio(),
-                seed,
-            })
-            .await?;
+
+        let ratio = self.controls.ratio();
+        let mask = self.client.ask(DrawMask { slot, ratio, seed }).await?;
         self.state.borrow_mut().masks[slot] = mask.0.iter().map(|cell| *cell == 1).collect();
         self.ask();
         Ok(())
     }
 
-    /// Hides nothing.
-    pub fn clear_mask(self: &Rc<Self>) {
+    /// Shows all patches to the student.
+    pub(super) async fn clear_mask(self: Rc<Self>) -> Result<(), PageError> {
         for mask in &mut self.state.borrow_mut().masks {
             mask.fill(false);
         }
         self.ask();
+        Ok(())
     }
 
     /// Hides a patch from the student, or shows it.
-    pub(super) fn paint_mask(self: &Rc<Self>, (slot, patch): (usize, usize), hide: bool) {
+    pub(super) fn paint_mask(self: &Rc<Self>, at: Cursor, hide: bool) {
         let mut state = self.state.borrow_mut();
-        state.masked = slot;
-        if let Some(cell) = state.masks[slot].get_mut(patch) {
+        state.masked = at.slot;
+        if let Some(cell) = state.masks[at.slot].get_mut(at.patch) {
             *cell = hide;
         }
         drop(state);

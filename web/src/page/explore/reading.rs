@@ -1,66 +1,69 @@
 //! The patch under the cursor, in words.
 
-use super::State;
-use super::paint::Answer;
+use super::state::{Analysis, Cursor, ExploreState};
+use ibot_web::protocol::{Predicted, PrototypeMaps, SimilarMaps};
 
-/// What there is to say of the patch under the cursor.
-pub fn reading(state: &State) -> String {
-    let Some((slot, patch)) = state.cursor else {
+/// Where the cursor is, and what the analysis found there; empty without a cursor.
+pub fn reading(state: &ExploreState) -> String {
+    let Some(cursor) = state.cursor else {
         return String::new();
     };
-    let Some(grid) = state.views[slot].as_ref().and_then(|view| view.grid) else {
+    let Some(grid) = state.grid(cursor.slot) else {
         return String::new();
     };
+
     let place = format!(
         "image {}, row {}, column {}",
-        slot + 1,
-        patch / grid.columns + 1,
-        patch % grid.columns + 1
+        cursor.slot + 1,
+        cursor.patch / grid.columns + 1,
+        cursor.patch % grid.columns + 1
     );
-    let value = match &state.answer {
-        Answer::Similar(found) => {
-            let best = found.best.iter().enumerate().filter_map(|(slot, best)| {
-                let first = best.first()?;
-                Some(format!(
-                    "closest in image {}: cosine {:.2}",
-                    slot + 1,
-                    first.similarity
-                ))
-            });
-            best.collect::<Vec<_>>().join(", ")
-        }
-        Answer::Prototypes(found) => {
-            let rank = found.ranks[slot]
-                .as_ref()
-                .and_then(|ranks| ranks.0.get(patch));
-            match rank.and_then(|rank| found.ranking.get(usize::from(*rank))) {
-                Some((prototype, count)) => {
-                    format!("prototype {prototype}, which {count} patches have")
-                }
-                None => String::new(),
-            }
-        }
-        Answer::Predicted(at, found) if *at == slot => {
-            match found
-                .patches
-                .iter()
-                .find(|predicted| predicted.patch == patch)
-            {
-                Some(predicted) => format!(
-                    "the teacher says prototype {} ({:.0} %), the student {}; it gives the teacher's {:.0} %",
-                    predicted.teacher,
-                    100.0 * predicted.teacher_probability,
-                    predicted.student,
-                    100.0 * predicted.student_probability,
-                ),
-                None => "visible".to_owned(),
-            }
-        }
-        _ => String::new(),
-    };
-    if value.is_empty() {
-        place
-    } else {
-        format!("{place}: {value}")
+    match finding(state, cursor) {
+        Some(finding) => format!("{place}: {finding}"),
+        None => place,
     }
+}
+
+fn finding(state: &ExploreState, cursor: Cursor) -> Option<String> {
+    match &state.analysis {
+        Analysis::Similar(found) => most_similar(found),
+        Analysis::Prototypes(found) => prototype(found, cursor),
+        Analysis::Predicted { slot, found } if *slot == cursor.slot => {
+            Some(prediction(found, cursor.patch))
+        }
+        _ => None,
+    }
+}
+
+fn most_similar(found: &SimilarMaps) -> Option<String> {
+    let mut parts = Vec::new();
+    for (slot, best) in found.best.iter().enumerate() {
+        if let Some(first) = best.first() {
+            parts.push(format!(
+                "closest in image {}: cosine {:.2}",
+                slot + 1,
+                first.similarity
+            ));
+        }
+    }
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+fn prototype(found: &PrototypeMaps, cursor: Cursor) -> Option<String> {
+    let rank = found.ranks[cursor.slot].as_ref()?.0.get(cursor.patch)?;
+    let (prototype, count) = found.ranking.get(usize::from(*rank))?;
+    Some(format!("prototype {prototype}, which {count} patches have"))
+}
+
+fn prediction(found: &Predicted, patch: usize) -> String {
+    let Some(predicted) = found.at(patch) else {
+        return "visible".to_owned();
+    };
+    format!(
+        "the teacher says prototype {} ({:.0} %), the student {}; it gives the teacher's {:.0} %",
+        predicted.teacher,
+        100.0 * predicted.teacher_probability,
+        predicted.student,
+        100.0 * predicted.student_probability,
+    )
 }

@@ -4,21 +4,11 @@ use std::rc::Rc;
 
 use web_sys::HtmlCanvasElement;
 
-use super::Explore;
-use super::paint::Answer;
+use super::state::{Analysis, Cursor, OpenImage};
+use super::tab::Explore;
 use crate::page::problem::PageError;
 use crate::page::{pictures, status};
 use ibot_web::protocol::{Clear, Encode, Encoded, PerSlot, SLOTS};
-
-/// An image in a slot.
-pub struct View {
-    /// What it looks like.
-    pub picture: HtmlCanvasElement,
-    /// What it is called.
-    pub name: String,
-    /// Its patches, once it has tokens.
-    pub grid: Option<Encoded>,
-}
 
 impl Explore {
     /// The slot that the next image goes to.
@@ -26,18 +16,17 @@ impl Explore {
         self.state.borrow().active
     }
 
-    /// Lets the next image go to this slot.
     pub fn activate(&self, slot: usize) {
         self.state.borrow_mut().active = slot.min(SLOTS - 1);
     }
 
-    /// Lets the next image go to where something was dropped, in pixels of the window.
-    pub fn drop_at(&self, x: f64, y: f64) {
+    /// Makes the slot active that is nearest to a point, in pixels of the window.
+    pub fn activate_at(&self, x: f64, y: f64) {
         let place = self.stage.canvas().get_bounding_client_rect();
         self.activate(self.stage.slot_at(x - place.left(), y - place.top()));
     }
 
-    /// Shows an image.
+    /// Puts an image into a slot, and analyses it.
     ///
     /// # Errors
     /// If it cannot be encoded.
@@ -47,17 +36,19 @@ impl Explore {
         picture: HtmlCanvasElement,
         name: &str,
     ) -> Result<(), PageError> {
+        let image = OpenImage {
+            picture,
+            name: name.to_owned(),
+            grid: None,
+        };
         {
             let mut state = self.state.borrow_mut();
-            state.views[slot] = Some(View {
-                picture,
-                name: name.to_owned(),
-                grid: None,
-            });
-            state.answer = Answer::None;
+            state.images[slot] = Some(image);
+            state.analysis = Analysis::None;
             state.masks[slot].clear();
             state.active = (slot + 1) % SLOTS;
         }
+
         self.encode(slot).await?;
         self.ask();
         Ok(())
@@ -70,31 +61,30 @@ impl Explore {
     pub async fn clear(self: &Rc<Self>, slot: usize) -> Result<(), PageError> {
         {
             let mut state = self.state.borrow_mut();
-            state.views[slot] = None;
-            state.answer = Answer::None;
+            state.images[slot] = None;
+            state.analysis = Analysis::None;
             state.masks[slot].clear();
             state.active = slot;
-            if state.cursor.is_some_and(|(at, _)| at == slot) {
-                state.cursor = None;
-            }
+            state.cursor = state.cursor.filter(|cursor| cursor.slot != slot);
         }
-        self.app.ask(Clear { slot }).await?;
+
+        self.client.ask(Clear { slot }).await?;
         self.ask();
         Ok(())
     }
 
-    /// Empties both slots of the page; to be called when the worker is a new one.
+    /// Empties both slots without a question to the worker, which must be a new one.
     pub fn forget_images(&self) {
         let mut state = self.state.borrow_mut();
-        state.views = PerSlot::default();
-        state.answer = Answer::None;
+        state.images = PerSlot::default();
+        state.analysis = Analysis::None;
         state.masks = Default::default();
         state.cursor = None;
     }
 
     /// Has the worker compute the tokens of both images.
     pub(super) async fn encode_all(self: &Rc<Self>) -> Result<(), PageError> {
-        self.state.borrow_mut().answer = Answer::None;
+        self.state.borrow_mut().analysis = Analysis::None;
         for slot in 0..SLOTS {
             self.encode(slot).await?;
         }
@@ -104,53 +94,53 @@ impl Explore {
 
     /// Has the worker compute an image's tokens.
     async fn encode(&self, slot: usize) -> Result<(), PageError> {
-        let Some(picture) = self.state.borrow().views[slot]
-            .as_ref()
-            .map(|view| view.picture.clone())
-        else {
-            return Ok(());
+        let picture = match &self.state.borrow().images[slot] {
+            Some(image) => image.picture.clone(),
+            None => return Ok(()),
         };
         self.draw();
-        if self.app.model().is_none() {
+        if !self.client.has_model() {
             return Ok(());
         }
+
         status::say("Computing tokens…");
-        let (shorter, block) = (self.controls.shorter(), self.controls.block());
-        let ask = Encode {
+        let question = Encode {
             slot,
             picture: Some(pictures::pixels(&picture)?),
-            shorter,
-            block,
+            shorter: self.controls.shorter(),
+            block: self.controls.block(),
         };
-        let encoded = self.app.ask(ask).await?;
+        let encoded = self.client.ask(question).await?;
+        self.take_grid(slot, &picture, encoded);
+        Ok(())
+    }
+
+    fn take_grid(&self, slot: usize, picture: &HtmlCanvasElement, grid: Encoded) {
         let mut state = self.state.borrow_mut();
-        let count = encoded.rows * encoded.columns;
-        // A newer image may have come meanwhile; its own answer follows.
-        if let Some(view) = state.views[slot]
-            .as_mut()
-            .filter(|view| view.picture == picture)
+        let count = grid.rows * grid.columns;
+
+        // The slot may hold a newer image by now; that one gets an answer of its own.
+        if let Some(image) = &mut state.images[slot]
+            && image.picture == *picture
         {
-            view.grid = Some(encoded);
+            image.grid = Some(grid);
             status::say(&format!(
                 "{}: {} x {} patches in {:.2} s",
-                view.name,
-                encoded.rows,
-                encoded.columns,
-                encoded.milliseconds / 1000.0
+                image.name,
+                grid.rows,
+                grid.columns,
+                grid.milliseconds / 1000.0
             ));
         }
         if state.masks[slot].len() != count {
             state.masks[slot] = vec![false; count];
         }
-        let outside = state
-            .cursor
-            .is_some_and(|(at, patch)| at == slot && patch >= count);
-        if outside || state.cursor.is_none() {
-            state.cursor = Some((
-                slot,
-                encoded.rows / 2 * encoded.columns + encoded.columns / 2,
-            ));
+
+        // A cursor that is not on any patch goes to the middle of this image.
+        let stays = |cursor: Cursor| cursor.slot != slot || cursor.patch < count;
+        if !state.cursor.is_some_and(stays) {
+            let patch = grid.rows / 2 * grid.columns + grid.columns / 2;
+            state.cursor = Some(Cursor { slot, patch });
         }
-        Ok(())
     }
 }

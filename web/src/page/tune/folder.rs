@@ -1,56 +1,94 @@
-//! Files of folders that were dropped, each with the name of the folder it is in.
+//! Files of folders that were dropped, each with the name of the folder that it is in.
 
 use js_sys::{Array, Promise};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{DataTransfer, File, FileSystemDirectoryEntry, FileSystemEntry, FileSystemFileEntry};
+use web_sys::{
+    DataTransfer, File, FileSystemDirectoryEntry, FileSystemDirectoryReader, FileSystemEntry,
+    FileSystemFileEntry,
+};
 
-use super::super::problem::PageError;
+use crate::page::problem::PageError;
+use ibot_web::wire;
 
-/// The folders among what was dropped. They have to be taken while the event lasts.
-pub fn dropped(data: &DataTransfer) -> Vec<FileSystemDirectoryEntry> {
-    let items = data.items();
-    let entries =
-        (0..items.length()).filter_map(|i| items.get(i)?.webkit_get_as_entry().ok().flatten());
-    entries.filter_map(|entry| entry.dyn_into().ok()).collect()
+/// A file, and the name of its folder.
+pub struct FolderFile {
+    pub folder: String,
+    pub file: File,
 }
 
-/// All files in these folders and in those within.
+/// The folders among the dropped items. The browser offers them only while the event lasts.
+pub fn dropped(data: &DataTransfer) -> Vec<FileSystemDirectoryEntry> {
+    let items = data.items();
+    let mut folders = Vec::new();
+    for i in 0..items.length() {
+        let entry = items
+            .get(i)
+            .and_then(|item| item.webkit_get_as_entry().ok());
+        if let Some(Ok(folder)) = entry.flatten().map(|entry| entry.dyn_into()) {
+            folders.push(folder);
+        }
+    }
+    folders
+}
+
+/// All files in these folders and in folders within them.
 ///
 /// # Errors
 /// If one cannot be read.
-pub async fn files(
+pub async fn files_in(
     mut folders: Vec<FileSystemDirectoryEntry>,
-) -> Result<Vec<(String, File)>, PageError> {
-    let mut found = Vec::new();
+) -> Result<Vec<FolderFile>, PageError> {
+    let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
         let reader = folder.create_reader();
+
+        // A reader gives some entries at a time, and none at the end.
         loop {
-            // A reader gives some entries at a time, and none at the end.
-            let some = Promise::new(&mut |resolve, reject| {
-                if let Err(error) =
-                    reader.read_entries_with_callback_and_callback(&resolve, &reject)
-                {
-                    // Rejecting cannot fail.
-                    let _ = reject.call1(&JsValue::UNDEFINED, &error);
-                }
-            });
-            let some: Array = JsFuture::from(some).await?.unchecked_into();
-            if some.length() == 0 {
+            let entries = read_entries(&reader).await?;
+            if entries.length() == 0 {
                 break;
             }
-            for entry in some.iter().map(JsCast::unchecked_into::<FileSystemEntry>) {
-                match entry.dyn_into::<FileSystemDirectoryEntry>() {
-                    Ok(within) => folders.push(within),
-                    Err(entry) => found.push((folder.name(), file(entry.unchecked_into()).await?)),
+            for entry in entries.iter() {
+                match entry
+                    .unchecked_into::<FileSystemEntry>()
+                    .dyn_into::<FileSystemDirectoryEntry>()
+                {
+                    Ok(inner) => folders.push(inner),
+                    Err(entry) => files.push(FolderFile {
+                        folder: folder.name(),
+                        file: open(entry.unchecked_into()).await?,
+                    }),
                 }
             }
         }
     }
-    Ok(found)
+    Ok(files)
 }
 
-async fn file(entry: FileSystemFileEntry) -> Result<File, PageError> {
+/// The files of a folder that was chosen in a file field.
+pub fn chosen(files: Vec<File>) -> Vec<FolderFile> {
+    let mut named = Vec::with_capacity(files.len());
+    for file in files {
+        let path = wire::property(&file, "webkitRelativePath");
+        let path = path.as_string().unwrap_or_default();
+        let folder = path.rsplit('/').nth(1).unwrap_or("class 1").to_owned();
+        named.push(FolderFile { folder, file });
+    }
+    named
+}
+
+async fn read_entries(reader: &FileSystemDirectoryReader) -> Result<Array, PageError> {
+    let entries = Promise::new(&mut |resolve, reject| {
+        if let Err(error) = reader.read_entries_with_callback_and_callback(&resolve, &reject) {
+            // Rejecting cannot fail.
+            let _ = reject.call1(&JsValue::UNDEFINED, &error);
+        }
+    });
+    Ok(JsFuture::from(entries).await?.unchecked_into())
+}
+
+async fn open(entry: FileSystemFileEntry) -> Result<File, PageError> {
     let file = Promise::new(&mut |resolve, reject| {
         entry.file_with_callback_and_callback(&resolve, &reject)
     });

@@ -8,7 +8,7 @@ use ibot_core::tune::{FeatureSet, Pooling, feature};
 
 use super::super::model::Model;
 use super::super::problem::Problem;
-use ibot_web::protocol::Label;
+use ibot_web::protocol::ExampleLabel;
 
 /// Images by their number.
 #[derive(Default)]
@@ -74,7 +74,7 @@ impl Examples {
     /// Features to learn classes from.
     pub fn set(
         &self,
-        labels: &[Label],
+        labels: &[ExampleLabel],
         classes: usize,
         model: &Model,
     ) -> Result<FeatureSet, Problem> {

@@ -12,7 +12,7 @@ use super::{rgb, say};
 use examples::Examples;
 use files::Stored;
 use ibot_web::js;
-use ibot_web::protocol::{AddExample, Classify, Event, Point, Train};
+use ibot_web::protocol::{AddExample, Classify, LessonEvent, LessonStep, Train, WorkerEvent};
 use session::Session;
 
 /// Milliseconds of learning between two chances to ask: as often as a page can draw.
@@ -99,12 +99,12 @@ impl Tuner {
         let Some(session) = &mut self.session else {
             return Err(Problem::NothingLearned);
         };
-        let (start, mut points) = (js::now(), Vec::<Point>::new());
+        let (start, mut points) = (js::now(), Vec::<LessonStep>::new());
         while !session.is_done() && js::now() - start < MOMENT {
             points.extend(session.step(&self.examples, model, device).await?);
         }
         session.spent += js::now() - start;
-        say(&Event::Stepped(points));
+        say(&WorkerEvent::Lesson(LessonEvent::Stepped(points)));
         if session.is_done() {
             self.stop();
             self.judge(model, device).await?;
@@ -125,9 +125,9 @@ impl Tuner {
 
     async fn judge(&mut self, model: &Model, device: &Device) -> Result<(), Problem> {
         if let Some(session) = &mut self.session {
-            say(&Event::Judged(
+            say(&WorkerEvent::Lesson(LessonEvent::Judged(
                 session.judge(&self.examples, model, device).await?,
-            ));
+            )));
         }
         Ok(())
     }

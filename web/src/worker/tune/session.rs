@@ -12,7 +12,7 @@ use ibot_core::weights::{Checkpoint, Weights};
 use super::super::model::Model;
 use super::super::problem::Problem;
 use super::examples::{Examples, shown};
-use ibot_web::protocol::{Label, Lesson, Outcome, Point, TuneMode};
+use ibot_web::protocol::{ExampleLabel, Lesson, LessonStep, Outcome, TuneMode};
 
 /// Nearest images that vote.
 const NEIGHBOURS: usize = 10;
@@ -23,8 +23,8 @@ const LOOK_EVERY: usize = 10;
 pub struct Session {
     pub lesson: Lesson,
     pub learner: Learner,
-    train: Vec<Label>,
-    validation: Vec<Label>,
+    train: Vec<ExampleLabel>,
+    validation: Vec<ExampleLabel>,
     /// Accuracy without the lesson, and how.
     before: Option<(f64, String)>,
     /// Milliseconds of all steps.
@@ -61,7 +61,7 @@ impl Session {
         let pick = |half: Vec<usize>| {
             half.into_iter()
                 .map(|at| lesson.labels[at])
-                .collect::<Vec<Label>>()
+                .collect::<Vec<ExampleLabel>>()
         };
         let (train, validation) = (pick(halves.train), pick(halves.validation));
         let set = || examples.set(&train, classes, model);
@@ -158,7 +158,7 @@ impl Session {
         examples: &Examples,
         model: &Model,
         device: &Device,
-    ) -> Result<Option<Point>, Problem> {
+    ) -> Result<Option<LessonStep>, Problem> {
         let (loss, accuracy) = match &mut self.learner {
             Learner::Linear(head) => {
                 let progress = head.step();
@@ -205,8 +205,8 @@ impl Session {
         } else {
             None
         };
-        Ok(Some(Point {
-            step,
+        Ok(Some(LessonStep {
+            number: step,
             loss,
             accuracy,
             validation,
@@ -257,7 +257,7 @@ impl Session {
                 .collect(),
             step: self.steps(),
             seconds: self.spent / 1000.0,
-            done: self.is_done(),
+            complete: self.is_done(),
         })
     }
 
@@ -411,7 +411,7 @@ fn trained_head(set: &FeatureSet) -> Result<Classifier, Problem> {
 /// The accuracy of what a lesson is compared with, which sees features of the frozen backbone.
 async fn accuracy(
     predict: impl AsyncFn(&[f32]) -> Result<Vec<f32>, TuneError>,
-    labels: &[Label],
+    labels: &[ExampleLabel],
     examples: &Examples,
 ) -> Result<Option<f64>, Problem> {
     let mut hits = 0usize;

@@ -1,14 +1,13 @@
-//! Sample images: builtin scenes and photographs, at once and without a choice.
+//! Sample images: builtin scenes and photographs.
 
 use std::rc::Rc;
 
 use web_sys::{Event, HtmlButtonElement, HtmlCanvasElement, HtmlElement};
 
-use super::app::App;
-use super::explore::Explore;
-use super::problem::PageError;
-use super::{blob, dom, pictures};
-use ibot_web::protocol::Scene;
+use super::tab::Explore;
+use crate::page::problem::PageError;
+use crate::page::{blob, dom, events, pictures};
+use ibot_web::protocol::PaintScene;
 
 /// Builtin scenes of the strip: two of each of five classes.
 const SCENES: [(usize, &str); 10] = [
@@ -23,37 +22,34 @@ const SCENES: [(usize, &str); 10] = [
     (9, "cat"),
     (19, "cat"),
 ];
-/// Side of a scene as it is shown.
+/// Side of a scene in pixels.
 const SIZE: usize = 384;
+/// Side of a button's picture in pixels.
+const THUMB: u32 = 72;
 /// Photographs beside the page.
 const PHOTOS: [&str; 3] = ["chelsea", "astronaut", "coffee"];
 
 /// Fills the strip and shows its first two images.
-///
-/// # Errors
-/// If a sample cannot be made.
-pub async fn wire(app: &Rc<App>, explore: &Rc<Explore>) -> Result<(), PageError> {
+pub async fn show_samples(explore: &Rc<Explore>) -> Result<(), PageError> {
     let strip: HtmlElement = dom::by_id("samples")?;
+
     for (n, (index, name)) in SCENES.into_iter().enumerate() {
-        let picture = pictures::from_pixels(&app.ask(Scene { index, size: SIZE }).await?)?;
+        let scene = explore.client.ask(PaintScene { index, size: SIZE }).await?;
+        let picture = pictures::from_pixels(&scene)?;
         if n < 2 {
             explore.show(n, picture.clone(), name).await?;
         }
         add(&strip, explore, picture, name)?;
     }
+
     for name in PHOTOS {
-        let blob = blob::download(&format!("samples/{name}.jpg")).await?;
-        add(
-            &strip,
-            explore,
-            pictures::from_blob(&blob, name).await?,
-            name,
-        )?;
+        let file = blob::download(&format!("samples/{name}.jpg")).await?;
+        let picture = pictures::from_blob(&file, name).await?;
+        add(&strip, explore, picture, name)?;
     }
     Ok(())
 }
 
-/// A button with the picture on it.
 fn add(
     strip: &HtmlElement,
     explore: &Rc<Explore>,
@@ -63,12 +59,13 @@ fn add(
     let button: HtmlButtonElement = dom::create("button", "sample")?;
     button.set_title(name);
     button.set_attribute("aria-label", &format!("show {name}"))?;
-    let thumb = pictures::square(&picture, 72)?;
+    let thumb = pictures::square(&picture, THUMB)?;
     button.append_child(&thumb)?;
-    let explore = explore.clone();
-    dom::listen(&button, "click", move |_: Event| {
-        let (explore, picture) = (explore.clone(), picture.clone());
-        dom::start(async move { explore.show(explore.active(), picture, name).await });
+
+    events::on(&button, "click", explore, move |explore, _: Event| {
+        let explore = explore.clone();
+        let picture = picture.clone();
+        events::start(async move { explore.show(explore.active(), picture, name).await });
     });
     strip.append_child(&button)?;
     Ok(())

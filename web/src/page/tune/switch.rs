@@ -1,0 +1,44 @@
+//! Work that goes on until it is switched off.
+
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+
+/// A switch. Each time it is turned on begins a new turn, so that the work of an earlier turn, when
+/// it wakes up, knows that its own turn is over.
+#[derive(Default)]
+pub struct Switch(RefCell<Option<Lease>>);
+
+/// Its turn lasts until this is dropped.
+pub struct Lease(Rc<()>);
+
+pub struct Turn(Weak<()>);
+
+impl Lease {
+    pub fn new() -> (Self, Turn) {
+        let lease = Rc::new(());
+        let turn = Turn(Rc::downgrade(&lease));
+        (Self(lease), turn)
+    }
+}
+
+impl Turn {
+    pub fn lasts(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+}
+
+impl Switch {
+    pub fn is_on(&self) -> bool {
+        self.0.borrow().is_some()
+    }
+
+    pub fn turn_on(&self) -> Turn {
+        let (lease, turn) = Lease::new();
+        self.0.replace(Some(lease));
+        turn
+    }
+
+    pub fn turn_off(&self) {
+        self.0.replace(None);
+    }
+}
