@@ -14,7 +14,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use futures_lite::future::block_on;
 use ibot_core::model::{Vit, VitConfig};
 use ibot_core::onnx;
-use ibot_core::weights::{self, Checkpoint, from_safetensors};
+use ibot_core::weights;
+use ibot_core::weights::{Checkpoint, from_safetensors};
 
 const TOLERANCE: f32 = 1e-5;
 

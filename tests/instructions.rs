@@ -4,8 +4,8 @@
 use std::hint::black_box;
 use std::process::Command;
 
-use ibot_core::augment::{AugmentConfig, Role, ViewParams};
-use ibot_core::masking::MaskConfig;
+use ibot_core::image::augment::{AugmentConfig, Role, ViewParams};
+use ibot_core::pretrain::masking::MaskConfig;
 use ibot_core::rng::{Purpose, stream};
 use ibot_core::scenes::{Split, scene};
 

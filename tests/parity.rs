@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use burn::tensor::{Device, Tensor};
 use futures_lite::future::block_on;
 use ibot_core::model::ComputePrecision;
-use ibot_core::train::{Activations, Batch, Objective, Pass, apply};
+use ibot_core::pretrain::{Activations, Batch, Objective, Pass, apply};
 use ibot_native::device::{DeviceChoice, select};
 use ibot_tests::{BF16, Check, F16, FLEX, Fixture, WGPU, reproduce};
 

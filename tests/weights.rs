@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use futures_lite::future::block_on;
-use ibot_core::masking::Mask;
 use ibot_core::model::{Ffn, Network, Vit, VitConfig};
-use ibot_core::weights::{self, Checkpoint, LoadError, ModelHeader, Precision, to_safetensors};
+use ibot_core::pretrain::masking::Mask;
+use ibot_core::weights;
+use ibot_core::weights::{Checkpoint, LoadError, ModelHeader, Precision, to_safetensors};
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 use serde_json::Value;

@@ -3,24 +3,23 @@
 //! This crate knows no files, no threads and no browser; `ibot-native` and the web page bring
 //! those.
 
-pub mod augment;
-pub mod config;
-pub mod flops;
+pub mod analysis;
+pub mod annotation;
+pub mod eval;
+pub mod features;
 pub mod image;
 mod kernels;
-pub mod knn;
-pub mod loss;
-pub mod masking;
+pub mod learn;
+pub mod metrics;
 pub mod model;
 pub mod onnx;
+pub mod optim;
 pub mod picture;
 mod platform;
+pub mod pretrain;
 pub mod rng;
 pub mod scenes;
-pub mod schedule;
-pub mod semantics;
+pub mod session;
 #[cfg(test)]
 mod testing;
-pub mod train;
-pub mod tune;
 pub mod weights;

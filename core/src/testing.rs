@@ -7,8 +7,8 @@ pub use core::prelude::v1::test;
 #[cfg(target_family = "wasm")]
 pub use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use crate::config::Config;
 use crate::model::{Network, VitConfig};
+use crate::pretrain::config::Config;
 use crate::rng::{Purpose, stream};
 
 #[cfg(target_family = "wasm")]

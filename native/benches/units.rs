@@ -7,18 +7,18 @@ use burn::tensor::{Device, Tensor};
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use futures_lite::future::block_on;
-use ibot_core::augment::{
-    AugmentConfig, CropsConfig, Role, ViewParams, multi_crop, normalize_into,
-};
-use ibot_core::config::Config;
 use ibot_core::image::RgbImage;
-use ibot_core::loss::{cls_loss, targets};
-use ibot_core::masking::MaskConfig;
+use ibot_core::image::augment::{AugmentConfig, CropsConfig, Role, ViewParams, multi_crop};
+use ibot_core::image::normalize::normalize_into;
 use ibot_core::model::{HeadConfig, Vit, VitConfig};
+use ibot_core::optim::AdamW;
+use ibot_core::optim::schedule::Schedules;
+use ibot_core::pretrain::config::Config;
+use ibot_core::pretrain::loss::{cls_loss, targets};
+use ibot_core::pretrain::masking::MaskConfig;
+use ibot_core::pretrain::{Activations, Batch, Objective, Pass, TrainState, update_teacher};
 use ibot_core::rng::{Purpose, Rng, stream};
 use ibot_core::scenes::{Split, scene};
-use ibot_core::schedule::Schedules;
-use ibot_core::train::{Activations, AdamW, Batch, Objective, Pass, TrainState, update_teacher};
 
 /// Images of a batch.
 const BATCH: usize = 4;

@@ -10,15 +10,18 @@ use std::{env, fs};
 
 use burn::tensor::{Device, Tensor};
 use futures_lite::future::block_on;
+use ibot_core::eval::knn::{Labelled, TEMPERATURE, knn};
+use ibot_core::features::{Pooling, feature};
 use ibot_core::image::RgbImage;
-use ibot_core::knn::{Labelled, TEMPERATURE, knn};
+use ibot_core::learn::{
+    Adapt, AdaptSettings, Classifier, Example, FeatureSet, FineTune, FineTuneSettings,
+    HeadSettings, KnnHead, LinearHead, Mode, most_likely,
+};
+use ibot_core::metrics::Confusion;
 use ibot_core::model::{Vit, VitConfig};
 use ibot_core::rng::{Purpose, stream};
-use ibot_core::scenes::{self, SIZE, Split};
-use ibot_core::tune::{
-    Adapt, AdaptSettings, Classifier, Confusion, Example, FeatureSet, FineTune, FineTuneSettings,
-    HeadSettings, KnnHead, LinearHead, Mode, Pooling, feature, most_likely,
-};
+use ibot_core::scenes;
+use ibot_core::scenes::{SIZE, Split};
 use ibot_core::weights::Checkpoint;
 
 /// Side at which images are shown, in pixels.
@@ -218,7 +221,7 @@ fn poolings(model: &Pretrained) {
                     let rows: Vec<Vec<f32>> = images
                         .iter()
                         .map(|(image, _)| {
-                            let pixels = ibot_core::semantics::tokens::pixels(
+                            let pixels = ibot_core::features::encode::pixels(
                                 image,
                                 4,
                                 4,

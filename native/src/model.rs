@@ -9,7 +9,8 @@ use clap::Args;
 use futures_lite::future::block_on;
 use ibot_core::model::{Network, Vit, VitConfig};
 use ibot_core::rng::{Purpose, stream};
-use ibot_core::weights::{self, Checkpoint, LoadReport, ModelHeader, Precision, to_safetensors};
+use ibot_core::weights;
+use ibot_core::weights::{Checkpoint, LoadReport, ModelHeader, Precision, to_safetensors};
 
 use crate::files::write_atomically;
 

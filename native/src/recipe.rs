@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use ibot_core::config::{Config, ConfigError};
+use ibot_core::pretrain::config::{Config, ConfigError};
 use ibot_core::weights::ModelHeader;
 use serde::Serialize;
 use serde_json::Value;
@@ -377,7 +377,7 @@ mod tests {
         assert_eq!(settings.config.vit().dim, 48);
         assert_eq!(
             settings.config.mask.pred_shape,
-            ibot_core::masking::PredShape::Rand
+            ibot_core::pretrain::masking::PredShape::Rand
         );
     }
 

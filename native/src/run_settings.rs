@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use ibot_core::config::Config;
-use ibot_core::train::Activations;
+use ibot_core::pretrain::Activations;
+use ibot_core::pretrain::config::Config;
 use serde::{Deserialize, Serialize};
 
 /// How a run is carried out and reported; nothing here changes what a step computes.

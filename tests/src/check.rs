@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use burn::module::Module as _;
 use burn::tensor::Tensor;
-use ibot_core::masking::Mask;
 use ibot_core::model::Network;
-use ibot_core::train::{Batch, TrainState};
-use ibot_core::weights::{self, Weight};
+use ibot_core::pretrain::masking::Mask;
+use ibot_core::pretrain::{Batch, TrainState};
+use ibot_core::weights;
+use ibot_core::weights::Weight;
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::console_log as eprintln;
 

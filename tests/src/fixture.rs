@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use ibot_core::config::Config;
-use ibot_core::masking::Mask;
 use ibot_core::model::{ComputePrecision, Network};
+use ibot_core::optim::schedule::Schedules;
+use ibot_core::pretrain::config::Config;
+use ibot_core::pretrain::masking::Mask;
+use ibot_core::pretrain::{Batch, TrainState};
 use ibot_core::rng::{Purpose, stream};
-use ibot_core::schedule::Schedules;
-use ibot_core::train::{Batch, TrainState};
-use ibot_core::weights::{self, Weight, Weights, from_safetensors};
+use ibot_core::weights;
+use ibot_core::weights::{Weight, Weights, from_safetensors};
 use serde::Deserialize;
 
 /// Optimisation steps of the official code: configuration, tensors and log.

@@ -5,8 +5,10 @@ use std::collections::HashMap;
 use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Gradients, Tensor};
 use ibot_core::model::Network;
-use ibot_core::train::{Activations, LossScale, Objective, train_step};
-use ibot_core::weights::{self, Weight};
+use ibot_core::optim::LossScale;
+use ibot_core::pretrain::{Activations, Objective, train_step};
+use ibot_core::weights;
+use ibot_core::weights::Weight;
 
 use crate::{Check, Fixture, Tolerances};
 

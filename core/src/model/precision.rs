@@ -20,7 +20,7 @@ pub enum ComputePrecision {
     #[default]
     F32,
     /// 16 bits with 11 of precision and a small range: gradients need a [loss
-    /// scale](crate::train::LossScale). The official code's `use_fp16`.
+    /// scale](crate::optim::LossScale). The official code's `use_fp16`.
     F16,
     /// 16 bits with 8 of precision and the range of f32.
     Bf16,

@@ -9,7 +9,7 @@ use super::layers::{Block, Noise};
 use super::pos_embed::{self, Sampling};
 use super::precision::{ComputePrecision, linear, widen};
 use crate::kernels;
-use crate::masking::Mask;
+use crate::pretrain::masking::Mask;
 
 /// A vision transformer (paper section 4.1, "Architecture").
 #[derive(Module, Debug)]

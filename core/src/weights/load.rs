@@ -8,7 +8,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde::Serialize;
 
 use super::{Checkpoint, InferError, Weight, WeightsError, infer, write_present};
-use crate::model::pos_embed::{self, Sampling};
+use crate::model::pos_embed;
+use crate::model::pos_embed::Sampling;
 use crate::model::{Ffn, HeadConfig, Network, Vit, VitConfig};
 use crate::rng::{Purpose, stream};
 

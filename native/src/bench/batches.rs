@@ -1,11 +1,11 @@
 //! Random batches of the shape that training would load.
 
 use burn::tensor::Device;
-use ibot_core::config::Config;
-use ibot_core::flops::step_macs;
-use ibot_core::masking::Mask;
+use ibot_core::pretrain::Batch;
+use ibot_core::pretrain::config::Config;
+use ibot_core::pretrain::flops::step_macs;
+use ibot_core::pretrain::masking::Mask;
 use ibot_core::rng::{Purpose, stream};
-use ibot_core::train::Batch;
 use rand::RngExt as _;
 
 use crate::pretrain::loader::HostBatch;

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
 use burn::tensor::Device;
-use ibot_core::train::{NamedGradients, TrainState};
+use ibot_core::optim::NamedGradients;
+use ibot_core::pretrain::TrainState;
 use serde::Serialize;
 
 use crate::exchange::launcher::Launch;

@@ -6,9 +6,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use ibot_core::augment::{multi_crop, normalize_into};
-use ibot_core::config::Config;
 use ibot_core::image::RgbImage;
+use ibot_core::image::augment::multi_crop;
+use ibot_core::image::normalize::normalize_into;
+use ibot_core::pretrain::config::Config;
 use ibot_core::rng::{Purpose, crop_stream, stream};
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder as _};

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use burn::tensor::Device;
 use futures_lite::future::block_on;
+use ibot_core::pretrain::{Objective, Pass, TrainState, predict, teach, update_teacher};
 use ibot_core::rng::{Purpose, stream};
-use ibot_core::train::{Objective, Pass, TrainState, predict, teach, update_teacher};
 use serde::Serialize;
 
 use super::Bench;

@@ -7,9 +7,11 @@ use clap::{Args, ValueEnum};
 use futures_lite::future::block_on;
 use ibot_core::model::{Network, VitConfig};
 use ibot_core::onnx;
-use ibot_core::weights::{self, ModelHeader, Precision, to_safetensors};
+use ibot_core::weights;
+use ibot_core::weights::{ModelHeader, Precision, to_safetensors};
 
-use crate::device::{self, DeviceChoice};
+use crate::device;
+use crate::device::DeviceChoice;
 use crate::files::write_atomically;
 use crate::model::{Source, WeightArgs};
 

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
+use ibot_core::annotation::labels::LabelMap;
 use ibot_core::image::RgbImage;
-use ibot_core::scenes::{self, Split};
-use ibot_core::semantics::labels::LabelMap;
+use ibot_core::scenes;
+use ibot_core::scenes::Split;
 
 use super::error::LoadCause;
 use super::labels::Labels;

@@ -27,8 +27,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 
+use ibot_core::annotation::labels::LabelMap;
 use ibot_core::image::RgbImage;
-use ibot_core::semantics::labels::LabelMap;
 
 pub use self::decode::{DecodeError, MAX_BYTES, MAX_SIDE, decode};
 pub use self::error::{DataError, ImageLoadError, LoadCause};
@@ -203,7 +203,8 @@ mod tests {
 
     #[test]
     fn the_builtin_scenes_are_a_dataset() {
-        use ibot_core::scenes::{self, Split};
+        use ibot_core::scenes;
+        use ibot_core::scenes::Split;
         let train = Dataset::open("builtin").expect("builtin scenes");
         let val = Dataset::open("builtin:val").expect("builtin scenes");
         assert_eq!(

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 use futures_lite::future::block_on;
-use ibot_core::knn::{KnnAccuracy, Labelled, NEIGHBOURS, TEMPERATURE, knn};
+use ibot_core::eval::knn::{KnnAccuracy, Labelled, NEIGHBOURS, TEMPERATURE, knn};
 use serde::{Deserialize, Serialize};
 
 use super::{Measures, Outcome, Subject, Task};

@@ -1,6 +1,6 @@
 //! Evaluations between the epochs of a run: the entries of `[[eval]]`.
 
-use ibot_core::config::ConfigError;
+use ibot_core::pretrain::config::ConfigError;
 use serde::{Deserialize, Serialize};
 
 use super::{Evaluation, Measures, Task};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result};
 use burn::tensor::{Tensor, TensorData};
 use futures_lite::future::block_on;
-use ibot_core::train::NamedGradients;
+use ibot_core::optim::NamedGradients;
 
 use super::connection::Connection;
 use super::half;

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use burn::tensor::distributed::{ReduceOperation, all_reduce};
 use burn::tensor::{Device, Tensor};
 use futures_lite::future::block_on;
-use ibot_core::train::NamedGradients;
+use ibot_core::optim::NamedGradients;
 
 use super::buckets::{Bucket, pack, unpack};
 use super::error::ExchangeError;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::sleep;
 
 use anyhow::{Result, bail};
-use ibot_core::train::NamedGradients;
+use ibot_core::optim::NamedGradients;
 
 use super::buckets::{self, Encoding};
 use super::connection::Connection;

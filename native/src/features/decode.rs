@@ -4,7 +4,8 @@ use std::num::NonZeroUsize;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
 
-use ibot_core::augment::{eval_view, normalize_into};
+use ibot_core::image::normalize::normalize_into;
+use ibot_core::image::resize::eval_view;
 
 use super::EvalView;
 use crate::data::Dataset;

@@ -8,8 +8,8 @@ use std::thread;
 
 use anyhow::{Result, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
+pub use ibot_core::features::Pooling;
 use ibot_core::model::Vit;
-pub use ibot_core::tune::Pooling;
 use rayon::prelude::*;
 
 use crate::data::Dataset;

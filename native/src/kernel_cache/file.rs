@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensorError, SafeTensors};
 
-use crate::seal::{self, SealError};
+use crate::seal;
+use crate::seal::SealError;
 
 /// In the header: what the content holds for.
 const BASIS: &str = "basis";

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use futures_lite::future::block_on;
-use ibot_core::train::{Snapshot, TrainState, Updates};
+use ibot_core::pretrain::{Snapshot, TrainState, Updates};
 use ibot_core::weights::{ModelHeader, Precision, from_safetensors, to_safetensors};
 use serde::{Deserialize, Serialize};
 

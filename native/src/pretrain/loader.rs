@@ -11,11 +11,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, Tensor, TensorData};
-use ibot_core::augment::{Crops, CropsConfig, multi_crop, normalize_into};
-use ibot_core::config::Config;
-use ibot_core::masking::Mask;
+use ibot_core::image::augment::{Crops, CropsConfig, multi_crop};
+use ibot_core::image::normalize::normalize_into;
+use ibot_core::pretrain::Batch;
+use ibot_core::pretrain::config::Config;
+use ibot_core::pretrain::masking::Mask;
 use ibot_core::rng::{Purpose, crop_stream, stream};
-use ibot_core::train::Batch;
 use rand::seq::SliceRandom as _;
 
 use crate::data::Dataset;

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use ibot_core::schedule::StepValues;
-use ibot_core::train::{LossScale, StepReport};
+use ibot_core::optim::LossScale;
+use ibot_core::optim::schedule::StepValues;
+use ibot_core::pretrain::StepReport;
 use serde::{Deserialize, Serialize};
 
 use crate::process;

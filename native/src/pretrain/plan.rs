@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use ibot_core::model::VitConfig;
-use ibot_core::schedule::Schedules;
+use ibot_core::optim::schedule::Schedules;
 use ibot_core::weights::ModelHeader;
 
 use super::checkpoint::Identity;

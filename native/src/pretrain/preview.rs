@@ -1,7 +1,7 @@
 //! `preview.png` of a run: what its augmentations and masks look like.
 
 use anyhow::Result;
-use ibot_core::augment::multi_crop;
+use ibot_core::image::augment::multi_crop;
 use ibot_core::rng::{Purpose, crop_stream};
 
 use super::run_dir::RunDir;

@@ -1,7 +1,7 @@
 //! Gives all workers the leader's state.
 
 use anyhow::{Context as _, Result};
-use ibot_core::train::TrainState;
+use ibot_core::pretrain::TrainState;
 
 use super::checkpoint::{Identity, decode, encode};
 use super::plan::Plan;

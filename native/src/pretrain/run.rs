@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, anyhow};
 use burn::tensor::Device;
-use ibot_core::train::{StepReport, TrainState};
+use ibot_core::pretrain::{StepReport, TrainState};
 use ibot_core::weights::ModelHeader;
 
 use super::checkpoint::{self, Loaded};

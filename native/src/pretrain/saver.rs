@@ -6,7 +6,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use ibot_core::train::TrainState;
+use ibot_core::pretrain::TrainState;
 
 use super::checkpoint;
 use super::run::Run;

@@ -7,10 +7,10 @@
 
 use std::thread;
 
-use ibot_core::loss::LossConfig;
+use ibot_core::optim::schedule::StepValues;
+use ibot_core::pretrain::loss::LossConfig;
+use ibot_core::pretrain::{Activations, Batch, Objective, Pass, TrainState};
 use ibot_core::rng::Rng;
-use ibot_core::schedule::StepValues;
-use ibot_core::train::{Activations, Batch, Objective, Pass, TrainState};
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
 /// One thread for each shard.

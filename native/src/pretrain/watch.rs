@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use ibot_core::train::{LossScale, StepReport};
+use ibot_core::optim::LossScale;
+use ibot_core::pretrain::StepReport;
 
 use super::means::Means;
 
@@ -194,7 +195,7 @@ impl Watch {
 
 #[cfg(test)]
 mod tests {
-    use ibot_core::train::GradientNorms;
+    use ibot_core::optim::GradientNorms;
 
     use super::*;
 

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail};
 use burn::tensor::Device;
 use futures_lite::future::block_on;
-use ibot_core::config::Config;
+use ibot_core::pretrain::config::Config;
+use ibot_core::pretrain::{Pass, StepReport, TrainState, apply};
 use ibot_core::rng::{Purpose, stream};
-use ibot_core::train::{Pass, StepReport, TrainState, apply};
 
 use super::ending::Ending;
 use super::loader::Loader;

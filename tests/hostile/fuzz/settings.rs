@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use ibot_core::flops::step_macs;
+use ibot_core::pretrain::flops::step_macs;
 use ibot_core::rng::Rng;
 use ibot_native::recipe::{RECIPES, Settings};
 use rand::RngExt as _;

@@ -1,19 +1,20 @@
 //! What patch tokens know, for the two images of the page.
 
 use burn::tensor::Device;
+use ibot_core::analysis::correspondence::mutual_matches;
+use ibot_core::analysis::foreground::{foreground_colors, joint_colors};
+use ibot_core::analysis::grid::TokenGrid;
+use ibot_core::analysis::kmeans::{KMeansConfig, kmeans};
+use ibot_core::analysis::nearest::nearest;
+use ibot_core::analysis::predict::{MaskedPatch, PredictOptions, predict};
+use ibot_core::analysis::prototypes;
+use ibot_core::analysis::prototypes::{Kind, assign};
+use ibot_core::analysis::rows::Rows;
+use ibot_core::analysis::similarity::{best_patches, cosines};
+use ibot_core::features::encode::{ImageTokens, encode, grid_of};
 use ibot_core::image::RgbImage;
-use ibot_core::masking::{Mask, MaskConfig};
+use ibot_core::pretrain::masking::{Mask, MaskConfig};
 use ibot_core::rng::{Purpose, stream};
-use ibot_core::semantics::correspondence::mutual_matches;
-use ibot_core::semantics::foreground::{foreground_colors, joint_colors};
-use ibot_core::semantics::grid::TokenGrid;
-use ibot_core::semantics::kmeans::{KMeansConfig, kmeans};
-use ibot_core::semantics::nearest::nearest;
-use ibot_core::semantics::predict::{MaskedPatch, PredictOptions, predict};
-use ibot_core::semantics::prototypes::{self, Kind, assign};
-use ibot_core::semantics::rows::Rows;
-use ibot_core::semantics::similarity::{best_patches, cosines};
-use ibot_core::semantics::tokens::{ImageTokens, encode, grid_of};
 
 use super::model::Model;
 use super::problem::Problem;

@@ -12,7 +12,8 @@ use std::panic;
 
 use futures_channel::mpsc::{TryRecvError, UnboundedReceiver, unbounded};
 use ibot_core::image::RgbImage;
-use ibot_core::scenes::{self, Split};
+use ibot_core::scenes;
+use ibot_core::scenes::Split;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{DedicatedWorkerGlobalScope, MessageEvent};

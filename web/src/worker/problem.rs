@@ -1,15 +1,16 @@
 //! What can go wrong in the worker, in words for the page.
 
 use burn::tensor::ExecutionError;
+use ibot_core::analysis::correspondence::WeightError;
+use ibot_core::analysis::kmeans::KMeansError;
+use ibot_core::analysis::pca::PcaError;
+use ibot_core::analysis::predict::PredictError;
+use ibot_core::analysis::rows::RowsError;
+use ibot_core::analysis::similarity::WidthError;
+use ibot_core::features::encode::EncodeError;
 use ibot_core::image::ImageError;
-use ibot_core::semantics::correspondence::WeightError;
-use ibot_core::semantics::kmeans::KMeansError;
-use ibot_core::semantics::pca::PcaError;
-use ibot_core::semantics::predict::PredictError;
-use ibot_core::semantics::rows::RowsError;
-use ibot_core::semantics::similarity::WidthError;
-use ibot_core::semantics::tokens::EncodeError;
-use ibot_core::tune::{StoreError, TuneError};
+use ibot_core::learn::TuneError;
+use ibot_core::session::StoreError;
 use ibot_core::weights::{FileError, LoadError, WeightsError};
 
 /// Why a question has no answer.

@@ -2,10 +2,10 @@
 //! rejects leave garbage rather than an error, so only numbers tell.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use ibot_core::config::Config;
-use ibot_core::masking::Mask;
-use ibot_core::schedule::Schedules;
-use ibot_core::train::{Batch, TrainState, train_step};
+use ibot_core::optim::schedule::Schedules;
+use ibot_core::pretrain::config::Config;
+use ibot_core::pretrain::masking::Mask;
+use ibot_core::pretrain::{Batch, TrainState, train_step};
 use ibot_core::weights::WeightsError;
 
 /// Largest difference, relative to the CPU's, with which a device is used.

@@ -2,9 +2,9 @@
 
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
+use ibot_core::analysis::attention::{ClsAttention, MASS, mass_mask};
 use ibot_core::image::RgbImage;
 use ibot_core::picture::{ColorScale, Heatmap, Interpolation, PatchGrid, Range};
-use ibot_core::semantics::attention::{ClsAttention, MASS, mass_mask};
 use serde_json::json;
 
 use super::images::Images;

@@ -5,20 +5,21 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use ibot_core::semantics::correspondence::{MATCHES, Match, attended_matches, mutual_matches};
-use ibot_core::semantics::geometry::PatchGeometry;
-use ibot_core::semantics::ground_truth::{DisparityMap, GroundTruth};
-use ibot_core::semantics::homography::parse_homography;
-use ibot_core::semantics::nearest::nearest;
-use ibot_core::semantics::pck::{Pck, pck};
-use ibot_core::semantics::pfm::parse_pfm;
-use ibot_core::semantics::similarity::Neighbour;
+use ibot_core::analysis::correspondence::{MATCHES, Match, attended_matches, mutual_matches};
+use ibot_core::analysis::geometry::PatchGeometry;
+use ibot_core::analysis::nearest::nearest;
+use ibot_core::analysis::similarity::Neighbour;
+use ibot_core::annotation::ground_truth::{DisparityMap, GroundTruth};
+use ibot_core::annotation::homography::parse_homography;
+use ibot_core::annotation::pfm::parse_pfm;
+use ibot_core::metrics::pck::{Pck, pck};
 use serde_json::{Value, json};
 
 use super::images::load_one;
 use super::tokens::TokenArgs;
 use crate::npy;
-use crate::report::figures::{self, PairColor, PointPair};
+use crate::report::figures;
+use crate::report::figures::{PairColor, PointPair};
 
 const HELP: &str = "\
 Examples:

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use ibot_core::annotation::labels::LabelMap;
 use ibot_core::image::RgbImage;
-use ibot_core::semantics::labels::LabelMap;
 
 use crate::data::{Dataset, decode};
 

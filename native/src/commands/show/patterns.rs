@@ -7,17 +7,18 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, ensure};
 use clap::{Args, ValueEnum};
 use futures_lite::future::block_on;
+use ibot_core::analysis::kmeans::{KMeansConfig, kmeans};
+use ibot_core::analysis::patterns::{Patch, Patterns};
+use ibot_core::analysis::prototypes::{Kind, assign, count};
+use ibot_core::analysis::rows::Rows;
 use ibot_core::image::RgbImage;
-use ibot_core::semantics::kmeans::{KMeansConfig, kmeans};
-use ibot_core::semantics::patterns::{Patch, Patterns};
-use ibot_core::semantics::prototypes::{Kind, assign, count};
-use ibot_core::semantics::rows::Rows;
 use serde_json::json;
 
 use super::images::Images;
 use super::tokens::{ImageEncoder, TokenArgs};
 use crate::device;
-use crate::report::figures::{self, Pattern, context_tile};
+use crate::report::figures;
+use crate::report::figures::{Pattern, context_tile};
 
 const HELP: &str = "\
 Examples:

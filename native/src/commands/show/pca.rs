@@ -2,9 +2,9 @@
 
 use anyhow::{Context as _, Result};
 use clap::Args;
+use ibot_core::analysis::foreground::{foreground_colors, joint_colors};
+use ibot_core::analysis::grid::TokenGrid;
 use ibot_core::picture::{Interpolation, PatchGrid};
-use ibot_core::semantics::foreground::{foreground_colors, joint_colors};
-use ibot_core::semantics::grid::TokenGrid;
 use serde_json::json;
 
 use super::images::Images;

@@ -4,15 +4,15 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::{Args, ValueEnum};
+use ibot_core::analysis::affinity::{Affinity, TAU};
+use ibot_core::analysis::geometry::PatchGeometry;
+use ibot_core::analysis::grid::TokenGrid;
+use ibot_core::analysis::kmeans::{KMeansConfig, kmeans};
+use ibot_core::analysis::ncut::CutError;
+use ibot_core::analysis::rows::Rows;
+use ibot_core::annotation::labels::LabelMap;
+use ibot_core::metrics::contingency::Contingency;
 use ibot_core::picture::PatchGrid;
-use ibot_core::semantics::affinity::{Affinity, TAU};
-use ibot_core::semantics::geometry::PatchGeometry;
-use ibot_core::semantics::grid::TokenGrid;
-use ibot_core::semantics::kmeans::{KMeansConfig, kmeans};
-use ibot_core::semantics::labels::LabelMap;
-use ibot_core::semantics::ncut::CutError;
-use ibot_core::semantics::rows::Rows;
-use ibot_core::semantics::scores::Contingency;
 use serde_json::{Value, json};
 
 use super::images::Images;

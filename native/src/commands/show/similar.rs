@@ -4,9 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
+use ibot_core::analysis::geometry::PatchGeometry;
+use ibot_core::analysis::similarity::{best_patches, cosines};
 use ibot_core::picture::{Interpolation, PatchGrid};
-use ibot_core::semantics::geometry::PatchGeometry;
-use ibot_core::semantics::similarity::{best_patches, cosines};
 use serde_json::json;
 
 use super::images::load_one;

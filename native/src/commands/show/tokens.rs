@@ -7,9 +7,10 @@ use anyhow::{Context as _, Result, ensure};
 use burn::tensor::Device;
 use clap::Args;
 use futures_lite::future::block_on;
+use ibot_core::features::encode;
+use ibot_core::features::encode::ImageTokens;
 use ibot_core::image::RgbImage;
 use ibot_core::model::Vit;
-use ibot_core::semantics::tokens::{self, ImageTokens};
 
 use super::output::Output;
 use crate::device::{self, DeviceChoice};
@@ -92,7 +93,7 @@ pub struct ImageEncoder {
 
 impl ImageEncoder {
     pub fn encode(&self, image: &RgbImage) -> Result<ImageTokens> {
-        let encoded = block_on(tokens::encode(
+        let encoded = block_on(encode::encode(
             &self.backbone,
             image,
             self.shorter,

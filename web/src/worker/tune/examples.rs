@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::Device;
+use ibot_core::features::{Pooling, feature};
 use ibot_core::image::RgbImage;
-use ibot_core::tune::{FeatureSet, Pooling, feature};
+use ibot_core::learn::FeatureSet;
 
 use super::super::model::Model;
 use super::super::problem::Problem;

@@ -1,7 +1,8 @@
 //! Projects and tuned models as files.
 
 use burn::tensor::Device;
-use ibot_core::tune::{Mode, Project, ProjectImage, ProjectSettings, TunedModel, write_tuned};
+use ibot_core::learn::Mode;
+use ibot_core::session::{Project, ProjectImage, ProjectSettings, TunedModel, write_tuned};
 use ibot_core::weights::{Precision, Weights, timm, to_safetensors};
 
 use super::super::model::Model;

@@ -1,12 +1,14 @@
 //! A lesson under way: what learns, from which images, and how well it does on those put aside.
 
 use burn::tensor::Device;
+use ibot_core::features::{Pooling, feature};
 use ibot_core::image::RgbImage;
-use ibot_core::tune::{
-    Adapt, AdaptSettings, Classifier, Confusion, Example, FeatureSet, FineTune, FineTuneSettings,
-    HeadSettings, KnnHead, LinearHead, Mode, Pooling, ProjectSettings, TuneError, feature,
-    most_likely, split,
+use ibot_core::learn::{
+    Adapt, AdaptSettings, Classifier, Example, FeatureSet, FineTune, FineTuneSettings,
+    HeadSettings, KnnHead, LinearHead, Mode, TuneError, most_likely,
 };
+use ibot_core::metrics::Confusion;
+use ibot_core::session::{ProjectSettings, split};
 use ibot_core::weights::{Checkpoint, Weights};
 
 use super::super::model::Model;

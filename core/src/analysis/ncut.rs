@@ -1,0 +1,351 @@
+//! Normalised cuts (Shi and Malik 2000) of the graph of one image's patches: into object and
+//! background as in TokenCut (Wang et al. 2022), or into k segments.
+
+use crate::analysis::affinity::{Affinity, AffinityError};
+use crate::analysis::kmeans::{KMeansConfig, KMeansError, kmeans};
+use crate::analysis::lanczos::{Eigenpair, LanczosError, Stop, largest};
+use crate::analysis::rows::{Rows, RowsError};
+
+/// Groups that hang together by unconnected pairs alone have eigenvalues some 1e-5 apart, which the
+/// residual resolves. Images with groups of like patches need some tens of steps.
+const STOP: Stop = Stop {
+    tolerance: 1e-8,
+    steps: 600,
+};
+/// Second eigenvalue of the normalised weights at or below which no two groups stand out: it is 0
+/// if all weights are equal, and negative only for complete graphs without loops.
+const SIGNIFICANT: f64 = 1e-6;
+
+/// An image cut in two.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bipartition {
+    /// Whether each patch belongs to the object.
+    pub foreground: Vec<bool>,
+    /// The second smallest generalised eigenvector of `(D - W, D)`, `[N]`, of any length; the
+    /// object is the side of its largest element.
+    pub eigenvector: Vec<f64>,
+    /// Its eigenvalue, between 0 and 2: the smaller, the better the cut.
+    pub eigenvalue: f64,
+    /// The patch where the eigenvector is largest, a point of the object.
+    pub seed: usize,
+}
+
+/// Why a graph was not cut.
+#[derive(Debug, thiserror::Error, PartialEq)]
+pub enum CutError {
+    /// The number of segments does not fit.
+    #[error("{patches} patches cannot form {segments} segments")]
+    Segments {
+        /// Number of patches.
+        patches: usize,
+        /// Segments asked for.
+        segments: usize,
+    },
+    /// There is no graph.
+    #[error(transparent)]
+    Affinity(#[from] AffinityError),
+    /// No cut is better than others.
+    #[error(
+        "the patches are all alike, so that no cut is better than another; use another image or a higher tau"
+    )]
+    Uniform,
+    /// The eigenvectors were not found.
+    #[error(transparent)]
+    Eigenvectors(#[from] LanczosError),
+    /// The spectral coordinates are not usable.
+    #[error(transparent)]
+    Rows(#[from] RowsError),
+    /// The spectral coordinates were not clustered.
+    #[error(transparent)]
+    Clusters(#[from] KMeansError),
+}
+
+impl Affinity {
+    /// Cuts the graph in two, as TokenCut does: at the mean of the second smallest eigenvector of
+    /// `(D - W, D)`. The side of the patch with the largest magnitude is the object.
+    ///
+    /// # Errors
+    /// If all patches are alike or the eigenvector does not converge.
+    pub fn bipartition(&self) -> Result<Bipartition, CutError> {
+        let trivial = self.trivial();
+        let pairs = largest(
+            std::slice::from_ref(&trivial),
+            self.patches(),
+            1,
+            STOP,
+            |x| self.product(x),
+        )?;
+        let second = pairs
+            .first()
+            .filter(|pair| pair.value > SIGNIFICANT)
+            .ok_or(CutError::Uniform)?;
+        // Dividing by the roots of the degrees turns an eigenvector of the normalised weights into
+        // a generalised one.
+        let mut eigenvector: Vec<f64> = second
+            .vector
+            .component_div(&trivial)
+            .iter()
+            .copied()
+            .collect();
+        let mean = eigenvector.iter().sum::<f64>() / eigenvector.len() as f64;
+        let most = eigenvector
+            .iter()
+            .fold(0.0, |most: f64, v| most.max(v.abs()));
+        // Of patches that are equal up to rounding the first counts.
+        let seed = eigenvector
+            .iter()
+            .position(|v| v.abs() >= most * (1.0 - 1e-6))
+            .unwrap_or(0);
+        let sign = if eigenvector[seed] > mean { 1.0 } else { -1.0 };
+        eigenvector.iter_mut().for_each(|v| *v *= sign);
+        let foreground = eigenvector.iter().map(|v| *v > sign * mean).collect();
+        Ok(Bipartition {
+            foreground,
+            eigenvector,
+            eigenvalue: 1.0 - second.value,
+            seed,
+        })
+    }
+
+    /// Cuts the graph into `segments` parts at once: spherical k-means on the patches' coordinates
+    /// in the smallest eigenvectors (Ng, Jordan and Weiss 2001). Returns the segment of each patch.
+    ///
+    /// One set of eigenvectors serves all cuts and no stopping rule is needed, unlike in a
+    /// recursion of cuts in two. Only the direction of the coordinates counts, so that a patch's
+    /// degree does not matter.
+    ///
+    /// # Errors
+    /// If there are fewer patches than `segments`, all patches are alike, or the eigenvectors do
+    /// not converge.
+    pub fn segments(&self, segments: usize, seed: u64) -> Result<Vec<usize>, CutError> {
+        let patches = self.patches();
+        if segments == 0 || segments > patches {
+            return Err(CutError::Segments { patches, segments });
+        }
+        let trivial = self.trivial();
+        let pairs = match segments {
+            1 => Vec::new(),
+            more => largest(
+                std::slice::from_ref(&trivial),
+                patches,
+                more - 1,
+                STOP,
+                |x| self.product(x),
+            )?,
+        };
+        if pairs
+            .first()
+            .is_some_and(|pair: &Eigenpair| pair.value <= SIGNIFICANT)
+        {
+            return Err(CutError::Uniform);
+        }
+        let coordinates = |patch: usize| {
+            let others = pairs.iter().map(move |pair| pair.vector[patch]);
+            std::iter::once(trivial[patch])
+                .chain(others)
+                .map(|v| v as f32)
+        };
+        let values: Vec<f32> = (0..patches).flat_map(coordinates).collect();
+        let config = KMeansConfig {
+            seed,
+            restarts: 10,
+            ..KMeansConfig::new(segments)
+        };
+        Ok(kmeans(&Rows::new(&values, segments)?, &config)?.labels)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::f64::consts::PI;
+
+    use super::*;
+    use crate::analysis::affinity::TAU;
+    use crate::analysis::grid::TokenGrid;
+    use crate::testing::test;
+
+    fn graph(n: usize, weight: impl Fn(usize, usize) -> f32) -> Affinity {
+        let weights = (0..n * n)
+            .map(|i| weight((i / n).min(i % n), (i / n).max(i % n)))
+            .collect();
+        Affinity::from_weights(n, weights).expect("a symmetric graph")
+    }
+
+    /// Whether two partitions are equal but for the names of the parts.
+    fn same(a: &[usize], b: &[usize]) -> bool {
+        (0..a.len()).all(|i| (0..i).all(|j| (a[i] == a[j]) == (b[i] == b[j])))
+    }
+
+    #[test]
+    fn two_blocks_have_the_known_eigenvalue_and_the_smaller_one_is_foreground() {
+        // Blocks of 6 and 14 patches with weight 1 inside and e between. By symmetry the
+        // eigenvector is constant in each block, and its eigenvalue is the sum of the shares of
+        // each block's degree that leave it.
+        let e = 0.01;
+        let block = |i: usize| usize::from(i % 10 < 7);
+        let affinity = graph(20, |i, j| if block(i) == block(j) { 1.0 } else { e as f32 });
+        let cut = affinity.bipartition().expect("two blocks");
+        let expected = 14.0 * e / (6.0 + 14.0 * e) + 6.0 * e / (14.0 + 6.0 * e);
+        assert!(
+            (cut.eigenvalue - expected).abs() < 1e-7,
+            "{} is not {expected}",
+            cut.eigenvalue
+        );
+        assert!(
+            (0..20).all(|i| cut.foreground[i] == (block(i) == 0)),
+            "{:?}",
+            cut.foreground
+        );
+        assert!(cut.foreground[cut.seed] && cut.eigenvector[cut.seed] > 0.0);
+        let labels = affinity.segments(2, 5).expect("two blocks");
+        assert!(same(&labels, &(0..20).map(block).collect::<Vec<_>>()));
+    }
+
+    #[test]
+    fn eigenvalues_of_known_graphs() {
+        // A path's normalised Laplacian has the eigenvalues 1 - cos(pi k / (n - 1)).
+        let path = graph(11, |i, j| f32::from(u8::from(j == i + 1)));
+        let cut = path.bipartition().expect("a path has a middle");
+        assert!((cut.eigenvalue - (1.0 - (PI / 10.0).cos())).abs() < 1e-9);
+        // Its generalised eigenvector is cos(pi i / (n - 1)), whatever the sign; the middle is at
+        // the threshold.
+        let ends = cut.eigenvector[0];
+        for (i, found) in cut.eigenvector.iter().enumerate() {
+            assert!(
+                (found / ends - (PI * i as f64 / 10.0).cos()).abs() < 1e-6,
+                "{i}: {found}"
+            );
+        }
+        assert!(cut.seed == 0 && (0..5).all(|i| cut.foreground[i] && !cut.foreground[10 - i]));
+        // A complete bipartite graph has 0, then 1 for all but the last, 2: no cut is better than
+        // another.
+        let bipartite = graph(9, |i, j| f32::from(u8::from((i < 4) != (j < 4))));
+        assert_eq!(bipartite.bipartition(), Err(CutError::Uniform));
+        let complete = graph(9, |i, j| f32::from(u8::from(i != j)));
+        assert_eq!(complete.segments(2, 0), Err(CutError::Uniform));
+    }
+
+    #[test]
+    fn the_cut_is_at_the_mean() {
+        // Paths whose edges grow heavier: their eigenvectors have elements between zero and the
+        // mean.
+        for n in 8..24 {
+            let path = graph(n, |i, j| if j == i + 1 { (1 + i * i) as f32 } else { 0.0 });
+            let cut = path.bipartition().expect("a path");
+            let mean = cut.eigenvector.iter().sum::<f64>() / n as f64;
+            assert!(
+                cut.eigenvector
+                    .iter()
+                    .zip(&cut.foreground)
+                    .all(|(v, inside)| (*v > mean) == *inside)
+            );
+            assert!(
+                cut.eigenvector.iter().any(|v| (*v > mean) != (*v > 0.0)),
+                "{n}: zero would cut alike"
+            );
+            assert!(
+                cut.eigenvector
+                    .iter()
+                    .all(|v| v.abs() <= cut.eigenvector[cut.seed] * 1.00001)
+            );
+        }
+    }
+
+    #[test]
+    fn tokens_in_groups_are_cut_into_groups() {
+        // Three groups of equal size around orthogonal directions: the eigenvalue between them has
+        // multiplicity 2.
+        let group = |i: usize| (i * 7 + i / 5) % 3;
+        let values = (0..60).flat_map(|i| {
+            let mut token = [
+                0.05 * (i % 4) as f32,
+                0.03 * (i % 7) as f32,
+                0.04 * (i % 3) as f32,
+            ];
+            token[group(i)] += 1.0 + i as f32;
+            token
+        });
+        let truth: Vec<usize> = (0..60).map(group).collect();
+        let grid = TokenGrid::new(6, 10, 3, values.collect()).expect("three values a token");
+        let affinity = Affinity::of_tokens(&grid, TAU).expect("60 patches");
+        for seed in 0..5 {
+            assert!(
+                same(&affinity.segments(3, seed).expect("three groups"), &truth),
+                "seed {seed}"
+            );
+        }
+        assert_eq!(affinity.segments(1, 0), Ok(vec![0; 60]));
+        let cut = affinity.bipartition().expect("groups");
+        let sides: Vec<usize> = (0..3)
+            .filter(|g| truth.iter().zip(&cut.foreground).any(|(t, f)| t == g && *f))
+            .collect();
+        assert!(
+            (1..=2).contains(&sides.len()),
+            "each group lies on one side"
+        );
+        for (i, j) in (0..60)
+            .flat_map(|i| (0..60).map(move |j| (i, j)))
+            .filter(|(i, j)| truth[*i] == truth[*j])
+        {
+            assert_eq!(cut.foreground[i], cut.foreground[j]);
+        }
+    }
+
+    #[test]
+    fn two_rings_are_told_apart() {
+        // Concentric rings cannot be separated by a line, but are connected along themselves.
+        let point = |i: usize| {
+            let (radius, count) = if i < 30 { (1.0, 30.0) } else { (3.0, 60.0) };
+            let angle = 2.0 * PI * i as f64 / count;
+            (radius * angle.cos(), radius * angle.sin())
+        };
+        let affinity = graph(90, |i, j| {
+            let ((a, b), (c, d)) = (point(i), point(j));
+            (-((a - c).powi(2) + (b - d).powi(2)) / 0.1).exp() as f32
+        });
+        let truth: Vec<usize> = (0..90).map(|i| usize::from(i < 30)).collect();
+        assert!(same(&affinity.segments(2, 0).expect("two rings"), &truth));
+        let cut = affinity.bipartition().expect("two rings");
+        assert!(
+            truth
+                .iter()
+                .zip(&cut.foreground)
+                .all(|(inner, found)| (*inner == 1) == *found)
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_cut_is_refused() {
+        let grid =
+            |values: Vec<f32>| TokenGrid::new(1, values.len() / 2, 2, values).expect("a grid");
+        let alike = Affinity::of_tokens(&grid(vec![0.3; 200]), TAU).expect("100 patches");
+        assert_eq!(alike.bipartition(), Err(CutError::Uniform));
+        assert_eq!(alike.segments(3, 0), Err(CutError::Uniform));
+        let zeros = Affinity::of_tokens(&grid(vec![0.0; 20]), TAU).expect("10 patches");
+        assert_eq!(zeros.bipartition(), Err(CutError::Uniform));
+        assert_eq!(
+            zeros.segments(11, 0),
+            Err(CutError::Segments {
+                patches: 10,
+                segments: 11
+            })
+        );
+        assert_eq!(
+            zeros.segments(0, 0),
+            Err(CutError::Segments {
+                patches: 10,
+                segments: 0
+            })
+        );
+        let pair = Affinity::of_tokens(&grid(vec![1.0, 0.0, 0.0, 1.0]), TAU).expect("2 patches");
+        assert_eq!(
+            pair.bipartition()
+                .expect("orthogonal")
+                .foreground
+                .iter()
+                .filter(|f| **f)
+                .count(),
+            1
+        );
+    }
+}

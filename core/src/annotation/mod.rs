@@ -1,0 +1,6 @@
+//! What is known about images beside their pixels, as data without files.
+
+pub mod ground_truth;
+pub mod homography;
+pub mod labels;
+pub mod pfm;

@@ -1,0 +1,3 @@
+//! Evaluations: one file each, from tensors to named measures, without datasets or files.
+
+pub mod knn;

@@ -1,0 +1,250 @@
+//! The official multi-crop augmentation with PIL and torchvision semantics on 8-bit pixels.
+//!
+//! Every view is made in two steps: [`ViewParams::draw`] decides (crop box, flip, color factors,
+//! blur radius), and [`ViewParams::apply`] computes. Nothing here reads files or starts threads,
+//! and the same generator gives the same view again.
+
+pub mod blur;
+pub mod color;
+mod draw;
+mod hue;
+pub mod view;
+
+use serde::{Deserialize, Serialize};
+
+use crate::image::RgbImage;
+use crate::rng::Rng;
+pub use color::ColorOp;
+pub use view::{Role, ViewParams};
+
+/// How many views of an image there are and how large: the `--global_crops_*` and `--local_crops_*`
+/// flags of the official code, with its defaults.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CropsConfig {
+    /// Number of global views; the paper uses 2.
+    pub global_crops_number: usize,
+    /// Side of a global view in pixels.
+    pub global_size: usize,
+    /// Smallest and largest area of a global crop, relative to the area of the image.
+    pub global_crops_scale: [f64; 2],
+    /// Number of local views; the released ViTs use 10.
+    pub local_crops_number: usize,
+    /// Side of a local view in pixels.
+    pub local_size: usize,
+    /// Smallest and largest area of a local crop, relative to the area of the image.
+    pub local_crops_scale: [f64; 2],
+}
+
+impl Default for CropsConfig {
+    fn default() -> Self {
+        Self {
+            global_crops_number: 2,
+            global_size: 224,
+            global_crops_scale: [0.14, 1.0],
+            local_crops_number: 0,
+            local_size: 96,
+            local_crops_scale: [0.05, 0.4],
+        }
+    }
+}
+
+/// Probabilities and strengths of the augmentations. The defaults are the constants of
+/// `DataAugmentationiBOT` in the official `main_ibot.py`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AugmentConfig {
+    /// Smallest and largest width-to-height ratio of a crop.
+    pub crop_ratio: [f64; 2],
+    /// Probability of a horizontal flip.
+    pub flip: f64,
+    /// Probability of the color jitter as a whole.
+    pub color_jitter: f64,
+    /// Brightness factors lie in `1 ± brightness`.
+    pub brightness: f64,
+    /// Contrast factors lie in `1 ± contrast`.
+    pub contrast: f64,
+    /// Saturation factors lie in `1 ± saturation`.
+    pub saturation: f64,
+    /// Hue shifts lie in `± hue`, in turns of the color wheel; at most 0.5.
+    pub hue: f64,
+    /// Probability of turning gray.
+    pub grayscale: f64,
+    /// Probability of blurring the first global view.
+    pub blur_global1: f64,
+    /// Probability of blurring any other global view.
+    pub blur_global2: f64,
+    /// Probability of blurring a local view.
+    pub blur_local: f64,
+    /// Smallest and largest blur radius (standard deviation) in pixels of the view.
+    pub blur_radius: [f64; 2],
+    /// Probability of solarizing a global view other than the first.
+    pub solarize: f64,
+}
+
+impl Default for AugmentConfig {
+    fn default() -> Self {
+        Self {
+            crop_ratio: [3.0 / 4.0, 4.0 / 3.0],
+            flip: 0.5,
+            color_jitter: 0.8,
+            brightness: 0.4,
+            contrast: 0.4,
+            saturation: 0.2,
+            hue: 0.1,
+            grayscale: 0.2,
+            blur_global1: 1.0,
+            blur_global2: 0.1,
+            blur_local: 0.5,
+            blur_radius: [0.1, 2.0],
+            solarize: 0.2,
+        }
+    }
+}
+
+/// The views of one image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Crops {
+    /// Global views, `global_size` pixels a side.
+    pub globals: Vec<RgbImage>,
+    /// Local views, `local_size` pixels a side.
+    pub locals: Vec<RgbImage>,
+}
+
+/// Draws and computes all views of `image`.
+///
+/// Views are numbered with the globals first. `rng_of_crop` gives the generator of each, so that no
+/// view depends on how many others there are or how much randomness they used.
+pub fn multi_crop(
+    image: &RgbImage,
+    crops: &CropsConfig,
+    augment: &AugmentConfig,
+    mut rng_of_crop: impl FnMut(usize) -> Rng,
+) -> Crops {
+    let mut view = |number: usize, role: Role, scale: [f64; 2], size: usize| {
+        let params = ViewParams::draw(
+            image.width(),
+            image.height(),
+            role,
+            scale,
+            augment,
+            &mut rng_of_crop(number),
+        );
+        params.apply(image, size)
+    };
+    let globals = (0..crops.global_crops_number)
+        .map(|number| {
+            let role = if number == 0 {
+                Role::FirstGlobal
+            } else {
+                Role::OtherGlobal
+            };
+            view(number, role, crops.global_crops_scale, crops.global_size)
+        })
+        .collect();
+    let locals = (0..crops.local_crops_number)
+        .map(|number| {
+            view(
+                crops.global_crops_number + number,
+                Role::Local,
+                crops.local_crops_scale,
+                crops.local_size,
+            )
+        })
+        .collect();
+    Crops { globals, locals }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::{Purpose, stream};
+    use crate::testing::test;
+
+    fn ten_locals() -> CropsConfig {
+        CropsConfig {
+            local_crops_number: 10,
+            ..CropsConfig::default()
+        }
+    }
+
+    fn gradient(width: usize, height: usize) -> RgbImage {
+        RgbImage::from_fn(width, height, |x, y| {
+            [(x * 3) as u8, (y * 5) as u8, (x * y) as u8]
+        })
+    }
+
+    #[test]
+    fn makes_the_asked_views() {
+        let crops = multi_crop(
+            &gradient(90, 70),
+            &ten_locals(),
+            &AugmentConfig::default(),
+            |n| stream(1, Purpose::Augment, 0, n as u64),
+        );
+        assert_eq!((crops.globals.len(), crops.locals.len()), (2, 10));
+        assert!(
+            crops
+                .globals
+                .iter()
+                .all(|view| (view.width(), view.height()) == (224, 224))
+        );
+        assert!(
+            crops
+                .locals
+                .iter()
+                .all(|view| (view.width(), view.height()) == (96, 96))
+        );
+    }
+
+    #[test]
+    fn views_do_not_depend_on_one_another() {
+        let image = gradient(90, 70);
+        let rng = |n: usize| stream(1, Purpose::Augment, 0, n as u64);
+        let many = multi_crop(&image, &ten_locals(), &AugmentConfig::default(), rng);
+        let few = CropsConfig {
+            local_crops_number: 3,
+            ..CropsConfig::default()
+        };
+        let few = multi_crop(&image, &few, &AugmentConfig::default(), rng);
+        assert_eq!(many.globals, few.globals);
+        assert_eq!(many.locals[..3], few.locals[..]);
+        assert_ne!(many.locals[0], many.locals[1]);
+    }
+
+    #[test]
+    fn takes_images_of_any_size() {
+        let sizes = CropsConfig {
+            global_size: 7,
+            local_size: 1,
+            ..ten_locals()
+        };
+        for (width, height) in [(1, 1), (1, 500), (500, 1), (2, 3), (3, 2), (31, 1)] {
+            let image = gradient(width, height);
+            for seed in 0..20 {
+                let crops = multi_crop(&image, &sizes, &AugmentConfig::default(), |n| {
+                    stream(seed, Purpose::Augment, 0, n as u64)
+                });
+                assert_eq!(crops.globals[0].pixels().len(), 7 * 7 * 3);
+                assert_eq!(crops.locals[9].pixels().len(), 3);
+            }
+        }
+    }
+
+    #[test]
+    fn configs_are_read_with_defaults_and_without_typos() {
+        let crops: CropsConfig =
+            serde_json::from_str(r#"{"local_crops_number": 10}"#).expect("a partial config");
+        assert_eq!(crops, ten_locals());
+        let augment = AugmentConfig {
+            solarize: 0.5,
+            ..AugmentConfig::default()
+        };
+        let text = serde_json::to_string(&augment).expect("a config is JSON");
+        assert_eq!(
+            serde_json::from_str::<AugmentConfig>(&text).expect("what was written"),
+            augment
+        );
+        assert!(serde_json::from_str::<AugmentConfig>(r#"{"solarise": 0.5}"#).is_err());
+    }
+}

@@ -1,0 +1,10 @@
+//! Images on the host: pixels, and everything between a decoded image and a network's input.
+
+pub mod augment;
+#[cfg(test)]
+mod fixture;
+pub mod normalize;
+pub mod resize;
+mod rgb;
+
+pub use rgb::{ImageError, RgbImage};

@@ -1,0 +1,336 @@
+//! Crops, bicubic resizing and flips: what moves pixels.
+//!
+//! Bicubic means Pillow's: Catmull-Rom (a = -0.5), widened by the scale when shrinking so that
+//! every source pixel counts.
+
+use fast_image_resize::images::{TypedCroppedImage, TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ImageView, ResizeAlg, ResizeOptions, Resizer};
+
+use crate::image::RgbImage;
+
+/// A rectangle of whole pixels in an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CropBox {
+    /// Columns left of the box.
+    pub left: usize,
+    /// Rows above the box.
+    pub top: usize,
+    /// Columns of the box.
+    pub width: usize,
+    /// Rows of the box.
+    pub height: usize,
+}
+
+impl CropBox {
+    /// The part of the box inside an image of `width` x `height`, at least one pixel.
+    fn inside(self, width: usize, height: usize) -> Self {
+        let (left, top) = (self.left.min(width - 1), self.top.min(height - 1));
+        Self {
+            left,
+            top,
+            width: self.width.clamp(1, width - left),
+            height: self.height.clamp(1, height - top),
+        }
+    }
+}
+
+/// Cuts `crop` out of `image` and scales it to `size` x `size`, as torchvision's `resized_crop`
+/// does. A box that reaches over the border is cut off there.
+pub fn resized_crop(image: &RgbImage, crop: CropBox, size: usize) -> RgbImage {
+    let size = size.max(1);
+    let mut out = blank(size, size);
+    let crop = crop.inside(image.width(), image.height());
+    // A view and not the resizer's own crop option: that one lets the filter reach pixels outside
+    // of the box, which PIL has already cut away at this point.
+    let cropped = source(image).and_then(|view| {
+        TypedCroppedImage::new(
+            view,
+            side(crop.left),
+            side(crop.top),
+            side(crop.width),
+            side(crop.height),
+        )
+        .ok()
+    });
+    if let Some(cropped) = cropped {
+        resample(
+            &cropped,
+            [0.0, 0.0, crop.width as f64, crop.height as f64],
+            &mut out,
+        );
+    }
+    out
+}
+
+/// Scales the whole image to `width` x `height`. A side of zero is taken as 1.
+pub fn resize(image: &RgbImage, width: usize, height: usize) -> RgbImage {
+    let mut out = blank(width.max(1), height.max(1));
+    if let Some(view) = source(image) {
+        resample(
+            &view,
+            [0.0, 0.0, image.width() as f64, image.height() as f64],
+            &mut out,
+        );
+    }
+    out
+}
+
+/// The view for evaluation: shorter side to `resize_to` pixels (torchvision `Resize`), then the
+/// central `size` x `size` pixels (`CenterCrop`), with black borders where the resized image is
+/// smaller. The official evaluations use 224 and 256.
+pub fn eval_view(image: &RgbImage, size: usize, resize_to: usize) -> RgbImage {
+    let (size, resize_to) = (size.max(1), resize_to.max(1));
+    let shorter = image.width().min(image.height());
+    let axes = [image.width(), image.height()]
+        .map(|side| CenteredAxis::new(side, resize_to * side / shorter, size));
+    let mut inner = blank(axes[0].length, axes[1].length);
+    if let Some(view) = source(image) {
+        let [x, y] = &axes;
+        resample(
+            &view,
+            [
+                x.source_start,
+                y.source_start,
+                x.source_length,
+                y.source_length,
+            ],
+            &mut inner,
+        );
+    }
+    if (inner.width(), inner.height()) == (size, size) {
+        return inner;
+    }
+    let mut out = blank(size, size);
+    let rows = out
+        .pixels_mut()
+        .chunks_exact_mut(size * 3)
+        .skip(axes[1].padding);
+    for (to, from) in rows.zip(inner.pixels().chunks_exact(inner.width() * 3)) {
+        to[axes[0].padding * 3..][..from.len()].copy_from_slice(from);
+    }
+    out
+}
+
+/// Mirrors left and right.
+pub fn flip(image: &mut RgbImage) {
+    let width = image.width();
+    let (pixels, _) = image.pixels_mut().as_chunks_mut::<3>();
+    pixels.chunks_exact_mut(width).for_each(<[_]>::reverse);
+}
+
+/// Rounds to the nearest integer and ties to even, as Python's `round`.
+pub(super) fn round_even(value: f64) -> f64 {
+    value.round_ties_even()
+}
+
+/// One axis of "resize, then crop the center", as the part of the source that the crop shows.
+/// Computing just that part keeps a 1 x 5000 image from growing to 256 x 1280000 pixels on the way.
+struct CenteredAxis {
+    source_start: f64,
+    source_length: f64,
+    /// Pixels of the result that show the source.
+    length: usize,
+    /// Black pixels before them.
+    padding: usize,
+}
+
+impl CenteredAxis {
+    fn new(side: usize, resized: usize, size: usize) -> Self {
+        if size >= resized {
+            let padding = (size - resized) / 2;
+            return Self {
+                source_start: 0.0,
+                source_length: side as f64,
+                length: resized,
+                padding,
+            };
+        }
+        let scale = side as f64 / resized as f64;
+        let start = round_even((resized - size) as f64 / 2.0) * scale;
+        let mut length = size as f64 * scale;
+        // The resizer refuses a box that ends even one rounding error behind the image.
+        while start + length > side as f64 {
+            length = length.next_down();
+        }
+        Self {
+            source_start: start,
+            source_length: length,
+            length: size,
+            padding: 0,
+        }
+    }
+}
+
+/// Scales the `[left, top, width, height]` of `view` to all of `out`, first along rows and then
+/// along columns.
+///
+/// The resizer alone would take columns first. Both orders round to bytes in between, so they
+/// differ by a fifth of a level on average, and by several levels around sharp edges, where the
+/// first pass clips what overshoots.
+fn resample(
+    view: &impl ImageView<Pixel = U8x3>,
+    [left, top, width, height]: [f64; 4],
+    out: &mut RgbImage,
+) {
+    let (out_width, out_height) = (side(out.width()), side(out.height()));
+    let mut narrowed = TypedImage::<U8x3>::new(out_width, view.height());
+    let Ok(mut target) = TypedImage::<U8x3>::from_buffer(out_width, out_height, out.pixels_mut())
+    else {
+        return;
+    };
+    let bicubic = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
+    let rows = bicubic.crop(left, 0.0, width, f64::from(view.height()));
+    let columns = bicubic.crop(0.0, top, f64::from(out_width), height);
+    let mut resizer = Resizer::new();
+    let done = resizer
+        .resize_typed(view, &mut narrowed, &rows)
+        .and_then(|()| resizer.resize_typed(&narrowed, &mut target, &columns));
+    debug_assert!(
+        done.is_ok(),
+        "a box inside of the image can be resized: {done:?}"
+    );
+}
+
+fn source(image: &RgbImage) -> Option<TypedImageRef<'_, U8x3>> {
+    TypedImageRef::from_buffer(side(image.width()), side(image.height()), image.pixels()).ok()
+}
+
+fn side(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
+}
+
+fn blank(width: usize, height: usize) -> RgbImage {
+    let zeros = vec![0; width * height * 3];
+    RgbImage::new(width, height, zeros)
+        .unwrap_or_else(|_| RgbImage::from_fn(width, height, |_, _| [0; 3]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::fixture::{Fixture, difference};
+    use crate::testing::test;
+
+    const FILE: &[u8] = include_bytes!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tests/fixtures/augment/resize.safetensors"
+    ));
+
+    #[test]
+    fn crops_match_torchvision() {
+        let fixture = Fixture::images(FILE);
+        let source = fixture.get("source");
+        for (numbers, expected) in fixture.series("crop") {
+            let [left, top, width, height, size] = numbers[..] else {
+                panic!("five numbers in {numbers:?}")
+            };
+            let [left, top, width, height] = [left, top, width, height].map(|n| n as usize);
+            let ours = resized_crop(
+                &source,
+                CropBox {
+                    left,
+                    top,
+                    width,
+                    height,
+                },
+                size as usize,
+            );
+            let (mean, largest) = difference(&format!("crop {numbers:?}"), &ours, &expected);
+            assert!(mean < 0.01 && largest <= 1);
+        }
+    }
+
+    #[test]
+    fn pixels_outside_of_the_box_do_not_count() {
+        let source = Fixture::images(FILE).get("source");
+        let crop = CropBox {
+            left: 20,
+            top: 10,
+            width: 40,
+            height: 50,
+        };
+        let inside = |x: usize, y: usize| (20..60).contains(&x) && (10..60).contains(&y);
+        let other = RgbImage::from_fn(source.width(), source.height(), |x, y| {
+            if inside(x, y) {
+                source.pixel(x, y)
+            } else {
+                [255, 0, 255]
+            }
+        });
+        assert_eq!(
+            resized_crop(&source, crop, 33),
+            resized_crop(&other, crop, 33)
+        );
+    }
+
+    #[test]
+    fn evaluation_views_match_torchvision() {
+        let fixture = Fixture::images(FILE);
+        let source = fixture.get("source");
+        for (numbers, expected) in fixture.series("eval") {
+            let [size, resize_to] = numbers[..] else {
+                panic!("two numbers in {numbers:?}")
+            };
+            let ours = eval_view(&source, size as usize, resize_to as usize);
+            let (mean, largest) = difference(&format!("eval {numbers:?}"), &ours, &expected);
+            assert!(mean < 0.01 && largest <= 1);
+        }
+    }
+
+    #[test]
+    fn evaluation_views_of_extreme_images() {
+        for (width, height) in [(1, 1), (1, 5000), (5000, 1), (3, 1000), (333, 331)] {
+            let image = RgbImage::from_fn(width, height, |_, _| [9, 90, 200]);
+            for (size, resize_to) in [(224, 256), (13, 17), (17, 13), (1, 1)] {
+                let view = eval_view(&image, size, resize_to);
+                assert_eq!((view.width(), view.height()), (size, size));
+                assert_eq!(
+                    view.pixel(size / 2, size / 2),
+                    [9, 90, 200],
+                    "{width} x {height} at {size}, {resize_to}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn boxes_are_kept_inside() {
+        let image = RgbImage::from_fn(4, 3, |x, y| [x as u8, y as u8, 7]);
+        let view = resized_crop(
+            &image,
+            CropBox {
+                left: 3,
+                top: 9,
+                width: 5,
+                height: 0,
+            },
+            2,
+        );
+        assert!((0..4).all(|n| view.pixel(n % 2, n / 2) == [3, 2, 7]));
+        assert_eq!(
+            resized_crop(
+                &image,
+                CropBox {
+                    left: 0,
+                    top: 0,
+                    width: 1,
+                    height: 1
+                },
+                0
+            )
+            .pixels(),
+            [0, 0, 7]
+        );
+    }
+
+    #[test]
+    fn a_flip_mirrors_rows() {
+        let mut image = RgbImage::from_fn(3, 2, |x, y| [x as u8, y as u8, 0]);
+        flip(&mut image);
+        assert_eq!(
+            image,
+            RgbImage::from_fn(3, 2, |x, y| [2 - x as u8, y as u8, 0])
+        );
+    }
+}

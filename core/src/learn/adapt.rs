@@ -1,0 +1,475 @@
+//! Domain adaptation: iBOT continued from pre-trained weights, on images without labels.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+use crate::image::RgbImage;
+use crate::image::augment::{AugmentConfig, CropsConfig, multi_crop};
+use crate::image::normalize::normalize_into;
+use crate::learn::TuneError;
+use crate::learn::error::check;
+use crate::learn::sampler;
+use crate::learn::state::{part, prefixed, scalar, scalar_weight};
+use crate::model::{HeadConfig, Network, Vit, VitConfig};
+use crate::optim::schedule::{OptimConfig, Schedules, TeacherTempConfig};
+use crate::pretrain::loss::LossConfig;
+use crate::pretrain::masking::MaskConfig;
+use crate::pretrain::{Batch, Snapshot, StepReport, TrainState, Updates, train_step};
+use crate::rng::{Purpose, crop_stream, stream};
+use crate::weights::{Checkpoint, LoadError, LoadReport, Weights};
+
+/// How an [`Adapt`] learns.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdaptSettings {
+    /// Side of a global crop in pixels; a multiple of the patch. Local crops have three sevenths of
+    /// it, as 96 of 224.
+    pub size: usize,
+    /// Local crops of an image.
+    pub local_crops: usize,
+    /// Steps in which the learning rate falls to zero.
+    pub steps: usize,
+    /// Images of a step.
+    pub batch: usize,
+    /// Peak learning rate, reached after a tenth of the steps.
+    pub lr: f64,
+    /// Momentum of the teacher at the start; it rises to 1. Few steps need a teacher that follows
+    /// sooner than the 0.996 of a whole pre-training.
+    pub momentum: f64,
+    /// Seed of order, crops and masks.
+    pub seed: u64,
+}
+
+impl Default for AdaptSettings {
+    fn default() -> Self {
+        Self {
+            size: 224,
+            local_crops: 4,
+            steps: 300,
+            batch: 16,
+            lr: 2e-4,
+            momentum: 0.99,
+            seed: 0,
+        }
+    }
+}
+
+impl AdaptSettings {
+    fn validate(&self, patch: usize) -> Result<(), TuneError> {
+        check(
+            self.size > 0 && self.size.is_multiple_of(patch),
+            "size",
+            self.size,
+            || format!("must be a multiple of the patch, {patch}"),
+        )?;
+        check(
+            self.local_crops <= 32,
+            "local_crops",
+            self.local_crops,
+            || "must be at most 32".into(),
+        )?;
+        check(self.steps > 0, "steps", self.steps, || {
+            "must be at least 1".into()
+        })?;
+        check(
+            (2..=4096).contains(&self.batch),
+            "batch",
+            self.batch,
+            || "must lie between 2 and 4096".into(),
+        )?;
+        check(self.lr.is_finite() && self.lr >= 0.0, "lr", self.lr, || {
+            "must be zero or more".into()
+        })?;
+        check(
+            (0.0..=1.0).contains(&self.momentum),
+            "momentum",
+            self.momentum,
+            || "must lie between 0 and 1".into(),
+        )
+    }
+
+    fn crops(&self, patch: usize) -> CropsConfig {
+        CropsConfig {
+            global_crops_number: 2,
+            global_size: self.size,
+            global_crops_scale: [0.4, 1.0],
+            local_crops_number: self.local_crops,
+            local_size: (self.size * 3 / 7 + patch / 2).max(patch) / patch * patch,
+            local_crops_scale: [0.15, 0.4],
+        }
+    }
+
+    /// The official augmentation, with a blur that is as wide relative to the view as at 224
+    /// pixels.
+    fn augment(&self) -> AugmentConfig {
+        let AugmentConfig { blur_radius, .. } = AugmentConfig::default();
+        let scale = self.size as f64 / 224.0;
+        AugmentConfig {
+            blur_radius: blur_radius.map(|radius| radius * scale),
+            ..AugmentConfig::default()
+        }
+    }
+
+    fn optim(&self) -> OptimConfig {
+        OptimConfig {
+            epochs: self.steps,
+            warmup_epochs: self.steps / 10,
+            min_lr: 0.0,
+            weight_decay_end: OptimConfig::default().weight_decay,
+            freeze_last_layer: 0,
+            momentum_teacher: self.momentum,
+            ..OptimConfig::default()
+        }
+    }
+}
+
+/// Student and teacher on the way into another domain.
+#[derive(Clone, Debug)]
+pub struct Adapt {
+    state: TrainState,
+    settings: AdaptSettings,
+    crops: CropsConfig,
+    augment: AugmentConfig,
+    mask: MaskConfig,
+    loss: LossConfig,
+    optim: OptimConfig,
+    schedules: Schedules,
+    patch: usize,
+    steps: usize,
+    device: Device,
+}
+
+impl Adapt {
+    /// The student that starts from a file's network: its head and mask token, or fresh ones where
+    /// the file has none.
+    ///
+    /// # Errors
+    /// If the tensors make no backbone.
+    pub fn student(
+        checkpoint: &Checkpoint,
+        vit: &VitConfig,
+        seed: u64,
+        device: &Device,
+    ) -> Result<(Network, LoadReport), LoadError> {
+        let vit = VitConfig {
+            mask_token: true,
+            ..vit.clone()
+        };
+        let head = checkpoint.head().unwrap_or_else(|_| fresh_head(vit.dim));
+        let rng = &mut stream(seed, Purpose::Init, 0, 0);
+        checkpoint.start(
+            Network::init(&vit, &head, &device.clone().autodiff(), rng),
+            &vit,
+        )
+    }
+
+    /// A session before its first step: the teacher has the student's weights, the centers are
+    /// zero.
+    ///
+    /// # Errors
+    /// If a setting makes no sense for the network.
+    pub fn new(
+        student: Network,
+        settings: AdaptSettings,
+        device: &Device,
+    ) -> Result<Self, TuneError> {
+        let patch = student.backbone.patch_size();
+        settings.validate(patch)?;
+        let optim = settings.optim();
+        // A few hundred steps are too few to warm temperatures up: they stay where pre-training
+        // starts.
+        let cold = TeacherTempConfig::default();
+        let temps = TeacherTempConfig {
+            teacher_temp: cold.warmup_teacher_temp,
+            teacher_patch_temp: cold.warmup_teacher_patch_temp,
+            ..cold
+        };
+        Ok(Self {
+            state: TrainState::new(student, false, device),
+            crops: settings.crops(patch),
+            augment: settings.augment(),
+            mask: MaskConfig::default(),
+            loss: LossConfig::default(),
+            schedules: Schedules::new(&optim, &temps, 0, 1).with_peak_lr(settings.lr),
+            optim,
+            settings,
+            patch,
+            steps: 0,
+            device: device.clone().without_autodiff(),
+        })
+    }
+
+    /// One step of iBOT on the next batch of `images`; nothing but the count of steps changes if a
+    /// gradient is not finite.
+    ///
+    /// # Errors
+    /// If there are no images, or the device fails.
+    pub async fn step(&mut self, images: &[&RgbImage]) -> Result<StepReport, TuneError> {
+        if images.is_empty() {
+            return Err(TuneError::Empty);
+        }
+        let batch = self.batch(images);
+        let now = self.schedules.at(self.steps.min(self.settings.steps - 1));
+        let (state, report) = train_step(
+            self.state.clone(),
+            &batch,
+            &now,
+            &self.loss,
+            &self.optim,
+            None,
+        )
+        .await?;
+        self.state = state;
+        self.steps += 1;
+        Ok(report)
+    }
+
+    /// Steps taken.
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
+    /// The teacher's backbone, which is what iBOT evaluates.
+    pub fn backbone(&self) -> &Vit {
+        &self.state.teacher.backbone
+    }
+
+    /// Everything that steps change, for [`restore`](Self::restore).
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub async fn state(&self) -> Result<Weights, TuneError> {
+        let Snapshot {
+            mut tensors,
+            updates,
+        } = self.state.snapshot().await?;
+        let updates = updates
+            .0
+            .into_iter()
+            .map(|(name, count)| (name, scalar_weight(count as usize)));
+        tensors.extend(prefixed("updates/", updates.collect()));
+        tensors.insert("steps".to_owned(), scalar_weight(self.steps));
+        Ok(tensors)
+    }
+
+    /// This session, made of the same network and settings, at another one's `state`; it continues
+    /// bit for bit.
+    ///
+    /// # Errors
+    /// If a tensor is missing or has another shape.
+    pub fn restore(self, state: &Weights) -> Result<Self, TuneError> {
+        let counts = part(state, "updates/");
+        let updates = counts
+            .keys()
+            .map(|name| Ok((name.clone(), scalar(&counts, name)? as u64)));
+        let updates = Updates(updates.collect::<Result<_, TuneError>>()?);
+        let steps = scalar(state, "steps")?;
+        Ok(Self {
+            state: self.state.restore(Snapshot {
+                tensors: state.clone(),
+                updates,
+            })?,
+            steps,
+            ..self
+        })
+    }
+
+    /// Crops and masks of the next batch.
+    fn batch(&self, images: &[&RgbImage]) -> Batch {
+        let AdaptSettings { seed, batch, .. } = self.settings;
+        let drawn = sampler::batch(seed, images.len(), batch, self.steps);
+        let views: Vec<_> = drawn
+            .iter()
+            .map(|draw| {
+                let rng = |crop| crop_stream(seed, Purpose::Augment, draw.epoch, draw.image, crop);
+                multi_crop(images[draw.image], &self.crops, &self.augment, rng)
+            })
+            .collect();
+        let side = self.settings.size / self.patch;
+        let globals = 0..self.crops.global_crops_number;
+        let mask = |crop| {
+            move |draw: &sampler::Draw| {
+                self.mask
+                    .mask((side, side), seed, draw.epoch, draw.image, crop)
+            }
+        };
+        // Crop by crop, as the losses expect them.
+        let global_views = globals
+            .clone()
+            .flat_map(|crop| views.iter().map(move |views| &views.globals[crop]));
+        let local_views = (0..self.crops.local_crops_number)
+            .flat_map(|crop| views.iter().map(move |views| &views.locals[crop]));
+        Batch {
+            globals: self.normalized(global_views, self.crops.global_size),
+            locals: (self.crops.local_crops_number > 0)
+                .then(|| self.normalized(local_views, self.crops.local_size)),
+            masks: globals
+                .flat_map(|crop| drawn.iter().map(mask(crop)))
+                .collect(),
+            images: batch,
+        }
+    }
+
+    /// Views as the network sees them, `[V, 3, size, size]`.
+    fn normalized<'a>(&self, views: impl Iterator<Item = &'a RgbImage>, size: usize) -> Tensor<4> {
+        let mut values = Vec::new();
+        for view in views {
+            let start = values.len();
+            values.resize(start + 3 * size * size, 0.0);
+            normalize_into(view, &mut values[start..]);
+        }
+        let count = values.len() / (3 * size * size);
+        Tensor::from_data(
+            TensorData::new(values, [count, 3, size, size]),
+            &self.device,
+        )
+    }
+}
+
+/// A head for a backbone of width `dim` that came without: small, for there are few images to fill
+/// its prototypes.
+fn fresh_head(dim: usize) -> HeadConfig {
+    HeadConfig {
+        out_dim: 256,
+        patch_out_dim: 256,
+        hidden_dim: (4 * dim).min(HeadConfig::default().hidden_dim),
+        bottleneck_dim: 128,
+        ..HeadConfig::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use futures_lite::future::block_on;
+
+    use super::*;
+    use crate::scenes;
+    use crate::testing::{small_network, small_vit, test};
+    use crate::weights;
+    use crate::weights::{Precision, to_safetensors};
+
+    fn images() -> Vec<RgbImage> {
+        (0..10)
+            .map(|i| scenes::scene(scenes::Split::Train, i, 24).image)
+            .collect()
+    }
+
+    fn session() -> Adapt {
+        let device = Device::flex();
+        let student = small_network(1, &device.clone().autodiff());
+        let settings = AdaptSettings {
+            size: 16,
+            batch: 4,
+            steps: 20,
+            local_crops: 2,
+            lr: 1e-3,
+            ..Default::default()
+        };
+        Adapt::new(student, settings, &device).expect("sound settings")
+    }
+
+    fn run(session: &mut Adapt, steps: usize) -> StepReport {
+        let images = images();
+        let images: Vec<&RgbImage> = images.iter().collect();
+        let all = (0..steps).map(|_| block_on(session.step(&images)).expect("flex"));
+        all.last().expect("at least one step")
+    }
+
+    #[test]
+    fn the_batch_is_the_papers() {
+        let session = session();
+        let images = images();
+        let batch = session.batch(&images.iter().collect::<Vec<_>>());
+        assert_eq!(batch.globals.dims(), [8, 3, 16, 16]);
+        assert_eq!(batch.locals.map(|locals| locals.dims()), Some([8, 3, 8, 8]));
+        assert_eq!((batch.masks.len(), batch.images), (8, 4));
+        assert!(
+            batch
+                .masks
+                .iter()
+                .all(|mask| (mask.rows(), mask.columns()) == (4, 4))
+        );
+        // The second row of the batch is the second image's first crop, not the first one's second.
+        let second = sampler::batch(0, 10, 4, 0)[1];
+        let rng = |crop| crop_stream(0, Purpose::Augment, second.epoch, second.image, crop);
+        let views = multi_crop(&images[second.image], &session.crops, &session.augment, rng);
+        let expected = session.normalized(views.globals[..1].iter(), 16);
+        assert_eq!(
+            crate::testing::max_difference(&expected, &batch.globals.narrow(0, 1, 1)),
+            0.0
+        );
+    }
+
+    #[test]
+    fn steps_move_student_and_teacher() {
+        let mut session = session();
+        let before = block_on(weights::read(session.backbone())).expect("flex");
+        let report = run(&mut session, 4);
+        assert!(report.applied && report.loss.is_finite() && report.patch > 0.0);
+        assert_ne!(
+            block_on(weights::read(session.backbone())).expect("flex"),
+            before
+        );
+        assert!(matches!(block_on(session.step(&[])), Err(TuneError::Empty)));
+    }
+
+    #[test]
+    fn a_restored_session_continues_bit_for_bit() {
+        let mut whole = session();
+        run(&mut whole, 2);
+        let state = block_on(whole.state()).expect("flex");
+        let mut again = session().restore(&state).expect("its own state");
+        assert_eq!(run(&mut whole, 2).loss, run(&mut again, 2).loss);
+        assert_eq!(
+            block_on(whole.state()).expect("flex"),
+            block_on(again.state()).expect("flex")
+        );
+        let mut broken = state;
+        broken.remove("center2");
+        assert!(matches!(
+            session().restore(&broken),
+            Err(TuneError::Weights(_))
+        ));
+    }
+
+    #[test]
+    fn a_file_without_head_or_mask_token_gets_fresh_ones() {
+        let device = Device::flex();
+        let vit = small_vit();
+        let backbone = vit
+            .init(&device, &mut stream(4, Purpose::Init, 0, 0))
+            .without_mask_token();
+        let weights = block_on(weights::timm(&backbone, None)).expect("flex");
+        let bytes =
+            to_safetensors(&weights, HashMap::new(), Precision::F32).expect("sound weights");
+        let checkpoint = Checkpoint::read(&bytes, None).expect("its own bytes");
+        let vit = checkpoint.vit(Some(2)).expect("a vision transformer");
+        let (student, _) = Adapt::student(&checkpoint, &vit, 0, &device).expect("a whole backbone");
+        let all = block_on(weights::read(&student)).expect("flex");
+        assert_eq!(student.head.prototypes(), 256);
+        assert!(all.contains_key("backbone.masked_embed"));
+        assert!(
+            weights
+                .iter()
+                .all(|(name, weight)| all[&format!("backbone.{name}")] == *weight)
+        );
+    }
+
+    #[test]
+    fn local_crops_are_whole_patches() {
+        let local = |size, patch| {
+            AdaptSettings {
+                size,
+                ..AdaptSettings::default()
+            }
+            .crops(patch)
+            .local_size
+        };
+        assert_eq!(
+            [local(224, 16), local(224, 14), local(32, 8), local(8, 8)],
+            [96, 98, 16, 8]
+        );
+    }
+}

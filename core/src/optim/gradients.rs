@@ -1,0 +1,213 @@
+//! Gradients by official parameter name: what is clipped, averaged over shards and applied.
+
+use std::collections::BTreeMap;
+
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::tensor::{Gradients, Tensor};
+
+use crate::optim::schedule::{ClipBy, OptimConfig};
+use crate::weights::Path;
+
+/// Flattened gradients by official parameter name. A parameter that the loss does not reach has
+/// none.
+#[derive(Clone, Debug, Default)]
+pub struct NamedGradients(pub BTreeMap<String, Tensor<1>>);
+
+impl NamedGradients {
+    /// Takes the gradients of `module`'s parameters out of what a backward pass gave.
+    pub fn of<M: Module>(module: &M, gradients: Gradients) -> Self {
+        let mut take = Take {
+            path: Path::default(),
+            gradients,
+            named: BTreeMap::new(),
+        };
+        module.visit(&mut take);
+        Self(take.named)
+    }
+
+    /// These gradients and zeros for the other trainable parameters of `module`, which the loss did
+    /// not reach: to the optimiser the same, and every worker's gradients have the same names.
+    pub fn complete<M: Module>(self, module: &M) -> Self {
+        let mut complete = Complete {
+            path: Path::default(),
+            named: self.0,
+        };
+        module.visit(&mut complete);
+        Self(complete.named)
+    }
+
+    /// Adds further gradients to these.
+    pub(crate) fn add(&mut self, others: Self) {
+        for (name, gradient) in others.0 {
+            let sum = match self.0.remove(&name) {
+                Some(sum) => sum + gradient,
+                None => gradient,
+            };
+            self.0.insert(name, sum);
+        }
+    }
+
+    /// The weighted sum of the gradients of several shards.
+    pub fn weighted_sum(parts: impl IntoIterator<Item = (Self, f64)>) -> Self {
+        let mut sum = Self::default();
+        for (part, weight) in parts {
+            sum.add(Self(
+                part.0
+                    .into_iter()
+                    .map(|(name, gradient)| (name, gradient * weight))
+                    .collect(),
+            ));
+        }
+        sum
+    }
+
+    /// The squared norms, `[1]` each, in the order of the names.
+    pub(crate) fn squared_norms(&self) -> Vec<Tensor<1>> {
+        self.0
+            .values()
+            .map(|gradient| gradient.clone().square().sum())
+            .collect()
+    }
+
+    /// The norms, from what the host read of [`squared_norms`](Self::squared_norms).
+    pub(crate) fn norms(&self, squares: &[f64]) -> GradientNorms {
+        let norms = squares.iter().map(|square| square.sqrt());
+        GradientNorms(self.0.keys().cloned().zip(norms).collect())
+    }
+}
+
+struct Take {
+    path: Path,
+    gradients: Gradients,
+    named: BTreeMap<String, Tensor<1>>,
+}
+
+impl ModuleVisitor for Take {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(gradient) = param.val().grad_remove(&mut self.gradients) {
+            self.named
+                .insert(self.path.name(), gradient.flatten(0, D - 1));
+        }
+    }
+}
+
+struct Complete {
+    path: Path,
+    named: BTreeMap<String, Tensor<1>>,
+}
+
+impl ModuleVisitor for Complete {
+    fn enter_module(&mut self, name: &str, container: &str) {
+        self.path.enter(name, container);
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let value = param.val();
+        if value.is_require_grad() {
+            let zeros = || value.inner().zeros_like().flatten(0, D - 1);
+            self.named.entry(self.path.name()).or_insert_with(zeros);
+        }
+    }
+}
+
+/// Norms of the gradients before clipping, by official parameter name.
+#[derive(Clone, Debug, Default)]
+pub struct GradientNorms(pub Vec<(String, f64)>);
+
+impl GradientNorms {
+    /// The norm of all gradients together.
+    pub fn total(&self) -> f64 {
+        self.0
+            .iter()
+            .map(|(_, norm)| norm * norm)
+            .sum::<f64>()
+            .sqrt()
+    }
+
+    /// Names of the parameters whose gradient is not finite.
+    pub fn non_finite(&self) -> Vec<String> {
+        self.0
+            .iter()
+            .filter(|(_, norm)| !norm.is_finite())
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
+    /// The factor of every gradient that keeps norms below `config.clip_grad`.
+    pub(crate) fn clip_factors(&self, config: &OptimConfig) -> BTreeMap<&str, f64> {
+        let factor = |norm: f64| {
+            if config.clip_grad > 0.0 {
+                (config.clip_grad / (norm + 1e-6)).min(1.0)
+            } else {
+                1.0
+            }
+        };
+        let total = factor(self.total());
+        let of = |norm: f64| match config.clip_by {
+            ClipBy::Tensor => factor(norm),
+            ClipBy::Global => total,
+        };
+        self.0
+            .iter()
+            .map(|(name, norm)| (name.as_str(), of(*norm)))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::test;
+
+    fn norms() -> GradientNorms {
+        GradientNorms(vec![("a".into(), 3.0), ("b".into(), 4.0)])
+    }
+
+    #[test]
+    fn clipping_by_tensor_and_by_total() {
+        let by_tensor = OptimConfig {
+            clip_grad: 3.5,
+            ..OptimConfig::default()
+        };
+        let norms = norms();
+        let factors = norms.clip_factors(&by_tensor);
+        assert_eq!(factors["a"], 1.0);
+        assert!((factors["b"] - 3.5 / 4.000001).abs() < 1e-12);
+        let by_total = OptimConfig {
+            clip_by: ClipBy::Global,
+            clip_grad: 2.5,
+            ..OptimConfig::default()
+        };
+        let factors = norms.clip_factors(&by_total);
+        assert!((factors["a"] - 2.5 / 5.000001).abs() < 1e-12);
+        assert_eq!(factors["a"], factors["b"]);
+        let off = OptimConfig {
+            clip_grad: 0.0,
+            ..OptimConfig::default()
+        };
+        assert!(norms.clip_factors(&off).values().all(|f| *f == 1.0));
+    }
+
+    #[test]
+    fn non_finite_gradients_are_named() {
+        let norms = GradientNorms(vec![
+            ("a".into(), 1.0),
+            ("b".into(), f64::NAN),
+            ("c".into(), f64::INFINITY),
+        ]);
+        assert_eq!(norms.non_finite(), ["b", "c"]);
+        assert!(!norms.total().is_finite());
+    }
+}

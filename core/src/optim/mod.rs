@@ -1,0 +1,11 @@
+//! What any training updates its parameters by: gradients, AdamW, schedules, the loss scale.
+
+mod adamw;
+mod gradients;
+mod loss_scale;
+pub mod schedule;
+
+pub use adamw::AdamW;
+pub(crate) use adamw::Moments;
+pub use gradients::{GradientNorms, NamedGradients};
+pub use loss_scale::LossScale;

@@ -1,0 +1,199 @@
+//! A tuned model as a file: a backbone under timm's names, the classifier and its classes beside
+//! it.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::learn::{Classifier, TuneError};
+use crate::model::Vit;
+use crate::session::project::{StoreError, entry};
+use crate::weights::{
+    ModelHeader, Precision, Weight, Weights, from_safetensors, timm, to_safetensors,
+};
+
+/// Name of the entry in the header.
+const KEY: &str = "ibot.classifier";
+
+/// What a tuned model says beside its backbone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TunedModel {
+    /// [`Pooling::TUNE`](super::Pooling::TUNE) features to classes.
+    pub classifier: Classifier,
+    /// The classes' names.
+    pub classes: Vec<String>,
+    /// Shorter side of the images that the classifier was tuned on, in pixels.
+    pub size: usize,
+}
+
+/// The entry in the header; the numbers are in `classifier.weight` and `classifier.bias`.
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    classes: Vec<String>,
+    size: usize,
+    /// For readers in other languages: what the classifier sees.
+    features: String,
+}
+
+/// A safetensors file of `backbone` and `model`. It loads like any other of ours: who knows nothing
+/// of classifiers finds two tensors without use.
+///
+/// # Errors
+/// If the names are not as many as the classes, or the device fails.
+pub async fn write_tuned(
+    backbone: &Vit,
+    header: &ModelHeader,
+    model: &TunedModel,
+) -> Result<Vec<u8>, StoreError> {
+    let TunedModel {
+        classifier,
+        classes,
+        size,
+    } = model;
+    if classes.len() != classifier.classes() {
+        return Err(StoreError::Names {
+            names: classes.len(),
+            classes: classifier.classes(),
+        });
+    }
+    let mut weights = timm(backbone, None).await?;
+    let mut add = |name: &str, shape: Vec<usize>, values: &[f32]| {
+        weights.insert(
+            format!("classifier.{name}"),
+            Weight {
+                shape,
+                values: values.to_vec(),
+            },
+        );
+    };
+    add(
+        "weight",
+        vec![classes.len(), classifier.dim()],
+        classifier.weight(),
+    );
+    add("bias", vec![classes.len()], classifier.bias());
+    let features = "CLS and mean patch of the last block after the norm".to_owned();
+    let entry = Entry {
+        classes: classes.clone(),
+        size: *size,
+        features,
+    };
+    let json = |result| move |error| StoreError::Entry { key: result, error };
+    let mut metadata = header.to_metadata().map_err(json(ModelHeader::KEY))?;
+    metadata.insert(
+        KEY.to_owned(),
+        serde_json::to_string(&entry).map_err(json(KEY))?,
+    );
+    Ok(to_safetensors(&weights, metadata, Precision::F32)?)
+}
+
+/// The classifier in a file of [`write_tuned`]; the backbone is read as a
+/// [`Checkpoint`](crate::weights::Checkpoint).
+///
+/// # Errors
+/// If the file is damaged, has no classifier, or one that contradicts itself.
+pub fn read_tuned(bytes: &[u8]) -> Result<TunedModel, StoreError> {
+    let (mut weights, metadata): (Weights, HashMap<String, String>) = from_safetensors(bytes)?;
+    let Entry { classes, size, .. } = entry(&metadata, KEY)?;
+    let mut take = |name: &'static str| {
+        weights
+            .remove(name)
+            .ok_or(StoreError::Missing(name.to_owned()))
+    };
+    let (weight, bias) = (take("classifier.weight")?, take("classifier.bias")?);
+    let &[rows, dim] = &weight.shape[..] else {
+        return Err(TuneError::Width {
+            expected: 0,
+            actual: weight.values.len(),
+        }
+        .into());
+    };
+    if rows != classes.len() {
+        return Err(StoreError::Names {
+            names: classes.len(),
+            classes: rows,
+        });
+    }
+    Ok(TunedModel {
+        classifier: Classifier::new(dim, weight.values, bias.values)?,
+        classes,
+        size,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+    use futures_lite::future::block_on;
+
+    use super::*;
+    use crate::model::VitConfig;
+    use crate::rng::{Purpose, stream};
+    use crate::testing::{small_vit, test};
+    use crate::weights::{Checkpoint, read};
+
+    fn file(classes: usize) -> (Vit, Result<Vec<u8>, StoreError>, TunedModel) {
+        let config = VitConfig {
+            mask_token: false,
+            ..small_vit()
+        };
+        let backbone = config.init(&Device::flex(), &mut stream(2, Purpose::Init, 0, 0));
+        let weight = (0..64).map(|i| i as f32).collect();
+        let model = TunedModel {
+            classifier: Classifier::new(32, weight, vec![0.5, -0.5]).expect("2 x 32"),
+            classes: ["cat", "Ж \"dog\"", "third"][..classes]
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect(),
+            size: 48,
+        };
+        let header = ModelHeader {
+            vit: config,
+            eval_resize: 1.0,
+            step: 7,
+        };
+        let bytes = block_on(write_tuned(&backbone, &header, &model));
+        (backbone, bytes, model)
+    }
+
+    #[test]
+    fn a_tuned_model_loads_as_backbone_and_as_classifier() {
+        let (backbone, bytes, model) = file(2);
+        let bytes = bytes.expect("a sound model");
+        assert_eq!(read_tuned(&bytes).expect("its own bytes"), model);
+        let checkpoint = Checkpoint::read(&bytes, None).expect("its own bytes");
+        let config = checkpoint.vit(None).expect("heads are in the header");
+        let (again, report) = checkpoint
+            .backbone(&config, false, &Device::flex())
+            .expect("whole");
+        assert_eq!(
+            block_on(read(&again)).expect("flex"),
+            block_on(read(&backbone)).expect("flex")
+        );
+        assert_eq!(report.unused, ["classifier.bias", "classifier.weight"]);
+    }
+
+    #[test]
+    fn names_and_classes_must_agree_and_files_be_whole() {
+        assert!(matches!(
+            file(3).1,
+            Err(StoreError::Names {
+                names: 3,
+                classes: 2
+            })
+        ));
+        let bytes = file(2).1.expect("a sound model");
+        for end in (0..bytes.len()).step_by(97) {
+            assert!(read_tuned(&bytes[..end]).is_err());
+        }
+        let weights = Weights::from([(
+            "a".to_owned(),
+            Weight {
+                shape: vec![1],
+                values: vec![1.0],
+            },
+        )]);
+        let plain = to_safetensors(&weights, HashMap::new(), Precision::F32).expect("one number");
+        assert!(matches!(read_tuned(&plain), Err(StoreError::NoEntry(KEY))));
+    }
+}
