@@ -8,7 +8,7 @@ use ibot_core::pretrain::masking::Mask;
 use ibot_core::rng::{Purpose, stream};
 use rand::RngExt as _;
 
-use crate::pretrain::loader::HostBatch;
+use crate::pretrain::multi_crop::HostBatch;
 
 /// Steps whose masks are drawn to know the mean number of masked patches.
 const MASK_STEPS: usize = 64;
@@ -34,11 +34,10 @@ impl<'a> Batches<'a> {
         };
         let part = |number: usize| {
             let images = (number + 1) * size / parts - number * size / parts;
-            HostBatch {
-                globals: noise(crops.global_crops_number * images, crops.global_size),
-                locals: noise(crops.local_crops_number * images, crops.local_size),
-                masks: Vec::new(),
-            }
+            let mut batch = HostBatch::zeros(crops, images);
+            batch.globals = noise(crops.global_crops_number * images, crops.global_size);
+            batch.locals = noise(crops.local_crops_number * images, crops.local_size);
+            batch
         };
         Self {
             config,
@@ -74,7 +73,7 @@ impl<'a> Batches<'a> {
     pub fn to_device(&self, batch: Vec<HostBatch>) -> Vec<Batch> {
         batch
             .into_iter()
-            .map(|part| part.into_batch(&self.config.crops, &self.device))
+            .map(|part| part.into_batch(&self.device))
             .collect()
     }
 

@@ -3,9 +3,9 @@
 mod checkpoint;
 mod clock;
 mod ending;
-pub(crate) mod loader;
 mod means;
 mod metrics;
+pub(crate) mod multi_crop;
 mod plan;
 mod preview;
 mod progress;

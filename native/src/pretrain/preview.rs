@@ -1,11 +1,11 @@
 //! `preview.png` of a run: what its augmentations and masks look like.
 
 use anyhow::Result;
-use ibot_core::image::augment::multi_crop;
-use ibot_core::rng::{Purpose, crop_stream};
 
+use super::multi_crop::MultiCrop;
 use super::run_dir::RunDir;
 use crate::data::Dataset;
+use crate::data::loader::Draw;
 use crate::recipe::Settings;
 use crate::report::png::save_png;
 use crate::report::preview::{PreviewRow, preview};
@@ -18,24 +18,29 @@ const IMAGES: usize = 4;
 /// # Errors
 /// If the picture cannot be written.
 pub fn save_preview(data: &Dataset, settings: &Settings, dir: &RunDir) -> Result<()> {
-    let (config, seed) = (&settings.config, settings.run.seed);
+    let config = &settings.config;
+    let samples = MultiCrop::new(config, settings.run.seed);
     let mut rows = Vec::new();
     for index in data.subset(IMAGES, 0) {
         // The run itself names images that cannot be read.
         let Ok(image) = data.load(index) else {
             continue;
         };
-        let rng = |crop| crop_stream(seed, Purpose::Augment, 0, index, crop);
-        let crops = multi_crop(&image, &config.crops, &config.augment, rng);
-        let start = config.mask.pred_start_epoch;
-        let mask = |crop| {
-            config
-                .mask
-                .mask(config.global_grid(), seed, start, index, crop)
-        };
-        let masks: Vec<_> = (0..crops.globals.len()).map(mask).collect();
+        let crops = samples.crops(
+            &image,
+            Draw {
+                epoch: 0,
+                image: index,
+            },
+        );
+        // The first epoch that has masks may be a later one.
+        let masks = samples.masks(Draw {
+            epoch: config.mask.pred_start_epoch,
+            image: index,
+        });
         rows.push((image, crops, masks));
     }
+
     let rows: Vec<PreviewRow> = rows
         .iter()
         .map(|(image, crops, masks)| PreviewRow {

@@ -15,11 +15,12 @@ use ibot_core::pretrain::{Pass, StepReport, TrainState, apply};
 use ibot_core::rng::{Purpose, stream};
 
 use super::ending::Ending;
-use super::loader::Loader;
+use super::multi_crop::{HostBatch, batches};
 use super::plan::Plan;
 use super::replicate::replicate;
 use super::shards::Shards;
 use crate::data::Dataset;
+use crate::data::loader::Loader;
 use crate::exchange::{Stop, Team};
 
 /// The state is gone when the device fails in the middle of its update.
@@ -30,7 +31,7 @@ pub struct Worker<'a> {
     team: &'a Team,
     device: Device,
     plan: Plan,
-    loader: Loader,
+    loader: Loader<HostBatch>,
     shards: Shards,
     interrupted: Arc<AtomicBool>,
 }
@@ -78,7 +79,7 @@ impl<'a> Worker<'a> {
             crowded,
         } = place;
         Ok(Self {
-            loader: Loader::new(data, &plan.settings, loaders, step, team.share()),
+            loader: batches(data, &plan.settings, loaders, step, team.share()),
             shards: Shards::new(
                 plan.settings.run.shards,
                 crowded,
@@ -109,9 +110,7 @@ impl<'a> Worker<'a> {
         let begin = Instant::now();
         let now = self.plan.schedules.at(step);
         let state = slot.as_ref().context(LOST)?;
-        let Config {
-            crops, loss, optim, ..
-        } = &self.plan.settings.config;
+        let Config { loss, optim, .. } = &self.plan.settings.config;
         let run = &self.plan.settings.run;
         // A worker that waits for images without end would keep all others waiting.
         let patience = (self.team.size() > 1).then(|| run.exchange_patience());
@@ -128,9 +127,9 @@ impl<'a> Worker<'a> {
                     .iter()
                     .for_each(|message| warn(&format!("{message} (skipped)")));
                 let parts = delivery
-                    .parts?
+                    .micro_batches?
                     .into_iter()
-                    .map(|part| part.into_batch(crops, &self.device))
+                    .map(|part| part.into_batch(&self.device))
                     .collect();
                 waited = begin.elapsed();
                 // Shards are numbered through all workers: no two have the same noise.

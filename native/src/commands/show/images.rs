@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use ibot_core::annotation::labels::LabelMap;
 use ibot_core::image::RgbImage;
 
-use crate::data::{Dataset, decode};
+use crate::data::{Dataset, decode, has_image_extension};
 
 /// Images in the order in which they were named.
 pub struct Images {
@@ -174,12 +174,7 @@ fn label_of([red, green, blue]: &[u8; 3]) -> usize {
 
 /// Whether a file is to be decoded rather than opened as a dataset.
 fn is_picture(path: &Path) -> bool {
-    let known = ["jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff"];
-    path.extension().is_some_and(|extension| {
-        known
-            .iter()
-            .any(|known| extension.eq_ignore_ascii_case(known))
-    })
+    has_image_extension(&path.to_string_lossy())
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@ use image::{
     Rgba,
 };
 
-use super::super::testing::{encode, picture};
 use super::*;
+use crate::data::testing::{encode, picture};
 
 const LOSSLESS: [ImageFormat; 5] = [
     ImageFormat::Png,

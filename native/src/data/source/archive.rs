@@ -7,37 +7,39 @@ use std::path::Path;
 
 use ibot_core::image::RgbImage;
 
-use super::decode::decode;
-use super::error::{DataError, LoadCause};
-use super::folder::{has_image_extension, looked_for};
-use super::labels::{Labels, natural_order};
 use super::positioned::PositionedFile;
-use super::{Dataset, Source};
+use crate::data::classes::Classes;
+use crate::data::dataset::{Dataset, Source};
+use crate::data::decode::decode;
+use crate::data::error::{DataError, LoadCause};
+use crate::data::file_names::{has_image_extension, looked_for};
+use crate::data::natural_order::natural_order;
 
 /// The unit of a tar archive.
 const BLOCK: u64 = 512;
 
-/// Where the content of a file lies in the archive.
+/// The content of a file within the archive.
 #[derive(Clone, Copy)]
-struct Extent {
+struct ByteRange {
     offset: u64,
     size: u64,
 }
 
 struct Members {
     file: PositionedFile,
-    members: Vec<(String, Extent)>,
+    members: Vec<(String, ByteRange)>,
 }
 
 /// Opens the images of a tar archive, in natural order of path.
-pub(super) fn open(path: &Path) -> Result<Dataset, DataError> {
+pub fn open(path: &Path) -> Result<Dataset, DataError> {
     let file = File::open(path).map_err(DataError::read(path))?;
-    let mut members: Vec<(String, Extent)> = index(path, &file)?
+    let mut members: Vec<(String, ByteRange)> = index(path, &file)?
         .into_iter()
         .filter(|(name, _)| {
             has_image_extension(name) && !name.split('/').any(|part| part.starts_with('.'))
         })
         .collect();
+
     if members.is_empty() {
         return Err(DataError::Empty {
             path: path.to_owned(),
@@ -45,22 +47,18 @@ pub(super) fn open(path: &Path) -> Result<Dataset, DataError> {
         });
     }
     members.sort_by(|(a, _), (b, _)| natural_order(a, b));
-    let labels = Labels::from_folders(members.iter().map(|(name, _)| name.as_str()));
-    let source = Box::new(Members {
+
+    let classes = Classes::from_folders(members.iter().map(|(name, _)| name.as_str()));
+    let members = Members {
         file: PositionedFile::new(file),
         members,
-    });
-    Ok(Dataset {
-        kind: "tar archive",
-        place: path.to_owned(),
-        labels,
-        source,
-    })
+    };
+    Ok(Dataset::new("tar archive", path, classes, members))
 }
 
 /// Finds every regular file of the archive. The last of several with one name wins, as when
 /// extracting.
-fn index(path: &Path, file: &File) -> Result<HashMap<String, Extent>, DataError> {
+fn index(path: &Path, file: &File) -> Result<HashMap<String, ByteRange>, DataError> {
     let length = file.metadata().map_err(DataError::read(path))?.len();
     let broken = |offset, problem: String| DataError::Tar {
         path: path.to_owned(),
@@ -75,13 +73,14 @@ fn index(path: &Path, file: &File) -> Result<HashMap<String, Extent>, DataError>
         let entry = entry.map_err(|error| broken(next, describe(&error)))?;
         let name = normal_name(&entry.path_bytes());
         let kind = entry.header().entry_type();
+
         if kind.is_gnu_sparse() {
             let problem = format!(
                 "{name} is stored as a sparse file; make the archive again without --sparse"
             );
             return Err(broken(next, problem));
         }
-        let extent = Extent {
+        let extent = ByteRange {
             offset: entry.raw_file_position(),
             size: entry.size(),
         };
@@ -91,7 +90,7 @@ fn index(path: &Path, file: &File) -> Result<HashMap<String, Extent>, DataError>
             .checked_add(extent.size)
             .filter(|&end| end <= length)
         else {
-            let Extent { offset, size } = extent;
+            let ByteRange { offset, size } = extent;
             let problem = format!(
                 "truncated: {name} should be {size} bytes from byte {offset} on, but the archive ends at byte \
                  {length}; copy or download it again"
@@ -148,7 +147,7 @@ impl Source for Members {
     }
 
     fn load(&self, index: usize) -> Result<RgbImage, LoadCause> {
-        let Extent { offset, size } = self.members[index].1;
+        let ByteRange { offset, size } = self.members[index].1;
         let bytes = self.file.bytes(offset, size)?;
         decode(&bytes).map_err(LoadCause::Decode)
     }

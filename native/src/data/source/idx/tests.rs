@@ -1,5 +1,5 @@
-use super::super::testing::{failure, open, spec, tree, write};
 use super::*;
+use crate::data::testing::{failure, open, spec, tree, write};
 
 fn images(count: u32, height: u32, width: u32, pixels: &[u8]) -> Vec<u8> {
     let numbers = [count, height, width].map(u32::to_be_bytes).concat();

@@ -3,11 +3,11 @@
 use std::fs::File;
 use std::io;
 
-use super::decode::{DecodeError, MAX_BYTES};
-use super::error::LoadCause;
+use crate::data::decode::{DecodeError, MAX_BYTES};
+use crate::data::error::LoadCause;
 
 /// A file that is read by position, so that threads do not wait for each other.
-pub(super) struct PositionedFile {
+pub struct PositionedFile {
     #[cfg(unix)]
     file: File,
     #[cfg(not(unix))]
@@ -15,7 +15,7 @@ pub(super) struct PositionedFile {
 }
 
 impl PositionedFile {
-    pub(super) fn new(file: File) -> Self {
+    pub fn new(file: File) -> Self {
         #[cfg(not(unix))]
         let file = std::sync::Mutex::new(file);
         Self { file }
@@ -23,7 +23,7 @@ impl PositionedFile {
 
     /// The `size` bytes from `offset` on. Refuses sizes no image file has, before memory is taken
     /// for them.
-    pub(super) fn bytes(&self, offset: u64, size: u64) -> Result<Vec<u8>, LoadCause> {
+    pub fn bytes(&self, offset: u64, size: u64) -> Result<Vec<u8>, LoadCause> {
         let mut bytes = vec![0; encoded_size(size)?];
         self.read_exact_at(&mut bytes, offset)
             .map_err(LoadCause::Read)?;
@@ -50,7 +50,7 @@ impl PositionedFile {
 }
 
 /// `size` as a length in memory, if an encoded image may have it.
-pub(super) fn encoded_size(size: u64) -> Result<usize, LoadCause> {
+pub fn encoded_size(size: u64) -> Result<usize, LoadCause> {
     match usize::try_from(size) {
         Ok(length) if size <= MAX_BYTES => Ok(length),
         _ => Err(LoadCause::Decode(DecodeError::TooLarge {

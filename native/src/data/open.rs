@@ -1,34 +1,48 @@
 //! From the text a user gives to the dataset it names.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use ibot_core::scenes::Split;
 
+use super::dataset::Dataset;
 use super::error::DataError;
-use super::folder::has_image_extension;
-use super::idx::{self, Part};
-use super::{Dataset, archive, builtin, folder, list};
+use super::file_names::has_image_extension;
+use super::source::idx::{self, IdxSplit};
+use super::source::{archive, builtin, folder, list};
+use super::suggest::{BUILTIN, KINDS, missing};
 
-/// What a spec may be, for messages.
-const KINDS: &str =
-    "builtin, a folder of images, a .tar, a .txt/.lst/.csv list of paths, or an IDX file (MNIST)";
+impl Dataset {
+    /// Opens what `spec` names:
+    ///
+    /// - `builtin`, `builtin:train` or `builtin:val`: scenes drawn by the program.
+    /// - A folder of images (jpg, jpeg, png, webp, bmp, gif, tif, tiff) at any depth, in natural
+    ///   order of path. If all are in sub-folders, the first folder of each is its class. Hidden
+    ///   files are skipped, links followed.
+    /// - A `.tar` of such a folder, read in place.
+    /// - A `.txt`, `.lst` or `.csv` with one path a line, relative to the list's folder, and a
+    ///   label on all lines or none: after a tab or comma, or after a space if the path has none.
+    ///   Labels that are all numbers are class numbers.
+    /// - The images file of the MNIST family (IDX), or a folder of its files, with `:test` after it
+    ///   for the `t10k` ones. The labels file beside it is used if there is one.
+    ///
+    /// # Errors
+    /// If there is no such dataset, it is damaged as a whole, or it has no images. Single images
+    /// are not read.
+    pub fn open(spec: &str) -> Result<Self, DataError> {
+        open(spec)
+    }
+}
 
-/// The names of the scenes.
-const BUILTIN: [&str; 3] = ["builtin", "builtin:train", "builtin:val"];
-
-/// How alike two names must be to suggest one for the other; 1 is equal.
-const ALIKE: f64 = 0.6;
-
-/// Opens what `spec` names.
-pub(super) fn open(spec: &str) -> Result<Dataset, DataError> {
+fn open(spec: &str) -> Result<Dataset, DataError> {
     match spec {
         "builtin" | "builtin:train" => return Ok(builtin::open(Split::Train, "builtin:train")),
         "builtin:val" => return Ok(builtin::open(Split::Val, "builtin:val")),
         "" => return Err(bad_spec(spec, format!("give {KINDS}"))),
         _ => {}
     }
+
     let path = Path::new(spec);
     if path.is_dir() {
         return open_folder(path, None);
@@ -42,12 +56,13 @@ pub(super) fn open(spec: &str) -> Result<Dataset, DataError> {
             format!("the splits are {}", BUILTIN[1..].join(" and ")),
         ));
     }
-    for (suffix, part) in [(":train", Part::Train), (":test", Part::Test)] {
+
+    for (suffix, split) in [(":train", IdxSplit::Train), (":test", IdxSplit::Test)] {
         let Some(before) = spec.strip_suffix(suffix).map(Path::new) else {
             continue;
         };
         return match before {
-            folder if folder.is_dir() => open_folder(folder, Some(part)),
+            folder if folder.is_dir() => open_folder(folder, Some(split)),
             file if file.exists() => Err(bad_spec(
                 spec,
                 format!(
@@ -76,9 +91,9 @@ fn unsupported(path: &Path, advice: impl Into<String>) -> DataError {
 }
 
 /// A folder with the files of MNIST's names, or else one of images.
-fn open_folder(path: &Path, asked: Option<Part>) -> Result<Dataset, DataError> {
-    let part = asked.unwrap_or(Part::Train);
-    if let Some(images) = idx::find(path, part) {
+fn open_folder(path: &Path, asked: Option<IdxSplit>) -> Result<Dataset, DataError> {
+    let split = asked.unwrap_or(IdxSplit::Train);
+    if let Some(images) = idx::find(path, split) {
         return idx::open(&images);
     }
     if asked.is_some() {
@@ -88,16 +103,16 @@ fn open_folder(path: &Path, asked: Option<Part>) -> Result<Dataset, DataError> {
                 "it has no IDX images for that suffix; without it, image files are opened",
             )
         };
-        return Err(idx::obstacle(path, part).unwrap_or_else(absent));
+        return Err(idx::obstacle(path, split).unwrap_or_else(absent));
     }
+
     match folder::open(path) {
-        Err(error @ DataError::Empty { .. }) => Err(idx::obstacle(path, part).unwrap_or(error)),
+        Err(error @ DataError::Empty { .. }) => Err(idx::obstacle(path, split).unwrap_or(error)),
         other => other,
     }
 }
 
-/// What a file is, is told by its content first: names are often wrong, for example after a
-/// download.
+/// Opens a file by its content first: names are often wrong, for example after a download.
 fn open_file(path: &Path) -> Result<Dataset, DataError> {
     if !path.is_file() {
         return Err(unsupported(
@@ -105,6 +120,7 @@ fn open_file(path: &Path) -> Result<Dataset, DataError> {
             format!("it is no regular file; give {KINDS}"),
         ));
     }
+
     let mut start = Vec::new();
     let file = File::open(path).map_err(DataError::read(path))?;
     file.take(512)
@@ -130,6 +146,7 @@ fn open_file(path: &Path) -> Result<Dataset, DataError> {
             format!("it is compressed; run `{command} {shown}` and open the result"),
         ));
     }
+
     if start.starts_with(&idx::LABELS_MAGIC) {
         return Err(unsupported(
             path,
@@ -139,6 +156,7 @@ fn open_file(path: &Path) -> Result<Dataset, DataError> {
     if start.starts_with(&idx::IMAGES_MAGIC) || name.contains("idx3-ubyte") {
         return idx::open(path);
     }
+
     let is_tar = start.get(257..262).is_some_and(|magic| magic == b"ustar");
     match name.rsplit_once('.').map_or("", |(_, end)| end) {
         _ if is_tar => archive::open(path),
@@ -152,63 +170,10 @@ fn open_file(path: &Path) -> Result<Dataset, DataError> {
     }
 }
 
-/// Says which part of the path is missing, and what is there that looks like it.
-fn missing(path: &Path) -> DataError {
-    let mut absent = path;
-    let folder = loop {
-        match absent.parent() {
-            None => break Path::new("."),
-            Some(parent) if parent.as_os_str().is_empty() => break Path::new("."),
-            Some(parent) if parent.is_dir() => break parent,
-            Some(parent) => absent = parent,
-        }
-    };
-    let wanted = absent
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .to_lowercase();
-    let siblings = fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .filter_map(Result::ok)
-        .map(|entry| entry.file_name());
-    let shown = siblings.map(|name| absent.with_file_name(name).display().to_string());
-    let builtins = BUILTIN
-        .into_iter()
-        .filter(|_| absent == path)
-        .map(str::to_owned);
-    let alike = |shown: &String| {
-        let name = Path::new(shown)
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .to_lowercase();
-        strsim::normalized_damerau_levenshtein(&wanted, &name)
-    };
-    let best = shown
-        .chain(builtins)
-        .map(|shown| (alike(&shown), shown))
-        .max_by(|(a, x), (b, y)| {
-            // Equal ones in the order of their names, for a message that does not depend on the
-            // order of the disk.
-            a.total_cmp(b).then_with(|| y.cmp(x))
-        });
-    let hint = match best {
-        Some((score, shown)) if score >= ALIKE => format!("; did you mean {shown}?"),
-        _ if absent != path => format!("; the part that exists is {}", folder.display()),
-        _ => format!("; give {KINDS}"),
-    };
-    DataError::Missing {
-        path: path.to_owned(),
-        hint,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{failure, open, png, spec, tree, write};
     use super::*;
+    use crate::data::testing::{failure, open, png, spec, tree, write};
 
     fn message(spec: &str) -> String {
         Dataset::open(spec)

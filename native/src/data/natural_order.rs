@@ -1,52 +1,6 @@
-//! Classes, and which of them each image belongs to.
+//! The order of paths that a person expects.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
-
-/// The classes of a dataset and the class of each image; both empty without labels.
-#[derive(Debug, Default)]
-pub(super) struct Labels {
-    pub(super) classes: Vec<String>,
-    pub(super) of: Vec<u32>,
-}
-
-impl Labels {
-    /// The class of each image is the first folder of its name (`class/.../file`). None if an image
-    /// is in no folder.
-    ///
-    /// Classes are in plain byte order, so that their numbers agree with those of torchvision's
-    /// `ImageFolder`.
-    pub(super) fn from_folders<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Self {
-        if names.clone().any(|name| !name.contains('/')) {
-            return Self::default();
-        }
-        Self::from_names(names.filter_map(|name| name.split('/').next()))
-    }
-
-    /// One class name for each image.
-    pub(super) fn from_names<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Self {
-        let mut numbers: BTreeMap<&str, u32> = names.clone().map(|name| (name, 0)).collect();
-        for (number, slot) in (0..).zip(numbers.values_mut()) {
-            *slot = number;
-        }
-        let of = names
-            .filter_map(|name| numbers.get(name).copied())
-            .collect();
-        Self {
-            classes: numbers.into_keys().map(str::to_owned).collect(),
-            of,
-        }
-    }
-
-    /// One class number for each image; the numbers up to the highest are the names, too.
-    pub(super) fn from_numbers(of: Vec<u32>) -> Self {
-        let classes = of.iter().max().map_or(0, |&highest| highest + 1);
-        Self {
-            classes: (0..classes).map(|class| class.to_string()).collect(),
-            of,
-        }
-    }
-}
 
 /// Orders paths as a person would: folder by folder, `2.jpg` before `10.jpg`. Equal only for equal
 /// text.
@@ -144,16 +98,5 @@ mod tests {
                 assert_eq!(natural_order(a, b).is_eq(), a == b);
             }
         }
-    }
-
-    #[test]
-    fn folders_are_classes_only_if_all_images_are_in_one() {
-        let labels = Labels::from_folders(["b/1", "a/x/2", "b/y/3"].into_iter());
-        assert_eq!(
-            (labels.classes, labels.of),
-            (vec!["a".to_owned(), "b".to_owned()], vec![1, 0, 1])
-        );
-        let labels = Labels::from_folders(["b/1", "2"].into_iter());
-        assert_eq!((labels.classes, labels.of), (vec![], vec![]));
     }
 }

@@ -1,16 +1,15 @@
 //! The scenes the program draws itself: a dataset that needs no download.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
 
 use ibot_core::annotation::labels::LabelMap;
 use ibot_core::image::RgbImage;
 use ibot_core::scenes;
 use ibot_core::scenes::Split;
 
-use super::error::LoadCause;
-use super::labels::Labels;
-use super::{Dataset, Source};
+use crate::data::classes::Classes;
+use crate::data::dataset::{Dataset, Source};
+use crate::data::error::LoadCause;
 
 /// The class of a scene does not depend on its size, and one pixel is painted fast.
 const PROBE_SIZE: usize = 1;
@@ -20,20 +19,15 @@ struct Scenes {
     name: &'static str,
 }
 
-pub(super) fn open(split: Split, name: &'static str) -> Dataset {
-    let of = (0..scenes::len(split))
+pub fn open(split: Split, name: &'static str) -> Dataset {
+    let of_images = (0..scenes::len(split))
         .map(|index| scenes::scene(split, index, PROBE_SIZE).class as u32)
         .collect();
-    let labels = Labels {
-        classes: scenes::CLASSES.map(str::to_owned).to_vec(),
-        of,
+    let classes = Classes {
+        names: scenes::CLASSES.map(str::to_owned).to_vec(),
+        of_images,
     };
-    Dataset {
-        kind: "scenes",
-        place: PathBuf::from(name),
-        labels,
-        source: Box::new(Scenes { split, name }),
-    }
+    Dataset::new("scenes", name, classes, Scenes { split, name })
 }
 
 impl Source for Scenes {

@@ -8,28 +8,28 @@ use std::path::{Path, PathBuf};
 
 use ibot_core::image::RgbImage;
 
-use super::decode::{DecodeError, MAX_BYTES};
-use super::error::{DataError, LoadCause};
-use super::labels::Labels;
 use super::positioned::PositionedFile;
-use super::{Dataset, Source};
+use crate::data::classes::Classes;
+use crate::data::dataset::{Dataset, Source};
+use crate::data::decode::{DecodeError, MAX_BYTES};
+use crate::data::error::{DataError, LoadCause};
 
 /// The first bytes of a file of images: unsigned bytes in three dimensions.
-pub(super) const IMAGES_MAGIC: [u8; 4] = [0, 0, 8, 3];
+pub const IMAGES_MAGIC: [u8; 4] = [0, 0, 8, 3];
 /// The first bytes of a file of labels: unsigned bytes in one dimension.
-pub(super) const LABELS_MAGIC: [u8; 4] = [0, 0, 8, 1];
+pub const LABELS_MAGIC: [u8; 4] = [0, 0, 8, 1];
 
 const IMAGES_HEADER: u64 = 16;
 const LABELS_HEADER: u64 = 8;
 
-/// How the files of a folder start, by the part asked for.
+/// How the files of a folder start, by the split asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub enum IdxSplit {
     Train,
     Test,
 }
 
-impl Part {
+impl IdxSplit {
     fn stem(self) -> &'static str {
         match self {
             Self::Train => "train-images",
@@ -38,7 +38,7 @@ impl Part {
     }
 }
 
-struct Grays {
+struct GrayImages {
     file: PositionedFile,
     name: String,
     len: usize,
@@ -46,22 +46,23 @@ struct Grays {
     height: usize,
 }
 
-/// The images file of `part` in `folder`, if there is one.
-pub(super) fn find(folder: &Path, part: Part) -> Option<PathBuf> {
+/// The images file of `split` in `folder`, if there is one.
+pub fn find(folder: &Path, split: IdxSplit) -> Option<PathBuf> {
     let names =
-        ["-idx3-ubyte", ".idx3-ubyte"].map(|end| folder.join(format!("{}{end}", part.stem())));
+        ["-idx3-ubyte", ".idx3-ubyte"].map(|end| folder.join(format!("{}{end}", split.stem())));
     names.into_iter().find(|path| path.is_file())
 }
 
-/// What hinders a folder that looks like the MNIST family, but lacks the images of `part`.
-pub(super) fn obstacle(folder: &Path, part: Part) -> Option<DataError> {
+/// Why a folder of the MNIST family has no images of `split`; `None` if it is no such folder.
+pub fn obstacle(folder: &Path, split: IdxSplit) -> Option<DataError> {
     for end in ["-idx3-ubyte.gz", ".idx3-ubyte.gz"] {
-        let path = folder.join(format!("{}{end}", part.stem()));
+        let path = folder.join(format!("{}{end}", split.stem()));
         if path.is_file() {
             return Some(compressed(&path));
         }
     }
-    find(folder, Part::Test).filter(|_| part == Part::Train)?;
+    find(folder, IdxSplit::Test).filter(|_| split == IdxSplit::Train)?;
+
     let advice = format!(
         "it holds test images only (t10k-images); write {}:test for those, or add train-images-idx3-ubyte",
         folder.display()
@@ -84,11 +85,12 @@ fn compressed(path: &Path) -> DataError {
 }
 
 /// Opens a file of images, with the labels beside it if they are there.
-pub(super) fn open(path: &Path) -> Result<Dataset, DataError> {
+pub fn open(path: &Path) -> Result<Dataset, DataError> {
     let fail = |problem: String| DataError::Idx {
         path: path.to_owned(),
         problem,
     };
+
     let mut file = File::open(path).map_err(DataError::read(path))?;
     let length = file.metadata().map_err(DataError::read(path))?.len();
     let mut header = [0; IMAGES_HEADER as usize];
@@ -105,8 +107,9 @@ pub(super) fn open(path: &Path) -> Result<Dataset, DataError> {
             "starts with {magic:#010x}, not 0x00000803, so it holds no IDX images of bytes"
         )));
     }
-    // The claims are multiplied wide enough for any of them, and believed only once the file is
-    // long enough.
+
+    // The numbers of the header can be anything: their product is computed in 128 bits, and used
+    // only if the file has that length.
     let expected =
         u128::from(IMAGES_HEADER) + u128::from(len) * u128::from(height) * u128::from(width);
     if expected != u128::from(length) {
@@ -123,29 +126,24 @@ pub(super) fn open(path: &Path) -> Result<Dataset, DataError> {
             looked_for,
         });
     }
-    let labels = match labels_beside(path)? {
+
+    let classes = match labels_beside(path)? {
         Some(labels) => read_labels(&labels, len)?,
-        None => Labels::default(),
+        None => Classes::default(),
     };
     let name = path
         .file_name()
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
-    let (len, width, height) = (len as usize, width as usize, height as usize);
-    let source = Box::new(Grays {
+    let images = GrayImages {
         file: PositionedFile::new(file),
         name,
-        len,
-        width,
-        height,
-    });
-    Ok(Dataset {
-        kind: "IDX file",
-        place: path.to_owned(),
-        labels,
-        source,
-    })
+        len: len as usize,
+        width: width as usize,
+        height: height as usize,
+    };
+    Ok(Dataset::new("IDX file", path, classes, images))
 }
 
 fn words<const N: usize>(header: &[u8]) -> [u32; N] {
@@ -186,11 +184,12 @@ fn labels_beside(images: &Path) -> Result<Option<PathBuf>, DataError> {
     Ok(None)
 }
 
-fn read_labels(path: &Path, images: u32) -> Result<Labels, DataError> {
+fn read_labels(path: &Path, images: u32) -> Result<Classes, DataError> {
     let fail = |problem: String| DataError::Idx {
         path: path.to_owned(),
         problem,
     };
+
     let length = fs::metadata(path).map_err(DataError::read(path))?.len();
     // One byte an image: the length is known before anything is read.
     if length != LABELS_HEADER + u64::from(images) {
@@ -199,6 +198,7 @@ fn read_labels(path: &Path, images: u32) -> Result<Labels, DataError> {
             "labels for {images} images take {expected} bytes, but the file has {length}; download both files again"
         )));
     }
+
     let bytes = fs::read(path).map_err(DataError::read(path))?;
     let Some((header, labels)) = bytes.split_at_checked(LABELS_HEADER as usize) else {
         return Err(fail("it changed while being read; try again".to_owned()));
@@ -209,12 +209,12 @@ fn read_labels(path: &Path, images: u32) -> Result<Labels, DataError> {
             "the header {magic:#010x} with {len} labels does not match 0x00000801 with {images}; download it again"
         )));
     }
-    Ok(Labels::from_numbers(
+    Ok(Classes::from_numbers(
         labels.iter().map(|&label| u32::from(label)).collect(),
     ))
 }
 
-impl Source for Grays {
+impl Source for GrayImages {
     fn len(&self) -> usize {
         self.len
     }

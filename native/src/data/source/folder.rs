@@ -7,24 +7,22 @@ use std::path::{Path, PathBuf};
 
 use ibot_core::image::RgbImage;
 
-use super::decode::{MAX_BYTES, decode};
-use super::error::{DataError, LoadCause};
-use super::labels::{Labels, natural_order};
 use super::positioned::encoded_size;
-use super::{Dataset, Source};
-
-/// What counts as an image by its name.
-pub(super) const EXTENSIONS: [&str; 8] =
-    ["jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff"];
+use crate::data::classes::Classes;
+use crate::data::dataset::{Dataset, Source};
+use crate::data::decode::{MAX_BYTES, decode};
+use crate::data::error::{DataError, LoadCause};
+use crate::data::file_names::{has_image_extension, looked_for};
+use crate::data::natural_order::natural_order;
 
 /// Image files named relative to a folder.
-pub(super) struct Files {
-    pub(super) root: PathBuf,
-    pub(super) paths: Vec<PathBuf>,
+pub struct ImageFiles {
+    pub root: PathBuf,
+    pub paths: Vec<PathBuf>,
 }
 
 /// Opens every image below `root`, in natural order of path.
-pub(super) fn open(root: &Path) -> Result<Dataset, DataError> {
+pub fn open(root: &Path) -> Result<Dataset, DataError> {
     let mut paths = Vec::new();
     let real = root.canonicalize().map_err(DataError::read(root))?;
     walk(root, Path::new(""), &mut vec![real], &mut paths)?;
@@ -34,42 +32,19 @@ pub(super) fn open(root: &Path) -> Result<Dataset, DataError> {
             looked_for: looked_for(),
         });
     }
+
     let mut named: Vec<(String, PathBuf)> = paths
         .into_iter()
         .map(|path| (slashed(&path), path))
         .collect();
     named.sort_by(|(a, _), (b, _)| natural_order(a, b));
-    let labels = Labels::from_folders(named.iter().map(|(name, _)| name.as_str()));
-    let paths = named.into_iter().map(|(_, path)| path).collect();
-    let source = Box::new(Files {
+
+    let classes = Classes::from_folders(named.iter().map(|(name, _)| name.as_str()));
+    let files = ImageFiles {
         root: root.to_owned(),
-        paths,
-    });
-    Ok(Dataset {
-        kind: "folder",
-        place: root.to_owned(),
-        labels,
-        source,
-    })
-}
-
-/// What an empty place was searched for, for messages.
-pub(super) fn looked_for() -> String {
-    format!(
-        "files ending in .{} at any depth (hidden ones are skipped)",
-        EXTENSIONS.join(" .")
-    )
-}
-
-/// Whether the last part of `name` ends like an image's.
-pub(super) fn has_image_extension(name: &str) -> bool {
-    let file = name.rsplit('/').next().unwrap_or(name);
-    file.rsplit_once('.').is_some_and(|(stem, end)| {
-        !stem.is_empty()
-            && EXTENSIONS
-                .iter()
-                .any(|known| end.eq_ignore_ascii_case(known))
-    })
+        paths: named.into_iter().map(|(_, path)| path).collect(),
+    };
+    Ok(Dataset::new("folder", root, classes, files))
 }
 
 fn slashed(path: &Path) -> String {
@@ -95,36 +70,43 @@ fn walk(
         if lossy.starts_with('.') {
             continue;
         }
+
         let path = inner.join(&name);
+        let is_image = has_image_extension(&lossy);
         let mut kind = entry.file_type().map_err(DataError::read(&entry.path()))?;
         if kind.is_symlink() {
             match fs::metadata(entry.path()) {
                 Ok(target) => kind = target.file_type(),
-                // A broken link stays in the dataset: it fails when loaded, like any other broken
-                // image, instead of making the dataset shrink silently.
-                Err(_) if has_image_extension(&lossy) => found.push(path.clone()),
-                Err(_) => {}
+                Err(_) => {
+                    // A broken link stays in the dataset: it fails when loaded, as any other broken
+                    // image, and the dataset does not shrink without a message.
+                    if is_image {
+                        found.push(path);
+                    }
+                    continue;
+                }
             }
         }
+
         if kind.is_dir() {
             let real = entry
                 .path()
                 .canonicalize()
                 .map_err(DataError::read(&entry.path()))?;
-            // A folder met again below itself is a loop of links.
+            // A folder that is found again below itself is a loop of links.
             if !above.contains(&real) {
                 above.push(real);
                 walk(root, &path, above, found)?;
                 above.pop();
             }
-        } else if kind.is_file() && has_image_extension(&lossy) {
+        } else if kind.is_file() && is_image {
             found.push(path);
         }
     }
     Ok(())
 }
 
-impl Source for Files {
+impl Source for ImageFiles {
     fn len(&self) -> usize {
         self.paths.len()
     }
@@ -147,6 +129,7 @@ fn read_image_file(path: &Path) -> Result<Vec<u8>, LoadCause> {
             "it is not a regular file",
         )));
     }
+
     let mut bytes = Vec::with_capacity(encoded_size(metadata.len())?);
     let file = File::open(path).map_err(LoadCause::Read)?;
     file.take(MAX_BYTES)
@@ -157,10 +140,10 @@ fn read_image_file(path: &Path) -> Result<Vec<u8>, LoadCause> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{
+    use super::*;
+    use crate::data::testing::{
         class_names, encode, failure, names, open, picture, png, shades, tree, write,
     };
-    use super::*;
 
     #[test]
     fn sub_folders_are_classes_in_natural_order() {

@@ -3,8 +3,8 @@ use std::path::PathBuf;
 
 use tar::{Builder, EntryType, Header};
 
-use super::super::testing::{class_names, failure, names, open, png, shades, tree, write};
 use super::*;
+use crate::data::testing::{class_names, failure, names, open, png, shades, tree, write};
 
 /// An archive under construction; raw names, as hostile ones are not made by `tar::Builder`.
 struct Tar(Builder<Vec<u8>>);

@@ -7,10 +7,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::Dataset;
-use super::error::DataError;
-use super::folder::{Files, has_image_extension};
-use super::labels::Labels;
+use super::folder::ImageFiles;
+use crate::data::classes::Classes;
+use crate::data::dataset::Dataset;
+use crate::data::error::DataError;
+use crate::data::file_names::has_image_extension;
 
 /// Labels that are numbers are classes of that number; beyond this one they are more likely a
 /// mistake.
@@ -28,14 +29,14 @@ const HEADERS: [&str; 8] = [
     "image_path",
 ];
 
-struct Line<'a> {
+struct Entry<'a> {
     number: usize,
     path: &'a str,
     label: Option<&'a str>,
 }
 
 /// Opens the images a list names, in the order of the list.
-pub(super) fn open(path: &Path) -> Result<Dataset, DataError> {
+pub fn open(path: &Path) -> Result<Dataset, DataError> {
     let bytes = fs::read(path).map_err(DataError::read(path))?;
     let fail = |line, problem: String| DataError::List {
         path: path.to_owned(),
@@ -50,12 +51,13 @@ pub(super) fn open(path: &Path) -> Result<Dataset, DataError> {
             + 1;
         fail(line, "not UTF-8 text; save the list as UTF-8".to_owned())
     })?;
+
     let root = path.parent().unwrap_or(Path::new("")).to_owned();
     let is_csv = path
         .extension()
         .is_some_and(|end| end.eq_ignore_ascii_case("csv"));
 
-    let mut lines: Vec<Line> = Vec::new();
+    let mut lines: Vec<Entry> = Vec::new();
     for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
         let line = line.trim();
         if line.is_empty()
@@ -65,12 +67,13 @@ pub(super) fn open(path: &Path) -> Result<Dataset, DataError> {
             continue;
         }
         let (path, label) = split(line, &root).map_err(|problem| fail(number, problem))?;
-        lines.push(Line {
+        lines.push(Entry {
             number,
             path,
             label,
         });
     }
+
     let Some(first) = lines.first() else {
         let looked_for =
             "one image path a line, optionally with a label after a tab or comma".to_owned();
@@ -79,6 +82,7 @@ pub(super) fn open(path: &Path) -> Result<Dataset, DataError> {
             looked_for,
         });
     };
+
     // A list moved away from its images fails at once here, not at every image of a run.
     if !root.join(first.path).is_file() {
         let problem = format!(
@@ -87,6 +91,7 @@ pub(super) fn open(path: &Path) -> Result<Dataset, DataError> {
         );
         return Err(fail(first.number, problem));
     }
+
     if let Some(odd) = lines
         .iter()
         .find(|line| line.label.is_some() != first.label.is_some())
@@ -102,14 +107,15 @@ pub(super) fn open(path: &Path) -> Result<Dataset, DataError> {
         );
         return Err(fail(odd.number, problem));
     }
-    let labels = labels(&lines).map_err(|(line, problem)| fail(line, problem))?;
+
+    let classes = classes(&lines).map_err(|(line, problem)| fail(line, problem))?;
     let paths = lines.iter().map(|line| PathBuf::from(line.path)).collect();
-    Ok(Dataset {
-        kind: "list",
-        place: path.to_owned(),
-        labels,
-        source: Box::new(Files { root, paths }),
-    })
+    Ok(Dataset::new(
+        "list",
+        path,
+        classes,
+        ImageFiles { root, paths },
+    ))
 }
 
 fn is_header(line: &str) -> bool {
@@ -155,10 +161,10 @@ fn unquoted(text: &str) -> &str {
 }
 
 /// Numbers stay what they are if all labels are numbers; otherwise labels are names.
-fn labels(lines: &[Line]) -> Result<Labels, (usize, String)> {
+fn classes(lines: &[Entry]) -> Result<Classes, (usize, String)> {
     let labelled = || lines.iter().filter_map(|line| line.label);
     if !labelled().all(|label| label.parse::<i64>().is_ok()) {
-        return Ok(Labels::from_names(labelled()));
+        return Ok(Classes::from_names(labelled()));
     }
     let mut numbers = Vec::with_capacity(lines.len());
     for line in lines {
@@ -173,13 +179,13 @@ fn labels(lines: &[Line]) -> Result<Labels, (usize, String)> {
             }
         }
     }
-    Ok(Labels::from_numbers(numbers))
+    Ok(Classes::from_numbers(numbers))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{class_names, failure, names, open, shades, spec, tree, write};
     use super::*;
+    use crate::data::testing::{class_names, failure, names, open, shades, spec, tree, write};
 
     const FILES: [&str; 4] = ["a/1.png", "a b/2 x.png", "c,d.png", "plain"];
 

@@ -1,0 +1,172 @@
+//! A fixed, ordered collection of images, with a class for each of them or without classes.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::path::PathBuf;
+
+use ibot_core::annotation::labels::LabelMap;
+use ibot_core::image::RgbImage;
+
+use super::classes::Classes;
+use super::error::{ImageLoadError, LoadCause};
+
+/// Where images come from. [`Dataset`] checks that indices are below `len`.
+pub(super) trait Source: Send + Sync {
+    fn len(&self) -> usize;
+    fn name(&self, index: usize) -> Cow<'_, str>;
+    fn load(&self, index: usize) -> Result<RgbImage, LoadCause>;
+
+    /// The part of an object that each pixel shows, where that is known.
+    fn parts(&self, _index: usize) -> Option<LabelMap> {
+        None
+    }
+}
+
+/// A fixed, ordered collection of at least one image, with a class for each of them or without
+/// classes.
+///
+/// Threads can load from one dataset at the same time. Opening finds the images; loading reads and
+/// decodes one.
+pub struct Dataset {
+    kind: &'static str,
+    place: PathBuf,
+    classes: Classes,
+    source: Box<dyn Source>,
+}
+
+impl fmt::Debug for Dataset {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_tuple("Dataset")
+            .field(&self.description())
+            .finish()
+    }
+}
+
+impl Dataset {
+    /// `place` is what was opened, for messages.
+    pub(super) fn new(
+        kind: &'static str,
+        place: impl Into<PathBuf>,
+        classes: Classes,
+        source: impl Source + 'static,
+    ) -> Self {
+        Self {
+            kind,
+            place: place.into(),
+            classes,
+            source: Box::new(source),
+        }
+    }
+
+    /// The number of images, at least 1.
+    pub fn len(&self) -> usize {
+        self.source.len()
+    }
+
+    /// Whether there are no images, which [`Dataset::open`] rules out.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// One line for people: what it is, how many images and how many classes.
+    pub fn description(&self) -> String {
+        let images = match self.len() {
+            1 => "1 image".to_owned(),
+            count => format!("{count} images"),
+        };
+        let classes = match self.classes().len() {
+            0 => "no labels".to_owned(),
+            1 => "1 class".to_owned(),
+            count => format!("{count} classes"),
+        };
+        format!(
+            "{} {}: {images}, {classes}",
+            self.kind,
+            self.place.display()
+        )
+    }
+
+    /// The names of the classes, by number; empty without labels.
+    pub fn classes(&self) -> &[String] {
+        &self.classes.names
+    }
+
+    /// The class of an image; `None` without labels or beyond the last image.
+    pub fn label(&self, index: usize) -> Option<usize> {
+        self.classes
+            .of_images
+            .get(index)
+            .map(|&label| label as usize)
+    }
+
+    /// What to call an image in messages: its path within the dataset, or the dataset's name and
+    /// the number.
+    pub fn name(&self, index: usize) -> Cow<'_, str> {
+        if index < self.len() {
+            self.source.name(index)
+        } else {
+            Cow::Owned(format!("image {index}"))
+        }
+    }
+
+    /// Reads and decodes an image.
+    ///
+    /// # Errors
+    /// If the image is damaged, of a format this program does not take, too large, gone, or `index`
+    /// is out of range.
+    pub fn load(&self, index: usize) -> Result<RgbImage, ImageLoadError> {
+        let len = self.len();
+        let loaded = if index < len {
+            self.source.load(index)
+        } else {
+            Err(LoadCause::Range { len })
+        };
+        loaded.map_err(|cause| {
+            let name = format!(
+                "{} of {} {}",
+                self.name(index),
+                self.kind,
+                self.place.display()
+            );
+            ImageLoadError { name, cause }
+        })
+    }
+
+    /// The part of an object that each pixel of an image shows, 0 for none; `None` where that is
+    /// not known. Only the builtin scenes know.
+    pub fn parts(&self, index: usize) -> Option<LabelMap> {
+        self.source.parts(index)
+    }
+
+    /// The indices of `n` images (all, if there are fewer), spread evenly over the dataset and its
+    /// classes, ascending.
+    ///
+    /// The images are put in order of class (of position, without labels), cut into `n` runs whose
+    /// lengths differ by at most one, and one image is taken from each run, so a class with a share
+    /// `s` of the images has a share `s` of the subset, up to one image at either end. `skip`
+    /// chooses which image of each run: for equal `n`, the subsets of any `len / n` (rounded down)
+    /// consecutive values of `skip` are pairwise disjoint; after that they repeat. For different
+    /// `n`, nothing is promised.
+    pub fn subset(&self, n: usize, skip: usize) -> Vec<usize> {
+        let len = self.len();
+        let n = n.min(len);
+        if n == 0 {
+            return Vec::new();
+        }
+
+        // Lists may cycle through the classes, and an even stride would then meet the same ones
+        // over and over.
+        let mut order: Vec<usize> = (0..len).collect();
+        order.sort_by_key(|&index| self.label(index));
+
+        let skip = skip % (len / n);
+        let start = |run: usize| (run as u128 * len as u128 / n as u128) as usize;
+        let mut chosen: Vec<usize> = (0..n).map(|run| order[start(run) + skip]).collect();
+        chosen.sort_unstable();
+        chosen
+    }
+}
+
+#[cfg(test)]
+mod tests;

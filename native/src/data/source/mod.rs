@@ -1,0 +1,8 @@
+//! The kinds of places that images come from.
+
+pub(super) mod archive;
+pub(super) mod builtin;
+pub(super) mod folder;
+pub(super) mod idx;
+pub(super) mod list;
+mod positioned;
