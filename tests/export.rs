@@ -12,7 +12,7 @@ use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use futures_lite::future::block_on;
-use ibot_core::model::{Vit, VitConfig};
+use ibot_core::model::{Backbone, BackboneConfig};
 use ibot_core::onnx;
 use ibot_core::weights;
 use ibot_core::weights::{Checkpoint, from_safetensors};
@@ -26,13 +26,13 @@ fn bytes(name: &str) -> Vec<u8> {
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn load(file: &str, key: Option<&str>, heads: usize) -> (Vit, VitConfig) {
+fn load(file: &str, key: Option<&str>, heads: usize) -> (Backbone, BackboneConfig) {
     let checkpoint =
         Checkpoint::read(&bytes(file), key).unwrap_or_else(|error| panic!("{file}: {error}"));
-    let config = VitConfig {
-        mask_token: false,
-        ..checkpoint.vit(Some(heads)).expect("a ViT")
-    };
+    let config = checkpoint
+        .config(Some(heads))
+        .expect("a ViT")
+        .with_mask_token(false);
     let (backbone, _) = checkpoint
         .backbone(&config, false, &Device::flex())
         .expect("a whole backbone");
@@ -69,7 +69,7 @@ fn timm_gets_the_names_it_asks_for_and_gives_our_tokens() {
             .collect();
         assert_eq!(given, asked, "{name}");
 
-        let side = config.image_size;
+        let side = config.image_size();
         let image = (0..2 * 3 * side * side)
             .map(|i| f64::from(i as u32).sin() as f32)
             .collect();
@@ -79,6 +79,7 @@ fn timm_gets_the_names_it_asks_for_and_gives_our_tokens() {
         );
         let tokens: Vec<f32> = backbone
             .forward(image, &[], &mut None)
+            .into_sequence()
             .try_into_vec_as()
             .expect("floats");
         let worst = tokens
@@ -101,7 +102,7 @@ fn onnx_models_are_those_that_onnxruntime_ran() {
             heads,
         );
         let weights = block_on(weights::read(&backbone)).expect("a working device");
-        let side = config.image_size;
+        let side = config.image_size();
         let model = onnx::backbone(&weights, &config, side, side).expect("a whole network");
         assert!(
             model == bytes(&format!("export/{name}.onnx")),

@@ -7,7 +7,7 @@ pub use core::prelude::v1::test;
 #[cfg(target_family = "wasm")]
 pub use wasm_bindgen_test::wasm_bindgen_test as test;
 
-use crate::model::{Network, VitConfig};
+use crate::model::{BackboneConfig, Network, VitConfig};
 use crate::pretrain::config::Config;
 use crate::rng::{Purpose, stream};
 
@@ -66,11 +66,16 @@ pub fn small_vit() -> VitConfig {
     Config::miniature().vit()
 }
 
+/// [`small_vit`] as any backbone.
+pub fn small_backbone() -> BackboneConfig {
+    Config::miniature().backbone()
+}
+
 /// A network small enough for tests: 16 patches of 4 x 4 pixels, 12 prototypes.
 pub fn small_network(seed: u64, device: &Device) -> Network {
     let config = Config::miniature();
     Network::init(
-        &config.vit(),
+        &config.backbone(),
         &config.head,
         device,
         &mut stream(seed, Purpose::Init, 0, 0),

@@ -10,7 +10,7 @@ use futures_lite::future::block_on;
 use ibot_core::image::RgbImage;
 use ibot_core::image::augment::{AugmentConfig, CropsConfig, Role, ViewParams, multi_crop};
 use ibot_core::image::normalize::normalize_into;
-use ibot_core::model::{HeadConfig, Vit, VitConfig};
+use ibot_core::model::HeadConfig;
 use ibot_core::optim::AdamW;
 use ibot_core::optim::schedule::Schedules;
 use ibot_core::pretrain::config::Config;
@@ -36,14 +36,14 @@ fn block(bencher: Bencher, pass: &str) {
     } else {
         Device::flex()
     };
-    let vit: Vit = VitConfig {
-        depth: 1,
-        ..small()
-    }
-    .init(&device, &mut rng(0));
+    let mut config = Config::default();
+    config.model.depth = Some(1);
+    let backbone = config.backbone().init(&device, &mut rng(0));
     let images = Tensor::<4>::ones([BATCH, 3, 224, 224], &device);
     bencher.counter(ItemsCount::new(BATCH)).bench_local(|| {
-        let tokens = vit.forward(images.clone(), &[], &mut None);
+        let tokens = backbone
+            .forward(images.clone(), &[], &mut None)
+            .into_sequence();
         if pass == "backward" {
             drop(divan::black_box(tokens.sum().backward()));
         } else {
@@ -186,10 +186,6 @@ fn rng(seed: u64) -> Rng {
 
 fn photo() -> RgbImage {
     scene(Split::Train, 0, 400).image
-}
-
-fn small() -> VitConfig {
-    Config::default().vit()
 }
 
 fn training() -> (TrainState, Config, Schedules) {

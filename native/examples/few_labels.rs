@@ -18,7 +18,7 @@ use ibot_core::learn::{
     HeadSettings, KnnHead, LinearHead, Mode, most_likely,
 };
 use ibot_core::metrics::Confusion;
-use ibot_core::model::{Vit, VitConfig};
+use ibot_core::model::{Backbone, BackboneConfig};
 use ibot_core::rng::{Purpose, stream};
 use ibot_core::scenes;
 use ibot_core::scenes::{SIZE, Split};
@@ -57,26 +57,26 @@ fn main() {
 /// A pre-trained network.
 struct Pretrained {
     checkpoint: Checkpoint,
-    vit: VitConfig,
+    config: BackboneConfig,
 }
 
 impl Pretrained {
     fn read(path: &str) -> Self {
         let bytes = fs::read(path).unwrap_or_else(|error| panic!("{path}: {error}"));
         let checkpoint = Checkpoint::read(&bytes, None).expect("weights");
-        let vit = checkpoint.vit(None).expect("a vision transformer");
-        Self { checkpoint, vit }
+        let config = checkpoint.config(None).expect("a vision transformer");
+        Self { checkpoint, config }
     }
 
-    fn trained(&self) -> Vit {
+    fn trained(&self) -> Backbone {
         self.checkpoint
-            .backbone(&self.vit, false, &Device::flex())
+            .backbone(&self.config, false, &Device::flex())
             .expect("a whole network")
             .0
     }
 
-    fn untrained(&self) -> Vit {
-        self.vit
+    fn untrained(&self) -> Backbone {
+        self.config
             .init(&Device::flex(), &mut stream(0, Purpose::Init, 0, 0))
     }
 }
@@ -106,7 +106,7 @@ fn examples(images: &[(RgbImage, usize)]) -> Vec<Example<'_>> {
         .collect()
 }
 
-fn cached(backbone: &Vit, images: &[(RgbImage, usize)], classes: usize) -> FeatureSet {
+fn cached(backbone: &Backbone, images: &[(RgbImage, usize)], classes: usize) -> FeatureSet {
     let features: Vec<Vec<f32>> = images
         .iter()
         .map(|(image, _)| block_on(feature(backbone, image, SHOWN, &Device::flex())).expect("flex"))
@@ -307,7 +307,7 @@ fn shifted(image: &RgbImage) -> RgbImage {
 }
 
 /// k-NN accuracy among scenes of the other domain.
-fn shifted_knn(backbone: &Vit) -> f64 {
+fn shifted_knn(backbone: &Backbone) -> f64 {
     let all: Vec<usize> = (0..10).collect();
     let labelled = |split, count| {
         let images: Vec<_> = images(split, &all, count, 0)
@@ -338,7 +338,7 @@ fn adapting(model: &Pretrained) {
         .map(|i| shifted(&scenes::scene(Split::Train, 2000 + i, SIZE).image))
         .collect();
     let (student, _) =
-        Adapt::student(&model.checkpoint, &model.vit, 0, &device).expect("a whole network");
+        Adapt::student(&model.checkpoint, &model.config, 0, &device).expect("a whole network");
     let settings = AdaptSettings {
         size: SHOWN,
         batch: 32,

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use burn::tensor::Device;
 use clap::Args;
 use futures_lite::future::block_on;
-use ibot_core::model::{Network, Vit, VitConfig};
+use ibot_core::model::{Backbone, BackboneConfig, Network};
 use ibot_core::rng::{Purpose, stream};
 use ibot_core::weights;
 use ibot_core::weights::{Checkpoint, LoadReport, ModelHeader, Precision, to_safetensors};
@@ -50,9 +50,9 @@ pub struct ModelArgs {
 /// A backbone to evaluate.
 pub struct Model {
     /// The network, outside autodiff, without mask token.
-    pub backbone: Vit,
+    pub backbone: Backbone,
     /// Its dimensions.
-    pub vit: VitConfig,
+    pub config: BackboneConfig,
     /// Resize before an evaluation's central crop, over the crop's side.
     pub eval_resize: f64,
 }
@@ -64,7 +64,7 @@ pub struct Source {
     /// Its tensors.
     pub checkpoint: Checkpoint,
     /// The backbone that they make.
-    pub vit: VitConfig,
+    pub config: BackboneConfig,
 }
 
 /// A network with its projection head.
@@ -72,7 +72,7 @@ pub struct HeadedModel {
     /// Backbone and head.
     pub network: Network,
     /// The backbone's dimensions.
-    pub vit: VitConfig,
+    pub config: BackboneConfig,
 }
 
 impl WeightArgs {
@@ -84,13 +84,13 @@ impl WeightArgs {
     pub fn read(&self, head: bool) -> Result<Source> {
         let file = self.file(head);
         let checkpoint = read_checkpoint(&file, self.key.as_deref())?;
-        let vit = checkpoint
-            .vit(self.heads)
+        let config = checkpoint
+            .config(self.heads)
             .with_context(|| format!("model {}", file.display()))?;
         Ok(Source {
             file,
             checkpoint,
-            vit,
+            config,
         })
     }
 }
@@ -135,24 +135,23 @@ impl ModelArgs {
         let Source {
             file,
             checkpoint,
-            vit,
+            config,
         } = self.weights.read(false)?;
-        let vit = VitConfig {
-            mask_token: false,
-            ..vit
-        };
-        let loaded = checkpoint.backbone(&vit, self.weights.allow_partial, device);
+        let config = config.with_mask_token(false);
+        let loaded = checkpoint.backbone(&config, self.weights.allow_partial, device);
         let (mut backbone, report) = loaded.with_context(|| format!("model {}", file.display()))?;
         if self.untrained {
-            backbone = vit.init(device, &mut stream(0, Purpose::Init, 0, 0));
+            backbone = config.init(device, &mut stream(0, Purpose::Init, 0, 0));
         }
         let ModelHeader {
-            vit, eval_resize, ..
-        } = checkpoint.header_for(vit);
+            backbone: config,
+            eval_resize,
+            ..
+        } = checkpoint.header_for(config);
         Ok((
             Model {
                 backbone,
-                vit,
+                config,
                 eval_resize,
             },
             self.line(&file, &report),
@@ -167,19 +166,19 @@ impl ModelArgs {
         let Source {
             file,
             checkpoint,
-            vit,
+            config,
         } = self.weights.read(true)?;
-        let loaded = checkpoint.network(&vit, self.weights.allow_partial, device);
+        let loaded = checkpoint.network(&config, self.weights.allow_partial, device);
         let (mut network, report) = loaded.with_context(|| format!("model {}", file.display()))?;
         if self.untrained {
             network = Network::init(
-                &vit,
+                &config,
                 &checkpoint.head()?,
                 device,
                 &mut stream(0, Purpose::Init, 0, 0),
             );
         }
-        Ok((HeadedModel { network, vit }, self.line(&file, &report)))
+        Ok((HeadedModel { network, config }, self.line(&file, &report)))
     }
 
     fn line(&self, file: &Path, report: &LoadReport) -> String {
@@ -206,7 +205,7 @@ pub fn read_checkpoint(file: &Path, key: Option<&str>) -> Result<Checkpoint> {
 ///
 /// # Errors
 /// If the device fails or the file cannot be written.
-pub fn save_backbone(path: &Path, backbone: &Vit, header: &ModelHeader) -> Result<()> {
+pub fn save_backbone(path: &Path, backbone: &Backbone, header: &ModelHeader) -> Result<()> {
     let weights = block_on(weights::timm(backbone, None))?;
     write_atomically(
         path,

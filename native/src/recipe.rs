@@ -374,7 +374,7 @@ mod tests {
         ];
         let settings = Settings::from_recipe("cpu-quick", &set).expect("valid");
         assert_eq!(settings.config.optim.epochs, 3);
-        assert_eq!(settings.config.vit().dim, 48);
+        assert_eq!(settings.config.backbone().dim(), 48);
         assert_eq!(
             settings.config.mask.pred_shape,
             ibot_core::pretrain::masking::PredShape::Rand

@@ -90,7 +90,8 @@ impl RunSettings {
             self.shards = if is_cpu { cores.min(batch) } else { 1 };
         }
         if self.micro_batch == 0 {
-            let tokens = |side: usize| (side / config.model.patch_size).pow(2) + 1;
+            let stride = config.backbone().stride();
+            let tokens = |side: usize| (side / stride).pow(2) + 1;
             let crops = &config.crops;
             let image = crops.global_crops_number * tokens(crops.global_size)
                 + crops.local_crops_number * tokens(crops.local_size);

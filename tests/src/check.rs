@@ -201,8 +201,8 @@ impl<'a> Check<'a> {
 /// CLS and patch logits of every token.
 async fn all_logits(network: &Network, images: Tensor<4>, masks: &[Mask]) -> (Vec<f32>, Vec<f32>) {
     let tokens = network.backbone.forward(images, masks, &mut None);
-    let cls = network.backbone.cls_of(tokens.clone());
-    let patches = network.backbone.patches_of(tokens).flatten(0, 1);
+    let cls = tokens.cls.clone();
+    let patches = tokens.into_patches().flatten(0, 1);
     let head = &network.head;
     let cls = floats(head.cls_logits(head.bottleneck(cls))).await;
     (

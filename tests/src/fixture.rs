@@ -184,7 +184,7 @@ impl Fixture {
         let config = self.config();
         let device = device.clone().autodiff();
         let mut rng = stream(0, Purpose::Init, 0, 0);
-        let student = Network::init(&config.vit(), &config.head, &device, &mut rng)
+        let student = Network::init(&config.backbone(), &config.head, &device, &mut rng)
             .with_precision(self.precision);
         let mut state = TrainState::new(student, self.config.shared_head_teacher, &device);
         state.student = weights::write(state.student, &self.group("init/student"))

@@ -149,7 +149,7 @@ pub async fn predict(
         image,
         mask.rows(),
         mask.columns(),
-        student.backbone.patch_size(),
+        student.backbone.stride(),
         device,
     );
 
@@ -231,7 +231,7 @@ fn check(
     if !student.backbone.has_mask_token() {
         return Err(PredictError::NoMaskToken);
     }
-    let (own, other) = (student.backbone.patch_size(), teacher.backbone.patch_size());
+    let (own, other) = (student.backbone.stride(), teacher.backbone.stride());
     if own != other {
         return Err(PredictError::Patches {
             student: own,
@@ -266,9 +266,8 @@ fn masked_logits(
     masked: Tensor<1, Int>,
 ) -> Tensor<2> {
     let Network { backbone, head } = student;
-    let patches = backbone
-        .patches_of(backbone.forward(pixels, masks, &mut None))
-        .squeeze_dim::<2>(0);
+    let tokens = backbone.forward(pixels, masks, &mut None);
+    let patches = tokens.into_patches().squeeze_dim::<2>(0);
     head.patch_logits(head.bottleneck(patches.select(0, masked)))
 }
 
@@ -281,9 +280,8 @@ fn targets(
     device: &Device,
 ) -> Tensor<2> {
     let Network { backbone, head } = teacher;
-    let patches = backbone
-        .patches_of(backbone.forward(pixels, &[], &mut None))
-        .squeeze_dim::<2>(0);
+    let tokens = backbone.forward(pixels, &[], &mut None);
+    let patches = tokens.into_patches().squeeze_dim::<2>(0);
     let logits = head.patch_logits(head.bottleneck(patches));
     let center = options
         .center
@@ -357,7 +355,7 @@ mod tests {
             network
                 .backbone
                 .forward(pixels(&image(), 4, 6, 4, &Device::flex()), masks, &mut None);
-        let tokens = network.backbone.patches_of(tokens).flatten::<2>(0, 1);
+        let tokens = tokens.into_patches().flatten::<2>(0, 1);
         let logits: Vec<f32> = network
             .head
             .patch_logits(network.head.bottleneck(tokens))

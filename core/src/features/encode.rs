@@ -8,7 +8,7 @@ use crate::analysis::grid::{GridError, TokenGrid};
 use crate::image::RgbImage;
 use crate::image::normalize::normalize_into;
 use crate::image::resize::resize;
-use crate::model::Vit;
+use crate::model::{Backbone, Features, Want};
 
 /// What a network makes of an image, on the host.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,24 +50,33 @@ pub enum EncodeError {
 /// # Errors
 /// If there is no such block, or the device fails.
 pub async fn encode(
-    backbone: &Vit,
+    backbone: &Backbone,
     image: &RgbImage,
     shorter: usize,
     block: Option<usize>,
     device: &Device,
 ) -> Result<ImageTokens, EncodeError> {
-    let (rows, columns) = grid_of(image, shorter, backbone.patch_size());
-    let pixels = pixels(image, rows, columns, backbone.patch_size(), device);
-    let (wanted, depth) = (block.unwrap_or(backbone.depth()), backbone.depth());
-    let seen = wanted
-        .checked_sub(1)
-        .and_then(|block| backbone.tokens_and_attention(pixels, block));
-    let (tokens, attention) = seen.ok_or(EncodeError::Block { wanted, depth })?;
-    let (cls, patches) = (backbone.cls_of(tokens.clone()), backbone.patches_of(tokens));
+    let depth = backbone.depth();
+    let wanted = block.unwrap_or(depth);
+    let missing = EncodeError::Block { wanted, depth };
+    if !(1..=depth).contains(&wanted) {
+        return Err(missing);
+    }
+
+    let (rows, columns) = grid_of(image, shorter, backbone.stride());
+    let pixels = pixels(image, rows, columns, backbone.stride(), device);
+    let want = Want {
+        block: Some(wanted),
+        attention: true,
+        ..Want::default()
+    };
+    let Features {
+        tokens, attention, ..
+    } = backbone.features(pixels, want);
     let data = Transaction::default()
-        .register(cls)
-        .register(patches)
-        .register(attention)
+        .register(tokens.cls.clone())
+        .register(tokens.into_patches())
+        .register(attention.ok_or(missing)?)
         .execute_async()
         .await?;
     // A transaction returns one entry for each registered tensor.
@@ -89,21 +98,21 @@ pub async fn encode(
 
 /// Rows and columns of patches for an image whose shorter side is to be about `shorter` pixels; at
 /// least one each.
-pub fn grid_of(image: &RgbImage, shorter: usize, patch_size: usize) -> (usize, usize) {
+pub fn grid_of(image: &RgbImage, shorter: usize, stride: usize) -> (usize, usize) {
     let scale = shorter as f64 / image.width().min(image.height()) as f64;
-    let patches = |side: usize| ((side as f64 * scale / patch_size as f64).round() as usize).max(1);
+    let patches = |side: usize| ((side as f64 * scale / stride as f64).round() as usize).max(1);
     (patches(image.height()), patches(image.width()))
 }
 
-/// The image scaled to a grid of patches and normalised, `[1, 3, rows * patch, columns * patch]`.
+/// The image scaled to a grid of patches and normalised, `[1, 3, rows * stride, columns * stride]`.
 pub fn pixels(
     image: &RgbImage,
     rows: usize,
     columns: usize,
-    patch_size: usize,
+    stride: usize,
     device: &Device,
 ) -> Tensor<4> {
-    let (width, height) = (columns * patch_size, rows * patch_size);
+    let (width, height) = (columns * stride, rows * stride);
     let mut values = vec![0.0; 3 * width * height];
     normalize_into(&resize(image, width, height), &mut values);
     Tensor::from_data(TensorData::new(values, [1, 3, height, width]), device)
@@ -115,7 +124,7 @@ mod tests {
 
     use super::*;
     use crate::rng::{Purpose, stream};
-    use crate::testing::{assert_close, small_vit, test};
+    use crate::testing::{assert_close, small_backbone, test};
 
     #[test]
     fn the_grid_follows_the_image() {
@@ -128,21 +137,26 @@ mod tests {
     #[test]
     fn tokens_are_what_the_network_gives() {
         let device = Device::flex();
-        let vit = small_vit().init(&device, &mut stream(1, Purpose::Init, 0, 0));
+        let backbone = small_backbone().init(&device, &mut stream(1, Purpose::Init, 0, 0));
         let image = RgbImage::from_fn(24, 16, |x, y| [(x * 10) as u8, (y * 15) as u8, 77]);
-        let seen = block_on(encode(&vit, &image, 16, None, &device)).expect("a working device");
+        let seen =
+            block_on(encode(&backbone, &image, 16, None, &device)).expect("a working device");
         let input = pixels(&image, 4, 6, 4, &device);
-        let tokens = vit.forward(input.clone(), &[], &mut None);
+        let tokens = backbone.forward(input.clone(), &[], &mut None);
+        assert_close(&tokens.cls.clone().flatten(0, 1), &seen.cls, 0.0);
         assert_close(
-            &vit.patches_of(tokens.clone()).flatten(0, 2),
+            &tokens.into_patches().flatten(0, 2),
             seen.patches.values(),
             0.0,
         );
-        assert_close(&vit.cls_of(tokens).flatten(0, 1), &seen.cls, 0.0);
-        let attention = vit.attention(input, 1).expect("the last block");
-        let of_cls = attention.narrow(2, 0, 1).narrow(3, 1, 24).flatten(0, 3);
+        let want = Want {
+            attention: true,
+            ..Want::default()
+        };
+        let attention = backbone.features(input, want).attention;
+        let of_cls = attention.expect("a ViT has a CLS token").flatten(0, 2);
         assert!(matches!(
-            block_on(encode(&vit, &image, 16, Some(3), &device)),
+            block_on(encode(&backbone, &image, 16, Some(3), &device)),
             Err(EncodeError::Block {
                 wanted: 3,
                 depth: 2

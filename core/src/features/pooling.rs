@@ -4,7 +4,7 @@ use burn::tensor::{Device, ExecutionError, Tensor};
 
 use crate::features::encode;
 use crate::image::RgbImage;
-use crate::model::Vit;
+use crate::model::{Backbone, Want};
 
 /// Which tokens make an image's feature; all after the final norm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,20 +31,31 @@ impl Pooling {
     };
 
     /// Width of a feature of this kind.
-    pub fn width(self, backbone: &Vit) -> usize {
+    pub fn width(self, backbone: &Backbone) -> usize {
         backbone.dim() * (self.cls_blocks.min(backbone.depth()) + usize::from(self.patch_mean))
     }
 
     /// Features `[B, width]` of images `[B, 3, H, W]`.
-    pub fn of(self, backbone: &Vit, images: Tensor<4>) -> Tensor<2> {
-        let layers = backbone.intermediate_layers(images, self.cls_blocks.max(1));
-        let patches = layers.last().filter(|_| self.patch_mean).cloned();
-        let cls = layers
+    pub fn of(self, backbone: &Backbone, images: Tensor<4>) -> Tensor<2> {
+        let want = Want {
+            earlier: self.cls_blocks.saturating_sub(1),
+            ..Want::default()
+        };
+        let features = backbone.features(images, want);
+
+        let mut parts: Vec<Tensor<2>> = features
+            .earlier
             .into_iter()
-            .take(self.cls_blocks)
-            .map(|tokens| backbone.cls_of(tokens));
-        let patches = patches.map(|tokens| backbone.patches_of(tokens).mean_dim(1).squeeze_dim(1));
-        Tensor::cat(cls.chain(patches).collect(), 1)
+            .map(|tokens| tokens.cls)
+            .collect();
+        if self.cls_blocks > 0 {
+            parts.push(features.tokens.cls.clone());
+        }
+        if self.patch_mean {
+            let patches = features.tokens.into_patches();
+            parts.push(patches.mean_dim(1).squeeze_dim(1));
+        }
+        Tensor::cat(parts, 1)
     }
 }
 
@@ -54,13 +65,13 @@ impl Pooling {
 /// # Errors
 /// If the device fails.
 pub async fn feature(
-    backbone: &Vit,
+    backbone: &Backbone,
     image: &RgbImage,
     shorter: usize,
     device: &Device,
 ) -> Result<Vec<f32>, ExecutionError> {
-    let (rows, columns) = encode::grid_of(image, shorter, backbone.patch_size());
-    let pixels = encode::pixels(image, rows, columns, backbone.patch_size(), device);
+    let (rows, columns) = encode::grid_of(image, shorter, backbone.stride());
+    let pixels = encode::pixels(image, rows, columns, backbone.stride(), device);
     let data = Pooling::TUNE.of(backbone, pixels).into_data_async().await?;
     Ok(data.iter::<f32>().collect())
 }
@@ -71,19 +82,19 @@ mod tests {
 
     use super::*;
     use crate::rng::{Purpose, stream};
-    use crate::testing::{small_vit, test};
+    use crate::testing::{small_backbone, test};
 
     #[test]
     fn a_feature_is_cls_and_the_mean_patch() {
         let device = Device::flex();
-        let vit = small_vit().init(&device, &mut stream(1, Purpose::Init, 0, 0));
+        let backbone = small_backbone().init(&device, &mut stream(1, Purpose::Init, 0, 0));
         let image = RgbImage::from_fn(24, 16, |x, y| [(x * 10) as u8, (y * 15) as u8, 77]);
-        let feature = block_on(feature(&vit, &image, 16, &device)).expect("flex");
-        let seen = block_on(encode::encode(&vit, &image, 16, None, &device)).expect("flex");
+        let feature = block_on(feature(&backbone, &image, 16, &device)).expect("flex");
+        let seen = block_on(encode::encode(&backbone, &image, 16, None, &device)).expect("flex");
         let mean: Vec<f32> = (0..16)
             .map(|d| seen.patches.tokens().map(|token| token[d]).sum::<f32>() / 24.0)
             .collect();
-        assert_eq!(feature.len(), Pooling::TUNE.width(&vit));
+        assert_eq!(feature.len(), Pooling::TUNE.width(&backbone));
         assert_eq!(feature[..16], seen.cls);
         assert!(
             feature[16..]

@@ -10,7 +10,7 @@ use crate::learn::TuneError;
 use crate::learn::error::check;
 use crate::learn::sampler;
 use crate::learn::state::{part, prefixed, scalar, scalar_weight};
-use crate::model::{HeadConfig, Network, Vit, VitConfig};
+use crate::model::{Backbone, BackboneConfig, HeadConfig, Network};
 use crate::optim::schedule::{OptimConfig, Schedules, TeacherTempConfig};
 use crate::pretrain::loss::LossConfig;
 use crate::pretrain::masking::MaskConfig;
@@ -147,20 +147,17 @@ impl Adapt {
     /// If the tensors make no backbone.
     pub fn student(
         checkpoint: &Checkpoint,
-        vit: &VitConfig,
+        config: &BackboneConfig,
         seed: u64,
         device: &Device,
     ) -> Result<(Network, LoadReport), LoadError> {
-        let vit = VitConfig {
-            mask_token: true,
-            ..vit.clone()
-        };
-        let head = checkpoint.head().unwrap_or_else(|_| fresh_head(vit.dim));
+        let config = config.clone().with_mask_token(true);
+        let head = checkpoint
+            .head()
+            .unwrap_or_else(|_| fresh_head(config.dim()));
         let rng = &mut stream(seed, Purpose::Init, 0, 0);
-        checkpoint.start(
-            Network::init(&vit, &head, &device.clone().autodiff(), rng),
-            &vit,
-        )
+        let student = Network::init(&config, &head, &device.clone().autodiff(), rng);
+        checkpoint.start(student, &config)
     }
 
     /// A session before its first step: the teacher has the student's weights, the centers are
@@ -173,7 +170,7 @@ impl Adapt {
         settings: AdaptSettings,
         device: &Device,
     ) -> Result<Self, TuneError> {
-        let patch = student.backbone.patch_size();
+        let patch = student.backbone.stride();
         settings.validate(patch)?;
         let optim = settings.optim();
         // A few hundred steps are too few to warm temperatures up: they stay where pre-training
@@ -230,7 +227,7 @@ impl Adapt {
     }
 
     /// The teacher's backbone, which is what iBOT evaluates.
-    pub fn backbone(&self) -> &Vit {
+    pub fn backbone(&self) -> &Backbone {
         &self.state.teacher.backbone
     }
 
@@ -346,7 +343,7 @@ mod tests {
 
     use super::*;
     use crate::scenes;
-    use crate::testing::{small_network, small_vit, test};
+    use crate::testing::{small_backbone, small_network, test};
     use crate::weights;
     use crate::weights::{Precision, to_safetensors};
 
@@ -437,16 +434,16 @@ mod tests {
     #[test]
     fn a_file_without_head_or_mask_token_gets_fresh_ones() {
         let device = Device::flex();
-        let vit = small_vit();
-        let backbone = vit
+        let backbone = small_backbone()
             .init(&device, &mut stream(4, Purpose::Init, 0, 0))
             .without_mask_token();
         let weights = block_on(weights::timm(&backbone, None)).expect("flex");
         let bytes =
             to_safetensors(&weights, HashMap::new(), Precision::F32).expect("sound weights");
         let checkpoint = Checkpoint::read(&bytes, None).expect("its own bytes");
-        let vit = checkpoint.vit(Some(2)).expect("a vision transformer");
-        let (student, _) = Adapt::student(&checkpoint, &vit, 0, &device).expect("a whole backbone");
+        let config = checkpoint.config(Some(2)).expect("a vision transformer");
+        let (student, _) =
+            Adapt::student(&checkpoint, &config, 0, &device).expect("a whole backbone");
         let all = block_on(weights::read(&student)).expect("flex");
         assert_eq!(student.head.prototypes(), 256);
         assert!(all.contains_key("backbone.masked_embed"));

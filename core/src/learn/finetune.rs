@@ -15,7 +15,7 @@ use crate::learn::sampler;
 use crate::learn::sampler::Draw;
 use crate::learn::state::{part, prefixed, scalar, scalar_weight};
 use crate::learn::{Classifier, Progress, TuneError, lora};
-use crate::model::{Vit, init};
+use crate::model::{Backbone, init};
 use crate::optim::schedule::{ClipBy, OptimConfig, Schedules, TeacherTempConfig};
 use crate::optim::{AdamW, NamedGradients};
 use crate::pretrain::Updates;
@@ -77,8 +77,8 @@ impl FineTuneSettings {
         }
     }
 
-    fn validate(&self, backbone: &Vit) -> Result<(), TuneError> {
-        let (patch, depth) = (backbone.patch_size(), backbone.depth());
+    fn validate(&self, backbone: &Backbone) -> Result<(), TuneError> {
+        let (patch, depth) = (backbone.stride(), backbone.depth());
         check(
             self.size > 0 && self.size.is_multiple_of(patch),
             "size",
@@ -181,7 +181,7 @@ pub struct FineTune {
 /// What learns, on an autodiff device.
 #[derive(Module, Debug)]
 struct Model {
-    backbone: Vit,
+    backbone: Backbone,
     /// [`Pooling::TUNE`] features to logits.
     classifier: Linear,
 }
@@ -204,7 +204,7 @@ impl FineTune {
     /// # Errors
     /// If a setting makes no sense for the backbone, or the classifier is of another width.
     pub fn new(
-        backbone: Vit,
+        backbone: Backbone,
         classifier: &Classifier,
         settings: FineTuneSettings,
         device: &Device,
@@ -288,7 +288,7 @@ impl FineTune {
     /// If the device fails.
     pub async fn predict(&self, image: &RgbImage) -> Result<Vec<f32>, TuneError> {
         let model = self.model.valid();
-        let patch = model.backbone.patch_size();
+        let patch = model.backbone.stride();
         let (rows, columns) = encode::grid_of(image, self.settings.size, patch);
         let pixels = encode::pixels(
             image,
@@ -308,7 +308,7 @@ impl FineTune {
     ///
     /// # Errors
     /// If the device fails.
-    pub async fn tuned(&self) -> Result<(Vit, Classifier), TuneError> {
+    pub async fn tuned(&self) -> Result<(Backbone, Classifier), TuneError> {
         let backbone = self.model.backbone.valid().materialize();
         let (weight, bias) = (&self.model.classifier.weight, &self.model.classifier.bias);
         // burn keeps a linear layer's weight as [in, out].

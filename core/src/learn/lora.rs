@@ -4,14 +4,14 @@
 use burn::module::{LoraAdapter, Module, Param, Reparameterizer};
 use burn::tensor::Tensor;
 
-use crate::model::{Vit, init};
+use crate::model::{Backbone, init};
 use crate::rng::Rng;
 
 /// Puts factors of rank `rank` beside every matrix of the blocks and freezes all else.
 ///
 /// The network computes the same as before: the second factor starts at zero.
 /// [`Module::materialize`] adds the product to the weights for good.
-pub(super) fn adapt(backbone: Vit, rank: usize, rng: &mut Rng) -> Vit {
+pub(super) fn adapt(backbone: Backbone, rank: usize, rng: &mut Rng) -> Backbone {
     backbone.no_grad().apply_reparameterization(LowRank {
         rank,
         rng: rng.clone(),
@@ -37,7 +37,7 @@ impl Reparameterizer for LowRank {
         let &[d_in, d_out] = &shape[..] else {
             return (param, None);
         };
-        if !path.starts_with("blocks.") {
+        if !path.split('.').any(|field| field == "blocks") {
             return (param, None);
         }
         let device = param.device();

@@ -6,10 +6,12 @@ use burn::nn::Linear;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::precision::{like, linear, widely, widen};
-use super::{ComputePrecision, init};
+use super::init;
+use super::naming::{Naming, field};
+use super::precision::{ComputePrecision, like, linear, widely, widen};
 use crate::kernels;
 use crate::rng::Rng;
+use crate::weights::Weights;
 
 /// Dimensions and options of a [`Head`], with the official code's names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,6 +45,44 @@ impl Default for HeadConfig {
 }
 
 impl HeadConfig {
+    /// The head in a file, from the shapes of its tensors; `None` if there is none, or none that is
+    /// whole.
+    pub(crate) fn infer(weights: &Weights) -> Option<Self> {
+        let rows = |name: &str| {
+            weights
+                .get(name)
+                .and_then(|weight| weight.shape.first().copied())
+        };
+        let cls = weights.get("head.last_layer.weight_v")?;
+        let &[out_dim, bottleneck_dim] = &cls.shape[..] else {
+            return None;
+        };
+        let patch = weights
+            .get("head.last_layer2.weight_v")
+            .filter(|patch| *patch != cls);
+        Some(Self {
+            out_dim,
+            patch_out_dim: patch
+                .and_then(|patch| patch.shape.first().copied())
+                .unwrap_or(out_dim),
+            shared_head: patch.is_none(),
+            hidden_dim: rows("head.mlp.0.weight")?,
+            bottleneck_dim,
+            norm_last_layer: weights
+                .get("head.last_layer.weight_g")?
+                .values
+                .iter()
+                .all(|gain| *gain == 1.0),
+        })
+    }
+
+    /// Multiply-accumulates of the MLP for one token of width `dim`: `D * hidden + hidden² + hidden *
+    /// bottleneck`.
+    pub fn macs(&self, dim: usize) -> f64 {
+        let hidden = self.hidden_dim;
+        (dim * hidden + hidden * hidden + hidden * self.bottleneck_dim) as f64
+    }
+
     /// A freshly initialised head for tokens of width `dim`.
     pub fn init(&self, dim: usize, device: &Device, rng: &mut Rng) -> Head {
         let (hidden, bottleneck) = (self.hidden_dim, self.bottleneck_dim);
@@ -83,6 +123,9 @@ pub struct Head {
     #[module(skip)]
     precision: ComputePrecision,
 }
+
+/// The official MLP is a sequence of layers and activations: its layers stand at 0, 2 and 4.
+pub(super) const NAMES: Naming = Naming::of("Head", &[field("mlp").every(2)]);
 
 impl Head {
     /// Unit vectors `[M, bottleneck]` of tokens `[M, D]`.

@@ -1,134 +1,22 @@
-//! The layers of a transformer block: attention, the feed-forward branch, LayerScale and stochastic
-//! depth.
+//! Layers that the blocks of several backbones share: the feed-forward branch, LayerScale and
+//! stochastic depth.
 
 use burn::module::{Module, Param};
-use burn::nn::{LayerNorm, Linear};
+use burn::nn::Linear;
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData, activation};
 use rand::RngExt as _;
 
-use super::precision::{affine, like, linear, widely, widen};
-use super::{ComputePrecision, Ffn, VitConfig, init};
+use super::init;
+use super::precision::{affine, linear, widely, widen};
 use crate::kernels;
 use crate::rng::Rng;
 
 /// Where stochastic depth takes its random numbers; `None` switches it off (teacher, evaluation).
 pub type Noise<'a> = Option<&'a mut Rng>;
 
-/// A pre-norm transformer block: `x + ls1(attn(norm1(x)))`, then `x + ls2(mlp(norm2(x)))`.
-#[derive(Module, Debug)]
-pub struct Block {
-    norm1: LayerNorm,
-    attn: Attention,
-    ls1: Option<LayerScale>,
-    norm2: LayerNorm,
-    mlp: Mlp,
-    ls2: Option<LayerScale>,
-    drop_path: f64,
-    #[module(skip)]
-    precision: ComputePrecision,
-}
-
-impl Block {
-    /// A block of the network that `config` describes; its branches are dropped with probability
-    /// `drop_path` while training.
-    pub(super) fn new(config: &VitConfig, drop_path: f64, device: &Device, rng: &mut Rng) -> Self {
-        let (dim, hidden) = (config.dim, config.hidden);
-        let gated = config.ffn == Ffn::SwiGlu;
-        let scale = || {
-            config
-                .layerscale
-                .map(|initial| LayerScale::new(dim, initial, device))
-        };
-        Self {
-            norm1: init::layer_norm(dim, device),
-            attn: Attention {
-                qkv: init::linear(dim, 3 * dim, device, rng),
-                proj: init::linear(dim, dim, device, rng),
-                heads: config.heads,
-            },
-            ls1: scale(),
-            norm2: init::layer_norm(dim, device),
-            mlp: Mlp {
-                fc1: init::linear(dim, if gated { 2 * hidden } else { hidden }, device, rng),
-                fc2: init::linear(hidden, dim, device, rng),
-                gated,
-            },
-            ls2: scale(),
-            drop_path,
-            precision: ComputePrecision::F32,
-        }
-    }
-
-    pub(super) fn with_precision(self, precision: ComputePrecision) -> Self {
-        Self { precision, ..self }
-    }
-
-    /// `[B, N, D] -> [B, N, D]`.
-    pub fn forward(&self, x: Tensor<3>, noise: &mut Noise) -> Tensor<3> {
-        let attend = |x| scaled(&self.ls1, self.attn.forward(self.normalize(&self.norm1, x)));
-        let transform = |x| scaled(&self.ls2, self.mlp.forward(self.normalize(&self.norm2, x)));
-        let x = residual(x, attend, self.drop_path, noise);
-        residual(x, transform, self.drop_path, noise)
-    }
-
-    /// Attention probabilities of this block for its input `x`: `[B, N, D] -> [B, heads, N, N]`.
-    pub fn attention(&self, x: Tensor<3>) -> Tensor<4> {
-        let (q, k, _) = self.attn.project(self.normalize(&self.norm1, x));
-        self.attn.probabilities(q, k)
-    }
-
-    /// What the first token, CLS, attends to: `[B, N, D] -> [B, heads, N]`. One row instead of the
-    /// square of a large image's tokens.
-    pub fn cls_attention(&self, x: Tensor<3>) -> Tensor<3> {
-        let (q, k, _) = self.attn.project(self.normalize(&self.norm1, x));
-        self.attn.probabilities(q.narrow(2, 0, 1), k).squeeze_dim(2)
-    }
-
-    /// What a branch begins with: normalised tokens `[B, N, D]` in the network's precision.
-    fn normalize(&self, norm: &LayerNorm, x: Tensor<3>) -> Tensor<3> {
-        self.precision.narrow(kernels::layer_norm(norm, x))
-    }
-}
-
-/// Multi-head self-attention.
-#[derive(Module, Debug)]
-pub struct Attention {
-    qkv: Linear,
-    proj: Linear,
-    heads: usize,
-}
-
-impl Attention {
-    /// `[B, N, D] -> [B, N, D]`.
-    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let [b, n, d] = x.dims();
-        let (q, k, v) = self.project(x);
-        let mixed = like(self.probabilities(q, k), &v).matmul(v);
-        linear(&self.proj, mixed.swap_dims(1, 2).reshape([b, n, d]))
-    }
-
-    /// Queries, keys and values, `[B, heads, N, D / heads]` each.
-    fn project(&self, x: Tensor<3>) -> (Tensor<4>, Tensor<4>, Tensor<4>) {
-        let [b, n, d] = x.dims();
-        let h = self.heads;
-        let part = |i: usize| {
-            columns(&self.qkv, x.clone(), i * d, d)
-                .reshape([b, n, h, d / h])
-                .swap_dims(1, 2)
-        };
-        (part(0), part(1), part(2))
-    }
-
-    /// softmax(q kᵀ / sqrt(d)) in 32 bits, `[B, heads, N, N]`.
-    fn probabilities(&self, q: Tensor<4>, k: Tensor<4>) -> Tensor<4> {
-        let scale = 1.0 / (q.dims()[3] as f64).sqrt();
-        kernels::softmax(widen(q.matmul(k.transpose())), scale)
-    }
-}
-
 /// The feed-forward branch of a block: a two-layer perceptron, or its gated variant SwiGLU.
 #[derive(Module, Debug)]
-pub struct Mlp {
+pub(super) struct Mlp {
     /// `[D, hidden]`; with a gate `[D, 2 * hidden]`, the gate first.
     fc1: Linear,
     fc2: Linear,
@@ -136,22 +24,33 @@ pub struct Mlp {
 }
 
 impl Mlp {
+    /// A branch for tokens of width `dim`, `hidden` wide between its layers.
+    pub fn new(dim: usize, hidden: usize, gated: bool, device: &Device, rng: &mut Rng) -> Self {
+        let width = if gated { 2 * hidden } else { hidden };
+        Self {
+            fc1: init::linear(dim, width, device, rng),
+            fc2: init::linear(hidden, dim, device, rng),
+            gated,
+        }
+    }
+
     /// `[B, N, D] -> [B, N, D]`.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         if !self.gated {
             return linear(&self.fc2, widely(linear(&self.fc1, x), kernels::gelu));
         }
+
         let hidden = self.fc1.weight.dims()[1] / 2;
         let gate = widely(columns(&self.fc1, x.clone(), 0, hidden), activation::silu);
         linear(&self.fc2, gate * columns(&self.fc1, x, hidden, hidden))
     }
 }
 
-/// Columns `start..start + count` of what `layer` makes of `x`.
+/// Columns `start..start + count` of the output of `layer` for `x`.
 ///
 /// This slices the weight rather than the output: the gradient of a slice fills a tensor of the
 /// whole's size, and the weight is much the smaller of the two.
-fn columns(layer: &Linear, x: Tensor<3>, start: usize, count: usize) -> Tensor<3> {
+pub(super) fn columns(layer: &Linear, x: Tensor<3>, start: usize, count: usize) -> Tensor<3> {
     let bias = layer
         .bias
         .as_ref()
@@ -161,21 +60,21 @@ fn columns(layer: &Linear, x: Tensor<3>, start: usize, count: usize) -> Tensor<3
 
 /// A learned gain for each channel of a branch (LayerScale, as in DINOv2).
 #[derive(Module, Debug)]
-pub struct LayerScale {
+pub(super) struct LayerScale {
     /// `[D]`.
     gamma: Param<Tensor<1>>,
 }
 
 impl LayerScale {
-    fn new(dim: usize, initial: f64, device: &Device) -> Self {
+    pub fn new(dim: usize, initial: f64, device: &Device) -> Self {
         Self {
             gamma: Param::from_tensor(Tensor::full([dim], initial, device)),
         }
     }
 }
 
-/// What a branch `[B, N, D]` ends with: in 32 bits, scaled if the network scales it.
-fn scaled(scale: &Option<LayerScale>, branch: Tensor<3>) -> Tensor<3> {
+/// The end of a branch `[B, N, D]`: in 32 bits, scaled if the network has LayerScale.
+pub(super) fn scaled(scale: &Option<LayerScale>, branch: Tensor<3>) -> Tensor<3> {
     let branch = widen(branch);
     match scale {
         Some(scale) => branch * scale.gamma.val().unsqueeze::<3>(),
@@ -186,7 +85,7 @@ fn scaled(scale: &Option<LayerScale>, branch: Tensor<3>) -> Tensor<3> {
 /// `x + branch(x)`, with stochastic depth: an image goes without the branch with probability
 /// `rate`, and the branch of the others is scaled up to the same mean. What is dropped is not
 /// computed.
-fn residual(
+pub(super) fn residual(
     x: Tensor<3>,
     branch: impl Fn(Tensor<3>) -> Tensor<3>,
     rate: f64,
@@ -195,6 +94,7 @@ fn residual(
     let (Some(rng), true) = (noise, rate > 0.0) else {
         return x.clone() + branch(x);
     };
+
     let keep = 1.0 - rate;
     let images = x.dims()[0];
     let kept: Vec<i32> = (0..images as i32)
@@ -206,6 +106,7 @@ fn residual(
     if kept.len() == images {
         return x.clone() + branch(x) / keep;
     }
+
     let rows = kept.len();
     let kept = Tensor::<1, Int>::from_data(TensorData::new(kept, [rows]), &x.device().inner());
     let branch = branch(x.clone().select(0, kept.clone())) / keep;
@@ -216,88 +117,7 @@ fn residual(
 mod tests {
     use super::*;
     use crate::rng::{Purpose, stream};
-    use crate::testing::{gradient_check, max_difference, small_vit, test};
-
-    #[test]
-    fn attention_matches_a_loop() {
-        let device = Device::flex();
-        let mut rng = stream(1, Purpose::Init, 0, 0);
-        let (b, n, d, h) = (2, 5, 12, 3);
-        let attn = Attention {
-            qkv: init::linear(d, 3 * d, &device, &mut rng),
-            proj: init::linear(d, d, &device, &mut rng),
-            heads: h,
-        };
-        let weight: Vec<f32> = attn.qkv.weight.val().try_to_vec_as().expect("floats");
-        let x = init::uniform([b, n, d], 4.0, &device, &mut rng).val();
-        let input: Vec<f32> = x.try_to_vec_as().expect("floats");
-        let (q, k, _) = attn.project(x);
-        let actual: Vec<f32> = attn.probabilities(q, k).try_to_vec_as().expect("floats");
-        let project = |image: usize, token: usize, column: usize| -> f64 {
-            (0..d)
-                .map(|i| {
-                    f64::from(input[(image * n + token) * d + i])
-                        * f64::from(weight[i * 3 * d + column])
-                })
-                .sum()
-        };
-        for image in 0..b {
-            for head in 0..h {
-                for row in 0..n {
-                    let scores: Vec<f64> = (0..n)
-                        .map(|column| {
-                            let width = d / h;
-                            let dot: f64 = (0..width)
-                                .map(|i| {
-                                    project(image, row, head * width + i)
-                                        * project(image, column, d + head * width + i)
-                                })
-                                .sum();
-                            (dot / (width as f64).sqrt()).exp()
-                        })
-                        .collect();
-                    let total: f64 = scores.iter().sum();
-                    for (column, score) in scores.iter().enumerate() {
-                        let at = ((image * h + head) * n + row) * n + column;
-                        assert!((f64::from(actual[at]) - score / total).abs() < 1e-6);
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn block_gradient_matches_finite_differences() {
-        let device = Device::flex().autodiff();
-        let mut rng = stream(2, Purpose::Init, 0, 0);
-        let plain = VitConfig {
-            dim: 8,
-            heads: 2,
-            hidden: 16,
-            ..small_vit()
-        };
-        for config in [
-            plain.clone(),
-            VitConfig {
-                ffn: Ffn::SwiGlu,
-                layerscale: Some(0.5),
-                ..plain
-            },
-        ] {
-            let block = Block::new(&config, 0.0, &device, &mut rng);
-            let probe = init::uniform([1, 3, 8], 1.0, &device, &mut rng)
-                .val()
-                .detach();
-            let x = init::uniform([1, 3, 8], 2.0, &device, &mut rng)
-                .val()
-                .detach();
-            gradient_check(
-                x,
-                |x| (block.forward(x, &mut None) * probe.clone()).sum(),
-                2e-3,
-            );
-        }
-    }
+    use crate::testing::{max_difference, test};
 
     #[test]
     fn stochastic_depth_keeps_the_mean_and_drops_whole_images() {

@@ -1,27 +1,29 @@
-//! A graph under construction: operators by what they compute, constants by value.
+//! A graph under construction: operators by name, constants by value, and the layers that are
+//! composed of several operators.
 
-use super::OnnxError;
+use super::error::OnnxError;
 use super::proto::{
-    Attribute, Dimension, Extent, FLOAT, Graph, INT64, Node, Shape, Tensor, TensorType, Type, Value,
+    AttributeProto, Dimension, Extent, FLOAT, GraphProto, INT64, NodeProto, TensorProto,
+    TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
 };
 use crate::weights::{Weight, Weights};
 
 /// Name of a value in the graph.
-pub(super) type Edge = String;
+pub(crate) type Edge = String;
 
-/// Nodes and constants in the order of their making, which is one in which they can run.
-pub(super) struct Builder<'a> {
+/// Nodes and constants in the order in which they were added, in which they can also run.
+pub(crate) struct GraphBuilder<'a> {
     weights: &'a Weights,
-    graph: Graph,
+    graph: GraphProto,
 }
 
-impl<'a> Builder<'a> {
+impl<'a> GraphBuilder<'a> {
     pub fn new(weights: &'a Weights, name: &str) -> Self {
         Self {
             weights,
-            graph: Graph {
+            graph: GraphProto {
                 name: name.to_owned(),
-                ..Graph::default()
+                ..GraphProto::default()
             },
         }
     }
@@ -64,7 +66,7 @@ impl<'a> Builder<'a> {
 
     fn constant(&mut self, name: &str, shape: &[usize], data_type: i32, raw_data: Vec<u8>) -> Edge {
         let dims = shape.iter().map(|extent| *extent as i64).collect();
-        self.graph.initializer.push(Tensor {
+        self.graph.initializer.push(TensorProto {
             dims,
             data_type,
             name: name.to_owned(),
@@ -79,7 +81,7 @@ impl<'a> Builder<'a> {
         operator: &str,
         name: &str,
         inputs: &[&Edge],
-        attributes: Vec<Attribute>,
+        attributes: Vec<AttributeProto>,
     ) -> Edge {
         self.nodes(operator, name, inputs, attributes, vec![name.to_owned()]);
         name.to_owned()
@@ -91,16 +93,73 @@ impl<'a> Builder<'a> {
         operator: &str,
         name: &str,
         inputs: &[&Edge],
-        attribute: Vec<Attribute>,
+        attribute: Vec<AttributeProto>,
         output: Vec<Edge>,
     ) {
-        self.graph.node.push(Node {
+        self.graph.node.push(NodeProto {
             input: inputs.iter().map(|edge| (*edge).clone()).collect(),
             output,
             name: name.to_owned(),
             op_type: operator.to_owned(),
             attribute,
         });
+    }
+
+    /// A layer norm of the parameters `name.weight` and `name.bias`.
+    pub fn layer_norm(&mut self, name: &str, x: &Edge) -> Result<Edge, OnnxError> {
+        let weight = self.parameter(&format!("{name}.weight"))?;
+        let bias = self.parameter(&format!("{name}.bias"))?;
+        let attributes = vec![int("axis", -1), float("epsilon", 1e-6)];
+        Ok(self.node("LayerNormalization", name, &[x, &weight, &bias], attributes))
+    }
+
+    /// `x Wᵀ + b` of the parameters `name.weight` and `name.bias`, the weight stored the way MatMul
+    /// takes it.
+    pub fn linear(&mut self, name: &str, x: &Edge) -> Result<Edge, OnnxError> {
+        let weight_name = format!("{name}.weight");
+        let weight = self.weight(&weight_name)?;
+        let &[outputs, inputs] = &weight.shape[..] else {
+            return Err(OnnxError::Rank {
+                name: weight_name,
+                shape: weight.shape.clone(),
+            });
+        };
+        let mut transposed = Vec::with_capacity(inputs * outputs);
+        for input in 0..inputs {
+            for output in 0..outputs {
+                transposed.push(weight.values[output * inputs + input]);
+            }
+        }
+
+        let weight = self.floats(&weight_name, &[inputs, outputs], &transposed);
+        let bias = self.parameter(&format!("{name}.bias"))?;
+        let product = self.node("MatMul", &format!("{name}.product"), &[x, &weight], vec![]);
+        Ok(self.node("Add", name, &[&product, &bias], vec![]))
+    }
+
+    /// GELU, exact, by the error function: opset 17 has no operator for it.
+    pub fn gelu(&mut self, name: &str, x: &Edge) -> Edge {
+        let inverse_root = std::f32::consts::FRAC_1_SQRT_2;
+        let factor = self.floats(&format!("{name}.factor"), &[], &[inverse_root]);
+        let one = self.floats(&format!("{name}.one"), &[], &[1.0]);
+        let half = self.floats(&format!("{name}.half"), &[], &[0.5]);
+
+        let scaled = self.node("Mul", &format!("{name}.scaled"), &[x, &factor], vec![]);
+        let erf = self.node("Erf", &format!("{name}.erf"), &[&scaled], vec![]);
+        let sum = self.node(
+            "Add",
+            &format!("{name}.erf_plus_one"),
+            &[&erf, &one],
+            vec![],
+        );
+        let cdf = self.node("Mul", &format!("{name}.cdf"), &[&sum, &half], vec![]);
+        self.node("Mul", &format!("{name}.gelu"), &[x, &cdf], vec![])
+    }
+
+    /// SiLU: `x * sigmoid(x)`.
+    pub fn silu(&mut self, name: &str, x: &Edge) -> Edge {
+        let sigmoid = self.node("Sigmoid", &format!("{name}.sigmoid"), &[x], vec![]);
+        self.node("Mul", &format!("{name}.silu"), &[x, &sigmoid], vec![])
     }
 
     /// Declares an input of the graph: `[batch, extents...]` floats.
@@ -114,57 +173,57 @@ impl<'a> Builder<'a> {
         self.graph.output.push(value(name, extents));
     }
 
-    pub fn finish(self) -> Graph {
+    pub fn finish(self) -> GraphProto {
         self.graph
     }
 }
 
 /// An attribute that is a list of integers.
-pub(super) fn ints(name: &str, values: &[i64]) -> Attribute {
-    Attribute {
+pub(crate) fn ints(name: &str, values: &[i64]) -> AttributeProto {
+    AttributeProto {
         name: name.to_owned(),
         ints: values.to_vec(),
         r#type: 7,
-        ..Attribute::default()
+        ..AttributeProto::default()
     }
 }
 
 /// An attribute that is an integer.
-pub(super) fn int(name: &str, value: i64) -> Attribute {
-    Attribute {
+pub(crate) fn int(name: &str, value: i64) -> AttributeProto {
+    AttributeProto {
         name: name.to_owned(),
         i: value,
         r#type: 2,
-        ..Attribute::default()
+        ..AttributeProto::default()
     }
 }
 
 /// An attribute that is a float.
-pub(super) fn float(name: &str, value: f32) -> Attribute {
-    Attribute {
+pub(crate) fn float(name: &str, value: f32) -> AttributeProto {
+    AttributeProto {
         name: name.to_owned(),
         f: value,
         r#type: 1,
-        ..Attribute::default()
+        ..AttributeProto::default()
     }
 }
 
-fn value(name: &str, extents: &[usize]) -> Value {
+fn value(name: &str, extents: &[usize]) -> ValueInfoProto {
     let batch = Dimension {
         value: Some(Extent::Free("batch".to_owned())),
     };
     let fixed = extents.iter().map(|extent| Dimension {
         value: Some(Extent::Fixed(*extent as i64)),
     });
-    let shape = Shape {
+    let shape = TensorShapeProto {
         dim: std::iter::once(batch).chain(fixed).collect(),
     };
-    let tensor_type = Some(TensorType {
+    let tensor_type = Some(TensorTypeProto {
         elem_type: FLOAT,
         shape: Some(shape),
     });
-    Value {
+    ValueInfoProto {
         name: name.to_owned(),
-        r#type: Some(Type { tensor_type }),
+        r#type: Some(TypeProto { tensor_type }),
     }
 }

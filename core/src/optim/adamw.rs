@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::Module;
 use burn::tensor::Tensor;
 
 use crate::optim::schedule::{OptimConfig, StepValues};
 use crate::optim::{GradientNorms, NamedGradients};
-use crate::weights::Path;
+use crate::weights::{Parameter, map_named};
 
 /// Moments of one parameter, flattened, and the updates it has seen.
 #[derive(Clone, Debug)]
@@ -39,19 +39,18 @@ impl AdamW {
         config: &OptimConfig,
     ) -> M {
         let factors = norms.clip_factors(config);
-        module.map(&mut Update {
-            path: Path::default(),
+        let mut update = Update {
             state: self,
             gradients,
             factors,
             now,
             config,
-        })
+        };
+        map_named(module, |parameter, value| update.apply(parameter, value))
     }
 }
 
 struct Update<'a> {
-    path: Path,
     state: &'a mut AdamW,
     gradients: NamedGradients,
     factors: BTreeMap<&'a str, f64>,
@@ -59,48 +58,48 @@ struct Update<'a> {
     config: &'a OptimConfig,
 }
 
-impl ModuleMapper for Update<'_> {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        self.path.enter(name, container);
-    }
-
-    fn exit_module(&mut self, _: &str, _: &str) {
-        self.path.exit();
-    }
-
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let name = self.path.name();
+impl Update<'_> {
+    /// Updates one parameter, given its flattened values.
+    fn apply(&mut self, parameter: Parameter, value: Tensor<1>) -> Tensor<1> {
+        let Parameter {
+            name,
+            shape,
+            trainable,
+            ..
+        } = parameter;
         let frozen = self.now.freeze_last_layer && name.contains("last_layer");
-        let (id, tracked, mapper) = param.consume();
-        if frozen || !tracked.is_require_grad() {
-            return Param::from_mapped_value(id, tracked, mapper);
+        if frozen || !trainable {
+            return value;
         }
-        let value = tracked.inner();
+
         let factor = self.factors.get(name.as_str()).copied().unwrap_or(1.0);
         let gradient = match self.gradients.0.remove(&name) {
             Some(gradient) if factor < 1.0 => gradient * factor,
             Some(gradient) => gradient,
-            None => value.zeros_like().flatten(0, D - 1),
+            None => value.zeros_like(),
         };
-        let value = self.update(name, value, gradient);
-        Param::from_mapped_value(id, Tensor::from_inner(value).require_grad(), mapper)
+        // Vectors (biases and norms) are not decayed; everything else is, the tokens and the
+        // position embeddings included.
+        let decay = if shape.len() > 1 {
+            self.now.weight_decay
+        } else {
+            0.0
+        };
+        self.adamw(name, value, gradient, decay)
     }
-}
 
-impl Update<'_> {
-    /// PyTorch's AdamW for one parameter. Vectors (biases and norms) are not decayed; everything
-    /// else is, the tokens and the position embeddings included.
-    fn update<const D: usize>(
+    /// PyTorch's AdamW for one parameter.
+    fn adamw(
         &mut self,
         name: String,
-        value: Tensor<D>,
+        value: Tensor<1>,
         gradient: Tensor<1>,
-    ) -> Tensor<D> {
+        decay: f64,
+    ) -> Tensor<1> {
         let OptimConfig {
             beta1, beta2, eps, ..
         } = *self.config;
         let lr = self.now.lr;
-        let shape = value.dims();
         let old = self.state.moments.remove(&name);
         let updates = old.as_ref().map_or(0, |moments| moments.updates) + 1;
         let scaled = gradient.clone() * (1.0 - beta1);
@@ -113,7 +112,7 @@ impl Update<'_> {
         };
         let correction = |beta: f64| 1.0 - beta.powi(updates.min(i32::MAX as u64) as i32);
         let denominator = second.clone().sqrt() / correction(beta2).sqrt() + eps;
-        let change = (first.clone() / denominator * (lr / correction(beta1))).reshape(shape);
+        let change = first.clone() / denominator * (lr / correction(beta1));
         self.state.moments.insert(
             name,
             Moments {
@@ -122,7 +121,6 @@ impl Update<'_> {
                 updates,
             },
         );
-        let decay = if D > 1 { self.now.weight_decay } else { 0.0 };
         value * (1.0 - lr * decay) - change
     }
 }

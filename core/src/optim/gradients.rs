@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleVisitor, Param};
+use burn::module::Module;
 use burn::tensor::{Gradients, Tensor};
 
 use crate::optim::schedule::{ClipBy, OptimConfig};
-use crate::weights::Path;
+use crate::weights::visit_named;
 
 /// Flattened gradients by official parameter name. A parameter that the loss does not reach has
 /// none.
@@ -16,24 +16,26 @@ pub struct NamedGradients(pub BTreeMap<String, Tensor<1>>);
 impl NamedGradients {
     /// Takes the gradients of `module`'s parameters out of what a backward pass gave.
     pub fn of<M: Module>(module: &M, gradients: Gradients) -> Self {
-        let mut take = Take {
-            path: Path::default(),
-            gradients,
-            named: BTreeMap::new(),
-        };
-        module.visit(&mut take);
-        Self(take.named)
+        let mut gradients = gradients;
+        let mut named = BTreeMap::new();
+        visit_named(module, |parameter, value| {
+            if let Some(gradient) = value.take_gradient(&mut gradients) {
+                named.insert(parameter.name, gradient);
+            }
+        });
+        Self(named)
     }
 
     /// These gradients and zeros for the other trainable parameters of `module`, which the loss did
     /// not reach: to the optimiser the same, and every worker's gradients have the same names.
-    pub fn complete<M: Module>(self, module: &M) -> Self {
-        let mut complete = Complete {
-            path: Path::default(),
-            named: self.0,
-        };
-        module.visit(&mut complete);
-        Self(complete.named)
+    pub fn complete<M: Module>(mut self, module: &M) -> Self {
+        visit_named(module, |parameter, value| {
+            if parameter.trainable {
+                let zeros = || value.flat().zeros_like();
+                self.0.entry(parameter.name).or_insert_with(zeros);
+            }
+        });
+        self
     }
 
     /// Adds further gradients to these.
@@ -73,52 +75,6 @@ impl NamedGradients {
     pub(crate) fn norms(&self, squares: &[f64]) -> GradientNorms {
         let norms = squares.iter().map(|square| square.sqrt());
         GradientNorms(self.0.keys().cloned().zip(norms).collect())
-    }
-}
-
-struct Take {
-    path: Path,
-    gradients: Gradients,
-    named: BTreeMap<String, Tensor<1>>,
-}
-
-impl ModuleVisitor for Take {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        self.path.enter(name, container);
-    }
-
-    fn exit_module(&mut self, _: &str, _: &str) {
-        self.path.exit();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        if let Some(gradient) = param.val().grad_remove(&mut self.gradients) {
-            self.named
-                .insert(self.path.name(), gradient.flatten(0, D - 1));
-        }
-    }
-}
-
-struct Complete {
-    path: Path,
-    named: BTreeMap<String, Tensor<1>>,
-}
-
-impl ModuleVisitor for Complete {
-    fn enter_module(&mut self, name: &str, container: &str) {
-        self.path.enter(name, container);
-    }
-
-    fn exit_module(&mut self, _: &str, _: &str) {
-        self.path.exit();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let value = param.val();
-        if value.is_require_grad() {
-            let zeros = || value.inner().zeros_like().flatten(0, D - 1);
-            self.named.entry(self.path.name()).or_insert_with(zeros);
-        }
     }
 }
 

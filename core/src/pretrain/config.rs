@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::image::augment::{AugmentConfig, CropsConfig};
-use crate::model::pos_embed::Sampling;
-use crate::model::{Ffn, HeadConfig, VitConfig};
+use crate::model::vit::pos_embed::Sampling;
+use crate::model::{BackboneConfig, Ffn, HeadConfig, VitConfig};
 use crate::optim::schedule::{OptimConfig, TeacherTempConfig};
 use crate::pretrain::loss::LossConfig;
 use crate::pretrain::masking::MaskConfig;
@@ -164,7 +164,11 @@ impl Config {
     }
 
     /// The student's backbone; the teacher's is the same without mask token.
-    pub fn vit(&self) -> VitConfig {
+    pub fn backbone(&self) -> BackboneConfig {
+        self.vit().into()
+    }
+
+    pub(crate) fn vit(&self) -> VitConfig {
         let (dim, depth, heads) = self.model.arch.dimensions();
         let dim = self.model.dim.unwrap_or(dim);
         let hidden = dim * self.model.mlp_ratio;
@@ -193,8 +197,8 @@ impl Config {
 
     /// Patches along both sides of a global crop.
     pub fn global_grid(&self) -> (usize, usize) {
-        let side = self.crops.global_size / self.model.patch_size;
-        (side, side)
+        let side = self.crops.global_size;
+        self.backbone().grid(side, side)
     }
 
     /// Checks that the settings make sense, one by one and together.
@@ -245,13 +249,14 @@ impl Config {
             vit.drop_path,
             || "would drop every block".into(),
         )?;
+        let stride = self.backbone().stride();
         for (key, size) in [
             ("crops.global_size", self.crops.global_size),
             ("crops.local_size", self.crops.local_size),
         ] {
             within(key, size, 1, MAX_SIDE)?;
-            check(size.is_multiple_of(vit.patch_size), key, size, || {
-                format!("is not a multiple of the patch size {}", vit.patch_size)
+            check(size.is_multiple_of(stride), key, size, || {
+                format!("is not a multiple of the patch size {stride}")
             })?;
         }
         within("head.out_dim", self.head.out_dim, 2, MAX_PROTOTYPES)?;

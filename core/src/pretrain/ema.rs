@@ -2,15 +2,17 @@
 
 use crate::model::Network;
 use crate::pretrain::loss::ema;
-use crate::weights::{flat_parameters, map_flat};
+use crate::weights::{flat_parameters, map_named};
 
 /// `teacher = momentum * teacher + (1 - momentum) * student` for every parameter whose official
 /// name both have.
 pub fn update_teacher(teacher: Network, student: &Network, momentum: f64) -> Network {
     let mut student = flat_parameters(student);
-    map_flat(teacher, |name, old| match student.remove(name) {
-        Some(new) => ema(old, new, momentum),
-        None => old,
+    map_named(teacher, |parameter, old| {
+        match student.remove(&parameter.name) {
+            Some(new) => ema(old, new, momentum),
+            None => old,
+        }
     })
 }
 

@@ -5,34 +5,7 @@
 //! optimiser and the moving average are left out: they take a few operations an element, and time
 //! for memory rather than for arithmetic.
 
-use crate::model::{Ffn, HeadConfig, VitConfig};
 use crate::pretrain::config::Config;
-
-/// Forward pass of a backbone on one image of `side` by `side` pixels. With T tokens of width D, of
-/// which N patches:
-///
-/// - patch embedding: `N * 3 p² * D`;
-/// - each block: `4 T D²` for queries, keys, values and the projection, `2 T² D` for attention, and
-///   `2 T D hidden` for the MLP (`3 T D hidden` with SwiGLU).
-pub fn backbone_macs(vit: &VitConfig, side: usize) -> f64 {
-    let patches = (side / vit.patch_size).pow(2) as f64;
-    let tokens = patches + 1.0 + vit.registers as f64;
-    let (d, hidden) = (vit.dim as f64, vit.hidden as f64);
-    let embedding = patches * (3 * vit.patch_size * vit.patch_size) as f64 * d;
-    let layers = match vit.ffn {
-        Ffn::Mlp => 2.0,
-        Ffn::SwiGlu => 3.0,
-    };
-    let block = 4.0 * tokens * d * d + 2.0 * tokens * tokens * d + layers * tokens * d * hidden;
-    embedding + vit.depth as f64 * block
-}
-
-/// The head's MLP for one token: `D * hidden + hidden² + hidden * bottleneck`.
-pub fn head_macs(head: &HeadConfig, dim: usize) -> f64 {
-    (dim * head.hidden_dim
-        + head.hidden_dim * head.hidden_dim
-        + head.hidden_dim * head.bottleneck_dim) as f64
-}
 
 /// A whole step, for one image of which `masked` patches are masked in all its global crops
 /// together.
@@ -42,18 +15,16 @@ pub fn head_macs(head: &HeadConfig, dim: usize) -> f64 {
 /// the student's head and through either wide last layer; all of the teacher's tokens go through
 /// its head's MLP, for the center.
 pub fn step_macs(config: &Config, masked: f64) -> f64 {
-    let (vit, head, crops) = (config.vit(), &config.head, &config.crops);
-    let (globals, locals) = (
-        crops.global_crops_number as f64,
-        crops.local_crops_number as f64,
-    );
+    let Config { head, crops, .. } = config;
+    let backbone = config.backbone();
+    let globals = crops.global_crops_number as f64;
+    let locals = crops.local_crops_number as f64;
     let (rows, columns) = config.global_grid();
     let patches = globals * (rows * columns) as f64;
-    let (global, local) = (
-        backbone_macs(&vit, crops.global_size),
-        backbone_macs(&vit, crops.local_size),
-    );
-    let mlp = head_macs(head, vit.dim);
+
+    let global = backbone.macs(crops.global_size);
+    let local = backbone.macs(crops.local_size);
+    let mlp = head.macs(backbone.dim());
     let cls_layer = (head.bottleneck_dim * head.out_dim) as f64;
     let patch_out = if head.shared_head {
         head.out_dim
@@ -61,6 +32,7 @@ pub fn step_macs(config: &Config, masked: f64) -> f64 {
         head.patch_out_dim
     };
     let patch_layer = (head.bottleneck_dim * patch_out) as f64;
+
     let crops = globals + locals;
     let student = globals * global
         + locals * local
@@ -76,6 +48,7 @@ pub fn step_macs(config: &Config, masked: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::image::augment::CropsConfig;
+    use crate::model::{Ffn, VitConfig};
     use crate::pretrain::config::{Arch, ModelConfig};
     use crate::testing::test;
 
@@ -96,7 +69,7 @@ mod tests {
     /// Published figures: 4.6 and 17.6 GMAC for ViT-S/16 and ViT-B/16 at 224 pixels.
     #[test]
     fn backbones_take_what_is_known_of_them() {
-        let giga = |arch, side| backbone_macs(&config(arch).vit(), side) / 1e9;
+        let giga = |arch, side| config(arch).backbone().macs(side) / 1e9;
         assert!((giga(Arch::VitSmall, 224) - 4.60).abs() < 0.005);
         assert!((giga(Arch::VitSmall, 96) - 0.81).abs() < 0.005);
         assert!((giga(Arch::VitBase, 224) - 17.56).abs() < 0.05);
@@ -112,13 +85,13 @@ mod tests {
             heads: 2,
             ..config(Arch::VitTiny).vit()
         };
-        assert_eq!(backbone_macs(&vit, 0), 3.0 * (400.0 + 20.0 + 800.0));
+        assert_eq!(vit.macs(0), 3.0 * (400.0 + 20.0 + 800.0));
         let gated = VitConfig {
             ffn: Ffn::SwiGlu,
             registers: 1,
             ..vit
         };
-        assert_eq!(backbone_macs(&gated, 0), 3.0 * (800.0 + 80.0 + 2400.0));
+        assert_eq!(gated.macs(0), 3.0 * (800.0 + 80.0 + 2400.0));
     }
 
     /// 2 x 224 + 10 x 96 with the mixture's mean of 14.5 % masked: 65.2 GMAC an image for ViT-S/16,

@@ -5,7 +5,7 @@
 use burn::module::Module as _;
 use burn::tensor::{Gradients, Tensor};
 
-use crate::model::{Network, Noise, Vit};
+use crate::model::{Backbone, Network, Noise, Tokens};
 use crate::optim::NamedGradients;
 use crate::pretrain::masking::Mask;
 use crate::rng::Rng;
@@ -33,24 +33,26 @@ pub(super) struct Recomputed {
 }
 
 impl Recomputed {
-    /// The tokens `[B, P + N, D]` of [`Vit::forward`], and what their backward pass needs.
+    /// The tokens of [`Backbone::forward`], and what their backward pass needs.
     pub fn forward(
-        backbone: &Vit,
+        backbone: &Backbone,
         images: &Tensor<4>,
         masks: &[Mask],
         noise: &mut Noise,
-    ) -> (Tensor<3>, Self) {
+    ) -> (Tokens, Self) {
+        let [_, _, height, width] = images.dims();
+        let grid = backbone.grid(height, width);
         let images = images.clone().without_autodiff();
         let plain = backbone.valid();
         let mut tokens = plain.embed(images.clone(), masks);
         let mut inputs = Vec::with_capacity(plain.depth());
-        for block in plain.blocks() {
+        for block in 0..plain.depth() {
             inputs.push((tokens.clone(), noise.as_deref().cloned()));
-            tokens = block.forward(tokens, noise);
+            tokens = plain.run_block(block, tokens, noise);
         }
         let output = Tensor::from_inner(tokens).require_grad();
         (
-            backbone.normalize(output.clone()),
+            backbone.finish(output.clone(), grid),
             Self {
                 images,
                 masks: masks.to_vec(),
@@ -74,9 +76,11 @@ impl Recomputed {
         let Some(mut gradient) = output.grad_remove(gradients) else {
             return named;
         };
-        for (block, (input, mut noise)) in student.backbone.blocks().iter().zip(inputs).rev() {
+        for (block, (input, mut noise)) in inputs.into_iter().enumerate().rev() {
             let input = Tensor::from_inner(input).require_grad();
-            let tokens = block.forward(input.clone(), &mut noise.as_mut());
+            let tokens = student
+                .backbone
+                .run_block(block, input.clone(), &mut noise.as_mut());
             let mut gradients = backward_from(tokens, gradient);
             gradient = input
                 .grad_remove(&mut gradients)

@@ -11,7 +11,7 @@ use crate::optim::{AdamW, LossScale};
 use crate::pretrain::TrainState;
 use crate::pretrain::loss::Centers;
 use crate::weights;
-use crate::weights::{Weight, Weights, WeightsError, flat_parameters, map_flat};
+use crate::weights::{Weight, Weights, WeightsError, flat_parameters, map_named};
 
 const LOSS_SCALE: &str = "loss_scale";
 
@@ -126,9 +126,9 @@ impl AdamW {
         module: &M,
     ) -> Result<(Weights, Weights, Updates), WeightsError> {
         let moments = |of: fn(&Moments) -> &Tensor<1>| {
-            map_flat(module.clone(), |name, value| {
+            map_named(module.clone(), |parameter, value| {
                 self.moments
-                    .get(name)
+                    .get(&parameter.name)
                     .map_or(value, |moments| of(moments).clone())
             })
         };

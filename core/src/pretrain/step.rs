@@ -13,7 +13,7 @@ use crate::pretrain::masking::{Mask, masked_rows};
 use crate::pretrain::recompute::Recomputed;
 use crate::pretrain::{Activations, Pass, StepReport};
 use crate::rng::{Purpose, Rng, stream};
-use crate::weights::map_flat;
+use crate::weights::map_named;
 
 /// Everything that a step changes.
 #[derive(Clone, Debug)]
@@ -47,7 +47,12 @@ impl TrainState {
     /// The state of a new run: the network of `config`, initialised by `seed`.
     pub fn fresh(config: &Config, seed: u64, device: &Device) -> Self {
         let rng = &mut stream(seed, Purpose::Init, 0, 0);
-        let student = Network::init(&config.vit(), &config.head, &device.clone().autodiff(), rng);
+        let student = Network::init(
+            &config.backbone(),
+            &config.head,
+            &device.clone().autodiff(),
+            rng,
+        );
         Self::new(
             student.with_precision(config.optim.precision),
             config.head.shared_head,
@@ -76,7 +81,7 @@ impl TrainState {
     /// differentiate it while others do the same.
     pub fn fork(&self) -> Self {
         Self {
-            student: map_flat(self.student.clone(), |_, values| values),
+            student: map_named(self.student.clone(), |_, values| values),
             ..self.clone()
         }
     }
@@ -298,8 +303,8 @@ pub struct Target {
 pub fn teach(teacher: &Network, batch: &Batch, centers: &Centers, now: &StepValues) -> Target {
     let Network { backbone, head } = teacher;
     let tokens = backbone.forward(batch.globals.clone().without_autodiff(), &[], &mut None);
-    let cls_logits = head.cls_logits(head.bottleneck(backbone.cls_of(tokens.clone())));
-    let patches = head.bottleneck(backbone.patches_of(tokens).flatten(0, 1));
+    let cls_logits = head.cls_logits(head.bottleneck(tokens.cls.clone()));
+    let patches = head.bottleneck(tokens.into_patches().flatten(0, 1));
     // The last layer is linear: the mean of all patches' logits is the logits of their mean, K
     // times cheaper.
     let patch_mean = head.patch_logits(patches.clone().mean_dim(0));
@@ -344,12 +349,10 @@ pub fn predict(
         }
     };
     let tokens = encode(&batch.globals, &batch.masks);
-    let device = tokens.device();
-    let mut cls_rows = vec![backbone.cls_of(tokens.clone())];
-    let masked = masked_rows(&batch.masks, backbone.prefix(), &device)
-        .map(|rows| tokens.flatten::<2>(0, 1).select(0, rows));
+    let mut cls_rows = vec![tokens.cls.clone()];
+    let masked = tokens.into_masked_patches(&batch.masks);
     if let Some(locals) = &batch.locals {
-        cls_rows.push(backbone.cls_of(encode(locals, &[])));
+        cls_rows.push(encode(locals, &[]).cls);
     }
     let cls_count: usize = cls_rows.iter().map(|rows| rows.dims()[0]).sum();
     let bottleneck = head.bottleneck(Tensor::cat(cls_rows.into_iter().chain(masked).collect(), 0));

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::learn::{Classifier, TuneError};
-use crate::model::Vit;
+use crate::model::Backbone;
 use crate::session::project::{StoreError, entry};
 use crate::weights::{
     ModelHeader, Precision, Weight, Weights, from_safetensors, timm, to_safetensors,
@@ -41,7 +41,7 @@ struct Entry {
 /// # Errors
 /// If the names are not as many as the classes, or the device fails.
 pub async fn write_tuned(
-    backbone: &Vit,
+    backbone: &Backbone,
     header: &ModelHeader,
     model: &TunedModel,
 ) -> Result<Vec<u8>, StoreError> {
@@ -127,16 +127,12 @@ mod tests {
     use futures_lite::future::block_on;
 
     use super::*;
-    use crate::model::VitConfig;
     use crate::rng::{Purpose, stream};
-    use crate::testing::{small_vit, test};
+    use crate::testing::{small_backbone, test};
     use crate::weights::{Checkpoint, read};
 
-    fn file(classes: usize) -> (Vit, Result<Vec<u8>, StoreError>, TunedModel) {
-        let config = VitConfig {
-            mask_token: false,
-            ..small_vit()
-        };
+    fn file(classes: usize) -> (Backbone, Result<Vec<u8>, StoreError>, TunedModel) {
+        let config = small_backbone().with_mask_token(false);
         let backbone = config.init(&Device::flex(), &mut stream(2, Purpose::Init, 0, 0));
         let weight = (0..64).map(|i| i as f32).collect();
         let model = TunedModel {
@@ -148,7 +144,7 @@ mod tests {
             size: 48,
         };
         let header = ModelHeader {
-            vit: config,
+            backbone: config,
             eval_resize: 1.0,
             step: 7,
         };
@@ -162,7 +158,7 @@ mod tests {
         let bytes = bytes.expect("a sound model");
         assert_eq!(read_tuned(&bytes).expect("its own bytes"), model);
         let checkpoint = Checkpoint::read(&bytes, None).expect("its own bytes");
-        let config = checkpoint.vit(None).expect("heads are in the header");
+        let config = checkpoint.config(None).expect("heads are in the header");
         let (again, report) = checkpoint
             .backbone(&config, false, &Device::flex())
             .expect("whole");

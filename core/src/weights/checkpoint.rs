@@ -3,42 +3,15 @@
 
 use std::collections::HashSet;
 
-use safetensors::tensor::{SafeTensorError, SafeTensors};
+use safetensors::tensor::SafeTensors;
 
-use super::pth::{Dtype, Pth, PthError};
+use super::error::FileError;
+use super::header::ModelHeader;
+use super::names;
+use super::pth::{Dtype, Pth};
 use super::safetensors::{Cast, read_casting};
-use super::{ModelHeader, Weight, Weights, names};
-use crate::model::VitConfig;
-
-/// Why bytes are not weights.
-#[derive(Debug, thiserror::Error)]
-pub enum FileError {
-    /// The container is damaged or no safetensors at all.
-    #[error("not a readable safetensors file: {0}")]
-    Container(#[from] SafeTensorError),
-    /// A `.pth` that cannot be read.
-    #[error("not a readable .pth file: {0}")]
-    Pth(#[from] PthError),
-    /// A tensor is of a type that weights do not have.
-    #[error("tensor `{name}` is of type {dtype}, which cannot be read as weights here")]
-    Dtype {
-        /// Name in the file.
-        name: String,
-        /// What it is.
-        dtype: String,
-    },
-    /// The part that was asked for is not there.
-    #[error("the file has no part `{asked}`; it has {available}")]
-    NoSection {
-        /// What was asked for.
-        asked: String,
-        /// What there is.
-        available: String,
-    },
-    /// There is no tensor.
-    #[error("the file holds no tensors")]
-    Empty,
-}
+use super::weight::{Weight, Weights};
+use crate::model::BackboneConfig;
 
 /// Parts of training checkpoints in the order in which they are preferred: the teacher is what iBOT
 /// evaluates.
@@ -51,7 +24,7 @@ pub struct Checkpoint {
     pub weights: Weights,
     /// The part of the file they are from; `None` if it has no parts.
     pub section: Option<String>,
-    /// What a file of ours says of its network.
+    /// Description of the network, in a file that this program wrote.
     pub header: Option<ModelHeader>,
     /// Names of tensors by the type they were cast from.
     pub cast: Cast,
@@ -80,16 +53,16 @@ impl Checkpoint {
         }
     }
 
-    /// What a file of ours says that holds these weights as `vit`: the same as this file, or what
-    /// is usual where this one says nothing.
-    pub fn header_for(&self, vit: VitConfig) -> ModelHeader {
+    /// The header of a file that holds these weights as `backbone`: the same as in this file, or
+    /// what is usual where this one has none.
+    pub fn header_for(&self, backbone: BackboneConfig) -> ModelHeader {
         match &self.header {
             Some(header) => ModelHeader {
-                vit,
+                backbone,
                 ..header.clone()
             },
             None => ModelHeader {
-                vit,
+                backbone,
                 eval_resize: ModelHeader::USUAL_RESIZE,
                 step: 0,
             },

@@ -1,7 +1,8 @@
 //! Weights as other libraries expect them.
 
-use super::{Weight, Weights, WeightsError, read};
-use crate::model::{Head, Network, Vit};
+use super::transfer::{WeightsError, read};
+use super::weight::{Weight, Weights};
+use crate::model::{Backbone, Head, Network};
 
 /// The tensors of a backbone, and of a head if one is given, under timm's names: without head and
 /// mask token they load strictly into timm's `VisionTransformer` of the same dimensions.
@@ -12,9 +13,9 @@ use crate::model::{Head, Network, Vit};
 ///
 /// # Errors
 /// If the device fails.
-pub async fn timm(backbone: &Vit, head: Option<&Head>) -> Result<Weights, WeightsError> {
+pub async fn timm(backbone: &Backbone, head: Option<&Head>) -> Result<Weights, WeightsError> {
     let mut weights = read(backbone).await?;
-    if backbone.prefix() > 1 {
+    if weights.contains_key("reg_token") {
         fold_cls_position(&mut weights);
     }
     if let Some(head) = head {
@@ -71,7 +72,7 @@ mod tests {
     use futures_lite::future::block_on;
 
     use super::*;
-    use crate::testing::{small_network, small_vit, test};
+    use crate::testing::{small_backbone, small_network, test};
     use crate::weights::{Checkpoint, ModelHeader, Precision, to_safetensors};
 
     #[test]
@@ -83,7 +84,7 @@ mod tests {
         );
         let pair = block_on(timm_pair(&student, &teacher)).expect("a working device");
         let header = ModelHeader {
-            vit: small_vit(),
+            backbone: small_backbone(),
             eval_resize: 1.0,
             step: 7,
         };
@@ -96,17 +97,20 @@ mod tests {
         ] {
             let checkpoint = Checkpoint::read(&bytes, key).expect("its own bytes");
             assert_eq!(checkpoint.section.as_deref(), Some(part));
-            let vit = checkpoint.vit(None).expect("a ViT");
-            assert_eq!((vit.mask_token, vit.heads), (part == "student", 2));
+            let config = checkpoint.config(None).expect("a ViT");
             assert_eq!(
-                checkpoint.header_for(vit.clone()),
+                (config.mask_token(), config.heads()),
+                (part == "student", 2)
+            );
+            assert_eq!(
+                checkpoint.header_for(config.clone()),
                 ModelHeader {
-                    vit: vit.clone(),
+                    backbone: config.clone(),
                     ..header.clone()
                 }
             );
             let (again, report) = checkpoint
-                .network(&vit, false, &device)
+                .network(&config, false, &device)
                 .expect("a whole network");
             assert!(
                 report.unused.is_empty() && report.missing.is_empty(),
@@ -118,7 +122,7 @@ mod tests {
         let half = to_safetensors(&pair, HashMap::new(), Precision::F16).expect("sound weights");
         let checkpoint = Checkpoint::read(&half, Some("student")).expect("its own bytes");
         assert_eq!(checkpoint.cast["float16"].len(), checkpoint.weights.len());
-        let header = checkpoint.header_for(small_vit());
+        let header = checkpoint.header_for(small_backbone());
         assert_eq!(
             (header.eval_resize, header.step),
             (ModelHeader::USUAL_RESIZE, 0),

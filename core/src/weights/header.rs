@@ -1,16 +1,17 @@
-//! What our own files say of the network they hold.
+//! Description of the network in the files that this program writes.
 
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::VitConfig;
+use crate::model::BackboneConfig;
 
 /// The network behind a file's tensors, as JSON under [`ModelHeader::KEY`] in a safetensors header.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelHeader {
-    /// The backbone's dimensions.
-    pub vit: VitConfig,
+    /// The backbone's family and dimensions. In JSON the family is a key of the header, `vit`.
+    #[serde(flatten)]
+    pub backbone: BackboneConfig,
     /// Resize before an evaluation's central crop, over the crop's side.
     pub eval_resize: f64,
     /// Optimisation steps behind the weights.

@@ -1,8 +1,6 @@
-//! What network a file's tensors belong to.
+//! Dimensions told by the shapes of tensors.
 
-use super::{Weight, Weights};
-use crate::model::pos_embed::Sampling;
-use crate::model::{Ffn, HeadConfig, VitConfig};
+use super::weight::{Weight, Weights};
 
 /// Why tensors are not those of a network that this code has.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -39,118 +37,22 @@ pub enum InferError {
     },
 }
 
-/// Width of an attention head in every released ViT of iBOT, DINO and DINOv2.
-const HEAD_WIDTH: usize = 64;
-
-/// The backbone behind tensors of our names. Their shapes tell everything but the number of heads:
-/// without `heads`, these are 64 wide.
-pub(super) fn vit(weights: &Weights, heads: Option<usize>) -> Result<VitConfig, InferError> {
-    let kernel = tensor(weights, "patch_embed.proj.weight")?;
-    let &[dim, 3, patch_size, width] = &kernel.shape[..] else {
-        return Err(wrong(
-            "patch_embed.proj.weight",
-            kernel,
-            "[D, 3, patch, patch]",
-        ));
-    };
-    let positions = tensor(weights, "pos_embed")?;
-    let side = match positions.shape[..] {
-        [1, count, d] if d == dim && count > 1 => (count - 1).isqrt(),
-        _ => {
-            return Err(wrong(
-                "pos_embed",
-                positions,
-                &format!("[1, 1 + patches, {dim}]"),
-            ));
+impl InferError {
+    /// `weight` does not fit its parameter.
+    pub(crate) fn shape(name: &str, weight: &Weight, expected: &str) -> Self {
+        Self::Shape {
+            name: name.to_owned(),
+            shape: weight.shape.clone(),
+            expected: expected.to_owned(),
         }
-    };
-    if patch_size != width || patch_size == 0 || dim == 0 || side * side + 1 != positions.shape[1] {
-        return Err(wrong(
-            "pos_embed",
-            positions,
-            "CLS and a square grid of patches",
-        ));
     }
-    tensor(weights, "blocks.0.norm1.weight")?;
-    let output = tensor(weights, "blocks.0.mlp.fc2.weight")?;
-    let &[_, hidden] = &output.shape[..] else {
-        return Err(wrong("blocks.0.mlp.fc2.weight", output, "[D, hidden]"));
-    };
-    let input = tensor(weights, "blocks.0.mlp.fc1.weight")?;
-    let heads = heads.unwrap_or(if dim.is_multiple_of(HEAD_WIDTH) {
-        dim / HEAD_WIDTH
-    } else {
-        0
-    });
-    if heads == 0 || !dim.is_multiple_of(heads) {
-        return Err(InferError::Heads { dim });
-    }
-    let registers = weights
-        .get("reg_token")
-        .and_then(|tokens| tokens.shape.get(1).copied())
-        .unwrap_or(0);
-    Ok(VitConfig {
-        image_size: side * patch_size,
-        patch_size,
-        dim,
-        depth: depth(weights),
-        heads,
-        hidden,
-        ffn: if input.shape.first() == Some(&(2 * hidden)) {
-            Ffn::SwiGlu
-        } else {
-            Ffn::Mlp
-        },
-        layerscale: weights.contains_key("blocks.0.ls1.gamma").then_some(1e-5),
-        registers,
-        drop_path: 0.0,
-        pos_sampling: if registers > 0 {
-            Sampling::REGISTERS
-        } else {
-            Sampling::OFFICIAL
-        },
-        mask_token: weights.contains_key("masked_embed"),
-    })
 }
 
-/// The iBOT head behind tensors of our names; `None` if there is none, or none that is whole.
-pub(super) fn head(weights: &Weights) -> Option<HeadConfig> {
-    let rows = |name: &str| {
-        weights
-            .get(name)
-            .and_then(|weight| weight.shape.first().copied())
-    };
-    let cls = weights.get("head.last_layer.weight_v")?;
-    let &[out_dim, bottleneck_dim] = &cls.shape[..] else {
-        return None;
-    };
-    let patch = weights
-        .get("head.last_layer2.weight_v")
-        .filter(|patch| *patch != cls);
-    Some(HeadConfig {
-        out_dim,
-        patch_out_dim: patch
-            .and_then(|patch| patch.shape.first().copied())
-            .unwrap_or(out_dim),
-        shared_head: patch.is_none(),
-        hidden_dim: rows("head.mlp.0.weight")?,
-        bottleneck_dim,
-        norm_last_layer: weights
-            .get("head.last_layer.weight_g")?
-            .values
-            .iter()
-            .all(|gain| *gain == 1.0),
-    })
-}
-
-/// Blocks without a gap from the first.
-fn depth(weights: &Weights) -> usize {
-    (0..)
-        .take_while(|block| weights.contains_key(&format!("blocks.{block}.norm1.weight")))
-        .count()
-}
-
-fn tensor<'a>(weights: &'a Weights, name: &'static str) -> Result<&'a Weight, InferError> {
+/// A tensor without which there is no vision transformer.
+pub(crate) fn needed<'a>(
+    weights: &'a Weights,
+    name: &'static str,
+) -> Result<&'a Weight, InferError> {
     weights.get(name).ok_or_else(|| {
         let mut names: Vec<&str> = weights.keys().map(String::as_str).collect();
         names.sort_unstable();
@@ -168,10 +70,12 @@ fn tensor<'a>(weights: &'a Weights, name: &'static str) -> Result<&'a Weight, In
     })
 }
 
-fn wrong(name: &str, weight: &Weight, expected: &str) -> InferError {
-    InferError::Shape {
-        name: name.to_owned(),
-        shape: weight.shape.clone(),
-        expected: expected.to_owned(),
-    }
+/// A tensor of a file, resized to the dimensions of a network.
+pub(crate) struct Resized {
+    pub name: &'static str,
+    pub weight: Weight,
+    /// Side of its grid in the file.
+    pub from: usize,
+    /// Side of its grid in the network.
+    pub to: usize,
 }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use serde::Serialize;
 
-use super::{Checkpoint, InferError, Weight, WeightsError, infer, write_present};
-use crate::model::pos_embed;
-use crate::model::pos_embed::Sampling;
-use crate::model::{Ffn, HeadConfig, Network, Vit, VitConfig};
+use super::checkpoint::Checkpoint;
+use super::infer::InferError;
+use super::transfer::{WeightsError, write_present};
+use super::weight::Weights;
+use crate::model::{Backbone, BackboneConfig, HeadConfig, Network};
 use crate::rng::{Purpose, stream};
 
 /// Why a file's tensors do not make the network.
@@ -90,21 +91,17 @@ impl fmt::Display for LoadReport {
 }
 
 impl Checkpoint {
-    /// The backbone's dimensions. `heads` overrides what the file says or suggests.
+    /// The backbone's family and dimensions. `heads` overrides what the file says or suggests.
     ///
     /// # Errors
-    /// If the tensors are not those of a vision transformer.
-    pub fn vit(&self, heads: Option<usize>) -> Result<VitConfig, LoadError> {
-        let known = heads.or_else(|| self.header.as_ref().map(|header| header.vit.heads));
-        let inferred = infer::vit(&self.weights, known)?;
-        let pos_sampling = self
-            .header
-            .as_ref()
-            .map_or(inferred.pos_sampling, |header| header.vit.pos_sampling);
-        Ok(VitConfig {
-            pos_sampling,
-            ..inferred
-        })
+    /// If the tensors are not those of a backbone that this program has.
+    pub fn config(&self, heads: Option<usize>) -> Result<BackboneConfig, LoadError> {
+        let Some(header) = &self.header else {
+            return Ok(BackboneConfig::infer(&self.weights, heads)?);
+        };
+        let heads = heads.unwrap_or(header.backbone.heads());
+        let inferred = BackboneConfig::infer(&self.weights, Some(heads))?;
+        Ok(inferred.sampled_as(&header.backbone))
     }
 
     /// The head's dimensions.
@@ -112,7 +109,7 @@ impl Checkpoint {
     /// # Errors
     /// If there is no iBOT head.
     pub fn head(&self) -> Result<HeadConfig, LoadError> {
-        infer::head(&self.weights).ok_or(LoadError::NoHead)
+        HeadConfig::infer(&self.weights).ok_or(LoadError::NoHead)
     }
 
     /// The backbone `config` with these weights; its position embeddings are interpolated if its
@@ -122,16 +119,12 @@ impl Checkpoint {
     /// If a tensor does not fit, or is missing and may not be.
     pub fn backbone(
         &self,
-        config: &VitConfig,
+        config: &BackboneConfig,
         allow_partial: bool,
         device: &Device,
-    ) -> Result<(Vit, LoadReport), LoadError> {
-        let (fresh, mut report) = (
-            config.init(device, &mut stream(0, Purpose::Init, 0, 0)),
-            self.report(config),
-        );
-        let backbone = self.fill(fresh, str::to_owned, config, allow_partial, &mut report)?;
-        Ok((backbone, report))
+    ) -> Result<(Backbone, LoadReport), LoadError> {
+        let fresh = config.init(device, &mut stream(0, Purpose::Init, 0, 0));
+        self.fill(fresh, str::to_owned, config, allow_partial)
     }
 
     /// Backbone and head with these weights.
@@ -140,7 +133,7 @@ impl Checkpoint {
     /// If a tensor does not fit, is missing and may not be, or there is no head.
     pub fn network(
         &self,
-        config: &VitConfig,
+        config: &BackboneConfig,
         allow_partial: bool,
         device: &Device,
     ) -> Result<(Network, LoadReport), LoadError> {
@@ -150,9 +143,7 @@ impl Checkpoint {
             device,
             &mut stream(0, Purpose::Init, 0, 0),
         );
-        let mut report = self.report(config);
-        let network = self.fill(fresh, in_network, config, allow_partial, &mut report)?;
-        Ok((network, report))
+        self.fill(fresh, in_network, config, allow_partial)
     }
 
     /// `student` started from these weights: what fits is taken, and a head or mask token that the
@@ -163,91 +154,59 @@ impl Checkpoint {
     pub fn start(
         &self,
         student: Network,
-        config: &VitConfig,
+        config: &BackboneConfig,
     ) -> Result<(Network, LoadReport), LoadError> {
-        let mut report = self.report(config);
-        let student = self.fill(student, in_network, config, true, &mut report)?;
+        let (student, report) = self.fill(student, in_network, config, true)?;
         let optional =
             |name: &&String| name.starts_with("head.") || *name == "backbone.masked_embed";
         refuse(report.missing.iter().filter(|name| !optional(name)))?;
         Ok((student, report))
     }
 
+    /// `module` with the tensors of the file, whose names are those that `name` gives.
     fn fill<M: Module>(
         &self,
         module: M,
         name: impl Fn(&str) -> String,
-        config: &VitConfig,
+        config: &BackboneConfig,
         allow_partial: bool,
-        report: &mut LoadReport,
-    ) -> Result<M, LoadError> {
-        let weights = self.weights.iter().map(|(own, weight)| {
-            let weight = match report.interpolated {
-                Some((_, side)) if own == "pos_embed" => {
-                    positions(weight, side, config.pos_sampling)
-                }
-                _ => weight.clone(),
-            };
-            (name(own), weight)
-        });
-        let weights = weights.collect();
+    ) -> Result<(M, LoadReport), LoadError> {
+        let mut weights = Weights::with_capacity(self.weights.len());
+        for (own, weight) in &self.weights {
+            weights.insert(name(own), weight.clone());
+        }
+        let resized = config.resize(&self.weights);
+        let interpolated = resized.as_ref().map(|resized| (resized.from, resized.to));
+        if let Some(resized) = resized {
+            weights.insert(name(resized.name), resized.weight);
+        }
+
         let (module, written) = write_present(module, &weights)?;
         if !allow_partial {
             refuse(written.missing.iter())?;
         }
-        report.matched = written.matched.len();
-        report.missing = written.missing;
-        report.unused = weights
+
+        let mut unused: Vec<String> = weights
             .into_keys()
             .filter(|name| !written.matched.contains(name))
             .collect();
-        report.unused.sort_unstable();
-        Ok(module)
-    }
-
-    fn report(&self, config: &VitConfig) -> LoadReport {
-        let own = self
-            .weights
-            .get("pos_embed")
-            .map_or(config.grid(), |weight| {
-                weight
-                    .shape
-                    .get(1)
-                    .map_or(0, |count| count.saturating_sub(1).isqrt())
-            });
-        LoadReport {
+        unused.sort_unstable();
+        let cast = self
+            .cast
+            .iter()
+            .map(|(dtype, names)| (dtype.clone(), names.len()))
+            .collect();
+        let report = LoadReport {
             section: self.section.clone(),
-            network: describe(config),
-            interpolated: (own != config.grid()).then_some((own, config.grid())),
-            cast: self
-                .cast
-                .iter()
-                .map(|(dtype, names)| (dtype.clone(), names.len()))
-                .collect(),
+            network: config.to_string(),
+            matched: written.matched.len(),
+            missing: written.missing,
+            unused,
+            interpolated,
+            cast,
             tied: self.tied.clone(),
-            ..LoadReport::default()
-        }
-    }
-}
-
-/// Position embeddings for a square grid of `side` patches a side.
-fn positions(weight: &Weight, side: usize, sampling: Sampling) -> Weight {
-    let &[1, count, dim] = &weight.shape[..] else {
-        return weight.clone();
-    };
-    let own = (count - 1).isqrt();
-    // The CPU answers at once everywhere, which a browser's GPU does not.
-    let patches = TensorData::new(weight.values[dim..].to_vec(), [1, own * own, dim]);
-    let patches = Tensor::<3>::from_data(patches, &Device::flex());
-    let patches = pos_embed::interpolate(patches, (own, own), (side, side), sampling).into_data();
-    let values = weight.values[..dim]
-        .iter()
-        .copied()
-        .chain(patches.iter::<f32>())
-        .collect();
-    Weight {
-        shape: vec![1, 1 + side * side, dim],
-        values,
+        };
+        Ok((module, report))
     }
 }
 
@@ -284,29 +243,4 @@ fn few(names: &[String]) -> String {
     } else {
         shown
     }
-}
-
-/// A backbone in words.
-fn describe(config: &VitConfig) -> String {
-    let VitConfig {
-        dim,
-        depth,
-        heads,
-        patch_size,
-        image_size,
-        ..
-    } = config;
-    let mut words = format!(
-        "ViT {dim} wide, {depth} blocks, {heads} heads, patch {patch_size}, made for {image_size} px"
-    );
-    if config.layerscale.is_some() {
-        words += ", LayerScale";
-    }
-    if config.ffn == Ffn::SwiGlu {
-        words += ", SwiGLU";
-    }
-    if config.registers > 0 {
-        words += &format!(", {} registers", config.registers);
-    }
-    words
 }

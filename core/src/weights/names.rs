@@ -1,6 +1,6 @@
 //! One name for one parameter, whichever code base wrote the file: iBOT and DINO, timm, DINOv2.
 
-use super::Weights;
+use super::weight::Weights;
 
 /// Prefixes that wrappers put before a network's own names.
 const WRAPPERS: [&str; 4] = [

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
 
-use super::{FileError, Weight, Weights};
+use super::error::FileError;
+use super::weight::{Weight, Weights};
 
 /// How many bits a written number keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -267,13 +267,13 @@ fn late_step(config: &Config) -> StepValues {
 }
 
 fn describe(config: &Config) -> String {
-    let vit = config.vit();
+    let backbone = config.backbone();
     format!(
         "dim {}, depth {}, heads {}, patch {}; {}; batch {}; K {}; {}",
-        vit.dim,
-        vit.depth,
-        vit.heads,
-        vit.patch_size,
+        backbone.dim(),
+        backbone.depth(),
+        backbone.heads(),
+        backbone.stride(),
         describe_crops(&config.crops),
         config.optim.batch_size,
         config.head.out_dim,

@@ -81,7 +81,7 @@ pub fn run(args: &EmbedArgs) -> Result<()> {
     let device = device::select(args.device)?.device;
     let (model, line) = args.model.open(&device)?;
     println!("data    {}\n{line}", data.description());
-    let depth = model.vit.depth;
+    let depth = model.config.depth();
     ensure!(
         pooling.cls_blocks <= depth,
         "--cls-blocks {}: the network has {depth} blocks",
@@ -91,7 +91,7 @@ pub fn run(args: &EmbedArgs) -> Result<()> {
     let extractor = Extractor {
         encoder: Encoder::Network(&model.backbone),
         view: EvalView {
-            size: args.size.unwrap_or(model.vit.image_size),
+            size: args.size.unwrap_or(model.config.image_size()),
             resize_ratio: model.eval_resize,
         },
         threads: device::cores(),

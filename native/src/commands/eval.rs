@@ -101,7 +101,7 @@ pub fn run(command: &EvalCommand) -> Result<()> {
 
     let mut view = match &model {
         Some((model, _)) => EvalView {
-            size: model.vit.image_size,
+            size: model.config.image_size(),
             resize_ratio: model.eval_resize,
         },
         None => PIXELS,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use futures_lite::future::block_on;
-use ibot_core::model::{Network, VitConfig};
+use ibot_core::model::{BackboneConfig, Network};
 use ibot_core::onnx;
 use ibot_core::weights;
 use ibot_core::weights::{ModelHeader, Precision, to_safetensors};
@@ -109,19 +109,16 @@ fn safetensors(args: &ExportArgs) -> Result<Vec<u8>> {
         let Source {
             file,
             checkpoint,
-            vit,
+            config,
         } = args.weights.read(false)?;
-        let vit = VitConfig {
-            mask_token: false,
-            ..resized(vit, args.size)?
-        };
+        let config = resized(config, args.size)?.with_mask_token(false);
         let device = device::select(DeviceChoice::Cpu)?.device;
-        let loaded = checkpoint.backbone(&vit, args.weights.allow_partial, &device);
+        let loaded = checkpoint.backbone(&config, args.weights.allow_partial, &device);
         let (backbone, report) = loaded.with_context(|| format!("model {}", file.display()))?;
         println!("model   {}: {report}", file.display());
         (
             block_on(weights::timm(&backbone, None))?,
-            checkpoint.header_for(vit),
+            checkpoint.header_for(config),
         )
     };
     let precision = if args.f16 {
@@ -141,34 +138,31 @@ fn headed(args: &ExportArgs, key: Option<&str>) -> Result<(Network, ModelHeader)
     let Source {
         file,
         checkpoint,
-        vit,
+        config,
     } = part.read(true)?;
-    let vit = resized(vit, args.size)?;
+    let config = resized(config, args.size)?;
     let device = device::select(DeviceChoice::Cpu)?.device;
-    let loaded = checkpoint.network(&vit, part.allow_partial, &device);
+    let loaded = checkpoint.network(&config, part.allow_partial, &device);
     let (network, report) = loaded.with_context(|| format!("model {}", file.display()))?;
     println!("model   {}: {report}", file.display());
-    Ok((network, checkpoint.header_for(vit)))
+    Ok((network, checkpoint.header_for(config)))
 }
 
 /// The network made for images of another size, as far as timm has such networks.
-fn resized(vit: VitConfig, size: Option<ImageSize>) -> Result<VitConfig> {
+fn resized(config: BackboneConfig, size: Option<ImageSize>) -> Result<BackboneConfig> {
     let Some(ImageSize(width, height)) = size else {
-        return Ok(vit);
+        return Ok(config);
     };
     ensure!(
         width == height,
         "timm's position embeddings are square: --size takes one number here"
     );
     ensure!(
-        width.is_multiple_of(vit.patch_size),
+        width.is_multiple_of(config.stride()),
         "--size {width} is no multiple of patches of {}",
-        vit.patch_size
+        config.stride()
     );
-    Ok(VitConfig {
-        image_size: width,
-        ..vit
-    })
+    Ok(config.with_image_size(width))
 }
 
 fn onnx(args: &ExportArgs) -> Result<Vec<u8>> {
@@ -181,21 +175,18 @@ fn onnx(args: &ExportArgs) -> Result<Vec<u8>> {
     let Source {
         file,
         checkpoint,
-        vit,
+        config,
     } = args.weights.read(false)?;
-    let vit = VitConfig {
-        mask_token: false,
-        ..vit
-    };
-    let loaded = checkpoint.backbone(&vit, args.weights.allow_partial, &device);
+    let config = config.with_mask_token(false);
+    let loaded = checkpoint.backbone(&config, args.weights.allow_partial, &device);
     let (backbone, report) = loaded.with_context(|| format!("model {}", file.display()))?;
     println!("model   {}: {report}", file.display());
     let ImageSize(width, height) = args
         .size
-        .unwrap_or(ImageSize(vit.image_size, vit.image_size));
+        .unwrap_or(ImageSize(config.image_size(), config.image_size()));
     Ok(onnx::backbone(
         &block_on(weights::read(&backbone))?,
-        &vit,
+        &config,
         width,
         height,
     )?)

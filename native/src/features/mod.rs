@@ -9,7 +9,7 @@ use std::thread;
 use anyhow::{Result, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
 pub use ibot_core::features::Pooling;
-use ibot_core::model::Vit;
+use ibot_core::model::Backbone;
 use rayon::prelude::*;
 
 use crate::data::Dataset;
@@ -28,7 +28,7 @@ pub struct Extractor<'a> {
 #[derive(Clone, Copy)]
 pub enum Encoder<'a> {
     /// A frozen network.
-    Network(&'a Vit),
+    Network(&'a Backbone),
     /// Nothing: the normalised pixels themselves, as a baseline without a network.
     Pixels,
 }
@@ -96,7 +96,7 @@ impl Extractor<'_> {
         let size = self.view.size;
         ensure!(size > 0, "a crop needs at least one pixel, not 0");
         if let Encoder::Network(backbone) = self.encoder {
-            let patch = backbone.patch_size();
+            let patch = backbone.stride();
             ensure!(
                 size.is_multiple_of(patch),
                 "a crop of {size} pixels is not a multiple of patches of {patch} pixels; choose another size"
@@ -135,7 +135,7 @@ impl Extractor<'_> {
 }
 
 fn pooled(
-    backbone: &Vit,
+    backbone: &Backbone,
     pooling: Pooling,
     pixels: Vec<f32>,
     side: usize,

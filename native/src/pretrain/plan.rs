@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use ibot_core::model::VitConfig;
 use ibot_core::optim::schedule::Schedules;
 use ibot_core::weights::ModelHeader;
 
@@ -105,10 +104,7 @@ impl Plan {
     /// student sees masks.
     pub fn model_header(&self, step: usize) -> ModelHeader {
         ModelHeader {
-            vit: VitConfig {
-                mask_token: false,
-                ..self.settings.config.vit()
-            },
+            backbone: self.settings.config.backbone().with_mask_token(false),
             eval_resize: self.settings.eval_resize(),
             step,
         }
@@ -133,12 +129,16 @@ impl Plan {
 
 fn notes(settings: &Settings, images: usize, schedules: &Schedules) -> Vec<String> {
     let config = &settings.config;
-    let (optim, vit) = (&config.optim, config.vit());
+    let (optim, backbone) = (&config.optim, config.backbone());
     let steps = schedules.steps_per_epoch();
     let mut notes = vec![
         format!(
             "ViT: {} wide, {} blocks, {} heads, patches of {} pixels; {} prototypes",
-            vit.dim, vit.depth, vit.heads, vit.patch_size, config.head.out_dim
+            backbone.dim(),
+            backbone.depth(),
+            backbone.heads(),
+            backbone.stride(),
+            config.head.out_dim
         ),
         format!(
             "crops: {} x {} and {} x {} pixels an image",

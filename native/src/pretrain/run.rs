@@ -402,7 +402,7 @@ fn initialised(state: TrainState, plan: &Plan, device: &Device) -> Result<TrainS
         return Ok(state);
     };
     let checkpoint = read_checkpoint(file.as_ref(), None)?;
-    let started = checkpoint.start(state.student, &plan.settings.config.vit());
+    let started = checkpoint.start(state.student, &plan.settings.config.backbone());
     let (student, report) = started.with_context(|| format!("cannot start from {file}"))?;
     println!("init    {file}: {report}");
     Ok(TrainState::new(

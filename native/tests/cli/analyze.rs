@@ -343,7 +343,7 @@ fn exports_hold_what_was_asked_for() {
     assert!(
         checkpoint.weights.contains_key("masked_embed") && checkpoint.cast.contains_key("float16")
     );
-    assert_eq!(checkpoint.vit(None).expect("a ViT").image_size, 64);
+    assert_eq!(checkpoint.config(None).expect("a ViT").image_size(), 64);
 
     let pair = out.path().join("pair.safetensors");
     let printed = succeed(command(
@@ -365,8 +365,8 @@ fn exports_hold_what_was_asked_for() {
             ),
             (Some(part), 32)
         );
-        let vit = checkpoint.vit(None).expect("a ViT");
-        assert_eq!((vit.image_size, vit.mask_token), (64, mask_token));
+        let config = checkpoint.config(None).expect("a ViT");
+        assert_eq!((config.image_size(), config.mask_token()), (64, mask_token));
     }
     let again = out.path().join("again.safetensors");
     let mut of_half = ibot();

@@ -68,7 +68,7 @@ impl Explorer {
         }
         let image = image.as_ref().ok_or(Problem::NoImage(ask.slot))?;
         self.tokens[ask.slot] = None;
-        let shorter = affordable(image, ask.shorter, model.backbone.patch_size());
+        let shorter = affordable(image, ask.shorter, model.backbone.stride());
         let tokens = encode(&model.backbone, image, shorter, ask.block, device).await?;
         let (rows, columns) = (tokens.patches.rows(), tokens.patches.columns());
         self.tokens[ask.slot] = Some(tokens);

@@ -1,7 +1,7 @@
 //! The model: a backbone to look through, and student and teacher where the file has them.
 
 use burn::tensor::Device;
-use ibot_core::model::{Network, Vit, VitConfig};
+use ibot_core::model::{Backbone, Network};
 use ibot_core::weights::{Checkpoint, FileError, LoadError, ModelHeader};
 
 use super::problem::Problem;
@@ -12,7 +12,7 @@ pub struct Model {
     /// What a file of the backbone alone says of it.
     pub header: ModelHeader,
     /// What images are encoded with: the teacher, if there is one.
-    pub backbone: Vit,
+    pub backbone: Backbone,
     /// The networks with their heads, where the file has one.
     pub headed: Option<Headed>,
 }
@@ -39,11 +39,8 @@ pub fn load(ask: &Load, device: &Device) -> Result<(Model, ModelInfo), Problem> 
         source,
     };
     let checkpoint = Checkpoint::read(&ask.bytes.0, None).map_err(of_file)?;
-    let vit = checkpoint.vit(None).map_err(of_load)?;
-    let plain = VitConfig {
-        mask_token: false,
-        ..vit.clone()
-    };
+    let config = checkpoint.config(None).map_err(of_load)?;
+    let plain = config.clone().with_mask_token(false);
     let (backbone, report) = checkpoint
         .backbone(&plain, false, device)
         .map_err(of_load)?;
@@ -54,12 +51,14 @@ pub fn load(ask: &Load, device: &Device) -> Result<(Model, ModelInfo), Problem> 
             // The teacher brings the same one; this one was loaded for its report, which leaves the
             // head out.
             drop(backbone);
-            let (teacher, _) = checkpoint.network(&vit, false, device).map_err(of_load)?;
+            let (teacher, _) = checkpoint
+                .network(&config, false, device)
+                .map_err(of_load)?;
             let other = Checkpoint::read(&ask.bytes.0, Some("student")).ok();
             let student = match other.filter(|student| student.section != checkpoint.section) {
                 Some(student) => {
-                    let vit = student.vit(None).map_err(of_load)?;
-                    student.network(&vit, false, device).map_err(of_load)?.0
+                    let config = student.config(None).map_err(of_load)?;
+                    student.network(&config, false, device).map_err(of_load)?.0
                 }
                 // A file of one network has it say and predict.
                 None => teacher.clone(),
@@ -73,10 +72,10 @@ pub fn load(ask: &Load, device: &Device) -> Result<(Model, ModelInfo), Problem> 
         name: ask.name.clone(),
         network: report.network.clone(),
         report: report.to_string(),
-        patch: vit.patch_size,
-        depth: vit.depth,
-        heads: vit.heads,
-        image_size: vit.image_size,
+        patch: config.stride(),
+        depth: config.depth(),
+        heads: config.heads(),
+        image_size: config.image_size(),
         prototypes: headed
             .as_ref()
             .map(|headed| headed.teacher.head.patch_prototypes()),

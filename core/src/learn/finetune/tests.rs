@@ -4,13 +4,13 @@ use futures_lite::future::block_on;
 
 use super::*;
 use crate::features::feature;
-use crate::testing::{small_vit, test};
+use crate::testing::{small_backbone, test};
 use crate::weights::Weight;
 
 const MODES: [Mode; 2] = [Mode::Lora { rank: 2 }, Mode::LastBlocks(1)];
 
-fn backbone() -> Vit {
-    small_vit().init(&Device::flex(), &mut stream(4, Purpose::Init, 0, 0))
+fn backbone() -> Backbone {
+    small_backbone().init(&Device::flex(), &mut stream(4, Purpose::Init, 0, 0))
 }
 
 fn settings(mode: Mode) -> FineTuneSettings {

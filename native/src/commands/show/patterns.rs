@@ -109,7 +109,7 @@ fn of_prototypes(args: &PatternsArgs, images: &Images) -> Result<Found> {
     let mut found = Found::new(args, count(&head, kind))?;
     let encoder = args
         .tokens
-        .encoder(model.network.backbone, model.vit.image_size, device)?;
+        .encoder(model.network.backbone, model.config.image_size(), device)?;
     for index in 0..images.len() {
         let tokens = tokens_of(&encoder, &images.load(index)?, args.kind)?;
         let dim = encoder.backbone.dim();

@@ -10,7 +10,7 @@ use futures_lite::future::block_on;
 use ibot_core::features::encode;
 use ibot_core::features::encode::ImageTokens;
 use ibot_core::image::RgbImage;
-use ibot_core::model::Vit;
+use ibot_core::model::Backbone;
 
 use super::output::Output;
 use crate::device::{self, DeviceChoice};
@@ -47,18 +47,18 @@ impl TokenArgs {
         let (model, line) = self.model.open(&device)?;
         println!("{line}");
         Ok((
-            self.encoder(model.backbone, model.vit.image_size, device)?,
+            self.encoder(model.backbone, model.config.image_size(), device)?,
             self.output(command)?,
         ))
     }
 
     pub fn encoder(
         &self,
-        backbone: Vit,
+        backbone: Backbone,
         image_size: usize,
         device: Device,
     ) -> Result<ImageEncoder> {
-        let patch = backbone.patch_size();
+        let patch = backbone.stride();
         let shorter = self
             .size
             .unwrap_or_else(|| (2 * image_size).min(LARGE_ENOUGH.max(image_size)));
@@ -85,7 +85,7 @@ impl TokenArgs {
 
 /// A backbone that is shown one image at a time.
 pub struct ImageEncoder {
-    pub backbone: Vit,
+    pub backbone: Backbone,
     pub device: Device,
     shorter: usize,
     block: Option<usize>,

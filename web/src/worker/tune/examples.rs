@@ -93,5 +93,5 @@ impl Examples {
 
 /// The shorter side of images as the network is shown them, in pixels.
 pub fn shown(model: &Model) -> usize {
-    model.header.vit.image_size
+    model.header.backbone.image_size()
 }

@@ -101,8 +101,12 @@ impl Session {
             }
             TuneMode::Adapt => {
                 let checkpoint = checkpoint(file.ok_or(Problem::NoFile)?)?;
-                let student =
-                    Adapt::student(&checkpoint, &model.header.vit, settings.adapt.seed, device);
+                let student = Adapt::student(
+                    &checkpoint,
+                    &model.header.backbone,
+                    settings.adapt.seed,
+                    device,
+                );
                 let (student, _) = student.map_err(|source| Problem::Load {
                     name: "the model".to_owned(),
                     source,
@@ -361,7 +365,7 @@ impl Session {
 pub fn settings(lesson: &Lesson, model: &Model) -> ProjectSettings {
     let (steps, size) = (lesson.steps.max(1), shown(model));
     let mode = match lesson.mode {
-        TuneMode::LastBlocks => Mode::LastBlocks(model.header.vit.depth.min(2)),
+        TuneMode::LastBlocks => Mode::LastBlocks(model.header.backbone.depth().min(2)),
         _ => Mode::Lora { rank: 4 },
     };
     ProjectSettings {

@@ -1,0 +1,20 @@
+//! Any backbone as an ONNX graph.
+
+use super::backbone::BackboneConfig;
+use super::vit;
+use crate::onnx::{Edge, GraphBuilder, OnnxError};
+
+impl BackboneConfig {
+    /// Adds the network with the weights of `graph` for an `image` of `grid` patches (rows,
+    /// columns), up to the values `cls`, `[batch, D]`, and `patches`, `[batch, rows * columns, D]`.
+    pub(crate) fn write_onnx(
+        &self,
+        graph: &mut GraphBuilder,
+        image: &Edge,
+        grid: (usize, usize),
+    ) -> Result<(), OnnxError> {
+        match self {
+            Self::Vit(config) => vit::write_onnx(config, graph, image, grid),
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Vision transformers of iBOT and DINO, and of DINOv2 with its LayerScale, registers and SwiGLU.
+
+mod block;
+mod config;
+mod infer;
+mod onnx;
+mod patch_embed;
+pub mod pos_embed;
+mod transformer;
+
+pub use config::{Ffn, VitConfig};
+pub(super) use infer::{infer, resize};
+pub(super) use onnx::write_onnx;
+pub(super) use patch_embed::NAMES;
+pub use transformer::Vit;

@@ -1,0 +1,172 @@
+//! From the parameters of a module to named tensors on the host, and back.
+
+use std::collections::{HashMap, HashSet};
+
+use burn::module::Module;
+use burn::tensor::{ExecutionError, Tensor, TensorData, Transaction};
+
+use super::named::{Parameter, map_named, visit_named};
+use super::weight::{Weight, Weights};
+
+/// Why weights could not be read from or written to a network.
+#[derive(Debug, thiserror::Error)]
+pub enum WeightsError {
+    /// The network has a parameter that the weights lack.
+    #[error("the weights have no tensor `{0}`")]
+    Missing(String),
+    /// A tensor does not fit its parameter.
+    #[error("tensor `{name}` has shape {actual:?}, the network needs {expected:?}")]
+    Shape {
+        /// Official name.
+        name: String,
+        /// Shape of the network's parameter, in PyTorch's layout.
+        expected: Vec<usize>,
+        /// Shape of the given tensor.
+        actual: Vec<usize>,
+    },
+    /// The device failed while values were read from it.
+    #[error("cannot read weights from the device: {0}")]
+    Device(String),
+}
+
+impl From<ExecutionError> for WeightsError {
+    fn from(error: ExecutionError) -> Self {
+        Self::Device(error.to_string())
+    }
+}
+
+/// Reads every parameter of `module`.
+///
+/// # Errors
+/// If the device fails.
+pub async fn read<M: Module>(module: &M) -> Result<Weights, WeightsError> {
+    read_where(module, |_| true).await
+}
+
+/// Reads the parameters of `module` whose official name is `wanted`, in one transfer.
+///
+/// # Errors
+/// If the device fails.
+pub(crate) async fn read_where<M: Module>(
+    module: &M,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Weights, WeightsError> {
+    let mut parameters = Vec::new();
+    let mut pending = Transaction::default();
+    visit_named(module, |parameter, value| {
+        if wanted(&parameter.name) {
+            pending = std::mem::take(&mut pending).register(value.flat());
+            parameters.push(parameter);
+        }
+    });
+
+    let mut weights = Weights::new();
+    for (parameter, data) in parameters.into_iter().zip(pending.execute_async().await?) {
+        let values = data
+            .try_into_vec::<f32>()
+            .map_err(|error| WeightsError::Device(format!("{error:?}")))?;
+        let Parameter {
+            name,
+            shape,
+            layout,
+            ..
+        } = parameter;
+        let weight = Weight {
+            shape: layout.official_shape(&shape),
+            values: layout.to_official(&shape, values),
+        };
+        weights.insert(name, weight);
+    }
+    Ok(weights)
+}
+
+/// Replaces every parameter of `module` by the tensor of its name; tensors without a parameter are
+/// ignored.
+///
+/// # Errors
+/// If a parameter's tensor is missing or has another shape.
+pub fn write<M: Module>(module: M, weights: &Weights) -> Result<M, WeightsError> {
+    let (module, written) = write_present(module, weights)?;
+    match written.missing.into_iter().next() {
+        Some(name) => Err(WeightsError::Missing(name)),
+        None => Ok(module),
+    }
+}
+
+/// Which parameters [`write_present`] replaced.
+#[derive(Default)]
+pub(crate) struct Written {
+    /// Parameters that took a tensor.
+    pub matched: HashSet<String>,
+    /// Parameters without one, in the module's order; they keep their values.
+    pub missing: Vec<String>,
+}
+
+/// Replaces the parameters of `module` whose tensors are there.
+///
+/// # Errors
+/// If a parameter's tensor has another shape.
+pub(crate) fn write_present<M: Module>(
+    module: M,
+    weights: &Weights,
+) -> Result<(M, Written), WeightsError> {
+    let mut written = Written::default();
+    let mut failure = None;
+    let module = map_named(module, |parameter, old| {
+        let Parameter {
+            name,
+            shape,
+            layout,
+            ..
+        } = parameter;
+        match find(weights, &name, layout.official_shape(&shape)) {
+            Ok(weight) => {
+                written.matched.insert(name);
+                let values = layout.to_burn(&shape, &weight.values);
+                let count = values.len();
+                Tensor::from_data(TensorData::new(values, [count]), &old.device())
+            }
+            Err(WeightsError::Missing(name)) => {
+                written.missing.push(name);
+                old
+            }
+            Err(error) => {
+                failure.get_or_insert(error);
+                old
+            }
+        }
+    });
+
+    match failure {
+        Some(error) => Err(error),
+        None => Ok((module, written)),
+    }
+}
+
+/// The tensor of this name, which must have the `expected` shape.
+pub(crate) fn find<'a>(
+    weights: &'a Weights,
+    name: &str,
+    expected: Vec<usize>,
+) -> Result<&'a Weight, WeightsError> {
+    let weight = weights
+        .get(name)
+        .ok_or_else(|| WeightsError::Missing(name.to_owned()))?;
+    if weight.shape != expected || weight.values.len() != expected.iter().product::<usize>() {
+        return Err(WeightsError::Shape {
+            name: name.to_owned(),
+            expected,
+            actual: weight.shape.clone(),
+        });
+    }
+    Ok(weight)
+}
+
+/// All parameters of `module`, flattened and outside autodiff, by official name.
+pub(crate) fn flat_parameters<M: Module>(module: &M) -> HashMap<String, Tensor<1>> {
+    let mut tensors = HashMap::new();
+    visit_named(module, |parameter, value| {
+        tensors.insert(parameter.name, value.flat());
+    });
+    tensors
+}
