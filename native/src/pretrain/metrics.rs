@@ -9,7 +9,7 @@ use super::means::Means;
 use super::run_dir::RunDir;
 use crate::eval::{Measures, ScheduledEval, Task};
 use crate::files::{Growing, WriteError, replace, write_atomically};
-use crate::report::curves::{Line, Panel, curves_svg};
+use crate::report::curves::{Chart, Curve, curves_svg};
 use crate::report::tensorboard::{EventWriter, prune};
 
 /// A line of `metrics.jsonl`.
@@ -165,71 +165,71 @@ impl Metrics {
     /// # Errors
     /// If the file cannot be written.
     pub fn draw(&self, dir: &RunDir, title: &str, evals: &[ScheduledEval]) -> Result<()> {
-        let panels = self.panels(evals);
-        replace(&dir.curves(), curves_svg(title, &panels).as_bytes())?;
+        let charts = self.charts(evals);
+        replace(&dir.curves(), curves_svg(title, &charts).as_bytes())?;
         Ok(())
     }
 
-    fn panels(&self, evals: &[ScheduledEval]) -> Vec<Panel> {
+    fn charts(&self, evals: &[ScheduledEval]) -> Vec<Chart> {
         let line = |name: &str, value: fn(&Means) -> Option<f64>| {
             let points = self.records.iter().filter_map(|record| match record {
                 Record::Step(means) => Some((means.step as f64, value(means).unwrap_or(f64::NAN))),
                 _ => None,
             });
-            Line {
+            Curve {
                 name: name.into(),
                 points: points.collect(),
             }
         };
         let ln_k = (self.prototypes as f64).ln();
-        let panel = |title: &str, unit: Option<&str>, lines: Vec<Line>| Panel {
+        let chart = |title: &str, unit: Option<&str>, curves: Vec<Curve>| Chart {
             title: title.into(),
             unit: unit.map(Into::into),
             x_label: "step".into(),
-            lines,
+            curves,
             references: Vec::new(),
         };
-        let mut panels = self.eval_panels(evals);
-        panels.extend([
-            Panel {
+        let mut charts = self.eval_charts(evals);
+        charts.extend([
+            Chart {
                 references: vec![("ln K".into(), ln_k)],
-                ..panel(
+                ..chart(
                     "Loss",
                     Some("nats"),
                     vec![line("CLS", |m| m.cls), line("patch", |m| m.patch)],
                 )
             },
-            Panel {
+            Chart {
                 references: vec![("ln K".into(), ln_k)],
-                ..panel(
+                ..chart(
                     "Teacher entropy",
                     Some("nats"),
                     vec![line("CLS targets", |m| m.teacher_entropy)],
                 )
             },
-            panel("Learning rate", None, vec![line("lr", |m| Some(m.lr))]),
-            panel(
+            chart("Learning rate", None, vec![line("lr", |m| Some(m.lr))]),
+            chart(
                 "Agreement of views",
                 None,
                 vec![line("same prototype", |m| Some(m.agreement))],
             ),
-            panel(
+            chart(
                 "Gradient norm",
                 None,
                 vec![line("before clipping", |m| m.gradient_norm)],
             ),
-            panel(
+            chart(
                 "Speed",
                 Some("img/s"),
                 vec![line("images", |m| Some(m.images_per_second))],
             ),
         ]);
-        panels
+        charts
     }
 
-    /// A panel for each evaluation that was carried out.
-    fn eval_panels(&self, evals: &[ScheduledEval]) -> Vec<Panel> {
-        let mut panels: Vec<(&str, Panel)> = Vec::new();
+    /// A chart for each evaluation that was carried out.
+    fn eval_charts(&self, evals: &[ScheduledEval]) -> Vec<Chart> {
+        let mut charts: Vec<(&str, Chart)> = Vec::new();
         for record in &self.records {
             let Record::Eval {
                 name,
@@ -245,10 +245,10 @@ impl Metrics {
                 .map(|eval| eval.evaluation.task())
                 .find(|task| task.name() == name);
 
-            if !panels.iter().any(|(of, _)| of == name) {
-                panels.push((name, eval_panel(name, task)));
+            if !charts.iter().any(|(of, _)| of == name) {
+                charts.push((name, eval_chart(name, task)));
             }
-            let Some((_, panel)) = panels.iter_mut().find(|(of, _)| of == name) else {
+            let Some((_, chart)) = charts.iter_mut().find(|(of, _)| of == name) else {
                 continue;
             };
             for (measure, value) in measures.iter() {
@@ -259,26 +259,26 @@ impl Metrics {
                     None => Some(measure.to_owned()),
                 };
                 let Some(label) = label else { continue };
-                if *step == 0 && panel.references.is_empty() {
+                if *step == 0 && chart.references.is_empty() {
                     let level = ("before training".to_owned(), 100.0 * value);
-                    panel.references.push(level);
+                    chart.references.push(level);
                 }
-                panel.add_point(label, (*epoch as f64, 100.0 * value));
+                chart.add_point(label, (*epoch as f64, 100.0 * value));
             }
         }
-        panels.into_iter().map(|(_, panel)| panel).collect()
+        charts.into_iter().map(|(_, chart)| chart).collect()
     }
 }
 
-fn eval_panel(name: &str, task: Option<&dyn Task>) -> Panel {
+fn eval_chart(name: &str, task: Option<&dyn Task>) -> Chart {
     let title = task.map_or(name.to_owned(), |task| {
         format!("{} {}", task.title(), task.quantity())
     });
-    Panel {
+    Chart {
         title,
         unit: Some("%".into()),
         x_label: "epoch".into(),
-        ..Panel::default()
+        ..Chart::default()
     }
 }
 

@@ -8,7 +8,7 @@ use crate::data::Dataset;
 use crate::data::loader::Draw;
 use crate::recipe::Settings;
 use crate::report::png::save_png;
-use crate::report::preview::{PreviewRow, preview};
+use crate::report::preview::{PatchMask, PreviewRow, preview};
 
 /// Images in the picture.
 const IMAGES: usize = 4;
@@ -48,7 +48,11 @@ pub fn save_preview(data: &Dataset, settings: &Settings, dir: &RunDir) -> Result
             globals: &crops.globals,
             masks: masks
                 .iter()
-                .map(|mask| (mask.rows(), mask.columns(), mask.cells()))
+                .map(|mask| PatchMask {
+                    rows: mask.rows(),
+                    columns: mask.columns(),
+                    is_masked: mask.cells(),
+                })
                 .collect(),
             locals: &crops.locals,
         })

@@ -302,7 +302,7 @@ fn photos(folder: &Path, broken: usize) {
             fs::write(path, b"no image").expect("writable");
         } else {
             let scene = ibot_core::scenes::scene(ibot_core::scenes::Split::Val, i, 40);
-            ibot_native::report::preview::save_png(&scene.image, &path).expect("writable");
+            ibot_native::report::png::save_png(&scene.image, &path).expect("writable");
         }
     }
 }

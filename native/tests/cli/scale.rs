@@ -173,7 +173,7 @@ fn a_worker_that_fails_ends_the_run_saved() {
     fs::create_dir(&photos).expect("writable");
     for i in 0..60 {
         let scene = ibot_core::scenes::scene(ibot_core::scenes::Split::Val, i, 60);
-        ibot_native::report::preview::save_png(&scene.image, &photos.join(format!("{i:02}.png")))
+        ibot_native::report::png::save_png(&scene.image, &photos.join(format!("{i:02}.png")))
             .expect("writable");
     }
     let out = folder.path().join("run");

@@ -104,7 +104,6 @@ fn sheet(image: &RgbImage, attention: &ClsAttention, mass: f64) -> Result<RgbIma
         image,
         &maps.collect::<Result<Vec<_>>>()?,
         Some(mass as f32),
-        Interpolation::Nearest,
     ))
 }
 

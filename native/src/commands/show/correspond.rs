@@ -161,7 +161,6 @@ fn pair(found: &Match, (first, second): &(PatchGeometry, PatchGeometry)) -> Poin
     PointPair {
         from: point(first.center(found.from)),
         to: point(second.center(found.to)),
-        score: found.score,
         right: None,
     }
 }
@@ -183,7 +182,6 @@ fn judged(scored: &Pck, (first, second): &(PatchGeometry, PatchGeometry)) -> Vec
         Some(PointPair {
             from: point(first.center(found.patch)),
             to: point(to),
-            score: 0.0,
             right,
         })
     });

@@ -17,8 +17,7 @@ use serde_json::json;
 use super::images::Images;
 use super::tokens::{ImageEncoder, TokenArgs};
 use crate::device;
-use crate::report::figures;
-use crate::report::figures::{Pattern, context_tile};
+use crate::report::figures::{self, PatternBlock, context_tile};
 
 const HELP: &str = "\
 Examples:
@@ -247,10 +246,10 @@ fn report(args: &PatternsArgs, images: &Images, found: &Found) -> Result<()> {
         }
         tiles.push(row);
     }
-    let blocks: Vec<Pattern> = shown
+    let blocks: Vec<PatternBlock> = shown
         .iter()
         .zip(&tiles)
-        .map(|(cluster, tiles)| Pattern {
+        .map(|(cluster, tiles)| PatternBlock {
             name: format!(
                 "{} {cluster}",
                 if args.kmeans.is_some() {

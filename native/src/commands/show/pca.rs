@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use ibot_core::analysis::foreground::{foreground_colors, joint_colors};
 use ibot_core::analysis::grid::TokenGrid;
-use ibot_core::picture::{Interpolation, PatchGrid};
+use ibot_core::picture::PatchGrid;
 use serde_json::json;
 
 use super::images::Images;
@@ -76,10 +76,7 @@ pub fn run(args: &PcaArgs) -> Result<()> {
             })
         });
     let shown = shown.collect::<Result<Vec<_>>>()?;
-    output.picture(
-        "pca.png",
-        &figures::pca(&shown, args.columns.max(1), Interpolation::Nearest),
-    )?;
+    output.picture("pca.png", &figures::pca(&shown, args.columns.max(1)))?;
     let shares = pca.variance_shares();
     println!(
         "variance of the components: {}",

@@ -120,7 +120,7 @@ pub fn run(args: &SegmentsArgs) -> Result<()> {
     );
     output.picture(
         &format!("{}.png", args.stem),
-        &figures::segment(&rows.collect::<Result<Vec<_>>>()?, &[], None),
+        &figures::segments(&rows.collect::<Result<Vec<_>>>()?),
     )?;
     let score = score(args.method, &grids, &labels, &truths)?;
     if let Some(score) = &score {

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use ibot_core::analysis::geometry::PatchGeometry;
 use ibot_core::analysis::similarity::{best_patches, cosines};
-use ibot_core::picture::{Interpolation, PatchGrid};
+use ibot_core::picture::PatchGrid;
 use serde_json::json;
 
 use super::images::load_one;
@@ -112,10 +112,7 @@ pub fn run(args: &SimilarArgs) -> Result<()> {
         },
     );
     let candidates = candidates.collect::<Result<Vec<_>>>()?;
-    output.picture(
-        "similar.png",
-        &figures::similar(&query, &candidates, None, Interpolation::Nearest),
-    )?;
+    output.picture("similar.png", &figures::similar(&query, &candidates))?;
 
     let others = found.iter().zip(&args.to).map(|((grid, similarity, best, _), name)| {
         let best: Vec<_> = best.iter().map(|best| json!({ "patch": best.patch, "cosine": best.similarity })).collect();

@@ -9,14 +9,14 @@ use super::{Canvas, INK, QUIET};
 
 /// How text looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Style {
+pub struct TextStyle {
     /// The height of a line.
     size: RasterHeight,
     weight: FontWeight,
     color: [u8; 3],
 }
 
-impl Style {
+impl TextStyle {
     /// The title of a figure.
     pub const HEAD: Self = Self {
         size: RasterHeight::Size24,
@@ -87,7 +87,7 @@ pub enum Align {
 impl Canvas {
     /// Writes a line of text whose upper edge is at `top`. A text that would begin left of the
     /// canvas begins at its edge.
-    pub fn text(&mut self, x: usize, top: usize, text: &str, style: Style, align: Align) {
+    pub fn text(&mut self, x: usize, top: usize, text: &str, style: TextStyle, align: Align) {
         let width = style.width(text);
         let left = match align {
             Align::Left => x,
@@ -109,7 +109,7 @@ impl Canvas {
     }
 
     /// Writes a line of capitals or digits with its middle at `center`.
-    pub fn text_around(&mut self, (x, y): Point, text: &str, style: Style) {
+    pub fn text_around(&mut self, (x, y): Point, text: &str, style: TextStyle) {
         // They stand above the middle of a line, which keeps room for descenders.
         let top = (y - style.height() as f32 * 0.47).round().max(0.0) as usize;
         self.text(x.round().max(0.0) as usize, top, text, style, Align::Center);
@@ -149,7 +149,12 @@ mod tests {
 
     #[test]
     fn text_stays_in_the_room_it_asks_for() {
-        for style in [Style::HEAD, Style::TITLE, Style::NOTE, Style::MARK] {
+        for style in [
+            TextStyle::HEAD,
+            TextStyle::TITLE,
+            TextStyle::NOTE,
+            TextStyle::MARK,
+        ] {
             for text in ["MgjÅ|_", "0.125", "prototype 12 · 4.2 %"] {
                 let (width, height) = (style.width(text), style.height());
                 for (align, x) in [
@@ -175,7 +180,7 @@ mod tests {
     fn every_letter_is_written() {
         let written = |letter: char| {
             let mut canvas = Canvas::new(20, 30);
-            canvas.text(2, 2, &letter.to_string(), Style::TITLE, Align::Left);
+            canvas.text(2, 2, &letter.to_string(), TextStyle::TITLE, Align::Left);
             canvas.into_image()
         };
         let blank = written(' ');
@@ -196,7 +201,7 @@ mod tests {
     #[test]
     fn numbers_stand_in_the_middle_of_marks() {
         let mut canvas = Canvas::new(40, 40);
-        canvas.text_around((20.0, 20.0), "8", Style::MARK);
+        canvas.text_around((20.0, 20.0), "8", TextStyle::MARK);
         let (columns, rows) = extent(&canvas).expect("a digit");
         assert!(
             (columns.0 + columns.1).abs_diff(39) <= 1 && (rows.0 + rows.1).abs_diff(39) <= 1,
@@ -206,7 +211,7 @@ mod tests {
 
     #[test]
     fn long_text_is_shortened() {
-        let style = Style::NOTE;
+        let style = TextStyle::NOTE;
         assert_eq!(
             style.shorten("prototype", style.width("prototype")),
             "prototype"
@@ -223,8 +228,8 @@ mod tests {
     fn text_beyond_the_canvas_is_left_out() {
         let mut canvas = Canvas::new(5, 5);
         for x in [0, 3, 99, usize::MAX / 2] {
-            canvas.text(x, x, "text", Style::HEAD, Align::Center);
+            canvas.text(x, x, "text", TextStyle::HEAD, Align::Center);
         }
-        canvas.text_around((f32::NAN, -9.0), "text", Style::HEAD);
+        canvas.text_around((f32::NAN, -9.0), "text", TextStyle::HEAD);
     }
 }

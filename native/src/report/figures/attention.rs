@@ -24,12 +24,7 @@ const CONTOUR: [u8; 3] = [255, 190, 40];
 
 /// Draws `image`, each map over it on a scale of its own, from its smallest to its largest weight,
 /// and below it its mask. `share` is how much of the weight the masks hold, 0 to 1, for the remark.
-pub fn attention(
-    image: &RgbImage,
-    maps: &[AttentionMap],
-    share: Option<f32>,
-    interpolation: Interpolation,
-) -> RgbImage {
+pub fn attention(image: &RgbImage, maps: &[AttentionMap], share: Option<f32>) -> RgbImage {
     let original = panel_image(image);
     let quiet = gray(&original);
     let style = Mask {
@@ -43,7 +38,7 @@ pub fn attention(
         let heat = Heatmap {
             range,
             scale: ColorScale::Inferno,
-            interpolation,
+            interpolation: Interpolation::Nearest,
             alpha: 0.75,
         };
         let mut images = vec![heat.draw(&quiet, map.weights)];

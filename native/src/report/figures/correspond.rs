@@ -5,7 +5,7 @@ use ibot_core::picture::{ColorScale, Range, Rect};
 
 use super::fitted;
 use crate::report::canvas::{Canvas, PAPER};
-use crate::report::sheet::{ColorBar, Drawn, Key, Panel, Row, Sheet};
+use crate::report::sheet::{DrawnSheet, Key, Panel, Sheet, SheetRow};
 
 /// A point in each of two images, `(x, y)` in the pixels of each.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,8 +14,6 @@ pub struct PointPair {
     pub from: (f32, f32),
     /// In the second image.
     pub to: (f32, f32),
-    /// How much the two are alike.
-    pub score: f32,
     /// Whether they belong together (as counted by PCK), where that is known.
     pub right: Option<bool>,
 }
@@ -26,8 +24,6 @@ pub enum PairColor {
     /// Where it lies in the first image, from top to bottom: neighbours have like colors, so
     /// crossing lines stand out.
     Position,
-    /// Its score, on this scale or from the smallest to the largest.
-    Score(Option<Range>),
     /// Whether it is correct.
     Correctness,
 }
@@ -53,7 +49,7 @@ pub fn correspond(
     let mut sheet = Sheet {
         title: "Corresponding patches".to_owned(),
         note: note(pairs),
-        rows: vec![Row {
+        rows: vec![SheetRow {
             panels: panels.into(),
             joined: false,
         }],
@@ -67,19 +63,6 @@ pub fn correspond(
             pairs
                 .iter()
                 .map(|pair| range.position(pair.from.1).map_or(UNKNOWN, color))
-                .collect()
-        }
-        PairColor::Score(range) => {
-            let range = range.unwrap_or_else(|| Range::of(pairs.iter().map(|pair| &pair.score)));
-            sheet.bar = Some(ColorBar {
-                range,
-                scale: ColorScale::Plasma,
-                label: "similarity".to_owned(),
-            });
-            let color = |position| ColorScale::Plasma.color(position);
-            pairs
-                .iter()
-                .map(|pair| range.position(pair.score).map_or(UNKNOWN, color))
                 .collect()
         }
         PairColor::Correctness => {
@@ -106,7 +89,7 @@ pub fn correspond(
                 .collect()
         }
     };
-    let Drawn { mut canvas, places } = sheet.draw();
+    let DrawnSheet { mut canvas, places } = sheet.draw();
     if let [left, right] = places.concat()[..] {
         draw_pairs(
             &mut canvas,

@@ -4,7 +4,7 @@ mod attention;
 mod correspond;
 mod patterns;
 mod pca;
-mod segment;
+mod segments;
 mod similar;
 mod usage;
 
@@ -12,9 +12,9 @@ pub use attention::{AttentionMap, attention};
 pub use correspond::{PairColor, PointPair, correspond};
 use ibot_core::image::RgbImage;
 use ibot_core::picture::{Interpolation, resize};
-pub use patterns::{Pattern, context_tile, patterns};
+pub use patterns::{PatternBlock, context_tile, patterns};
 pub use pca::{PcaImage, pca};
-pub use segment::{SegmentRow, segment};
+pub use segments::{SegmentRow, segments};
 pub use similar::{Candidate, Query, similar};
 pub use usage::usage;
 

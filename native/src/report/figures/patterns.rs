@@ -4,13 +4,13 @@ use ibot_core::image::RgbImage;
 use ibot_core::picture::patches::patch_rect;
 use ibot_core::picture::{Interpolation, Rect, resize};
 
-use crate::report::canvas::text::Style;
+use crate::report::canvas::text::TextStyle;
 use crate::report::canvas::{Canvas, EMPTY, PAPER};
 use crate::report::sheet::{Panel, Sheet, wrap};
 
 /// A prototype or cluster and its best patches.
 #[derive(Clone, Debug)]
-pub struct Pattern<'a> {
+pub struct PatternBlock<'a> {
     /// What it is called, such as "prototype 3".
     pub name: String,
     /// The share of all patches that belong to it, 0 to 1.
@@ -68,13 +68,17 @@ pub fn context_tile(
 
 /// Draws a block of tiles for each pattern, `tiles_per_row` wide, and `blocks_per_row` blocks
 /// beside each other.
-pub fn patterns(patterns: &[Pattern], tiles_per_row: usize, blocks_per_row: usize) -> RgbImage {
+pub fn patterns(
+    patterns: &[PatternBlock],
+    tiles_per_row: usize,
+    blocks_per_row: usize,
+) -> RgbImage {
     let panels = patterns.iter().map(|pattern| {
         let (name, numbers) = (&pattern.name, numbers(pattern));
         let block = block(pattern.tiles, tiles_per_row);
         let title = format!("{name} · {numbers}");
         // Numbers that do not fit behind the name go below the tiles.
-        if Style::TITLE.width(&title) <= block.width() {
+        if TextStyle::TITLE.width(&title) <= block.width() {
             return Panel::new(title, vec![block]);
         }
         Panel {
@@ -93,7 +97,7 @@ pub fn patterns(patterns: &[Pattern], tiles_per_row: usize, blocks_per_row: usiz
     .into_image()
 }
 
-fn numbers(pattern: &Pattern) -> String {
+fn numbers(pattern: &PatternBlock) -> String {
     let share = format!("{} of patches", percent(pattern.share));
     pattern.purity.map_or(share.clone(), |purity| {
         format!("{share} · purity {:.0} %", purity * 100.0)

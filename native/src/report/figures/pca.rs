@@ -21,7 +21,7 @@ pub struct PcaImage<'a> {
 const BACKGROUND: [u8; 3] = [24, 24, 28];
 
 /// Draws each image above its colors, at most `columns` in a row.
-pub fn pca(images: &[PcaImage], columns: usize, interpolation: Interpolation) -> RgbImage {
+pub fn pca(images: &[PcaImage], columns: usize) -> RgbImage {
     let panels = images.iter().map(
         |PcaImage {
              image,
@@ -30,7 +30,13 @@ pub fn pca(images: &[PcaImage], columns: usize, interpolation: Interpolation) ->
          }| {
             let image = panel_image(image);
             let size = (image.width(), image.height());
-            let map = overlay::rgb_map(size, *colors, *foreground, interpolation, BACKGROUND);
+            let map = overlay::rgb_map(
+                size,
+                *colors,
+                *foreground,
+                Interpolation::Nearest,
+                BACKGROUND,
+            );
             Panel::new("", vec![image, map])
         },
     );

@@ -5,9 +5,9 @@ use ibot_core::picture::patches::patch_rect;
 use ibot_core::picture::{ColorScale, Heatmap, Interpolation, PatchGrid, Range, Rect, gray};
 
 use super::fitted;
-use crate::report::canvas::text::Style;
+use crate::report::canvas::text::TextStyle;
 use crate::report::canvas::{Canvas, INK, PAPER};
-use crate::report::sheet::{ColorBar, Drawn, Panel, Sheet, wrap};
+use crate::report::sheet::{ColorBar, DrawnSheet, Panel, Sheet, wrap};
 
 /// The patch in question.
 #[derive(Clone, Debug)]
@@ -39,25 +39,20 @@ const MOST_COLUMNS: usize = 4;
 const QUERY: [u8; 3] = [255, 64, 64];
 
 /// Draws the image of `query` with its patch marked, and the similarities over it and over the
-/// others, all on one scale: `range`, or from the smallest to the largest value shown.
-pub fn similar(
-    query: &Query,
-    others: &[Candidate],
-    range: Option<Range>,
-    interpolation: Interpolation,
-) -> RgbImage {
+/// others, all on one scale, from the smallest to the largest value shown.
+pub fn similar(query: &Query, others: &[Candidate]) -> RgbImage {
     let shown = query
         .similarity
         .cells()
         .iter()
         .chain(others.iter().flat_map(|other| other.similarity.cells()));
-    let range = range.unwrap_or_else(|| Range::of(shown));
+    let range = Range::of(shown);
     let scale = ColorScale::Viridis;
     let heat = |image: &RgbImage, similarity: PatchGrid<f32>| {
         Heatmap {
             range,
             scale,
-            interpolation,
+            interpolation: Interpolation::Nearest,
             alpha: 0.7,
         }
         .draw(&gray(&fitted(image, (SIDE, SIDE))), similarity)
@@ -93,7 +88,7 @@ pub fn similar(
         }),
         legend: Vec::new(),
     };
-    let Drawn { mut canvas, places } = sheet.draw();
+    let DrawnSheet { mut canvas, places } = sheet.draw();
     for (index, place) in places.iter().flatten().enumerate() {
         match index.checked_sub(2).and_then(|index| others.get(index)) {
             None => mark_query(&mut canvas, *place, query),
@@ -169,7 +164,7 @@ fn mark_matches(canvas: &mut Canvas, place: Rect, other: &Candidate) {
     // The best match lies on top.
     for (index, patch) in patches().enumerate().collect::<Vec<_>>().into_iter().rev() {
         let number = (index + 1).to_string();
-        let radius = (Style::MARK.width(&number) as f32 / 2.0 + 3.0).max(9.0);
+        let radius = (TextStyle::MARK.width(&number) as f32 / 2.0 + 3.0).max(9.0);
         // Beside the patch, which stays visible, yet on the image.
         let inside =
             |at: f32, from: usize, to: usize| at.min(to as f32 - radius).max(from as f32 + radius);
@@ -183,6 +178,6 @@ fn mark_matches(canvas: &mut Canvas, place: Rect, other: &Candidate) {
         );
         canvas.disc(center, radius + 1.5, INK);
         canvas.disc(center, radius, PAPER);
-        canvas.text_around(center, &number, Style::MARK);
+        canvas.text_around(center, &number, TextStyle::MARK);
     }
 }

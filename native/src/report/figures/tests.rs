@@ -1,5 +1,5 @@
 use ibot_core::picture::colormap::{category, mix};
-use ibot_core::picture::{ColorScale, PatchGrid, Range};
+use ibot_core::picture::{ColorScale, PatchGrid};
 
 use super::*;
 use crate::report::canvas::EMPTY;
@@ -44,7 +44,7 @@ fn attention_shows_weights_and_masks() {
         weights: grid(2, 2, &weights),
         mask: Some(grid(2, 2, &mask)),
     };
-    let figure = attention(&plain(64, 64), &[map], Some(0.6), Interpolation::Nearest);
+    let figure = attention(&plain(64, 64), &[map], Some(0.6));
     // A panel has 256 pixels, a patch 128. The contour runs left of the patch and on its last row.
     assert_eq!(
         count(&figure, mix(GREY, ColorScale::Inferno.color(1.0), 0.75)),
@@ -69,12 +69,7 @@ fn the_query_is_marked_where_it_lies() {
         similarity: grid(4, 4, &values),
         matches: &[(3, 3)],
     };
-    let figure = similar(
-        &query,
-        std::slice::from_ref(&other),
-        None,
-        Interpolation::Nearest,
-    );
+    let figure = similar(&query, std::slice::from_ref(&other));
     // The first panel begins at column 32, the patch 240 pixels further, and is 120 wide.
     let [left, right, top, bottom] = extent(&figure, [255, 64, 64], 32 + 480);
     assert_eq!(left + right, 2 * (32 + 240) + 120 - 1);
@@ -83,15 +78,7 @@ fn the_query_is_marked_where_it_lies() {
         matches: &[],
         ..other
     };
-    assert_ne!(
-        figure,
-        similar(&query, &[without], None, Interpolation::Nearest)
-    );
-    let fixed = Some(Range {
-        low: -1.0,
-        high: 1.0,
-    });
-    assert_ne!(figure, similar(&query, &[], fixed, Interpolation::Nearest));
+    assert_ne!(figure, similar(&query, &[without]));
 }
 
 #[test]
@@ -99,7 +86,6 @@ fn lines_join_the_points_of_a_pair() {
     let pair = PointPair {
         from: (10.0, 20.0),
         to: (30.0, 20.0),
-        score: 0.5,
         right: None,
     };
     let outside = PointPair {
@@ -142,13 +128,13 @@ fn components_become_colors_below_their_image() {
         colors: grid(1, 2, &colors),
         foreground: None,
     };
-    let figure = pca(&[item.clone(), item], 4, Interpolation::Nearest);
+    let figure = pca(&[item.clone(), item], 4);
     assert_eq!(count(&figure, [255, 128, 0]), 2 * 128 * 128);
     assert_eq!(count(&figure, GREY), 2 * 256 * 128);
 }
 
 #[test]
-fn parts_have_the_colors_of_the_legend() {
+fn segments_have_the_colors_of_their_labels() {
     let (prediction, truth) = ([1, 2], [1]);
     let image = plain(64, 32);
     let row = SegmentRow {
@@ -156,21 +142,9 @@ fn parts_have_the_colors_of_the_legend() {
         prediction: grid(1, 2, &prediction),
         truth: Some(grid(1, 1, &truth)),
     };
-    let figure = segment(std::slice::from_ref(&row), &["none", "head", "tail"], None);
+    let figure = segments(&[row]);
     let of = |label: usize| count(&figure, mix(GREY, category(label), 0.6));
     assert_eq!((of(1), of(2)), (159 * 160 + 320 * 160, 160 * 160));
-    assert_eq!(
-        count(&figure, category(2)),
-        14 * 14,
-        "a swatch of 16 pixels with a frame"
-    );
-    assert_eq!(
-        count(
-            &segment(&[row], &["none", "head", "tail"], Some(2)),
-            category(2)
-        ),
-        0
-    );
 }
 
 #[test]
@@ -199,7 +173,7 @@ fn tiles_show_a_patch_in_its_context() {
         [EMPTY; 4]
     );
     assert_eq!([corner.pixel(44, 44), corner.pixel(87, 87)], [red, blue]);
-    let pattern = Pattern {
+    let pattern = PatternBlock {
         name: "prototype 3".to_owned(),
         share: 0.042,
         purity: Some(0.87),
@@ -251,14 +225,12 @@ fn any_input_is_drawn() {
             grid(rows, columns, &values),
             Some(grid(rows, columns, &seen)),
         );
-        let smooth = Interpolation::Smooth;
-
         let map = AttentionMap {
             title: "x".repeat(99),
             weights: similarity,
             mask,
         };
-        attention(image, &[map], Some(f32::NAN), smooth);
+        attention(image, &[map], Some(f32::NAN));
         let matches = [(0, 0), (usize::MAX, usize::MAX), (7, 0)];
         let query = Query {
             image,
@@ -273,51 +245,40 @@ fn any_input_is_drawn() {
                 similarity,
                 matches: &matches,
             }],
-            None,
-            smooth,
         );
         let item = PcaImage {
             image,
             colors: grid(rows, columns, &colors),
             foreground: mask,
         };
-        pca(&[item.clone(), item], 0, smooth);
+        pca(&[item.clone(), item], 0);
         let prediction = grid(rows, columns, &labels);
         let row = SegmentRow {
             image,
             prediction,
             truth: None,
         };
-        segment(
-            &[
-                row.clone(),
-                SegmentRow {
-                    truth: Some(prediction),
-                    ..row
-                },
-            ],
-            &["a"],
-            Some(usize::MAX),
-        );
+        segments(&[
+            row.clone(),
+            SegmentRow {
+                truth: Some(prediction),
+                ..row
+            },
+        ]);
 
         let points = numbers.map(|x| {
             numbers.map(|y| PointPair {
                 from: (x, y),
                 to: (y, x),
-                score: x,
                 right: None,
             })
         });
-        for color in [
-            PairColor::Position,
-            PairColor::Score(None),
-            PairColor::Correctness,
-        ] {
+        for color in [PairColor::Position, PairColor::Correctness] {
             correspond(image, &plain(9, 9), points.as_flattened(), color);
         }
         let tiles = [0, 4, usize::MAX]
             .map(|window| context_tile(image, (rows, columns), (rows, 0), window));
-        let pattern = Pattern {
+        let pattern = PatternBlock {
             name: "x".repeat(99),
             share: f64::NAN,
             purity: Some(f64::INFINITY),
@@ -326,7 +287,7 @@ fn any_input_is_drawn() {
         patterns(
             &[
                 pattern.clone(),
-                Pattern {
+                PatternBlock {
                     tiles: &[],
                     ..pattern
                 },
@@ -340,10 +301,10 @@ fn any_input_is_drawn() {
 #[test]
 fn nothing_is_a_figure_too() {
     let image = plain(5, 5);
-    attention(&image, &[], None, Interpolation::Smooth);
-    correspond(&image, &image, &[], PairColor::Score(None));
-    pca(&[], 3, Interpolation::Smooth);
-    segment(&[], &[], None);
+    attention(&image, &[], None);
+    correspond(&image, &image, &[], PairColor::Correctness);
+    pca(&[], 3);
+    segments(&[]);
     patterns(&[], 6, 2);
     context_tile(&image, (0, 0), (0, 0), 5);
     usage(&[]);

@@ -3,7 +3,7 @@
 use ibot_core::image::RgbImage;
 use ibot_core::picture::Rect;
 
-use crate::report::canvas::text::{Align, Style};
+use crate::report::canvas::text::{Align, TextStyle};
 use crate::report::canvas::{Canvas, FRAME, QUIET};
 
 const PLOT: Rect = Rect {
@@ -25,13 +25,13 @@ pub fn usage(counts: &[u64]) -> RgbImage {
     let decades = (most as f64).log10().ceil().max(1.0);
 
     let mut canvas = Canvas::new(SIZE.0, SIZE.1);
-    canvas.text(32, 28, "Use of prototypes", Style::HEAD, Align::Left);
+    canvas.text(32, 28, "Use of prototypes", TextStyle::HEAD, Align::Left);
     let note = format!(
         "{used} of {} used, {} patches",
         sorted.len(),
         counts.iter().map(|c| u128::from(*c)).sum::<u128>()
     );
-    canvas.text(32, 58, &note, Style::NOTE, Align::Left);
+    canvas.text(32, 58, &note, TextStyle::NOTE, Align::Left);
 
     // A count of one still has a bar: the axis begins half a decade below it.
     let height = |count: f64| {
@@ -56,7 +56,7 @@ pub fn usage(counts: &[u64]) -> RgbImage {
             PLOT.left - 10,
             y.saturating_sub(8),
             &label,
-            Style::NOTE,
+            TextStyle::NOTE,
             Align::Right,
         );
     }
@@ -93,12 +93,12 @@ pub fn usage(counts: &[u64]) -> RgbImage {
         QUIET,
     );
     let below = PLOT.bottom() + 8;
-    canvas.text(PLOT.left, below, "1", Style::NOTE, Align::Left);
+    canvas.text(PLOT.left, below, "1", TextStyle::NOTE, Align::Left);
     canvas.text(
         PLOT.right(),
         below,
         &sorted.len().to_string(),
-        Style::NOTE,
+        TextStyle::NOTE,
         Align::Right,
     );
     let middle = PLOT.left + PLOT.width / 2;
@@ -106,14 +106,14 @@ pub fn usage(counts: &[u64]) -> RgbImage {
         middle,
         below + 22,
         "prototypes, most used first",
-        Style::NOTE,
+        TextStyle::NOTE,
         Align::Center,
     );
     canvas.text(
         PLOT.left - 10,
         PLOT.top - 32,
         "patches",
-        Style::NOTE,
+        TextStyle::NOTE,
         Align::Right,
     );
     canvas.into_image()

@@ -2,10 +2,10 @@
 
 use ibot_core::picture::{ColorScale, Range, Rect};
 
-use super::{FRAME, TEXT_GAP};
+use super::spacing::TEXT_GAP;
 use crate::report::axis::{Axis, significant};
-use crate::report::canvas::text::{Align, Style};
-use crate::report::canvas::{Canvas, QUIET};
+use crate::report::canvas::text::{Align, TextStyle};
+use crate::report::canvas::{Canvas, FRAME, QUIET};
 
 /// A scale of colors with numbers along it, from bottom to top.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,16 +31,16 @@ impl ColorBar {
         let numbers = self
             .ticks()
             .iter()
-            .map(|(_, label)| Style::NOTE.width(label))
+            .map(|(_, label)| TextStyle::NOTE.width(label))
             .max()
             .unwrap_or(0);
-        (WIDTH + TICK + TEXT_GAP + numbers).max(Style::NOTE.width(&self.label).min(MOST_LABEL))
+        (WIDTH + TICK + TEXT_GAP + numbers).max(TextStyle::NOTE.width(&self.label).min(MOST_LABEL))
     }
 
     /// Draws the bar with its upper left corner at `(left, top)`.
     pub fn draw(&self, canvas: &mut Canvas, (left, top): (usize, usize)) {
-        let label = Style::NOTE.shorten(&self.label, MOST_LABEL);
-        canvas.text(left, top, &label, Style::NOTE, Align::Left);
+        let label = TextStyle::NOTE.shorten(&self.label, MOST_LABEL);
+        canvas.text(left, top, &label, TextStyle::NOTE, Align::Left);
         let bar = Rect {
             left,
             top: top + LABEL,
@@ -64,9 +64,9 @@ impl ColorBar {
             let x = bar.right() + TICK + TEXT_GAP;
             canvas.text(
                 x,
-                y.saturating_sub(Style::NOTE.height() / 2),
+                y.saturating_sub(TextStyle::NOTE.height() / 2),
                 &label,
-                Style::NOTE,
+                TextStyle::NOTE,
                 Align::Left,
             );
         }
