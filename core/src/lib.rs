@@ -17,6 +17,7 @@ pub mod optim;
 pub mod picture;
 mod platform;
 pub mod pretrain;
+pub mod problems;
 pub mod rng;
 pub mod scenes;
 pub mod session;

@@ -17,7 +17,6 @@ pub mod model;
 pub mod npy;
 pub mod pretrain;
 pub mod process;
-pub mod recipe;
 pub mod report;
-pub mod run_settings;
 pub mod seal;
+pub mod settings;

@@ -10,6 +10,7 @@ use super::init;
 use super::naming::{Naming, field};
 use super::precision::{ComputePrecision, like, linear, widely, widen};
 use crate::kernels;
+use crate::problems::Problems;
 use crate::rng::Rng;
 use crate::weights::Weights;
 
@@ -41,6 +42,21 @@ impl Default for HeadConfig {
             bottleneck_dim: 256,
             norm_last_layer: true,
         }
+    }
+}
+
+/// Most prototypes of a head.
+const MAX_PROTOTYPES: usize = 1 << 24;
+/// Largest width of a layer.
+const MAX_WIDTH: usize = 65_536;
+
+impl HeadConfig {
+    /// Checks the values.
+    pub(crate) fn check(&self, at: &mut Problems) {
+        at.within("out_dim", self.out_dim, 2..=MAX_PROTOTYPES);
+        at.within("patch_out_dim", self.patch_out_dim, 2..=MAX_PROTOTYPES);
+        at.within("hidden_dim", self.hidden_dim, 1..=MAX_WIDTH);
+        at.within("bottleneck_dim", self.bottleneck_dim, 1..=MAX_WIDTH);
     }
 }
 

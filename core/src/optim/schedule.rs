@@ -9,6 +9,7 @@ use std::f64::consts::PI;
 use serde::{Deserialize, Serialize};
 
 use crate::model::ComputePrecision;
+use crate::problems::Problems;
 
 /// Learning rate, weight decay and momentum, with the official code's names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,6 +80,31 @@ impl Default for OptimConfig {
     }
 }
 
+/// Most epochs, and most images of a batch.
+const MAX_COUNT: usize = 1_000_000_000;
+
+impl OptimConfig {
+    /// Checks the values.
+    pub(crate) fn check(&self, at: &mut Problems) {
+        at.within("epochs", self.epochs, 1..=MAX_COUNT);
+        at.within("batch_size", self.batch_size, 1..=MAX_COUNT);
+
+        at.not_negative("lr", self.lr);
+        at.not_negative("min_lr", self.min_lr);
+        at.not_negative("weight_decay", self.weight_decay);
+        at.not_negative("weight_decay_end", self.weight_decay_end);
+        at.not_negative("clip_grad", self.clip_grad);
+        at.within("momentum_teacher", self.momentum_teacher, 0.0..=1.0);
+
+        for (key, beta) in [("beta1", self.beta1), ("beta2", self.beta2)] {
+            if at.within(key, beta, 0.0..=1.0) {
+                at.require(beta < 1.0, key, beta, "must be less than one");
+            }
+        }
+        at.positive("eps", self.eps);
+    }
+}
+
 /// Teacher temperatures, with the official code's names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -104,6 +130,16 @@ impl Default for TeacherTempConfig {
             teacher_patch_temp: 0.07,
             warmup_teacher_temp_epochs: 30,
         }
+    }
+}
+
+impl TeacherTempConfig {
+    /// Checks the values.
+    pub(crate) fn check(&self, at: &mut Problems) {
+        at.positive("warmup_teacher_temp", self.warmup_teacher_temp);
+        at.positive("teacher_temp", self.teacher_temp);
+        at.positive("warmup_teacher_patch_temp", self.warmup_teacher_patch_temp);
+        at.positive("teacher_patch_temp", self.teacher_patch_temp);
     }
 }
 

@@ -9,17 +9,7 @@ use crate::model::{BackboneConfig, Ffn, HeadConfig, VitConfig};
 use crate::optim::schedule::{OptimConfig, TeacherTempConfig};
 use crate::pretrain::loss::LossConfig;
 use crate::pretrain::masking::MaskConfig;
-
-/// The longest side of a crop or patch, in pixels.
-const MAX_SIDE: usize = 16_384;
-/// The most channels of a layer.
-const MAX_WIDTH: usize = 65_536;
-/// The most prototypes of a head.
-const MAX_PROTOTYPES: usize = 1 << 24;
-/// The most crops of an image.
-const MAX_CROPS: usize = 256;
-/// The most epochs, and images of a batch.
-const MAX_COUNT: usize = 1_000_000_000;
+use crate::problems::Problems;
 
 /// Named sizes of vision transformers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,6 +88,55 @@ impl Default for ModelConfig {
     }
 }
 
+/// Largest width of a layer. Beyond these bounds, which no network comes near, sizes would overflow
+/// or ask for memory that no machine has.
+const MAX_WIDTH: usize = 65_536;
+const MAX_BLOCKS: usize = 1024;
+const MAX_REGISTERS: usize = 1024;
+const MAX_MLP_RATIO: usize = 64;
+/// Longest side of a patch, in pixels.
+const MAX_PATCH: usize = 16_384;
+
+impl ModelConfig {
+    /// Checks the values; whether the dimensions make a network.
+    pub(crate) fn check(&self, at: &mut Problems) -> bool {
+        let (dim, depth, heads) = self.arch.dimensions();
+        let dim = self.dim.unwrap_or(dim);
+        let depth = self.depth.unwrap_or(depth);
+        let heads = self.heads.unwrap_or(heads);
+
+        // Every check is carried out, so that all mistakes are found.
+        let mut sound = at.within("patch_size", self.patch_size, 1..=MAX_PATCH);
+        sound &= at.within("dim", dim, 1..=MAX_WIDTH);
+        sound &= at.within("depth", depth, 1..=MAX_BLOCKS);
+        sound &= at.within("heads", heads, 1..=MAX_WIDTH);
+        sound &= at.within("mlp_ratio", self.mlp_ratio, 1..=MAX_MLP_RATIO);
+        sound &= at.within(
+            "num_register_tokens",
+            self.num_register_tokens,
+            0..=MAX_REGISTERS,
+        );
+        if sound {
+            let problem = format!("is not a multiple of {heads} heads");
+            sound &= at.require(dim.is_multiple_of(heads), "dim", dim, problem);
+        }
+
+        let gain = self.layerscale.unwrap_or(1.0);
+        at.require(
+            gain.is_finite() && gain != 0.0,
+            "layerscale",
+            gain,
+            "would shut the branches off: leave it out for no LayerScale",
+        );
+        if at.within("drop_path", self.drop_path, 0.0..=1.0) {
+            let keeps = self.drop_path < 1.0;
+            at.require(keeps, "drop_path", self.drop_path, "would drop every block");
+        }
+        at.within("interpolate_offset", self.interpolate_offset, 0.0..=1.0);
+        sound
+    }
+}
+
 /// Everything that determines what is learned, apart from the data and the seed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -118,18 +157,6 @@ pub struct Config {
     pub teacher: TeacherTempConfig,
     /// The optimiser and its schedules.
     pub optim: OptimConfig,
-}
-
-/// A setting that makes no sense.
-#[derive(Debug, thiserror::Error, PartialEq)]
-#[error("{key} = {value}: {problem}")]
-pub struct ConfigError {
-    /// Section and name, as written in a configuration file.
-    pub key: &'static str,
-    /// The value.
-    pub value: String,
-    /// What is wrong, and what would do.
-    pub problem: String,
 }
 
 impl Config {
@@ -202,251 +229,44 @@ impl Config {
     }
 
     /// Checks that the settings make sense, one by one and together.
-    ///
-    /// # Errors
-    /// The first setting that does not.
-    pub fn validate(&self) -> Result<(), ConfigError> {
-        self.validate_network()?;
-        self.validate_views()?;
-        self.validate_optimisation()
+    pub fn check(&self, at: &mut Problems) {
+        let known_backbone = self.model.check(at.section("model"));
+        self.head.check(at.section("head"));
+        self.crops.check(at.section("crops"));
+        self.augment.check(at.section("augment"));
+        self.mask.check(at.section("mask"));
+        self.loss.check(at.section("loss"));
+        self.teacher.check(at.section("teacher"));
+        self.optim.check(at.section("optim"));
+
+        // Sizes beyond their bounds would overflow where they become those of a network.
+        let stride = if known_backbone {
+            self.backbone().stride()
+        } else {
+            1
+        };
+        self.check_together(at.section(""), stride);
     }
 
-    fn validate_network(&self) -> Result<(), ConfigError> {
-        let model = &self.model;
-        // Beyond these bounds, which no network comes near, sizes would overflow or ask for memory
-        // that no machine has.
-        within("model.patch_size", model.patch_size, 1, MAX_SIDE)?;
-        within("model.dim", model.dim.unwrap_or(1), 1, MAX_WIDTH)?;
-        within("model.depth", model.depth.unwrap_or(1), 1, 1024)?;
-        within("model.heads", model.heads.unwrap_or(1), 1, MAX_WIDTH)?;
-        within("model.mlp_ratio", model.mlp_ratio, 1, 64)?;
-        within(
-            "model.num_register_tokens",
-            model.num_register_tokens,
-            0,
-            1024,
-        )?;
-        let vit = self.vit();
-        if let Some(initial) = vit.layerscale {
-            check(
-                initial.is_finite() && initial != 0.0,
-                "model.layerscale",
-                initial,
-                || "would shut the branches off: leave it out for no LayerScale".into(),
-            )?;
-        }
-        check(
-            vit.dim.is_multiple_of(vit.heads),
-            "model.dim",
-            vit.dim,
-            || format!("is not a multiple of {} heads", vit.heads),
-        )?;
-        fraction("model.interpolate_offset", self.model.interpolate_offset)?;
-        fraction("model.drop_path", vit.drop_path)?;
-        check(
-            vit.drop_path < 1.0,
-            "model.drop_path",
-            vit.drop_path,
-            || "would drop every block".into(),
-        )?;
-        let stride = self.backbone().stride();
-        for (key, size) in [
+    /// Checks settings of one section against those of another.
+    fn check_together(&self, at: &mut Problems, stride: usize) {
+        for (key, side) in [
             ("crops.global_size", self.crops.global_size),
             ("crops.local_size", self.crops.local_size),
         ] {
-            within(key, size, 1, MAX_SIDE)?;
-            check(size.is_multiple_of(stride), key, size, || {
-                format!("is not a multiple of the patch size {stride}")
-            })?;
+            let problem = format!("is not a multiple of the patch size {stride}");
+            at.require(side.is_multiple_of(stride), key, side, problem);
         }
-        within("head.out_dim", self.head.out_dim, 2, MAX_PROTOTYPES)?;
-        within(
-            "head.patch_out_dim",
-            self.head.patch_out_dim,
-            2,
-            MAX_PROTOTYPES,
-        )?;
-        within("head.hidden_dim", self.head.hidden_dim, 1, MAX_WIDTH)?;
-        within(
-            "head.bottleneck_dim",
-            self.head.bottleneck_dim,
-            1,
-            MAX_WIDTH,
-        )
+
+        let masks = self.mask.use_masked_im_modeling;
+        let learns = self.loss.lambda1 != 0.0 || (self.loss.lambda2 != 0.0 && masks);
+        at.require(
+            learns,
+            "loss.lambda1",
+            self.loss.lambda1,
+            "leaves nothing to learn: set lambda1, or lambda2 with mask.use_masked_im_modeling",
+        );
     }
-
-    fn validate_views(&self) -> Result<(), ConfigError> {
-        let crops = &self.crops;
-        within(
-            "crops.global_crops_number",
-            crops.global_crops_number,
-            2,
-            MAX_CROPS,
-        )?;
-        let locals = crops.local_crops_number;
-        check(
-            locals <= MAX_CROPS - crops.global_crops_number,
-            "crops.local_crops_number",
-            locals,
-            || format!("makes more than {MAX_CROPS} crops of an image"),
-        )?;
-        scale("crops.global_crops_scale", crops.global_crops_scale)?;
-        scale("crops.local_crops_scale", crops.local_crops_scale)?;
-        let a = &self.augment;
-        for (key, probability) in [
-            ("augment.flip", a.flip),
-            ("augment.color_jitter", a.color_jitter),
-            ("augment.grayscale", a.grayscale),
-            ("augment.blur_global1", a.blur_global1),
-            ("augment.blur_global2", a.blur_global2),
-            ("augment.blur_local", a.blur_local),
-            ("augment.solarize", a.solarize),
-        ] {
-            fraction(key, probability)?;
-        }
-        for (key, strength, most) in [
-            ("augment.brightness", a.brightness, 10.0),
-            ("augment.contrast", a.contrast, 10.0),
-            ("augment.saturation", a.saturation, 10.0),
-            ("augment.hue", a.hue, 0.5),
-        ] {
-            check((0.0..=most).contains(&strength), key, strength, || {
-                format!("must lie between 0 and {most}")
-            })?;
-        }
-        for (key, [low, high]) in [
-            ("augment.crop_ratio", a.crop_ratio),
-            ("augment.blur_radius", a.blur_radius),
-        ] {
-            check(
-                low > 0.0 && low <= high && high <= 100.0,
-                key,
-                format!("[{low}, {high}]"),
-                || "must be two numbers above 0 and up to 100, the smaller first".into(),
-            )?;
-        }
-        let mask = &self.mask;
-        check(
-            !mask.pred_ratio.is_empty() && mask.pred_ratio.len() == mask.pred_ratio_var.len(),
-            "mask.pred_ratio_var",
-            format!("{:?}", mask.pred_ratio_var),
-            || {
-                format!(
-                    "needs one value for each of mask.pred_ratio = {:?}",
-                    mask.pred_ratio
-                )
-            },
-        )?;
-        for (ratio, variation) in mask.pred_ratio.iter().zip(&mask.pred_ratio_var) {
-            fraction("mask.pred_ratio", *ratio)?;
-            check(
-                *variation >= 0.0 && variation <= ratio && ratio + variation <= 1.0,
-                "mask.pred_ratio_var",
-                variation,
-                || format!("leads ratios around {ratio} out of 0 to 1"),
-            )?;
-        }
-        Ok(())
-    }
-
-    fn validate_optimisation(&self) -> Result<(), ConfigError> {
-        let o = &self.optim;
-        within("optim.epochs", o.epochs, 1, MAX_COUNT)?;
-        within("optim.batch_size", o.batch_size, 1, MAX_COUNT)?;
-        for (key, value) in [
-            ("optim.lr", o.lr),
-            ("optim.min_lr", o.min_lr),
-            ("optim.weight_decay", o.weight_decay),
-            ("optim.weight_decay_end", o.weight_decay_end),
-            ("optim.clip_grad", o.clip_grad),
-            ("loss.lambda1", self.loss.lambda1),
-            ("loss.lambda2", self.loss.lambda2),
-        ] {
-            check(value.is_finite() && value >= 0.0, key, value, || {
-                "must be zero or more".into()
-            })?;
-        }
-        for (key, value) in [
-            ("optim.eps", o.eps),
-            ("loss.student_temp", self.loss.student_temp),
-            (
-                "teacher.warmup_teacher_temp",
-                self.teacher.warmup_teacher_temp,
-            ),
-            ("teacher.teacher_temp", self.teacher.teacher_temp),
-            (
-                "teacher.warmup_teacher_patch_temp",
-                self.teacher.warmup_teacher_patch_temp,
-            ),
-            (
-                "teacher.teacher_patch_temp",
-                self.teacher.teacher_patch_temp,
-            ),
-        ] {
-            check(value.is_finite() && value > 0.0, key, value, || {
-                "must be more than zero".into()
-            })?;
-        }
-        for (key, value) in [
-            ("optim.momentum_teacher", o.momentum_teacher),
-            ("optim.beta1", o.beta1),
-            ("optim.beta2", o.beta2),
-            ("loss.center_momentum", self.loss.center_momentum),
-            ("loss.center_momentum2", self.loss.center_momentum2),
-        ] {
-            fraction(key, value)?;
-        }
-        check(o.beta1 < 1.0, "optim.beta1", o.beta1, || {
-            "must be less than one".into()
-        })?;
-        check(o.beta2 < 1.0, "optim.beta2", o.beta2, || {
-            "must be less than one".into()
-        })?;
-        let learns = self.loss.lambda1 > 0.0
-            || (self.loss.lambda2 > 0.0 && self.mask.use_masked_im_modeling);
-        check(learns, "loss.lambda1", self.loss.lambda1, || {
-            "leaves nothing to learn: set lambda1, or lambda2 with mask.use_masked_im_modeling"
-                .into()
-        })
-    }
-}
-
-fn check(
-    holds: bool,
-    key: &'static str,
-    value: impl ToString,
-    problem: impl FnOnce() -> String,
-) -> Result<(), ConfigError> {
-    if holds {
-        Ok(())
-    } else {
-        Err(ConfigError {
-            key,
-            value: value.to_string(),
-            problem: problem(),
-        })
-    }
-}
-
-fn within(key: &'static str, value: usize, least: usize, most: usize) -> Result<(), ConfigError> {
-    check((least..=most).contains(&value), key, value, || {
-        format!("must lie between {least} and {most}")
-    })
-}
-
-fn fraction(key: &'static str, value: f64) -> Result<(), ConfigError> {
-    check((0.0..=1.0).contains(&value), key, value, || {
-        "must lie between 0 and 1".into()
-    })
-}
-
-fn scale(key: &'static str, [low, high]: [f64; 2]) -> Result<(), ConfigError> {
-    check(
-        low > 0.0 && low <= high && high <= 1.0,
-        key,
-        format!("[{low}, {high}]"),
-        || "must be two shares of the image's area, the smaller first".into(),
-    )
 }
 
 #[cfg(test)]
@@ -454,61 +274,72 @@ mod tests {
     use super::*;
     use crate::testing::test;
 
+    /// The keys of all mistakes in the defaults after a change.
+    fn mistakes(change: fn(&mut Config)) -> Vec<String> {
+        let mut config = Config::default();
+        change(&mut config);
+        let mut problems = Problems::default();
+        config.check(&mut problems);
+        problems
+            .found()
+            .iter()
+            .map(|found| found.key.clone())
+            .collect()
+    }
+
     #[test]
     fn defaults_are_valid() {
-        assert_eq!(Config::default().validate(), Ok(()));
-        assert_eq!(Config::miniature().validate(), Ok(()));
+        assert_eq!(mistakes(|_| ()), [""; 0]);
+        assert_eq!(mistakes(|config| *config = Config::miniature()), [""; 0]);
     }
 
     #[test]
     fn each_mistake_is_named() {
-        let broken = |change: fn(&mut Config)| {
-            let mut config = Config::default();
-            change(&mut config);
-            config.validate().expect_err("a mistake").key
-        };
-        assert_eq!(broken(|c| c.model.heads = Some(5)), "model.dim");
-        assert_eq!(
-            broken(|c| c.model.layerscale = Some(0.0)),
-            "model.layerscale"
-        );
-        assert_eq!(broken(|c| c.crops.local_size = 90), "crops.local_size");
-        assert_eq!(
-            broken(|c| c.crops.global_crops_scale = [0.5, 0.2]),
-            "crops.global_crops_scale"
-        );
-        assert_eq!(
-            broken(|c| c.mask.pred_ratio_var = vec![0.0]),
-            "mask.pred_ratio_var"
-        );
-        assert_eq!(
-            broken(|c| c.mask.pred_ratio_var = vec![0.0, 0.4]),
-            "mask.pred_ratio_var"
-        );
-        assert_eq!(
-            broken(|c| c.teacher.teacher_temp = 0.0),
-            "teacher.teacher_temp"
-        );
-        assert_eq!(broken(|c| c.optim.lr = f64::NAN), "optim.lr");
-        assert_eq!(
-            broken(|c| (c.loss.lambda1, c.loss.lambda2) = (0.0, 0.0)),
-            "loss.lambda1"
-        );
-        assert_eq!(broken(|c| c.augment.solarize = 1.5), "augment.solarize");
-        assert_eq!(broken(|c| c.augment.hue = f64::NAN), "augment.hue");
-        assert_eq!(
-            broken(|c| c.augment.blur_radius = [0.1, 1e9]),
-            "augment.blur_radius"
-        );
-        assert_eq!(broken(|c| c.model.dim = Some(usize::MAX / 3)), "model.dim");
-        assert_eq!(
-            broken(|c| c.crops.global_size = 1 << 30),
-            "crops.global_size"
-        );
-        assert_eq!(
-            broken(|c| c.crops.local_crops_number = usize::MAX),
-            "crops.local_crops_number"
-        );
-        assert_eq!(broken(|c| c.optim.epochs = usize::MAX), "optim.epochs");
+        let broken: [(&str, fn(&mut Config)); 19] = [
+            ("model.dim", |c| c.model.heads = Some(5)),
+            ("model.layerscale", |c| c.model.layerscale = Some(0.0)),
+            ("crops.local_size", |c| c.crops.local_size = 90),
+            ("crops.global_crops_scale", |c| {
+                c.crops.global_crops_scale = [0.5, 0.2]
+            }),
+            ("mask.pred_ratio_var", |c| c.mask.pred_ratio_var = vec![0.0]),
+            ("mask.pred_ratio_var", |c| {
+                c.mask.pred_ratio_var = vec![0.0, 0.4]
+            }),
+            ("teacher.teacher_temp", |c| c.teacher.teacher_temp = 0.0),
+            ("optim.lr", |c| c.optim.lr = f64::NAN),
+            ("loss.lambda1", |c| {
+                (c.loss.lambda1, c.loss.lambda2) = (0.0, 0.0)
+            }),
+            ("loss.lambda1", |c| c.loss.lambda1 = -1.0),
+            ("augment.solarize", |c| c.augment.solarize = 1.5),
+            ("augment.hue", |c| c.augment.hue = f64::NAN),
+            ("augment.blur_radius", |c| {
+                c.augment.blur_radius = [0.1, 1e9]
+            }),
+            ("model.dim", |c| c.model.dim = Some(usize::MAX / 3)),
+            ("model.patch_size", |c| c.model.patch_size = 0),
+            ("crops.global_size", |c| c.crops.global_size = 1 << 30),
+            ("crops.local_crops_number", |c| {
+                c.crops.local_crops_number = usize::MAX
+            }),
+            ("crops.global_crops_number", |c| {
+                c.crops.global_crops_number = usize::MAX
+            }),
+            ("optim.epochs", |c| c.optim.epochs = usize::MAX),
+        ];
+        for (key, change) in broken {
+            assert_eq!(mistakes(change), [key]);
+        }
+    }
+
+    #[test]
+    fn mistakes_of_all_sections_are_found_at_once() {
+        let found = mistakes(|c| {
+            c.head.out_dim = 1;
+            c.crops.local_size = 90;
+            c.optim.beta1 = 1.0;
+        });
+        assert_eq!(found, ["head.out_dim", "optim.beta1", "crops.local_size"]);
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernels;
 use crate::pretrain::masking::Mask;
+use crate::problems::Problems;
 
 /// Weights and temperatures of the losses, with the official code's names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,6 +33,17 @@ impl Default for LossConfig {
             center_momentum: 0.9,
             center_momentum2: 0.9,
         }
+    }
+}
+
+impl LossConfig {
+    /// Checks the values.
+    pub(crate) fn check(&self, at: &mut Problems) {
+        at.not_negative("lambda1", self.lambda1);
+        at.not_negative("lambda2", self.lambda2);
+        at.positive("student_temp", self.student_temp);
+        at.within("center_momentum", self.center_momentum, 0.0..=1.0);
+        at.within("center_momentum2", self.center_momentum2, 0.0..=1.0);
     }
 }
 

@@ -6,6 +6,7 @@ use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
 use serde::{Deserialize, Serialize};
 
+use crate::problems::Problems;
 use crate::rng::{Purpose, Rng, crop_stream};
 
 /// Aspect ratios of blocks lie between this and its inverse.
@@ -119,6 +120,24 @@ impl Default for MaskConfig {
             pred_ratio_var: vec![0.0, 0.2],
             pred_shape: PredShape::Block,
             pred_start_epoch: 0,
+        }
+    }
+}
+
+impl MaskConfig {
+    /// Checks the values.
+    pub(crate) fn check(&self, at: &mut Problems) {
+        let (ratios, variations) = (&self.pred_ratio, &self.pred_ratio_var);
+        let paired = !ratios.is_empty() && ratios.len() == variations.len();
+        let problem = format!("needs one value for each of mask.pred_ratio = {ratios:?}");
+        at.require(paired, "pred_ratio_var", format!("{variations:?}"), problem);
+
+        for (&ratio, &variation) in ratios.iter().zip(variations) {
+            if at.within("pred_ratio", ratio, 0.0..=1.0) {
+                let stays = variation >= 0.0 && variation <= ratio && ratio + variation <= 1.0;
+                let problem = format!("leads ratios around {ratio} out of 0 to 1");
+                at.require(stays, "pred_ratio_var", variation, problem);
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::exchange::launcher::Launch;
 use crate::exchange::{Team, connect};
-use crate::recipe::Settings;
+use crate::settings::Settings;
 
 /// What was measured.
 #[derive(Debug, Serialize)]

@@ -26,7 +26,7 @@ use crate::device;
 use crate::device::DeviceChoice;
 use crate::pretrain::shards::Shards;
 use crate::process;
-use crate::recipe::{RECIPES, Settings};
+use crate::settings::{RECIPES, Settings};
 
 /// What `ibot bench --help` says beyond its options.
 pub const HELP: &str = "\
@@ -160,7 +160,7 @@ fn measure(args: &BenchArgs, settings: &Settings) -> Result<Report> {
     let mut bench = Bench {
         config,
         shards: &shards,
-        batches: Batches::new(config, run.parts(batch_size), &selected.device),
+        batches: Batches::new(config, run.micro_batches(batch_size), &selected.device),
         now: late_step(config),
         state: Some(TrainState::fresh(
             config,

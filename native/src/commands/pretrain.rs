@@ -10,9 +10,10 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use crate::device::Devices;
+use crate::eval::{Evaluation, Knn, ScheduledEval};
 use crate::exchange::Stop;
 use crate::pretrain::{Ending, PretrainRequest, pretrain};
-use crate::recipe::{RECIPES, Settings};
+use crate::settings::{RECIPES, Settings, Source};
 
 const HELP: &str = "\
 Examples:
@@ -70,6 +71,72 @@ pub struct PretrainArgs {
     resume: bool,
 }
 
+/// Recipe of a run that names none.
+fn default_recipe(data: Option<&str>) -> &'static str {
+    match data {
+        Some(data) if !data.starts_with("builtin") => "vit-small-imagenet",
+        _ => "builtin",
+    }
+}
+
+impl PretrainArgs {
+    fn recipe(&self) -> &str {
+        let default = default_recipe(self.data.as_deref());
+        self.recipe.as_deref().unwrap_or(default)
+    }
+
+    /// The settings of a new run, or those of the run to resume, with all options applied.
+    fn settings(&self) -> Result<Settings> {
+        let mut settings = match (&self.out, self.resume) {
+            (Some(out), true) => Settings::read(Source::File(&out.join("config.toml")), &self.set)
+                .with_context(|| format!("{} cannot be resumed", out.display()))?,
+            _ => {
+                let source = match &self.config {
+                    Some(file) => Source::File(file),
+                    None => Source::Recipe(self.recipe()),
+                };
+                Settings::read(source, &self.set)?
+            }
+        };
+        self.apply(&mut settings);
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// Applies the options, which outrank `--set`.
+    fn apply(&self, settings: &mut Settings) {
+        let run = &mut settings.run;
+        if let Some(data) = &self.data {
+            run.data.clone_from(data);
+        }
+        if self.init.is_some() {
+            run.init.clone_from(&self.init);
+        }
+        run.seed = self.seed.unwrap_or(run.seed);
+        run.max_hours = self.max_hours.unwrap_or(run.max_hours);
+
+        if let Some(every) = self.knn_every {
+            evaluate_knn(&mut settings.eval, every);
+        }
+    }
+}
+
+/// Evaluates the first k-NN entry `every` few epochs, a new one if there is none.
+fn evaluate_knn(entries: &mut Vec<ScheduledEval>, every: usize) {
+    for entry in entries.iter_mut() {
+        if matches!(entry.evaluation, Evaluation::Knn(_)) {
+            entry.every = every;
+            return;
+        }
+    }
+    entries.push(ScheduledEval {
+        every,
+        size: None,
+        resize: None,
+        evaluation: Evaluation::Knn(Knn::default()),
+    });
+}
+
 /// Exit status of a run that was interrupted: what shells report of Ctrl-C.
 const INTERRUPTED: u8 = 130;
 /// Exit status of a run whose time was up: `EX_TEMPFAIL` of sysexits.h, "try again".
@@ -82,46 +149,19 @@ const SAME_REQUEST: Duration = Duration::from_millis(500);
 /// # Errors
 /// If the settings, the data, the device or the folder cannot be used, or training diverges.
 pub fn run(args: PretrainArgs) -> Result<ExitCode> {
-    let mut set = args.set;
-    if args.resume && set.iter().any(|assignment| !assignment.starts_with("run.")) {
+    let sets_more = |assignment: &String| !assignment.starts_with("run.");
+    if args.resume && args.set.iter().any(sets_more) {
         bail!(
             "--resume continues with the run's own config.toml: only run.* settings can be changed"
         );
     }
-    set.extend(
-        args.data
-            .as_ref()
-            .map(|data| format!("run.data={}", serde_json::Value::from(data.as_str()))),
-    );
-    set.extend(
-        args.init
-            .as_ref()
-            .map(|init| format!("run.init={}", serde_json::Value::from(init.as_str()))),
-    );
-    set.extend(args.seed.map(|seed| format!("run.seed={seed}")));
-    set.extend(args.max_hours.map(|hours| format!("run.max_hours={hours}")));
-    set.extend(args.knn_every.map(|every| format!("run.knn_every={every}")));
-    let default_recipe = if args
-        .data
-        .as_ref()
-        .is_none_or(|data| data.starts_with("builtin"))
-    {
-        "builtin"
-    } else {
-        "vit-small-imagenet"
-    };
-    let recipe = args.recipe.as_deref().unwrap_or(default_recipe);
-    let settings = match (&args.config, &args.out, args.resume) {
-        (_, Some(out), true) => Settings::from_file(&out.join("config.toml"), &set)
-            .with_context(|| format!("{} cannot be resumed", out.display()))?,
-        (Some(file), _, _) => Settings::from_file(file, &set)?,
-        _ => Settings::from_recipe(recipe, &set)?,
-    };
+
+    let settings = args.settings()?;
     let name = args
         .config
         .as_deref()
         .and_then(|file| file.file_stem()?.to_str())
-        .unwrap_or(recipe);
+        .unwrap_or_else(|| args.recipe());
     let request = PretrainRequest {
         settings,
         name: name.to_owned(),

@@ -1,6 +1,6 @@
 //! Evaluations between the epochs of a run: the entries of `[[eval]]`.
 
-use ibot_core::pretrain::config::ConfigError;
+use ibot_core::problems::Problems;
 use serde::{Deserialize, Serialize};
 
 use super::{Evaluation, Measures, Task};
@@ -37,19 +37,9 @@ impl ScheduledEval {
         }
     }
 
-    /// Checks values that no run can use.
-    ///
-    /// # Errors
-    /// The first such value.
-    pub fn validate(&self) -> Result<(), ConfigError> {
-        match self.resize {
-            Some(ratio) if !(1.0..=4.0).contains(&ratio) => Err(ConfigError {
-                key: "eval.resize",
-                value: ratio.to_string(),
-                problem: "must lie between 1 and 4".to_owned(),
-            }),
-            _ => Ok(()),
-        }
+    /// Checks the values.
+    pub fn check(&self, at: &mut Problems) {
+        at.within("resize", self.resize.unwrap_or(1.0), 1.0..=4.0);
     }
 }
 

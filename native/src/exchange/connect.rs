@@ -10,7 +10,7 @@ use super::error::ExchangeError;
 use super::launcher::Launch;
 use super::local::Local;
 use super::team::Team;
-use crate::recipe::Settings;
+use crate::settings::Settings;
 
 /// Connects the processes of a `launch`, which have one worker each, or `threads` workers of this
 /// process. Returns the teams of this process's workers, in the order of their ranks.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::run_settings::RunSettings;
+use crate::settings::RunSettings;
 
 /// The part of the time since the last checkpoint that writing one may take without a word.
 const SLOW_SHARE: f64 = 0.1;

@@ -39,7 +39,7 @@ use crate::device::{Devices, Selected};
 use crate::exchange::launcher::Launch;
 use crate::exchange::{ExchangeError, Nccl, Team, connect};
 use crate::files::write_atomically;
-use crate::recipe::Settings;
+use crate::settings::Settings;
 
 pub use self::ending::Ending;
 
@@ -104,7 +104,8 @@ fn carry_out(
     let plan = Plan::new(settings, data.len(), workers)?;
     let place = |device: &Selected| Place {
         device: device.device.clone(),
-        loaders: NonZeroUsize::new(plan.settings.run.workers.div_ceil(here.get())).unwrap_or(cores),
+        loaders: NonZeroUsize::new(plan.settings.run.loader_threads.div_ceil(here.get()))
+            .unwrap_or(cores),
         crowded: here.get() > 1,
     };
     let nccl = plan

@@ -15,7 +15,7 @@ use ibot_core::rng::{Purpose, crop_stream};
 
 use crate::data::Dataset;
 use crate::data::loader::{Collate, Draw, Loader, LoaderOptions};
-use crate::recipe::Settings;
+use crate::settings::Settings;
 
 /// Makes the crops and masks that the settings of a run ask for.
 pub struct MultiCrop {
@@ -82,7 +82,7 @@ pub fn batches(
         threads,
         seed: run.seed,
         batch_size: config.optim.batch_size,
-        micro_batches: run.parts(share.len()),
+        micro_batches: run.micro_batches(share.len()),
         share,
         first_step,
         max_unreadable: run.max_unreadable,

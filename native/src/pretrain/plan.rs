@@ -6,7 +6,7 @@ use ibot_core::optim::schedule::Schedules;
 use ibot_core::weights::ModelHeader;
 
 use super::checkpoint::Identity;
-use crate::recipe::Settings;
+use crate::settings::Settings;
 
 /// A run, resolved.
 #[derive(Clone, Debug)]

@@ -6,9 +6,9 @@ use super::multi_crop::MultiCrop;
 use super::run_dir::RunDir;
 use crate::data::Dataset;
 use crate::data::loader::Draw;
-use crate::recipe::Settings;
 use crate::report::png::save_png;
 use crate::report::preview::{PatchMask, PreviewRow, preview};
+use crate::settings::Settings;
 
 /// Images in the picture.
 const IMAGES: usize = 4;

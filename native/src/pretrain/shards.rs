@@ -3,7 +3,7 @@
 //! burn's CPU backend spreads only its larger matrix products over threads; between them all cores
 //! but one wait. Whole shards keep every core busy, and give the same sums but for their order. A
 //! shard is computed part by part: see
-//! [`RunSettings::micro_batch`](crate::run_settings::RunSettings).
+//! [`RunSettings::micro_batch`](crate::settings::RunSettings).
 
 use std::thread;
 

@@ -160,7 +160,7 @@ impl Watch {
         self.warned_of_slow_data = true;
         Some(format!(
             "the device waited for images during {:.0} % of epoch {}: the disk or decoding is too slow. Think of a \
-             faster disk, smaller image files, or more run.workers",
+             faster disk, smaller image files, or more run.loader_threads",
             100.0 * means.waiting,
             means.epoch + 1
         ))

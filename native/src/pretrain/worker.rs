@@ -245,7 +245,7 @@ mod tests {
 
     use super::*;
     use crate::exchange::{ExchangeError, connect};
-    use crate::recipe::Settings;
+    use crate::settings::Settings;
 
     const WORKERS: usize = 3;
 

@@ -213,18 +213,18 @@ fn continues_bit_for_bit(precision: &str) {
     let folder = folder();
     let (straight, broken) = (folder.path().join("straight"), folder.path().join("broken"));
     let epochs = "--set=optim.epochs=30";
-    // Another number of workers must not change anything either.
+    // Another number of threads must not change anything either.
     let precision = &format!("--set=optim.precision={precision}");
     succeed(tiny(
         &straight,
         "builtin:val",
-        &[epochs, precision, "--set=run.workers=3"],
+        &[epochs, precision, "--set=run.loader_threads=3"],
     ));
 
     let mut first = tiny(
         &broken,
         "builtin:val",
-        &[epochs, precision, "--set=run.workers=1"],
+        &[epochs, precision, "--set=run.loader_threads=1"],
     );
     let mut child = first
         .stdout(Stdio::null())

@@ -4,7 +4,7 @@ use std::fs;
 
 use ibot_core::pretrain::flops::step_macs;
 use ibot_core::rng::Rng;
-use ibot_native::recipe::{RECIPES, Settings};
+use ibot_native::settings::{RECIPES, Settings};
 use rand::RngExt as _;
 use serde_json::Value;
 

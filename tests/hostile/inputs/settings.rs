@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ibot_native::recipe::Settings;
+use ibot_native::settings::Settings;
 
 use super::checks::folder;
 use crate::support::memory;
@@ -201,7 +201,7 @@ fn values_that_no_machine_could_hold_are_refused() {
         ),
         (
             "[run]\nworkers = 1000000",
-            "run.workers = 1000000: must be at most 1024",
+            "run.loader_threads = 1000000: must be at most 1024",
         ),
     ] {
         let message = refusal(text);

@@ -13,6 +13,7 @@ pub mod view;
 use serde::{Deserialize, Serialize};
 
 use crate::image::RgbImage;
+use crate::problems::Problems;
 use crate::rng::Rng;
 pub use color::ColorOp;
 pub use view::{Role, ViewParams};
@@ -46,6 +47,35 @@ impl Default for CropsConfig {
             local_size: 96,
             local_crops_scale: [0.05, 0.4],
         }
+    }
+}
+
+/// Most crops of an image.
+const MAX_CROPS: usize = 256;
+/// Longest side of a crop, in pixels.
+const MAX_SIDE: usize = 16_384;
+
+impl CropsConfig {
+    /// Checks the values.
+    pub(crate) fn check(&self, at: &mut Problems) {
+        let globals = self.global_crops_number;
+        if at.within("global_crops_number", globals, 2..=MAX_CROPS) {
+            let locals = self.local_crops_number;
+            let problem = format!("makes more than {MAX_CROPS} crops of an image");
+            at.require(
+                locals <= MAX_CROPS - globals,
+                "local_crops_number",
+                locals,
+                problem,
+            );
+        }
+
+        at.within("global_size", self.global_size, 1..=MAX_SIDE);
+        at.within("local_size", self.local_size, 1..=MAX_SIDE);
+
+        let shares = "must be two shares of the image's area, the smaller first";
+        at.ordered("global_crops_scale", self.global_crops_scale, 1.0, shares);
+        at.ordered("local_crops_scale", self.local_crops_scale, 1.0, shares);
     }
 }
 
@@ -99,6 +129,28 @@ impl Default for AugmentConfig {
             blur_radius: [0.1, 2.0],
             solarize: 0.2,
         }
+    }
+}
+
+impl AugmentConfig {
+    /// Checks the values.
+    pub(crate) fn check(&self, at: &mut Problems) {
+        at.within("flip", self.flip, 0.0..=1.0);
+        at.within("color_jitter", self.color_jitter, 0.0..=1.0);
+        at.within("grayscale", self.grayscale, 0.0..=1.0);
+        at.within("blur_global1", self.blur_global1, 0.0..=1.0);
+        at.within("blur_global2", self.blur_global2, 0.0..=1.0);
+        at.within("blur_local", self.blur_local, 0.0..=1.0);
+        at.within("solarize", self.solarize, 0.0..=1.0);
+
+        at.within("brightness", self.brightness, 0.0..=10.0);
+        at.within("contrast", self.contrast, 0.0..=10.0);
+        at.within("saturation", self.saturation, 0.0..=10.0);
+        at.within("hue", self.hue, 0.0..=0.5);
+
+        let rising = "must be two numbers above 0 and up to 100, the smaller first";
+        at.ordered("crop_ratio", self.crop_ratio, 100.0, rising);
+        at.ordered("blur_radius", self.blur_radius, 100.0, rising);
     }
 }
 

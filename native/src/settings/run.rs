@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ibot_core::pretrain::Activations;
 use ibot_core::pretrain::config::Config;
+use ibot_core::problems::Problems;
 use serde::{Deserialize, Serialize};
 
 /// How a run is carried out and reported; nothing here changes what a step computes.
@@ -17,13 +18,13 @@ pub struct RunSettings {
     /// Seed of the weights, the order of the images, the crops and the masks.
     pub seed: u64,
     /// Threads that decode and augment; 0 takes one for each core.
-    pub workers: usize,
+    pub loader_threads: usize,
     /// Shards of a batch that the CPU computes at the same time; 0 takes one for each core. Their
     /// number changes the order of sums, so a run keeps that of its start.
     pub shards: usize,
     /// Images that a shard takes through forward and backward at a time: fewer take less memory. 0
     /// takes few on a CPU, whose caches then hold more of them, and all on a GPU. It changes the
-    /// order of sums as `shards` does.
+    /// order of sums, as `shards` does.
     pub micro_batch: usize,
     /// Whether the backward pass computes the activations of each of the student's blocks once
     /// more, rather than keep those of all: about a quarter more time for much less memory. It
@@ -60,7 +61,7 @@ impl Default for RunSettings {
             data: "builtin".into(),
             init: None,
             seed: 0,
-            workers: 0,
+            loader_threads: 0,
             shards: 0,
             micro_batch: 0,
             recompute_activations: false,
@@ -78,11 +79,37 @@ impl Default for RunSettings {
     }
 }
 
-/// Tokens of the student that a CPU thread computes at a time, at most, if an image has not more;
-/// measured in docs/performance.md.
-const TOKENS_AT_A_TIME: usize = 1024;
+/// Upper limit of the student's tokens in a micro-batch on a CPU; one image may exceed it. Measured
+/// in docs/performance.md.
+const MOST_TOKENS: usize = 1024;
+
+/// Hours or minutes that no run takes: a hundred years. Clocks cannot add up much more.
+const LONGEST: f64 = 876_600.0;
 
 impl RunSettings {
+    /// Checks the values.
+    pub fn check(&self, at: &mut Problems) {
+        at.require(
+            self.log_every > 0,
+            "log_every",
+            self.log_every,
+            "must be at least 1",
+        );
+        for (key, threads) in [
+            ("loader_threads", self.loader_threads),
+            ("shards", self.shards),
+        ] {
+            at.require(threads <= 1024, key, threads, "must be at most 1024");
+        }
+
+        at.within("save_every", self.save_every, 0.0..=LONGEST);
+        at.within("save_patience", self.save_patience, 0.0..=LONGEST);
+        at.within("exchange_timeout", self.exchange_timeout, 0.0..=LONGEST);
+        at.within("max_hours", self.max_hours, 0.0..=LONGEST);
+
+        at.within("max_unreadable", self.max_unreadable, 0.0..=1.0);
+    }
+
     /// Settles what 0 leaves to the device.
     pub fn resolve(&mut self, config: &Config, is_cpu: bool, cores: usize) {
         let batch = config.optim.batch_size;
@@ -90,13 +117,8 @@ impl RunSettings {
             self.shards = if is_cpu { cores.min(batch) } else { 1 };
         }
         if self.micro_batch == 0 {
-            let stride = config.backbone().stride();
-            let tokens = |side: usize| (side / stride).pow(2) + 1;
-            let crops = &config.crops;
-            let image = crops.global_crops_number * tokens(crops.global_size)
-                + crops.local_crops_number * tokens(crops.local_size);
             self.micro_batch = if is_cpu {
-                (TOKENS_AT_A_TIME / image).clamp(1, batch)
+                (MOST_TOKENS / student_tokens(config)).clamp(1, batch)
             } else {
                 batch
             };
@@ -117,55 +139,49 @@ impl RunSettings {
         Duration::try_from_secs_f64(60.0 * self.exchange_timeout).unwrap_or(Duration::MAX)
     }
 
-    /// Parts that a batch is cut into: as many for each shard as it takes one after another.
-    pub fn parts(&self, batch: usize) -> usize {
-        let shards = self.shards.clamp(1, batch);
-        let at_a_time = if self.micro_batch == 0 {
-            batch
-        } else {
-            self.micro_batch
+    /// Number of micro-batches in a batch of `images`: the same number for each shard, which
+    /// computes them one after another.
+    pub fn micro_batches(&self, images: usize) -> usize {
+        let shards = self.shards.clamp(1, images);
+        let micro_batch = match self.micro_batch {
+            0 => images,
+            micro_batch => micro_batch,
         };
-        (shards * batch.div_ceil(shards).div_ceil(at_a_time)).min(batch)
+        let per_shard = images.div_ceil(shards).div_ceil(micro_batch);
+        (shards * per_shard).min(images)
     }
+}
+
+/// Tokens of all crops of an image, CLS tokens included.
+fn student_tokens(config: &Config) -> usize {
+    let crops = &config.crops;
+    let stride = config.backbone().stride();
+    let tokens = |side: usize| (side / stride).pow(2) + 1;
+    crops.global_crops_number * tokens(crops.global_size)
+        + crops.local_crops_number * tokens(crops.local_size)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe::Settings;
+
+    fn micro_batches(shards: usize, micro_batch: usize, images: usize) -> usize {
+        let run = RunSettings {
+            shards,
+            micro_batch,
+            ..RunSettings::default()
+        };
+        run.micro_batches(images)
+    }
 
     #[test]
     fn a_batch_is_cut_into_parts_of_about_the_micro_batch() {
-        let parts = |shards, micro_batch, batch| {
-            RunSettings {
-                shards,
-                micro_batch,
-                ..RunSettings::default()
-            }
-            .parts(batch)
-        };
-        assert_eq!(
-            (parts(2, 4, 32), parts(2, 16, 32), parts(2, 0, 32)),
-            (8, 2, 2)
-        );
-        assert_eq!(
-            (
-                parts(2, 1, 5),
-                parts(8, 1, 4),
-                parts(1, 3, 10),
-                parts(0, 0, 1)
-            ),
-            (5, 4, 4, 1)
-        );
-        let mut settings = Settings::from_recipe("vit-small-imagenet", &[]).expect("a recipe");
-        settings.run.resolve(&settings.config, true, 2);
-        assert_eq!(
-            (settings.run.shards, settings.run.micro_batch),
-            (2, 1),
-            "2 * 197 + 10 * 37 = 764 tokens an image"
-        );
-        let mut settings = Settings::from_recipe("vit-small-imagenet", &[]).expect("a recipe");
-        settings.run.resolve(&settings.config, false, 2);
-        assert_eq!((settings.run.shards, settings.run.micro_batch), (1, 1024));
+        assert_eq!(micro_batches(2, 4, 32), 8);
+        assert_eq!(micro_batches(2, 16, 32), 2);
+        assert_eq!(micro_batches(2, 0, 32), 2);
+        assert_eq!(micro_batches(2, 1, 5), 5);
+        assert_eq!(micro_batches(8, 1, 4), 4);
+        assert_eq!(micro_batches(1, 3, 10), 4);
+        assert_eq!(micro_batches(0, 0, 1), 1);
     }
 }

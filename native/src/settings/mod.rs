@@ -1,0 +1,132 @@
+//! Settings of a run: those of a recipe or a file, then `--set key=value`, then the options of the
+//! command line.
+
+mod assign;
+mod error;
+mod recipe;
+mod run;
+mod suggest;
+
+use std::fs;
+use std::path::Path;
+
+use ibot_core::pretrain::config::Config;
+use ibot_core::problems::Problems;
+use ibot_core::weights::ModelHeader;
+use serde::Serialize;
+
+use self::assign::Draft;
+pub use self::error::SettingsError;
+pub use self::recipe::RECIPES;
+pub use self::run::RunSettings;
+use crate::eval::ScheduledEval;
+
+/// All settings of a run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Settings {
+    /// What is learned.
+    #[serde(flatten)]
+    pub config: Config,
+    /// How the run is carried out.
+    pub run: RunSettings,
+    /// The evaluations between its epochs.
+    pub eval: Vec<ScheduledEval>,
+    /// The batch that the recipe or file was made for, before anything was set.
+    #[serde(skip)]
+    pub intended_batch: usize,
+}
+
+/// Where settings start from.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'a> {
+    /// The name of a recipe inside the binary.
+    Recipe(&'a str),
+    /// A TOML file; a setting that it leaves out has its default.
+    File(&'a Path),
+}
+
+impl Settings {
+    /// The settings of `source`, changed by `assignments` (`section.key=value`). Keys and types
+    /// are right then; [`check`](Self::check) is still to look at the values.
+    ///
+    /// # Errors
+    /// If there is no such source, or it or an assignment has a key or a type that is not a
+    /// setting's.
+    pub fn read(source: Source, assignments: &[String]) -> Result<Self, SettingsError> {
+        let mut draft = Draft::new();
+        match source {
+            Source::Recipe(name) => {
+                draft.assign_text(&format!("recipe {name}"), recipe::text(name)?)?;
+            }
+            Source::File(path) => {
+                let text = fs::read_to_string(path).map_err(|error| SettingsError::Read {
+                    path: path.display().to_string(),
+                    error,
+                })?;
+                draft.assign_text(&path.display().to_string(), &text)?;
+            }
+        }
+        let intended_batch = draft.config.optim.batch_size;
+
+        for assignment in assignments {
+            draft.assign_pair(assignment);
+        }
+        draft.check()?;
+        Ok(Self {
+            config: draft.config,
+            run: draft.run,
+            eval: draft.eval,
+            intended_batch,
+        })
+    }
+
+    /// Checks that the values make sense, one by one and together.
+    ///
+    /// # Errors
+    /// All that do not.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        let mut problems = Problems::default();
+        self.config.check(&mut problems);
+        self.run.check(problems.section("run"));
+        for eval in &self.eval {
+            eval.check(problems.section("eval"));
+        }
+        problems.into_result().map_err(SettingsError::Values)
+    }
+
+    /// Settings of a recipe that are ready for use.
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read) and [`check`](Self::check).
+    pub fn from_recipe(name: &str, assignments: &[String]) -> Result<Self, SettingsError> {
+        let settings = Self::read(Source::Recipe(name), assignments)?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// Settings of a file that are ready for use.
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read) and [`check`](Self::check).
+    pub fn from_file(path: &Path, assignments: &[String]) -> Result<Self, SettingsError> {
+        let settings = Self::read(Source::File(path), assignments)?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// Side to which images are resized before the central crop of an evaluation, divided by the
+    /// side of the crop: that of the first evaluation that has one.
+    pub fn eval_resize(&self) -> f64 {
+        let ratio = self.eval.iter().find_map(|eval| eval.resize);
+        ratio.unwrap_or(ModelHeader::USUAL_RESIZE)
+    }
+
+    /// The settings as TOML; reading it back gives the same settings.
+    pub fn to_toml(&self) -> String {
+        // Plain structs of numbers, texts and lists always have a TOML form.
+        toml::to_string(self).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

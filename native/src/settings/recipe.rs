@@ -1,0 +1,36 @@
+//! The recipes inside the binary.
+
+use super::error::SettingsError;
+use super::suggest::suggestion;
+
+/// Names and texts of the recipes whose names are given.
+macro_rules! recipes {
+    ($($name:literal),* $(,)?) => {
+        [$(($name, include_str!(concat!("../../recipes/pretrain/", $name, ".toml")))),*]
+    };
+}
+
+/// Recipes inside the binary: name and text.
+pub const RECIPES: [(&str, &str); 7] = recipes![
+    "builtin",
+    "cpu-quick",
+    "cifar",
+    "vit-small-imagenet",
+    "vit-base-imagenet",
+    "vit-base-imagenet-random",
+    "vit-large-imagenet",
+];
+
+/// The text of a recipe.
+pub fn text(name: &str) -> Result<&'static str, SettingsError> {
+    if let Some((_, text)) = RECIPES.iter().find(|(recipe, _)| *recipe == name) {
+        return Ok(text);
+    }
+
+    let names = RECIPES.map(|(recipe, _)| recipe);
+    Err(SettingsError::Recipe {
+        name: name.to_owned(),
+        hint: suggestion(name, names),
+        known: names.join(", "),
+    })
+}
