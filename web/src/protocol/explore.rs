@@ -96,7 +96,7 @@ pub struct ColorMaps {
 
 /// Clusters the patches of both images.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Cluster {
+pub struct ClusterPatches {
     pub clusters: usize,
 }
 

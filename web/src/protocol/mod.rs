@@ -52,7 +52,7 @@ asks! {
     Compare -> SimilarMaps;
     ReadAttention -> PerSlot<AttentionMaps>;
     ColorComponents -> ColorMaps;
-    Cluster -> ClusterMaps;
+    ClusterPatches -> ClusterMaps;
     AssignPrototypes -> PrototypeMaps;
     Correspond -> Vec<Pair>;
     /// One byte a patch: 1 for a hidden one, else 0.

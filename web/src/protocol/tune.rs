@@ -78,7 +78,7 @@ pub enum LessonEvent {
     /// The steps since the last such event, in order.
     Stepped(Vec<LessonStep>),
     /// The lesson was interrupted or is complete.
-    Judged(Outcome),
+    Judged(LessonResult),
     /// The lesson ended with an error.
     Failed(String),
 }
@@ -98,7 +98,7 @@ pub struct LessonStep {
 
 /// The result of a lesson on the validation images.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Outcome {
+pub struct LessonResult {
     /// Number of validation images.
     pub images: usize,
     /// Share of images whose class was found; `None` without images or classes.

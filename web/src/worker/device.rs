@@ -1,4 +1,4 @@
-//! Which device computes, and whether it can be trusted.
+//! Chooses the device that computes, after a test.
 
 use burn::tensor::Device;
 use ibot_core::picture::ColorScale;
@@ -8,20 +8,18 @@ use ibot_web::protocol::{Colorings, DevicePreference, Started, WorkerEvent};
 use ibot_web::webgpu::{self, Adapter};
 use ibot_web::wire::Bytes;
 
-use super::{say, selftest};
+use super::{port, selftest};
 
-/// The device and what is known of it.
-pub struct Compute {
-    /// Where tensors are.
+pub struct ComputeDevice {
     pub device: Device,
-    /// Whether it is WebGPU.
     pub webgpu: bool,
     name: String,
+    /// Why it was chosen.
     why: String,
 }
 
-impl Compute {
-    /// The CPU, which needs no test, and why it was taken.
+impl ComputeDevice {
+    /// The CPU, which needs no test.
     pub fn cpu(why: impl Into<String>) -> Self {
         Self {
             device: Device::flex(),
@@ -31,7 +29,6 @@ impl Compute {
         }
     }
 
-    /// In words.
     pub fn describe(&self) -> Started {
         Started {
             webgpu: self.webgpu,
@@ -42,33 +39,35 @@ impl Compute {
     }
 }
 
-/// The device of this choice, or the CPU and the reason.
-pub async fn choose(choice: DevicePreference) -> Compute {
+/// The preferred device, or the CPU and the reason why not.
+pub async fn choose(choice: DevicePreference) -> ComputeDevice {
     if choice == DevicePreference::Cpu {
-        return Compute::cpu("The CPU, as chosen.");
+        return ComputeDevice::cpu("The CPU, as chosen.");
     }
     match webgpu::adapter().await {
-        Err(error) => Compute::cpu(format!(
+        Err(error) => ComputeDevice::cpu(format!(
             "The CPU: the browser's WebGPU fails ({}).",
             js::describe(&error)
         )),
-        Ok(None) => Compute::cpu("The CPU: this browser offers no WebGPU here."),
+        Ok(None) => ComputeDevice::cpu("The CPU: this browser offers no WebGPU here."),
         Ok(Some(adapter)) if adapter.software && choice == DevicePreference::Auto => {
-            Compute::cpu(format!(
+            ComputeDevice::cpu(format!(
                 "The CPU: WebGPU is only a software adapter here ({}), which is slower. You can choose it all the same.",
                 adapter.name
             ))
         }
         Ok(Some(adapter)) => match try_webgpu(&adapter).await {
             Ok(compute) => compute,
-            Err(reason) => Compute::cpu(format!("The CPU: WebGPU ({}) {reason}.", adapter.name)),
+            Err(reason) => {
+                ComputeDevice::cpu(format!("The CPU: WebGPU ({}) {reason}.", adapter.name))
+            }
         },
     }
 }
 
 /// WebGPU, if it passes the test.
-async fn try_webgpu(adapter: &Adapter) -> Result<Compute, String> {
-    say(&WorkerEvent::Progress(format!(
+async fn try_webgpu(adapter: &Adapter) -> Result<ComputeDevice, String> {
+    port::send(&WorkerEvent::Progress(format!(
         "Testing WebGPU ({})…",
         adapter.name
     )));
@@ -82,15 +81,14 @@ async fn try_webgpu(adapter: &Adapter) -> Result<Compute, String> {
     let error = selftest::error(&device)
         .await
         .map_err(|error| format!("failed its test ({error})"))?;
-    // Garbage of rejected kernels is usually not a number, which is no error below a tolerance
-    // either.
+    // The results of rejected kernels are usually not numbers. Such an error fails this test, too.
     if error <= selftest::TOLERANCE {
         let why = format!(
             "WebGPU on {}. Two training steps agree with the CPU to {error:.0e}; the test took {:.1} s.",
             adapter.name,
             (js::now() - start) / 1000.0
         );
-        return Ok(Compute {
+        return Ok(ComputeDevice {
             device,
             webgpu: true,
             name: format!("WebGPU ({})", adapter.name),

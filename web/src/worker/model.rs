@@ -1,4 +1,4 @@
-//! The model: a backbone to look through, and student and teacher where the file has them.
+//! The model: a backbone, and student and teacher with their heads where the file has them.
 
 use burn::tensor::Device;
 use ibot_core::model::{Backbone, Network};
@@ -7,88 +7,110 @@ use ibot_core::weights::{Checkpoint, FileError, LoadError, ModelHeader};
 use super::problem::Problem;
 use ibot_web::protocol::{Load, ModelInfo};
 
-/// Networks out of one file.
-pub struct Model {
-    /// What a file of the backbone alone says of it.
+pub struct LoadedModel {
+    /// The header of a file with this backbone alone.
     pub header: ModelHeader,
-    /// What images are encoded with: the teacher, if there is one.
+    /// It encodes images: the teacher's, if there is a teacher.
     pub backbone: Backbone,
-    /// The networks with their heads, where the file has one.
-    pub headed: Option<Headed>,
+    tokenizer: Option<Tokenizer>,
+    /// Where the tensors are.
+    pub device: Device,
 }
 
 /// The networks of the online tokenizer.
-pub struct Headed {
-    /// Says what patches are.
+pub struct Tokenizer {
+    /// It assigns prototypes to patches.
     pub teacher: Network,
-    /// Predicts what masked patches are; `None` without mask token.
+    /// It predicts prototypes of masked patches; `None` without a mask token.
     pub student: Option<Network>,
+}
+
+impl LoadedModel {
+    pub fn tokenizer(&self) -> Result<&Tokenizer, Problem> {
+        self.tokenizer.as_ref().ok_or(Problem::NoHead)
+    }
+
+    /// The shorter side of images that it learns from, in pixels.
+    pub fn image_size(&self) -> usize {
+        self.header.backbone.image_size()
+    }
 }
 
 /// Reads a file.
 ///
 /// # Errors
 /// If it holds no vision transformer.
-pub fn load(ask: &Load, device: &Device) -> Result<(Model, ModelInfo), Problem> {
-    let of_file = |source: FileError| Problem::File {
-        name: ask.name.clone(),
-        source,
-    };
-    let of_load = |source: LoadError| Problem::Load {
-        name: ask.name.clone(),
-        source,
-    };
-    let checkpoint = Checkpoint::read(&ask.bytes.0, None).map_err(of_file)?;
-    let config = checkpoint.config(None).map_err(of_load)?;
+pub fn load(question: &Load, device: &Device) -> Result<(LoadedModel, ModelInfo), Problem> {
+    let name = &question.name;
+    let bytes = &question.bytes.0;
+    let checkpoint = Checkpoint::read(bytes, None).map_err(|source| not_read(name, source))?;
+    let config = checkpoint
+        .config(None)
+        .map_err(|source| does_not_fit(name, source))?;
+
+    // Loaded for its report, which leaves the head out.
     let plain = config.clone().with_mask_token(false);
     let (backbone, report) = checkpoint
         .backbone(&plain, false, device)
-        .map_err(of_load)?;
-    let header = checkpoint.header_for(plain);
-    let (backbone, headed) = match checkpoint.head() {
-        Err(_) => (backbone, None),
-        Ok(_) => {
-            // The teacher brings the same one; this one was loaded for its report, which leaves the
-            // head out.
-            drop(backbone);
-            let (teacher, _) = checkpoint
-                .network(&config, false, device)
-                .map_err(of_load)?;
-            let other = Checkpoint::read(&ask.bytes.0, Some("student")).ok();
-            let student = match other.filter(|student| student.section != checkpoint.section) {
-                Some(student) => {
-                    let config = student.config(None).map_err(of_load)?;
-                    student.network(&config, false, device).map_err(of_load)?.0
-                }
-                // A file of one network has it say and predict.
-                None => teacher.clone(),
-            };
-            let backbone = teacher.backbone.clone().without_mask_token();
-            let student = student.backbone.has_mask_token().then_some(student);
-            (backbone, Some(Headed { teacher, student }))
-        }
+        .map_err(|source| does_not_fit(name, source))?;
+
+    let (backbone, tokenizer) = if checkpoint.head().is_ok() {
+        // The teacher brings the same backbone.
+        drop(backbone);
+        let tokenizer = load_tokenizer(&checkpoint, bytes, device)
+            .map_err(|source| does_not_fit(name, source))?;
+        let backbone = tokenizer.teacher.backbone.clone().without_mask_token();
+        (backbone, Some(tokenizer))
+    } else {
+        (backbone, None)
     };
-    let loaded = ModelInfo {
-        name: ask.name.clone(),
+
+    let head = tokenizer.as_ref().map(|tokenizer| &tokenizer.teacher.head);
+    let student = tokenizer.as_ref().and_then(|pair| pair.student.as_ref());
+    let info = ModelInfo {
+        name: name.clone(),
         network: report.network.clone(),
         report: report.to_string(),
         patch: config.stride(),
         depth: config.depth(),
         heads: config.heads(),
         image_size: config.image_size(),
-        prototypes: headed
-            .as_ref()
-            .map(|headed| headed.teacher.head.patch_prototypes()),
-        predicts: headed
-            .as_ref()
-            .is_some_and(|headed| headed.student.is_some()),
+        prototypes: head.map(|head| head.patch_prototypes()),
+        predicts: student.is_some(),
     };
-    Ok((
-        Model {
-            header,
-            backbone,
-            headed,
-        },
-        loaded,
-    ))
+    let model = LoadedModel {
+        header: checkpoint.header_for(plain),
+        backbone,
+        tokenizer,
+        device: device.clone(),
+    };
+    Ok((model, info))
+}
+
+fn load_tokenizer(
+    checkpoint: &Checkpoint,
+    bytes: &[u8],
+    device: &Device,
+) -> Result<Tokenizer, LoadError> {
+    let config = checkpoint.config(None)?;
+    let (teacher, _) = checkpoint.network(&config, false, device)?;
+
+    let other = Checkpoint::read(bytes, Some("student")).ok();
+    let student = match other.filter(|other| other.section != checkpoint.section) {
+        Some(other) => other.network(&other.config(None)?, false, device)?.0,
+        // In a file of one network, that one both assigns and predicts.
+        None => teacher.clone(),
+    };
+    let student = student.backbone.has_mask_token().then_some(student);
+    Ok(Tokenizer { teacher, student })
+}
+
+pub fn not_read(name: &str, source: FileError) -> Problem {
+    let name = name.to_owned();
+    Problem::File { name, source }
+}
+
+pub fn does_not_fit(name: &str, source: LoadError) -> Problem {
+    let name = name.to_owned();
+    Problem::Load { name, source }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use web_sys::{Event, KeyboardEvent, PointerEvent};
 
 use super::controls::{Change, ExploreMode};
-use super::state::{Cursor, Pen};
+use super::state::{Brush, Cursor};
 use super::tab::Explore;
 use crate::page::problem::PageError;
 use crate::page::{blob, events, pictures};
@@ -19,7 +19,7 @@ pub fn wire(explore: &Rc<Explore>) -> Result<(), PageError> {
     events::on(canvas, "pointerdown", explore, Explore::press);
     events::on(canvas, "pointermove", explore, Explore::hover);
     for end in ["pointerup", "pointercancel", "pointerleave"] {
-        events::on(canvas, end, explore, Explore::lift_pen);
+        events::on(canvas, end, explore, Explore::lift_brush);
     }
     events::on(canvas, "keydown", explore, Explore::press_key);
 
@@ -47,7 +47,7 @@ impl Explore {
         }
     }
 
-    /// Pins the patch, or puts the pen on it.
+    /// Pins the patch, or begins to paint the mask.
     fn press(self: &Rc<Self>, event: PointerEvent) {
         if event.buttons() & PRIMARY == 0 {
             return;
@@ -59,7 +59,7 @@ impl Explore {
         if self.controls.mode() == ExploreMode::Predict {
             event.prevent_default();
             let hide = !self.state.borrow().is_hidden(at);
-            self.state.borrow_mut().pen = if hide { Pen::Hides } else { Pen::Shows };
+            self.state.borrow_mut().brush = if hide { Brush::Hides } else { Brush::Shows };
             self.paint_mask(at, hide);
         } else {
             let mut state = self.state.borrow_mut();
@@ -78,23 +78,23 @@ impl Explore {
         }
 
         // While another button is held, releasing the primary one fires no event of its own.
-        let pen = match event.buttons() & PRIMARY {
-            0 => Pen::Up,
-            _ => self.state.borrow().pen,
+        let brush = match event.buttons() & PRIMARY {
+            0 => Brush::Up,
+            _ => self.state.borrow().brush,
         };
         let follows = !self.state.borrow().pinned && event.pointer_type() == "mouse";
-        match pen {
-            Pen::Up if follows => self.move_to(at),
-            Pen::Up => {}
-            Pen::Hides | Pen::Shows => {
-                self.paint_mask(at, pen == Pen::Hides);
+        match brush {
+            Brush::Up if follows => self.move_to(at),
+            Brush::Up => {}
+            Brush::Hides | Brush::Shows => {
+                self.paint_mask(at, brush == Brush::Hides);
                 self.move_to(at);
             }
         }
     }
 
-    fn lift_pen(self: &Rc<Self>, _: PointerEvent) {
-        self.state.borrow_mut().pen = Pen::Up;
+    fn lift_brush(self: &Rc<Self>, _: PointerEvent) {
+        self.state.borrow_mut().brush = Brush::Up;
     }
 
     fn patch_under(&self, event: &PointerEvent) -> Option<Cursor> {

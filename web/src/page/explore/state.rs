@@ -22,8 +22,8 @@ pub struct ExploreState {
     pub masked: usize,
     /// Seed of the last random mask.
     pub seed: u32,
-    /// What the pen does until it is lifted from the canvas.
-    pub pen: Pen,
+    /// What the pointer does to patches until its button is released.
+    pub brush: Brush,
 }
 
 pub struct OpenImage {
@@ -42,7 +42,7 @@ pub struct Cursor {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Pen {
+pub enum Brush {
     #[default]
     Up,
     Hides,

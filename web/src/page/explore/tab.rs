@@ -15,7 +15,7 @@ use crate::page::client::Client;
 use crate::page::problem::PageError;
 use crate::page::{dom, events, status};
 use ibot_web::protocol::{
-    AssignPrototypes, Cluster, ColorComponents, Compare, Correspond, ModelInfo, Predict,
+    AssignPrototypes, ClusterPatches, ColorComponents, Compare, Correspond, ModelInfo, Predict,
     ReadAttention, SLOTS,
 };
 use ibot_web::wire::Bytes;
@@ -110,7 +110,7 @@ impl Explore {
             }
             ExploreMode::Clusters => {
                 let clusters = self.controls.clusters();
-                Analysis::Clusters(client.ask(Cluster { clusters }).await?)
+                Analysis::Clusters(client.ask(ClusterPatches { clusters }).await?)
             }
             ExploreMode::Prototypes => Analysis::Prototypes(client.ask(AssignPrototypes).await?),
             ExploreMode::Match if encoded == [true; SLOTS] => {

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use web_sys::{Blob, File, HtmlElement, HtmlInputElement};
 
 use super::cards;
-use super::saving::{Saving, show_banner};
-use super::state::TuneState;
+use super::saving::show_banner;
+use super::state::{Saving, TuneState};
 use super::tab::Tune;
 use crate::page::problem::PageError;
 use crate::page::{blob, database, dom, events, pictures, status};

@@ -8,7 +8,7 @@ use super::state::{Phase, TuneState};
 use super::{confusion, plot};
 use crate::page::dom;
 use crate::page::problem::PageError;
-use ibot_web::protocol::{Lesson, Outcome, TuneMode};
+use ibot_web::protocol::{Lesson, LessonResult, TuneMode};
 
 /// Shows the lesson. `asked` is the one in the form; without a model (`ready`) nothing can be
 /// learned.
@@ -75,7 +75,7 @@ fn show_result(state: &TuneState) -> Result<(), PageError> {
     Ok(())
 }
 
-fn describe(outcome: &Outcome) -> String {
+fn describe(outcome: &LessonResult) -> String {
     let images = outcome.images;
     let mut text = match outcome.accuracy {
         Some(accuracy) => format!("Validation accuracy {} ({images} images", percent(accuracy)),

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use web_sys::HtmlElement;
 
-use super::state::Phase;
+use super::state::{Phase, Saving};
 use super::switch::Lease;
 use super::tab::Tune;
 use crate::page::database::{self, SavedProject};
@@ -14,18 +14,6 @@ use ibot_web::js;
 
 /// Milliseconds without a change after which the project is saved.
 const SETTLED: f64 = 1500.0;
-
-/// How the browser's copy stands to the project.
-#[derive(Default)]
-pub enum Saving {
-    #[default]
-    Saved,
-    /// The project changed. It is saved if this turn lasts for [`SETTLED`]; the next change begins
-    /// another turn.
-    Changed { _turn: Lease },
-    /// Another project is being opened. Incomplete, it is not worth saving.
-    Opening,
-}
 
 /// Offers to go on with the project of the last visit.
 pub fn offer_last() {

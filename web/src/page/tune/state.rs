@@ -2,7 +2,8 @@
 
 use web_sys::{Blob, HtmlCanvasElement};
 
-use ibot_web::protocol::{ExampleLabel, Lesson, LessonStep, Outcome};
+use super::switch::Lease;
+use ibot_web::protocol::{ExampleLabel, Lesson, LessonResult, LessonStep};
 
 #[derive(Default)]
 pub struct TuneState {
@@ -18,7 +19,7 @@ pub struct TuneState {
     pub lesson: Option<Lesson>,
     pub phase: Phase,
     pub steps: Vec<LessonStep>,
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<LessonResult>,
 }
 
 /// An image to learn from.
@@ -42,6 +43,18 @@ pub enum Phase {
     /// Steps are left.
     Paused,
     Complete,
+}
+
+/// How the browser's copy stands to the project.
+#[derive(Default)]
+pub enum Saving {
+    #[default]
+    Saved,
+    /// The project changed. It is saved if this turn lasts for a while; the next change begins
+    /// another turn.
+    Changed { _turn: Lease },
+    /// Another project is being opened. Incomplete, it is not worth saving.
+    Opening,
 }
 
 impl TuneState {

@@ -9,15 +9,17 @@ use std::rc::{Rc, Weak};
 pub struct Switch(RefCell<Option<Lease>>);
 
 /// Its turn lasts until this is dropped.
-pub struct Lease(Rc<()>);
+pub struct Lease {
+    _alive: Rc<()>,
+}
 
 pub struct Turn(Weak<()>);
 
 impl Lease {
     pub fn new() -> (Self, Turn) {
-        let lease = Rc::new(());
-        let turn = Turn(Rc::downgrade(&lease));
-        (Self(lease), turn)
+        let alive = Rc::new(());
+        let turn = Turn(Rc::downgrade(&alive));
+        (Self { _alive: alive }, turn)
     }
 }
 

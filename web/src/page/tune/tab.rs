@@ -5,8 +5,7 @@ use std::rc::Rc;
 
 use web_sys::{HtmlButtonElement, HtmlCanvasElement};
 
-use super::saving::Saving;
-use super::state::{ExampleImage, TuneState};
+use super::state::{ExampleImage, Saving, TuneState};
 use super::switch::Switch;
 use super::webcam::Webcam;
 use super::{cards, results};

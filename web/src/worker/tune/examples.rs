@@ -1,75 +1,65 @@
-//! The images that are learned from, and what the pre-trained backbone makes of them.
+//! The images to learn from, with their features by the pre-trained backbone.
 
 use std::collections::BTreeMap;
 
-use burn::tensor::Device;
 use ibot_core::features::{Pooling, feature};
 use ibot_core::image::RgbImage;
 use ibot_core::learn::FeatureSet;
 
-use super::super::model::Model;
-use super::super::problem::Problem;
+use crate::worker::model::LoadedModel;
+use crate::worker::problem::Problem;
 use ibot_web::protocol::ExampleLabel;
 
 /// Images by their number.
 #[derive(Default)]
-pub struct Examples(BTreeMap<u32, Example>);
+pub struct Examples(BTreeMap<u32, StoredExample>);
 
-struct Example {
+struct StoredExample {
     image: RgbImage,
-    /// Of the loaded model.
+    /// `None` until the loaded model has encoded the image.
     feature: Option<Vec<f32>>,
 }
 
 impl Examples {
-    /// Takes an image.
     pub async fn add(
         &mut self,
         id: u32,
         image: RgbImage,
-        model: &Model,
-        device: &Device,
+        model: &LoadedModel,
     ) -> Result<(), Problem> {
-        let feature = Some(feature(&model.backbone, &image, shown(model), device).await?);
-        self.0.insert(id, Example { image, feature });
+        let feature = Some(encode(&image, model).await?);
+        self.0.insert(id, StoredExample { image, feature });
         Ok(())
     }
 
-    /// Gives an image up.
     pub fn remove(&mut self, id: u32) {
         self.0.remove(&id);
     }
 
-    /// Forgets what a model made of the images.
     pub fn forget_features(&mut self) {
-        self.0
-            .values_mut()
-            .for_each(|example| example.feature = None);
+        for example in self.0.values_mut() {
+            example.feature = None;
+        }
     }
 
     /// Computes the features that are missing.
-    pub async fn complete(&mut self, model: &Model, device: &Device) -> Result<(), Problem> {
-        for Example { image, feature } in self
-            .0
-            .values_mut()
-            .filter(|example| example.feature.is_none())
-        {
-            *feature = Some(self::feature(&model.backbone, image, shown(model), device).await?);
+    pub async fn complete(&mut self, model: &LoadedModel) -> Result<(), Problem> {
+        for example in self.0.values_mut() {
+            if example.feature.is_none() {
+                example.feature = Some(encode(&example.image, model).await?);
+            }
         }
         Ok(())
     }
 
-    /// The pixels of an image.
     pub fn image(&self, id: u32) -> Result<&RgbImage, Problem> {
-        Ok(&self.0.get(&id).ok_or(Problem::NoExample(id))?.image)
+        let example = self.0.get(&id).ok_or(Problem::NoExample(id))?;
+        Ok(&example.image)
     }
 
-    /// The feature of an image.
     pub fn feature(&self, id: u32) -> Result<&[f32], Problem> {
-        self.0
-            .get(&id)
-            .and_then(|example| example.feature.as_deref())
-            .ok_or(Problem::NoExample(id))
+        let example = self.0.get(&id).ok_or(Problem::NoExample(id))?;
+        example.feature.as_deref().ok_or(Problem::NoExample(id))
     }
 
     /// Features to learn classes from.
@@ -77,21 +67,18 @@ impl Examples {
         &self,
         labels: &[ExampleLabel],
         classes: usize,
-        model: &Model,
+        model: &LoadedModel,
     ) -> Result<FeatureSet, Problem> {
-        let features = labels
-            .iter()
-            .map(|label| Ok((self.feature(label.id)?, label.class)));
-        let features = features.collect::<Result<Vec<_>, Problem>>()?;
-        Ok(FeatureSet::new(
-            Pooling::TUNE.width(&model.backbone),
-            classes,
-            features,
-        )?)
+        let mut features = Vec::with_capacity(labels.len());
+        for label in labels {
+            features.push((self.feature(label.id)?, label.class));
+        }
+        let width = Pooling::TUNE.width(&model.backbone);
+        Ok(FeatureSet::new(width, classes, features)?)
     }
 }
 
-/// The shorter side of images as the network is shown them, in pixels.
-pub fn shown(model: &Model) -> usize {
-    model.header.backbone.image_size()
+async fn encode(image: &RgbImage, model: &LoadedModel) -> Result<Vec<f32>, Problem> {
+    let size = model.image_size();
+    Ok(feature(&model.backbone, image, size, &model.device).await?)
 }

@@ -1,158 +1,168 @@
 //! Projects and tuned models as files.
 
-use burn::tensor::Device;
 use ibot_core::learn::Mode;
+use ibot_core::model::Backbone;
 use ibot_core::session::{Project, ProjectImage, ProjectSettings, TunedModel, write_tuned};
 use ibot_core::weights::{Precision, Weights, timm, to_safetensors};
 
-use super::super::model::Model;
-use super::super::problem::Problem;
-use super::Tuner;
-use super::examples::shown;
-use super::session::{Learner, Session, settings};
+use super::learner::{Learner, settings};
+use super::session::Session;
+use super::tuner::StoredLesson;
+use crate::worker::answer::Answer;
+use crate::worker::model::{LoadedModel, not_read};
+use crate::worker::problem::Problem;
+use crate::worker::state::WorkerState;
 use ibot_web::protocol::{
     ExportModel, Lesson, PackProject, Restore, StoredImage, TuneMode, UnpackProject, Unpacked,
 };
 use ibot_web::wire::Bytes;
 
-/// What a project's file had learned.
-pub struct Stored {
-    settings: ProjectSettings,
-    weights: Weights,
-}
-
-impl Tuner {
-    /// The tuned model: a backbone that every `ibot` command reads, with the classifier beside it
-    /// where there is one.
-    pub async fn export(&self, ask: &ExportModel, model: &Model) -> Result<Vec<u8>, Problem> {
-        let session = self.session.as_ref().ok_or(Problem::NothingLearned)?;
-        let (backbone, classifier) = match &session.learner {
+impl Answer for ExportModel {
+    /// A backbone that every `ibot` command reads, with the classifier beside it where there is
+    /// one.
+    async fn answer(self, worker: &mut WorkerState) -> Result<Bytes, Problem> {
+        let model = worker.model()?;
+        let (backbone, classifier) = match &worker.tuner.session()?.learner {
             Learner::Linear(head) => (model.backbone.clone(), head.classifier()),
-            Learner::FineTune(session) => session.tuned().await?,
+            Learner::FineTune(learner) => learner.tuned().await?,
             Learner::Knn(_) => return Err(Problem::NoWeights),
-            Learner::Adapt(session, _) => {
-                let weights = timm(&session.backbone().clone().without_mask_token(), None).await;
-                let metadata = model
-                    .header
-                    .to_metadata()
-                    .map_err(|error| Problem::Message(error.to_string()))?;
-                let bytes = to_safetensors(
-                    &weights.map_err(Problem::Learned)?,
-                    metadata,
-                    Precision::F32,
-                );
-                return bytes.map_err(|source| Problem::File {
-                    name: "the tuned model".to_owned(),
-                    source,
-                });
+            Learner::Adapt { adapt, .. } => {
+                let backbone = adapt.backbone().clone().without_mask_token();
+                return write_backbone(&backbone, &model).await.map(Bytes);
             }
         };
+
         let tuned = TunedModel {
             classifier,
-            classes: ask.classes.clone(),
-            size: shown(model),
+            classes: self.classes,
+            size: model.image_size(),
         };
-        Ok(write_tuned(&backbone, &model.header, &tuned).await?)
+        Ok(Bytes(write_tuned(&backbone, &model.header, &tuned).await?))
     }
+}
 
-    /// All of the project. What is learned is in it as long as it is of these very images.
-    pub async fn pack(&self, ask: &PackProject, model: &Model) -> Result<Vec<u8>, Problem> {
-        let image = |image: &StoredImage| ProjectImage {
-            name: image.name.clone(),
-            class: image.class,
-            bytes: image.bytes.0.clone(),
-        };
-        let mut project = Project {
-            classes: ask.classes.clone(),
-            images: ask.images.iter().map(image).collect(),
-            settings: ProjectSettings::default(),
-            weights: Weights::new(),
-        };
-        if let Some(session) = self
-            .session
-            .as_ref()
-            .filter(|session| learns_from(&session.lesson, &ask.images))
+async fn write_backbone(backbone: &Backbone, model: &LoadedModel) -> Result<Vec<u8>, Problem> {
+    let weights = timm(backbone, None).await.map_err(Problem::Learned)?;
+    let metadata = model
+        .header
+        .to_metadata()
+        .map_err(|error| Problem::Message(error.to_string()))?;
+
+    to_safetensors(&weights, metadata, Precision::F32)
+        .map_err(|source| not_read("the tuned model", source))
+}
+
+impl Answer for PackProject {
+    async fn answer(self, worker: &mut WorkerState) -> Result<Bytes, Problem> {
+        let model = worker.model()?;
+        let mut settings_of_project = ProjectSettings::default();
+        let mut weights = Weights::new();
+
+        // A lesson of other images would be taken for one of these.
+        if let Ok(session) = worker.tuner.session()
+            && learns_from(&session.lesson, &self.images)
         {
-            project.settings = settings(&session.lesson, model);
-            let (prefix, state) = session.state().await?;
-            project.weights = state
-                .into_iter()
-                .map(|(name, weight)| (format!("{prefix}{name}"), weight))
-                .collect();
+            settings_of_project = settings(&session.lesson, &model);
+            let (prefix, state) = session.learner.state().await?;
+            for (name, weight) in state {
+                weights.insert(format!("{prefix}{name}"), weight);
+            }
         }
-        project.settings.model = ask.model.clone();
-        Ok(project.to_bytes()?)
-    }
+        settings_of_project.model = self.model;
 
-    /// Reads a project.
-    pub fn unpack(&mut self, ask: &UnpackProject) -> Result<Unpacked, Problem> {
-        let Project {
-            classes,
+        let mut images = Vec::with_capacity(self.images.len());
+        for image in self.images {
+            images.push(ProjectImage {
+                name: image.name,
+                class: image.class,
+                bytes: image.bytes.0,
+            });
+        }
+        let project = Project {
+            classes: self.classes,
             images,
-            settings,
+            settings: settings_of_project,
             weights,
-        } = Project::from_bytes(&ask.bytes.0)?;
-        let model = settings.model.clone();
-        self.stored = Some(Stored { settings, weights });
-        let image = |(id, image): (usize, ProjectImage)| StoredImage {
-            id: id as u32,
-            name: image.name,
-            class: image.class,
-            bytes: Bytes(image.bytes),
         };
-        Ok(Unpacked {
-            classes,
-            images: images.into_iter().enumerate().map(image).collect(),
-            model,
-        })
-    }
-
-    /// Makes the lesson of a file again.
-    pub async fn restore(
-        &mut self,
-        ask: &Restore,
-        model: &Model,
-        device: &Device,
-    ) -> Result<Option<Lesson>, Problem> {
-        let Some(Stored { settings, weights }) = self.stored.take() else {
-            return Ok(None);
-        };
-        let learned = weights
-            .keys()
-            .next()
-            .and_then(|name| name.split_once('/'))
-            .map(|(kind, _)| kind.to_owned());
-        let Some(kind) = learned else { return Ok(None) };
-        let (mode, steps) = match (&kind[..], settings.finetune.mode) {
-            ("linear", _) => (TuneMode::Linear, settings.head.steps),
-            ("finetune", Mode::Lora { .. }) => (TuneMode::Lora, settings.finetune.steps),
-            ("finetune", Mode::LastBlocks(_)) => (TuneMode::LastBlocks, settings.finetune.steps),
-            ("adapt", _) => (TuneMode::Adapt, settings.adapt.steps),
-            _ => return Ok(None),
-        };
-        let strip =
-            |(name, weight): (String, _)| Some((name.split_once('/')?.1.to_owned(), weight));
-        let state = weights.into_iter().filter_map(strip).collect();
-        let lesson = Lesson {
-            mode,
-            labels: ask.labels.clone(),
-            classes: ask.classes,
-            steps,
-        };
-        let file = ask.file.as_ref().map(|file| &file.0[..]);
-        self.examples.complete(model, device).await?;
-        let fresh = Session::new(lesson.clone(), file, &self.examples, model, device).await?;
-        self.session = Some(fresh.restore(&state)?);
-        self.judge(model, device).await?;
-        Ok(Some(lesson))
+        Ok(Bytes(project.to_bytes()?))
     }
 }
 
 /// Whether a lesson's images and classes are these, in this order.
 fn learns_from(lesson: &Lesson, images: &[StoredImage]) -> bool {
-    let labels = lesson
-        .labels
-        .iter()
-        .map(|label| (label.id, Some(label.class)));
+    let labels = lesson.labels.iter();
+    let labels = labels.map(|label| (label.id, Some(label.class)));
     labels.eq(images.iter().map(|image| (image.id, image.class)))
+}
+
+impl Answer for UnpackProject {
+    async fn answer(self, worker: &mut WorkerState) -> Result<Unpacked, Problem> {
+        let project = Project::from_bytes(&self.bytes.0)?;
+        let model = project.settings.model.clone();
+        worker.tuner.stored = Some(StoredLesson {
+            settings: project.settings,
+            weights: project.weights,
+        });
+
+        let mut images = Vec::with_capacity(project.images.len());
+        for (id, image) in (0..).zip(project.images) {
+            images.push(StoredImage {
+                id,
+                name: image.name,
+                class: image.class,
+                bytes: Bytes(image.bytes),
+            });
+        }
+        Ok(Unpacked {
+            classes: project.classes,
+            images,
+            model,
+        })
+    }
+}
+
+impl Answer for Restore {
+    async fn answer(self, worker: &mut WorkerState) -> Result<Option<Lesson>, Problem> {
+        let model = worker.model()?;
+        let tuner = &mut worker.tuner;
+        let Some(StoredLesson { settings, weights }) = tuner.stored.take() else {
+            return Ok(None);
+        };
+        let Some((mode, steps)) = mode_of(&settings, &weights) else {
+            return Ok(None);
+        };
+
+        let lesson = Lesson {
+            mode,
+            labels: self.labels,
+            classes: self.classes,
+            steps,
+        };
+        let mut state = Weights::new();
+        for (name, weight) in weights {
+            if let Some((_, name)) = name.split_once('/') {
+                state.insert(name.to_owned(), weight);
+            }
+        }
+
+        tuner.examples.complete(&model).await?;
+        let file = self.file.as_ref().map(|file| &file.0[..]);
+        let fresh = Session::new(lesson.clone(), file, &tuner.examples, &model).await?;
+        tuner.session = Some(fresh.restore(&state)?);
+        tuner.judge(&model).await?;
+        Ok(Some(lesson))
+    }
+}
+
+/// The mode and the steps of a stored lesson, by the prefix of its weights; `None` if there are no
+/// weights, or of a kind that this program does not know.
+fn mode_of(settings: &ProjectSettings, weights: &Weights) -> Option<(TuneMode, usize)> {
+    let (kind, _) = weights.keys().next()?.split_once('/')?;
+    match (kind, settings.finetune.mode) {
+        ("linear", _) => Some((TuneMode::Linear, settings.head.steps)),
+        ("finetune", Mode::Lora { .. }) => Some((TuneMode::Lora, settings.finetune.steps)),
+        ("finetune", Mode::LastBlocks(_)) => Some((TuneMode::LastBlocks, settings.finetune.steps)),
+        ("adapt", _) => Some((TuneMode::Adapt, settings.adapt.steps)),
+        _ => None,
+    }
 }

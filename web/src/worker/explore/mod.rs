@@ -1,0 +1,7 @@
+//! Explore: answers about the tokens of two images.
+
+mod compare;
+mod encode;
+mod group;
+mod predict;
+pub mod slots;
