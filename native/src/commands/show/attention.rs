@@ -68,13 +68,14 @@ pub fn run(args: &AttentionArgs) -> Result<()> {
             Style::Overlay => overlay(&image, &attention)?,
         };
         output.picture(&format!("{}.png", images.file_stem(index)), &picture)?;
+        let masks = attention.maps().map(|map| mass_mask(map, args.mass));
         numbers.push(json!({
             "image": images.name(index),
             "size": [image.width(), image.height()],
             "rows": attention.rows(),
             "columns": attention.columns(),
             "heads": attention.maps().collect::<Vec<_>>(),
-            "masks": attention.maps().map(|map| patches_in(&mass_mask(map, args.mass))).collect::<Vec<_>>(),
+            "masks": masks.map(|mask| patches_in(&mask)).collect::<Vec<_>>(),
         }));
     }
     output.numbers(
@@ -83,28 +84,26 @@ pub fn run(args: &AttentionArgs) -> Result<()> {
     )
 }
 
+/// Every head and their mean, each with the patches that hold `mass` of its attention.
 fn sheet(image: &RgbImage, attention: &ClsAttention, mass: f64) -> Result<RgbImage> {
     let (rows, columns) = (attention.rows(), attention.columns());
     let mean = attention.mean();
-    let maps: Vec<(String, &[f32], Vec<bool>)> = attention
-        .maps()
-        .enumerate()
-        .map(|(head, map)| (format!("head {}", head + 1), map))
-        .chain([("mean".to_owned(), &mean[..])])
-        .map(|(title, map)| (title, map, mass_mask(map, mass)))
-        .collect();
-    let maps = maps.iter().map(|(title, weights, mask)| {
-        Ok(AttentionMap {
-            title: title.clone(),
+    let mut heads: Vec<(String, &[f32])> = Vec::new();
+    for (head, map) in attention.maps().enumerate() {
+        heads.push((format!("head {}", head + 1), map));
+    }
+    heads.push(("mean".to_owned(), &mean));
+
+    let masks: Vec<Vec<bool>> = heads.iter().map(|(_, map)| mass_mask(map, mass)).collect();
+    let mut maps = Vec::with_capacity(heads.len());
+    for ((title, weights), mask) in heads.into_iter().zip(&masks) {
+        maps.push(AttentionMap {
+            title,
             weights: PatchGrid::new(rows, columns, weights)?,
             mask: Some(PatchGrid::new(rows, columns, mask)?),
-        })
-    });
-    Ok(figures::attention(
-        image,
-        &maps.collect::<Result<Vec<_>>>()?,
-        Some(mass as f32),
-    ))
+        });
+    }
+    Ok(figures::attention(image, &maps, Some(mass as f32)))
 }
 
 fn overlay(image: &RgbImage, attention: &ClsAttention) -> Result<RgbImage> {

@@ -49,13 +49,13 @@ pub struct PcaArgs {
 pub fn run(args: &PcaArgs) -> Result<()> {
     let images = Images::open(&args.images, args.limit)?;
     let (encoder, output) = args.tokens.open("pca")?;
-    let originals = (0..images.len())
-        .map(|index| images.load(index))
-        .collect::<Result<Vec<_>>>()?;
-    let grids = originals
-        .iter()
-        .map(|image| Ok(encoder.encode(image)?.patches))
-        .collect::<Result<Vec<TokenGrid>>>()?;
+    let mut originals = Vec::with_capacity(images.len());
+    let mut grids: Vec<TokenGrid> = Vec::with_capacity(images.len());
+    for index in 0..images.len() {
+        let image = images.load(index)?;
+        grids.push(encoder.encode(&image)?.patches);
+        originals.push(image);
+    }
     let (colors, pca) = match args.foreground {
         Some(threshold) => {
             let colored = foreground_colors(&grids, threshold).context("PCA of the foreground")?;
@@ -63,44 +63,35 @@ pub fn run(args: &PcaArgs) -> Result<()> {
         }
         None => joint_colors(&grids).context("PCA")?,
     };
-    let shown = originals
-        .iter()
-        .zip(&grids)
-        .zip(&colors)
-        .map(|((image, grid), colors)| {
-            let foreground = PatchGrid::new(grid.rows(), grid.columns(), &colors.foreground)?;
-            Ok(PcaImage {
-                image,
-                colors: PatchGrid::new(grid.rows(), grid.columns(), &colors.rgb)?,
-                foreground: args.foreground.map(|_| foreground),
-            })
+
+    let mut shown = Vec::with_capacity(images.len());
+    let mut numbers = Vec::with_capacity(images.len());
+    for (index, colors) in colors.iter().enumerate() {
+        let (rows, columns) = (grids[index].rows(), grids[index].columns());
+        let foreground = PatchGrid::new(rows, columns, &colors.foreground)?;
+        shown.push(PcaImage {
+            image: &originals[index],
+            colors: PatchGrid::new(rows, columns, &colors.rgb)?,
+            foreground: args.foreground.map(|_| foreground),
         });
-    let shown = shown.collect::<Result<Vec<_>>>()?;
+        numbers.push(json!({
+            "image": images.name(index),
+            "rows": rows,
+            "columns": columns,
+            "rgb": colors.rgb,
+            "foreground": colors.foreground,
+        }));
+    }
     output.picture("pca.png", &figures::pca(&shown, args.columns.max(1)))?;
+
     let shares = pca.variance_shares();
-    println!(
-        "variance of the components: {}",
-        shares
-            .iter()
-            .map(|s| format!("{:.1} %", 100.0 * s))
-            .collect::<Vec<_>>()
-            .join(", ")
-    );
-    let numbers = grids
+    let percent: Vec<String> = shares
         .iter()
-        .zip(&colors)
-        .enumerate()
-        .map(|(index, (grid, colors))| {
-            json!({
-                "image": images.name(index),
-                "rows": grid.rows(),
-                "columns": grid.columns(),
-                "rgb": colors.rgb,
-                "foreground": colors.foreground,
-            })
-        });
+        .map(|share| format!("{:.1} %", 100.0 * share))
+        .collect();
+    println!("variance of the components: {}", percent.join(", "));
     output.numbers(
         "pca.json",
-        json!({ "variance_shares": shares, "images": numbers.collect::<Vec<_>>() }),
+        json!({ "variance_shares": shares, "images": numbers }),
     )
 }

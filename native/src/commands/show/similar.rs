@@ -5,9 +5,11 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use ibot_core::analysis::geometry::PatchGeometry;
-use ibot_core::analysis::similarity::{best_patches, cosines};
+use ibot_core::analysis::grid::TokenGrid;
+use ibot_core::analysis::similarity::{Neighbour, best_patches, cosines};
+use ibot_core::image::RgbImage;
 use ibot_core::picture::PatchGrid;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::images::load_one;
 use super::tokens::TokenArgs;
@@ -38,16 +40,16 @@ pub struct SimilarArgs {
     to: Vec<String>,
     /// Point in pixels of the image
     #[arg(long, value_name = "X,Y")]
-    at: Point,
+    at: PixelPosition,
     #[command(flatten)]
     tokens: TokenArgs,
 }
 
 /// A point of an image, in pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Point(f64, f64);
+struct PixelPosition(f64, f64);
 
-impl std::str::FromStr for Point {
+impl std::str::FromStr for PixelPosition {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -63,61 +65,46 @@ impl std::str::FromStr for Point {
     }
 }
 
+/// What was found in another image.
+struct SimilarPatches {
+    patches: TokenGrid,
+    /// Cosine of each patch with the one in question.
+    similarity: Vec<f32>,
+    best: Vec<Neighbour>,
+    /// Rows and columns of the best patches.
+    positions: Vec<(usize, usize)>,
+}
+
 /// Runs `ibot show similar`.
 ///
 /// # Errors
 /// If an image or the model cannot be read, the point is outside, or a file cannot be written.
 pub fn run(args: &SimilarArgs) -> Result<()> {
     let image = load_one(&args.image)?;
-    let others = args
-        .to
-        .iter()
-        .map(|other| load_one(other))
-        .collect::<Result<Vec<_>>>()?;
+    let mut others = Vec::with_capacity(args.to.len());
+    for other in &args.to {
+        others.push(load_one(other)?);
+    }
+
     let (encoder, output) = args.tokens.open("similar")?;
     let own = encoder.encode(&image)?.patches;
     let geometry = PatchGeometry::new(image.width(), image.height(), own.rows(), own.columns())?;
     let patch = geometry
         .patch_at(args.at.0, args.at.1)
         .with_context(|| format!("--at on {}", args.image))?;
-
     let here = cosines(own.token(patch), &own)?;
     let mut found = Vec::with_capacity(others.len());
     for other in &others {
-        let grid = encoder.encode(other)?.patches;
-        let similarity = cosines(own.token(patch), &grid)?;
-        let best = best_patches(&similarity, grid.columns(), MATCHES, APART);
-        let places: Vec<(usize, usize)> =
-            best.iter().map(|best| grid.position(best.patch)).collect();
-        found.push((grid, similarity, best, places));
+        found.push(find(own.token(patch), encoder.encode(other)?.patches)?);
     }
+
     let query = Query {
         image: &image,
         patch: own.position(patch),
         similarity: PatchGrid::new(own.rows(), own.columns(), &here)?,
     };
-    let candidates = found.iter().zip(&others).zip(&args.to).map(
-        |(((grid, similarity, _, places), image), name)| {
-            let similarity = PatchGrid::new(grid.rows(), grid.columns(), similarity)?;
-            let file = Path::new(name)
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy();
-            Ok(Candidate {
-                title: file.into_owned(),
-                image,
-                similarity,
-                matches: places,
-            })
-        },
-    );
-    let candidates = candidates.collect::<Result<Vec<_>>>()?;
+    let candidates = candidates(&args.to, &others, &found)?;
     output.picture("similar.png", &figures::similar(&query, &candidates))?;
-
-    let others = found.iter().zip(&args.to).map(|((grid, similarity, best, _), name)| {
-        let best: Vec<_> = best.iter().map(|best| json!({ "patch": best.patch, "cosine": best.similarity })).collect();
-        json!({ "image": name, "rows": grid.rows(), "columns": grid.columns(), "cosine": similarity, "best": best })
-    });
     output.numbers(
         "similar.json",
         json!({
@@ -127,7 +114,56 @@ pub fn run(args: &SimilarArgs) -> Result<()> {
             "rows": own.rows(),
             "columns": own.columns(),
             "cosine": here,
-            "others": others.collect::<Vec<_>>(),
+            "others": numbers(&args.to, &found),
         }),
     )
+}
+
+fn find(token: &[f32], patches: TokenGrid) -> Result<SimilarPatches> {
+    let similarity = cosines(token, &patches)?;
+    let best = best_patches(&similarity, patches.columns(), MATCHES, APART);
+    let positions = best.iter().map(|b| patches.position(b.patch)).collect();
+    Ok(SimilarPatches {
+        patches,
+        similarity,
+        best,
+        positions,
+    })
+}
+
+fn candidates<'a>(
+    names: &[String],
+    images: &'a [RgbImage],
+    found: &'a [SimilarPatches],
+) -> Result<Vec<Candidate<'a>>> {
+    let mut candidates = Vec::with_capacity(found.len());
+    for (index, found) in found.iter().enumerate() {
+        let file = Path::new(&names[index]).file_name().unwrap_or_default();
+        let (rows, columns) = (found.patches.rows(), found.patches.columns());
+        candidates.push(Candidate {
+            title: file.to_string_lossy().into_owned(),
+            image: &images[index],
+            similarity: PatchGrid::new(rows, columns, &found.similarity)?,
+            matches: &found.positions,
+        });
+    }
+    Ok(candidates)
+}
+
+fn numbers(names: &[String], found: &[SimilarPatches]) -> Vec<Value> {
+    let mut numbers = Vec::with_capacity(found.len());
+    for (name, found) in names.iter().zip(found) {
+        let mut best = Vec::with_capacity(found.best.len());
+        for neighbour in &found.best {
+            best.push(json!({ "patch": neighbour.patch, "cosine": neighbour.similarity }));
+        }
+        numbers.push(json!({
+            "image": name,
+            "rows": found.patches.rows(),
+            "columns": found.patches.columns(),
+            "cosine": found.similarity,
+            "best": best,
+        }));
+    }
+    numbers
 }

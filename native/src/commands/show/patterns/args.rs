@@ -1,0 +1,61 @@
+//! Options of `ibot show patterns`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::commands::show::tokens::TokenArgs;
+
+const HELP: &str = "\
+Examples:
+  ibot show patterns --data builtin:val --model runs/builtin
+  ibot show patterns --data photos/ --kmeans 64 --model vit_small.safetensors
+  ibot show patterns --data photos/ --tokens cls --model checkpoint.pth
+
+Outputs  patterns.png: for the most used prototypes the patches that they answer to most, in their context, with the
+         share of all patches that they take (paper section 4.3.1, figure 4 and appendix); usage.png: how often each
+         prototype is used; patterns.json. Where part labels are known (builtin, or --labels), also part purity: the
+         share of a prototype's patches that show its most common part, beside what chance gives.
+         Prototypes need a model with its iBOT head: a run, or a training checkpoint; --kmeans needs none.";
+
+/// Options of `ibot show patterns`.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub struct PatternsArgs {
+    /// Images to search: files, folders, .tar, lists, or DATA#INDEX
+    #[arg(long, required = true, num_args = 1..)]
+    pub(super) data: Vec<String>,
+    #[command(flatten)]
+    pub(super) tokens: TokenArgs,
+    /// Which tokens: those of patches, or CLS for whole images
+    #[arg(long = "tokens", default_value = "patch")]
+    pub(super) kind: TokenKind,
+    /// Clusters of k-means (cosine) in place of the head's prototypes
+    #[arg(long, value_name = "K")]
+    pub(super) kmeans: Option<usize>,
+    /// Prototypes to show, the most used first
+    #[arg(long, default_value_t = 20)]
+    pub(super) show: usize,
+    /// Patches of each prototype
+    #[arg(long, default_value_t = 36)]
+    pub(super) top: usize,
+    /// Most patches of one image for a prototype
+    #[arg(long, default_value_t = 1)]
+    pub(super) per_image: usize,
+    /// Side of the context around a patch, in patches
+    #[arg(long, default_value_t = 5)]
+    pub(super) context: usize,
+    /// Folder of label pictures (.png of the image's name): gray values or colors are parts, black
+    /// is none
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) labels: Option<PathBuf>,
+    /// Most images, spread evenly over the data
+    #[arg(long, default_value_t = 500)]
+    pub(super) limit: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TokenKind {
+    Patch,
+    Cls,
+}

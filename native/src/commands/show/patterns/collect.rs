@@ -1,0 +1,147 @@
+//! The patches of all images, each with the prototype or cluster that it belongs to.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result};
+use futures_lite::future::block_on;
+use ibot_core::analysis::kmeans::{KMeansConfig, kmeans};
+use ibot_core::analysis::patterns::{Patch, Patterns};
+use ibot_core::analysis::prototypes::{Kind, assign, count};
+use ibot_core::analysis::rows::Rows;
+use ibot_core::image::RgbImage;
+
+use super::args::{PatternsArgs, TokenKind};
+use crate::commands::show::images::Images;
+use crate::commands::show::tokens::ImageEncoder;
+use crate::device;
+
+/// Label of pixels that show no part.
+const NO_PART: usize = 0;
+
+/// Patterns, and the grids of the images that they are from.
+pub(super) struct CollectedPatterns {
+    pub patterns: Patterns,
+    /// Rows and columns of each image.
+    pub grids: BTreeMap<usize, (usize, usize)>,
+}
+
+/// Tokens of one image, and the grid that they lie on; one cell for CLS.
+struct Tokens {
+    grid: (usize, usize),
+    values: Vec<f32>,
+}
+
+/// A token's prototype or cluster, and how well it fits.
+struct Assigned {
+    cluster: usize,
+    score: f32,
+}
+
+impl CollectedPatterns {
+    /// By the prototypes of the iBOT head.
+    pub fn of_prototypes(args: &PatternsArgs, images: &Images) -> Result<Self> {
+        let device = device::select(args.tokens.device)?.device;
+        let (model, line) = args.tokens.model.open_with_head(&device)?;
+        println!("{line}");
+        let kind = match args.kind {
+            TokenKind::Patch => Kind::Patch,
+            TokenKind::Cls => Kind::Cls,
+        };
+        let head = model.network.head;
+        let encoder =
+            args.tokens
+                .encoder(model.network.backbone, model.config.image_size(), device)?;
+
+        let mut collected = Self::new(args, count(&head, kind))?;
+        for index in 0..images.len() {
+            let tokens = tokens_of(&encoder, &images.load(index)?, args.kind)?;
+            let width = encoder.backbone.dim();
+            let found = block_on(assign(&head, kind, &tokens.values, width, &encoder.device))
+                .context("the head")?;
+            let assigned = found.into_iter().map(|found| Assigned {
+                cluster: found.prototype,
+                score: found.score,
+            });
+            collected.add(args, images, index, tokens.grid, assigned)?;
+        }
+        Ok(collected)
+    }
+
+    /// By k-means over the tokens of all images.
+    pub fn of_clusters(args: &PatternsArgs, images: &Images, clusters: usize) -> Result<Self> {
+        let (encoder, _) = args.tokens.open("patterns")?;
+        let mut values = Vec::new();
+        let mut grids = Vec::with_capacity(images.len());
+        for index in 0..images.len() {
+            let tokens = tokens_of(&encoder, &images.load(index)?, args.kind)?;
+            values.extend(tokens.values);
+            grids.push(tokens.grid);
+        }
+        let rows = Rows::new(&values, encoder.backbone.dim())?;
+        let clustered = kmeans(&rows, &KMeansConfig::new(clusters))?;
+
+        let mut collected = Self::new(args, clusters)?;
+        let mut first = 0;
+        for (index, grid) in grids.into_iter().enumerate() {
+            let own = first..first + grid.0 * grid.1;
+            first = own.end;
+            let assigned = own.map(|row| Assigned {
+                cluster: clustered.labels[row],
+                score: 1.0 - clustered.distances[row],
+            });
+            collected.add(args, images, index, grid, assigned)?;
+        }
+        Ok(collected)
+    }
+
+    fn new(args: &PatternsArgs, clusters: usize) -> Result<Self> {
+        Ok(Self {
+            patterns: Patterns::new(clusters, args.top, args.per_image)?,
+            grids: BTreeMap::new(),
+        })
+    }
+
+    /// Adds the patches of an image.
+    fn add(
+        &mut self,
+        args: &PatternsArgs,
+        images: &Images,
+        image: usize,
+        grid: (usize, usize),
+        assigned: impl Iterator<Item = Assigned>,
+    ) -> Result<()> {
+        // A whole image shows an object, not a part of one.
+        let labels = match args.kind {
+            TokenKind::Patch => images.labels(image, args.labels.as_deref())?,
+            TokenKind::Cls => None,
+        };
+        let parts = labels.map(|labels| labels.majority(grid.0, grid.1));
+
+        for (patch, Assigned { cluster, score }) in assigned.enumerate() {
+            let part = parts.as_ref().map(|parts| parts[patch]);
+            let patch = Patch {
+                score,
+                image,
+                patch,
+                part: part.filter(|part| *part != NO_PART),
+            };
+            self.patterns.offer(cluster, patch)?;
+        }
+        self.grids.insert(image, grid);
+        Ok(())
+    }
+}
+
+fn tokens_of(encoder: &ImageEncoder, image: &RgbImage, kind: TokenKind) -> Result<Tokens> {
+    let encoded = encoder.encode(image)?;
+    Ok(match kind {
+        TokenKind::Patch => Tokens {
+            grid: (encoded.patches.rows(), encoded.patches.columns()),
+            values: encoded.patches.values().to_vec(),
+        },
+        TokenKind::Cls => Tokens {
+            grid: (1, 1),
+            values: encoded.cls,
+        },
+    })
+}

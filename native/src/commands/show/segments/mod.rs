@@ -1,0 +1,141 @@
+//! `ibot show segments`: images divided into segments without labels.
+
+mod method;
+mod score;
+mod segmented;
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use clap::Args;
+use ibot_core::analysis::affinity::TAU;
+use ibot_core::image::RgbImage;
+use ibot_core::picture::PatchGrid;
+use serde_json::json;
+
+use self::method::Method;
+use self::score::{binary, score};
+use self::segmented::Segmented;
+use super::images::Images;
+use super::tokens::TokenArgs;
+use crate::report::figures::{self, SegmentRow};
+
+const HELP: &str = "\
+Examples:
+  ibot show segments photos/ --model runs/photos
+  ibot show segments photos/ --segments 8 --model vit_small.safetensors
+  ibot show segments builtin:val --method ncut --limit 100 --model runs/builtin
+
+Methods  kmeans  k-means (cosine) of the patch tokens of all images together: segment 3 means the same in all.
+         ncut    normalised cut of each image's own patches, less their mean: object and background as in TokenCut,
+                 or k segments.
+Outputs  segments.png: image, segments, and the true ones where known (builtin, or --labels); segments.json with the
+         segment of each patch; mean IoU after Hungarian matching of segments and labels, over pixels. With two
+         segments the labels are object and background; with ncut each image is matched by itself.";
+
+/// Options of `ibot show segments`.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub struct SegmentsArgs {
+    /// Images to segment: files, folders, .tar, lists, or DATA#INDEX
+    #[arg(required = true, value_name = "IMAGES")]
+    images: Vec<String>,
+    #[command(flatten)]
+    tokens: TokenArgs,
+    /// Number of segments
+    #[arg(long, default_value_t = 2)]
+    segments: usize,
+    /// How to segment
+    #[arg(long, default_value = "kmeans")]
+    method: Method,
+    /// With ncut: cosine above which two patches belong together
+    #[arg(long, default_value_t = TAU)]
+    tau: f32,
+    /// Folder of label pictures (.png of the image's name): gray values or colors are labels, black
+    /// is background
+    #[arg(long, value_name = "FOLDER")]
+    labels: Option<PathBuf>,
+    /// Most images of a dataset, spread evenly over it
+    #[arg(long, default_value_t = 64)]
+    limit: usize,
+    /// Most images in the picture
+    #[arg(long, default_value_t = 8)]
+    show: usize,
+    /// Name of the pictures and numbers, and of their folder: an old name of the command has other
+    /// ones.
+    #[arg(skip = "segments")]
+    pub stem: &'static str,
+}
+
+/// Runs `ibot show segments`.
+///
+/// # Errors
+/// If an image, its labels or the model cannot be read, patches cannot be segmented, or a file
+/// cannot be written.
+pub fn run(args: &SegmentsArgs) -> Result<()> {
+    let count = args.segments;
+    ensure!(count >= 2, "--segments {count} is too few; give 2 or more");
+    let images = Images::open(&args.images, args.limit)?;
+    let (encoder, output) = args.tokens.open(args.stem)?;
+
+    let mut results = Vec::with_capacity(images.len());
+    for index in 0..images.len() {
+        let image = images.load(index)?;
+        let mut truth = images.labels(index, args.labels.as_deref())?;
+        if count == 2 {
+            truth = truth.as_ref().map(binary).transpose()?;
+        }
+        results.push(Segmented {
+            name: images.name(index),
+            patches: encoder.encode(&image)?.patches,
+            segments: Vec::new(),
+            truth,
+            image: (index < args.show).then_some(image),
+        });
+    }
+    match args.method {
+        Method::Kmeans => method::kmeans_of_all(&mut results, count)?,
+        Method::Ncut => method::ncut_of_each(&mut results, count, args.tau)?,
+    }
+
+    output.picture(&format!("{}.png", args.stem), &picture(&results)?)?;
+    let score = score(args.method, &results)?;
+    if let Some(score) = &score {
+        let percent = 100.0 * score.mean_iou;
+        println!(
+            "mean IoU {percent:.1} % over {} labelled images",
+            score.images
+        );
+    }
+    let mut numbers = Vec::with_capacity(results.len());
+    for result in &results {
+        numbers.push(json!({
+            "image": result.name,
+            "rows": result.patches.rows(),
+            "columns": result.patches.columns(),
+            "segments": result.segments,
+        }));
+    }
+    output.numbers(
+        &format!("{}.json", args.stem),
+        json!({ "score": score, "images": numbers }),
+    )
+}
+
+fn picture(results: &[Segmented]) -> Result<RgbImage> {
+    let mut rows = Vec::new();
+    for result in results {
+        let Some(image) = &result.image else { continue };
+        let patches = &result.patches;
+        let truth = match &result.truth {
+            Some(map) => Some(PatchGrid::new(map.height(), map.width(), map.labels())?),
+            None => None,
+        };
+        rows.push(SegmentRow {
+            image,
+            prediction: PatchGrid::new(patches.rows(), patches.columns(), &result.segments)?,
+            truth,
+        });
+    }
+    Ok(figures::segments(&rows))
+}
