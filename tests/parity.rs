@@ -5,15 +5,14 @@
 
 #![cfg(not(target_family = "wasm"))]
 
-use std::ops::Range;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, ExecutionError};
 use futures_lite::future::block_on;
-use ibot_core::model::ComputePrecision;
-use ibot_core::pretrain::{Activations, Batch, Objective, Pass, apply};
+use ibot_core::model::{ComputePrecision, Network};
+use ibot_core::pretrain::{Activations, Batch, Engine, Lane, Pass, fork, step};
 use ibot_native::device::{DeviceChoice, select};
 use ibot_tests::{BF16, Check, F16, FLEX, Fixture, WGPU, reproduce};
 
@@ -103,10 +102,10 @@ fn on_a_software_gpu() {
     }
 }
 
-/// Two steps, each computed in two shards as `ibot pretrain` does on two cores. One of them
+/// Two steps, each computed in two micro-batches as `ibot pretrain` does on two cores. One of them
 /// recomputes its activations.
 #[test]
-fn shards_add_up_to_the_official_steps() {
+fn micro_batches_add_up_to_the_official_steps() {
     let device = Device::flex();
     for fixture in Fixture::all() {
         let config = fixture.config();
@@ -116,34 +115,13 @@ fn shards_add_up_to_the_official_steps() {
             let now = fixture.schedules().at(entry.step);
             let batch = fixture.batch(entry.step, &device);
             let half = batch.images / 2;
-            let shards = [
-                (0..half, Activations::Kept),
-                (half..batch.images, Activations::Recomputed),
-            ];
-            let passes = shards.map(|(images, activations)| {
-                let fork = state.fork();
-                Objective::new(
-                    &fork,
-                    &shard(&batch, images),
-                    &now,
-                    &config.loss,
-                    activations,
-                    None,
-                )
-                .differentiate(&fork.student)
-            });
-            let applied = block_on(apply(
-                state,
-                Pass::join(passes.into()),
-                &now,
-                &config.loss,
-                &config.optim,
-            ));
-            let (next, report) = applied.expect("the CPU works");
-            state = next;
+            let halves = vec![batch.select(0..half), batch.select(half..batch.images)];
+            let report =
+                block_on(step(&mut state, halves, &now, &config, &Forks)).expect("the CPU works");
+
             check.note(
                 &format!("step{}/loss", entry.step),
-                (report.loss / entry.loss - 1.0).abs(),
+                (report.losses.total / entry.loss - 1.0).abs(),
                 FLEX.losses,
             );
             block_on(check.state(&format!("after{}", entry.step), &state, &FLEX));
@@ -152,25 +130,33 @@ fn shards_add_up_to_the_official_steps() {
     }
 }
 
-/// The crops and masks of some images of a batch.
-fn shard(batch: &Batch, images: Range<usize>) -> Batch {
-    let own = |crops: &Tensor<4>| {
-        let starts = (0..crops.dims()[0]).step_by(batch.images);
-        Tensor::cat(
-            starts
-                .map(|start| crops.clone().narrow(0, start + images.start, images.len()))
-                .collect(),
-            0,
-        )
-    };
-    Batch {
-        globals: own(&batch.globals),
-        locals: batch.locals.as_ref().map(own),
-        masks: batch
-            .masks
-            .chunks(batch.images)
-            .flat_map(|crop| crop[images.clone()].to_vec())
-            .collect(),
-        images: images.len(),
+/// Gives each micro-batch a student of its own, as threads have; every second one recomputes its
+/// activations.
+struct Forks;
+
+impl Engine for Forks {
+    type Error = ExecutionError;
+
+    fn map_reduce<T: Send>(
+        &self,
+        student: &Network,
+        batch: Vec<Batch>,
+        work: impl Fn(&Network, &Batch, &mut Lane) -> T + Sync,
+        join: impl Fn(Vec<T>) -> T + Sync,
+    ) -> T {
+        let mut results = Vec::new();
+        for (number, micro_batch) in batch.iter().enumerate() {
+            let activations = match number % 2 {
+                0 => Activations::Kept,
+                _ => Activations::Recomputed,
+            };
+            let mut lane = Lane::new(activations, None);
+            results.push(work(&fork(student), micro_batch, &mut lane));
+        }
+        join(results)
+    }
+
+    fn all_reduce(&self, pass: Pass, _: &Network) -> Result<Pass, ExecutionError> {
+        Ok(pass)
     }
 }

@@ -202,22 +202,21 @@ impl Fixture {
                 let shape: [usize; 4] = weight.shape.clone().try_into().expect("four dimensions");
                 Tensor::from_data(TensorData::new(weight.values.clone(), shape), device)
             });
-            Tensor::cat(crops.collect(), 0)
+            crops.collect()
         };
-        let masks = (0..2).flat_map(|i| {
+        let masks = (0..2).map(|i| {
             let weight = self.tensor(&format!("step{step}/mask{i}"));
             let (rows, columns) = (weight.shape[1], weight.shape[2]);
             let of_image = weight.values.chunks_exact(rows * columns);
             of_image
                 .map(|mask| Mask::new(rows, columns, mask.iter().map(|m| *m > 0.5).collect()))
-                .collect::<Vec<_>>()
+                .collect()
         });
-        Batch {
-            globals: crops("global", 2),
-            locals: (self.config.locals > 0).then(|| crops("local", self.config.locals)),
-            masks: masks.collect(),
-            images: self.config.batch,
-        }
+        Batch::collate(
+            crops("global", 2),
+            masks.collect(),
+            crops("local", self.config.locals),
+        )
     }
 
     /// The tensor of this name.

@@ -1,14 +1,11 @@
 //! The official optimisation steps, repeated.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
 
-use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Device, Gradients, Tensor};
+use burn::tensor::{Device, ExecutionError};
 use ibot_core::model::Network;
-use ibot_core::optim::LossScale;
-use ibot_core::pretrain::{Activations, Objective, train_step};
-use ibot_core::weights;
-use ibot_core::weights::Weight;
+use ibot_core::optim::NamedGradients;
+use ibot_core::pretrain::{Batch, Engine, Lane, Pass, Sequential, step};
 
 use crate::{Check, Fixture, Tolerances};
 
@@ -26,8 +23,8 @@ pub async fn reproduce(fixture: &Fixture, device: &Device, tolerances: &Toleranc
         .first_logits(&state, &fixture.batch(0, device), tolerances.logits)
         .await;
     for entry in fixture.log.iter().take(steps) {
-        let step = entry.step;
-        let now = schedules.at(step);
+        let number = entry.step;
+        let now = schedules.at(number);
         for (ours, theirs) in [
             (now.lr, entry.lr),
             (now.weight_decay, entry.weight_decay),
@@ -35,80 +32,74 @@ pub async fn reproduce(fixture: &Fixture, device: &Device, tolerances: &Toleranc
         ] {
             assert!(
                 (ours - theirs).abs() <= 1e-12,
-                "{}: schedule of step {step}: {ours}, {theirs}",
+                "{}: schedule of step {number}: {ours}, {theirs}",
                 fixture.name
             );
         }
-        let batch = fixture.batch(step, device);
-        let (next, report) = loop {
-            let stepped = train_step(
-                state.clone(),
-                &batch,
-                &now,
-                &config.loss,
-                &config.optim,
-                None,
-            )
-            .await;
-            let (next, report) = stepped.expect("the device works");
+        let batch = fixture.batch(number, device);
+        let engine = Recorder::default();
+        let report = loop {
+            let batch = vec![batch.clone()];
+            let taken = step(&mut state, batch, &now, &config, &engine).await;
+            let report = taken.expect("the device works");
             if !report.overflowed() {
-                break (next, report);
+                break report;
             }
-            state = next;
         };
-        let gradients = format!("step{step}/grad");
+        let gradients = format!("step{number}/grad");
         let expected = fixture.group(&gradients);
         if !expected.is_empty() {
-            let objective =
-                Objective::new(&state, &batch, &now, &config.loss, Activations::Kept, None);
-            let scale = report.loss_scale.map_or(1.0, LossScale::factor);
-            let scaled = (objective.loss * scale).backward();
-            let actual = gradient_weights(&state.student, &scaled, scale).await;
-            let tolerance = if step == 0 {
+            let actual = engine.gradients.take().read(&state.student).await;
+            let actual = actual.expect("readable gradients");
+            let tolerance = if number == 0 {
                 tolerances.first_gradients
             } else {
                 tolerances.last_gradients
             };
             check.weights(&gradients, &actual, &expected, |_| tolerance);
         }
-        state = next;
         for (name, ours, theirs) in [
-            ("loss", report.loss, entry.loss),
-            ("cls", report.cls, entry.cls),
-            ("patch", report.patch, entry.patch),
+            ("loss", report.losses.total, entry.loss),
+            ("cls", report.losses.cls, entry.cls),
+            ("patch", report.losses.patch, entry.patch),
         ] {
             let scale = if theirs == 0.0 { 1.0 } else { theirs.abs() };
             check.note(
-                &format!("step{step}/{name}"),
+                &format!("step{number}/{name}"),
                 (ours - theirs).abs() / scale,
                 tolerances.losses,
             );
         }
         check
-            .state(&format!("after{step}"), &state, tolerances)
+            .state(&format!("after{number}"), &state, tolerances)
             .await;
     }
     check.finish();
 }
 
-/// Every parameter's gradient under its official name and layout, divided by `scale`; zeros where
-/// the loss does not reach.
-async fn gradient_weights(
-    student: &Network,
-    gradients: &Gradients,
-    scale: f64,
-) -> HashMap<String, Weight> {
-    struct IntoGradients<'a>(&'a Gradients, f64);
-    impl ModuleMapper for IntoGradients<'_> {
-        fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let (id, value, mapper) = param.consume();
-            let gradient = value
-                .grad(self.0)
-                .unwrap_or_else(|| value.inner().zeros_like());
-            Param::from_mapped_value(id, gradient / self.1, mapper)
-        }
+/// The plain engine, which keeps the gradients of the last step.
+#[derive(Default)]
+struct Recorder {
+    gradients: RefCell<NamedGradients>,
+}
+
+impl Engine for Recorder {
+    type Error = ExecutionError;
+
+    fn map_reduce<T: Send>(
+        &self,
+        student: &Network,
+        batch: Vec<Batch>,
+        work: impl Fn(&Network, &Batch, &mut Lane) -> T + Sync,
+        join: impl Fn(Vec<T>) -> T + Sync,
+    ) -> T {
+        Sequential.map_reduce(student, batch, work, join)
     }
-    weights::read(&student.clone().map(&mut IntoGradients(gradients, scale)))
-        .await
-        .expect("readable gradients")
+
+    fn all_reduce(&self, pass: Pass, student: &Network) -> Result<Pass, ExecutionError> {
+        // Zeros where the loss does not reach, as the official code has them.
+        self.gradients
+            .replace(pass.gradients.clone().complete(student));
+        Ok(pass)
+    }
 }

@@ -9,6 +9,7 @@ use crate::features::encode::pixels;
 use crate::image::RgbImage;
 use crate::model::Network;
 use crate::optim::schedule::TeacherTempConfig;
+use crate::pretrain::distribution;
 use crate::pretrain::loss;
 use crate::pretrain::loss::LossConfig;
 use crate::pretrain::masking::{Mask, masked_rows};
@@ -287,7 +288,7 @@ fn targets(
         .center
         .clone()
         .unwrap_or_else(|| Tensor::zeros([1, logits.dims()[1]], device));
-    loss::targets(logits, center, options.teacher_patch_temp)
+    distribution(logits, center, options.teacher_patch_temp)
 }
 
 /// The `k` visible patches of least divergence.

@@ -1,20 +1,20 @@
 //! Domain adaptation: iBOT continued from pre-trained weights, on images without labels.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use crate::image::RgbImage;
 use crate::image::augment::{AugmentConfig, CropsConfig, multi_crop};
-use crate::image::normalize::normalize_into;
 use crate::learn::TuneError;
 use crate::learn::error::check;
 use crate::learn::sampler;
 use crate::learn::state::{part, prefixed, scalar, scalar_weight};
 use crate::model::{Backbone, BackboneConfig, HeadConfig, Network};
-use crate::optim::schedule::{OptimConfig, Schedules, TeacherTempConfig};
-use crate::pretrain::loss::LossConfig;
-use crate::pretrain::masking::MaskConfig;
-use crate::pretrain::{Batch, Snapshot, StepReport, TrainState, Updates, train_step};
+use crate::optim::schedule::{OptimConfig, Schedules};
+use crate::pretrain::config::Config;
+use crate::pretrain::{
+    Batch, HostBatch, Sequential, Snapshot, StepReport, TrainState, Updates, step,
+};
 use crate::rng::{Purpose, crop_stream, stream};
 use crate::weights::{Checkpoint, LoadError, LoadReport, Weights};
 
@@ -110,8 +110,19 @@ impl AdaptSettings {
         }
     }
 
-    fn optim(&self) -> OptimConfig {
-        OptimConfig {
+    /// The configuration of a step on a network with patches of this side.
+    fn config(&self, patch: usize) -> Config {
+        let mut config = Config::default();
+        config.model.patch_size = patch;
+        config.crops = self.crops(patch);
+        config.augment = self.augment();
+
+        // A few hundred steps are too few to warm temperatures up: they stay where pre-training
+        // starts.
+        config.teacher.teacher_temp = config.teacher.warmup_teacher_temp;
+        config.teacher.teacher_patch_temp = config.teacher.warmup_teacher_patch_temp;
+
+        config.optim = OptimConfig {
             epochs: self.steps,
             warmup_epochs: self.steps / 10,
             min_lr: 0.0,
@@ -119,7 +130,8 @@ impl AdaptSettings {
             freeze_last_layer: 0,
             momentum_teacher: self.momentum,
             ..OptimConfig::default()
-        }
+        };
+        config
     }
 }
 
@@ -128,13 +140,8 @@ impl AdaptSettings {
 pub struct Adapt {
     state: TrainState,
     settings: AdaptSettings,
-    crops: CropsConfig,
-    augment: AugmentConfig,
-    mask: MaskConfig,
-    loss: LossConfig,
-    optim: OptimConfig,
+    config: Config,
     schedules: Schedules,
-    patch: usize,
     steps: usize,
     device: Device,
 }
@@ -172,25 +179,13 @@ impl Adapt {
     ) -> Result<Self, TuneError> {
         let patch = student.backbone.stride();
         settings.validate(patch)?;
-        let optim = settings.optim();
-        // A few hundred steps are too few to warm temperatures up: they stay where pre-training
-        // starts.
-        let cold = TeacherTempConfig::default();
-        let temps = TeacherTempConfig {
-            teacher_temp: cold.warmup_teacher_temp,
-            teacher_patch_temp: cold.warmup_teacher_patch_temp,
-            ..cold
-        };
+        let config = settings.config(patch);
+        let schedules = Schedules::new(&config.optim, &config.teacher, 0, 1);
         Ok(Self {
             state: TrainState::new(student, false, device),
-            crops: settings.crops(patch),
-            augment: settings.augment(),
-            mask: MaskConfig::default(),
-            loss: LossConfig::default(),
-            schedules: Schedules::new(&optim, &temps, 0, 1).with_peak_lr(settings.lr),
-            optim,
+            schedules: schedules.with_peak_lr(settings.lr),
+            config,
             settings,
-            patch,
             steps: 0,
             device: device.clone().without_autodiff(),
         })
@@ -205,18 +200,9 @@ impl Adapt {
         if images.is_empty() {
             return Err(TuneError::Empty);
         }
-        let batch = self.batch(images);
+        let batch = vec![self.batch(images)];
         let now = self.schedules.at(self.steps.min(self.settings.steps - 1));
-        let (state, report) = train_step(
-            self.state.clone(),
-            &batch,
-            &now,
-            &self.loss,
-            &self.optim,
-            None,
-        )
-        .await?;
-        self.state = state;
+        let report = step(&mut self.state, batch, &now, &self.config, &Sequential).await?;
         self.steps += 1;
         Ok(report)
     }
@@ -275,51 +261,18 @@ impl Adapt {
     fn batch(&self, images: &[&RgbImage]) -> Batch {
         let AdaptSettings { seed, batch, .. } = self.settings;
         let drawn = sampler::batch(seed, images.len(), batch, self.steps);
-        let views: Vec<_> = drawn
-            .iter()
-            .map(|draw| {
-                let rng = |crop| crop_stream(seed, Purpose::Augment, draw.epoch, draw.image, crop);
-                multi_crop(images[draw.image], &self.crops, &self.augment, rng)
-            })
-            .collect();
-        let side = self.settings.size / self.patch;
-        let globals = 0..self.crops.global_crops_number;
-        let mask = |crop| {
-            move |draw: &sampler::Draw| {
-                self.mask
-                    .mask((side, side), seed, draw.epoch, draw.image, crop)
-            }
-        };
-        // Crop by crop, as the losses expect them.
-        let global_views = globals
-            .clone()
-            .flat_map(|crop| views.iter().map(move |views| &views.globals[crop]));
-        let local_views = (0..self.crops.local_crops_number)
-            .flat_map(|crop| views.iter().map(move |views| &views.locals[crop]));
-        Batch {
-            globals: self.normalized(global_views, self.crops.global_size),
-            locals: (self.crops.local_crops_number > 0)
-                .then(|| self.normalized(local_views, self.crops.local_size)),
-            masks: globals
-                .flat_map(|crop| drawn.iter().map(mask(crop)))
-                .collect(),
-            images: batch,
+        let mut collated = HostBatch::zeros(&self.config.crops, batch);
+        for (place, draw) in drawn.iter().enumerate() {
+            let crops = multi_crop(
+                images[draw.image],
+                &self.config.crops,
+                &self.config.augment,
+                |crop| crop_stream(seed, Purpose::Augment, draw.epoch, draw.image, crop),
+            );
+            let masks = self.config.masks(seed, draw.epoch, draw.image);
+            collated.set(place, &crops, masks);
         }
-    }
-
-    /// Views as the network sees them, `[V, 3, size, size]`.
-    fn normalized<'a>(&self, views: impl Iterator<Item = &'a RgbImage>, size: usize) -> Tensor<4> {
-        let mut values = Vec::new();
-        for view in views {
-            let start = values.len();
-            values.resize(start + 3 * size * size, 0.0);
-            normalize_into(view, &mut values[start..]);
-        }
-        let count = values.len() / (3 * size * size);
-        Tensor::from_data(
-            TensorData::new(values, [count, 3, size, size]),
-            &self.device,
-        )
+        collated.into_batch(&self.device)
     }
 }
 
@@ -342,6 +295,7 @@ mod tests {
     use futures_lite::future::block_on;
 
     use super::*;
+    use crate::image::normalize::normalize_into;
     use crate::scenes;
     use crate::testing::{small_backbone, small_network, test};
     use crate::weights;
@@ -391,12 +345,12 @@ mod tests {
         // The second row of the batch is the second image's first crop, not the first one's second.
         let second = sampler::batch(0, 10, 4, 0)[1];
         let rng = |crop| crop_stream(0, Purpose::Augment, second.epoch, second.image, crop);
-        let views = multi_crop(&images[second.image], &session.crops, &session.augment, rng);
-        let expected = session.normalized(views.globals[..1].iter(), 16);
-        assert_eq!(
-            crate::testing::max_difference(&expected, &batch.globals.narrow(0, 1, 1)),
-            0.0
-        );
+        let Config { crops, augment, .. } = &session.config;
+        let views = multi_crop(&images[second.image], crops, augment, rng);
+        let mut expected = vec![0.0; 3 * 16 * 16];
+        normalize_into(&views.globals[0], &mut expected);
+        let actual = batch.globals.narrow(0, 1, 1).into_data();
+        assert_eq!(actual.iter::<f32>().collect::<Vec<_>>(), expected);
     }
 
     #[test]
@@ -404,7 +358,8 @@ mod tests {
         let mut session = session();
         let before = block_on(weights::read(session.backbone())).expect("flex");
         let report = run(&mut session, 4);
-        assert!(report.applied && report.loss.is_finite() && report.patch > 0.0);
+        let losses = report.losses;
+        assert!(report.applied && losses.total.is_finite() && losses.patch > 0.0);
         assert_ne!(
             block_on(weights::read(session.backbone())).expect("flex"),
             before
@@ -418,7 +373,7 @@ mod tests {
         run(&mut whole, 2);
         let state = block_on(whole.state()).expect("flex");
         let mut again = session().restore(&state).expect("its own state");
-        assert_eq!(run(&mut whole, 2).loss, run(&mut again, 2).loss);
+        assert_eq!(run(&mut whole, 2).losses, run(&mut again, 2).losses);
         assert_eq!(
             block_on(whole.state()).expect("flex"),
             block_on(again.state()).expect("flex")

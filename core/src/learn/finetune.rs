@@ -266,9 +266,8 @@ impl FineTune {
         let norms = gradients.norms(&scalars[2..]);
         if scalars[0].is_finite() && norms.total().is_finite() {
             let now = self.schedules.at(self.steps.min(self.settings.steps - 1));
-            self.model =
-                self.optimizer
-                    .step(self.model.clone(), gradients, &norms, &now, &self.optim);
+            self.optimizer
+                .step(&mut self.model, gradients, &norms, &now, &self.optim);
         }
         self.steps += 1;
         Ok(Progress {

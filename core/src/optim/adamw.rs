@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, HashMap};
 use burn::module::Module;
 use burn::tensor::Tensor;
 
+use crate::optim::gradients::{GradientNorms, NamedGradients};
+use crate::optim::in_place::change_in_place;
 use crate::optim::schedule::{OptimConfig, StepValues};
-use crate::optim::{GradientNorms, NamedGradients};
 use crate::weights::{Parameter, map_named};
 
 /// Moments of one parameter, flattened, and the updates it has seen.
@@ -32,12 +33,12 @@ impl AdamW {
     /// autograd of the official loss: its moments decay and its weight decay applies.
     pub fn step<M: Module>(
         &mut self,
-        module: M,
+        module: &mut M,
         gradients: NamedGradients,
         norms: &GradientNorms,
         now: &StepValues,
         config: &OptimConfig,
-    ) -> M {
+    ) {
         let factors = norms.clip_factors(config);
         let mut update = Update {
             state: self,
@@ -46,7 +47,9 @@ impl AdamW {
             now,
             config,
         };
-        map_named(module, |parameter, value| update.apply(parameter, value))
+        change_in_place(module, |module| {
+            map_named(module, |parameter, value| update.apply(parameter, value))
+        });
     }
 }
 

@@ -6,7 +6,7 @@ use burn::module::Module;
 use burn::tensor::{Gradients, Tensor};
 
 use crate::optim::schedule::{ClipBy, OptimConfig};
-use crate::weights::visit_named;
+use crate::weights::{self, Weights, WeightsError, map_named, visit_named};
 
 /// Flattened gradients by official parameter name. A parameter that the loss does not reach has
 /// none.
@@ -49,18 +49,27 @@ impl NamedGradients {
         }
     }
 
-    /// The weighted sum of the gradients of several shards.
-    pub fn weighted_sum(parts: impl IntoIterator<Item = (Self, f64)>) -> Self {
-        let mut sum = Self::default();
-        for (part, weight) in parts {
-            sum.add(Self(
-                part.0
-                    .into_iter()
-                    .map(|(name, gradient)| (name, gradient * weight))
-                    .collect(),
-            ));
-        }
-        sum
+    /// These gradients times `factor`.
+    pub(crate) fn scaled(self, factor: f64) -> Self {
+        let scaled = self.0.into_iter();
+        Self(
+            scaled
+                .map(|(name, gradient)| (name, gradient * factor))
+                .collect(),
+        )
+    }
+
+    /// The gradients of the parameters of `module` under their official names and layouts; zeros
+    /// where the loss does not reach.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub async fn read<M: Module>(&self, module: &M) -> Result<Weights, WeightsError> {
+        let gradients = map_named(module.clone(), |parameter, value| {
+            let gradient = self.0.get(&parameter.name).cloned();
+            gradient.unwrap_or_else(|| value.zeros_like())
+        });
+        weights::read(&gradients).await
     }
 
     /// The squared norms, `[1]` each, in the order of the names.

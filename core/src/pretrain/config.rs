@@ -8,7 +8,7 @@ use crate::model::vit::pos_embed::Sampling;
 use crate::model::{BackboneConfig, Ffn, HeadConfig, VitConfig};
 use crate::optim::schedule::{OptimConfig, TeacherTempConfig};
 use crate::pretrain::loss::LossConfig;
-use crate::pretrain::masking::MaskConfig;
+use crate::pretrain::masking::{Mask, MaskConfig};
 use crate::problems::Problems;
 
 /// Named sizes of vision transformers.
@@ -226,6 +226,14 @@ impl Config {
     pub fn global_grid(&self) -> (usize, usize) {
         let side = self.crops.global_size;
         self.backbone().grid(side, side)
+    }
+
+    /// The masks of the global crops of an image, the same wherever and whenever they are drawn.
+    pub fn masks(&self, seed: u64, epoch: usize, image: usize) -> Vec<Mask> {
+        let crops = 0..self.crops.global_crops_number;
+        crops
+            .map(|crop| self.mask.mask(self.global_grid(), seed, epoch, image, crop))
+            .collect()
     }
 
     /// Checks that the settings make sense, one by one and together.

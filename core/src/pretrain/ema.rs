@@ -1,19 +1,32 @@
-//! The teacher as the moving average of the student.
+//! Exponential moving averages: the teacher of the student, the centers of the teacher's logits.
+
+use burn::tensor::Tensor;
 
 use crate::model::Network;
-use crate::pretrain::loss::ema;
+use crate::optim::change_in_place;
 use crate::weights::{flat_parameters, map_named};
 
 /// `teacher = momentum * teacher + (1 - momentum) * student` for every parameter whose official
 /// name both have.
-pub fn update_teacher(teacher: Network, student: &Network, momentum: f64) -> Network {
+pub fn update_teacher(teacher: &mut Network, student: &Network, momentum: f64) {
     let mut student = flat_parameters(student);
-    map_named(teacher, |parameter, old| {
-        match student.remove(&parameter.name) {
-            Some(new) => ema(old, new, momentum),
-            None => old,
-        }
-    })
+    change_in_place(teacher, |teacher| {
+        map_named(teacher, |parameter, old| {
+            match student.remove(&parameter.name) {
+                Some(new) => moving_average(old, new, momentum),
+                None => old,
+            }
+        })
+    });
+}
+
+/// `momentum * old + (1 - momentum) * new`.
+pub(crate) fn moving_average<const D: usize>(
+    old: Tensor<D>,
+    new: Tensor<D>,
+    momentum: f64,
+) -> Tensor<D> {
+    old * momentum + new * (1.0 - momentum)
 }
 
 #[cfg(test)]
@@ -29,7 +42,8 @@ mod tests {
     fn every_shared_parameter_moves_by_the_momentum() {
         let device = Device::flex().autodiff();
         let (first, second) = (small_network(1, &device), small_network(2, &device));
-        let teacher = update_teacher(first.teacher(true), &second, 0.75);
+        let mut teacher = first.teacher(true);
+        update_teacher(&mut teacher, &second, 0.75);
         let read = |network: &Network| block_on(weights::read(network)).expect("flex reads");
         let (old, student, new) = (read(&first), read(&second), read(&teacher));
         assert!(

@@ -1,7 +1,7 @@
 //! The iBOT objective (paper equations 1 to 3): cross-view self-distillation of the CLS token and,
 //! within a view, prediction of the teacher's tokens at masked patches.
 
-use burn::tensor::{Device, Tensor, TensorData, activation};
+use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::kernels;
@@ -45,44 +45,6 @@ impl LossConfig {
         at.within("center_momentum", self.center_momentum, 0.0..=1.0);
         at.within("center_momentum2", self.center_momentum2, 0.0..=1.0);
     }
-}
-
-/// Moving means of the teacher's logits, subtracted from them so that no prototype takes all.
-#[derive(Clone, Debug)]
-pub struct Centers {
-    /// Center of CLS logits, `[1, K]`.
-    pub cls: Tensor<2>,
-    /// Center of patch logits, `[1, K']`.
-    pub patch: Tensor<2>,
-}
-
-impl Centers {
-    /// Centers at zero for `cls` and `patch` prototypes.
-    pub fn zeros(cls: usize, patch: usize, device: &Device) -> Self {
-        Self {
-            cls: Tensor::zeros([1, cls], device),
-            patch: Tensor::zeros([1, patch], device),
-        }
-    }
-
-    /// Moves the centers towards the batch's mean logits, `[1, K]` and `[1, K']`. The next step
-    /// sees them.
-    pub fn update(self, cls_mean: Tensor<2>, patch_mean: Tensor<2>, config: &LossConfig) -> Self {
-        Self {
-            cls: ema(self.cls, cls_mean, config.center_momentum),
-            patch: ema(self.patch, patch_mean, config.center_momentum2),
-        }
-    }
-}
-
-/// `momentum * old + (1 - momentum) * new`.
-pub(crate) fn ema<const D: usize>(old: Tensor<D>, new: Tensor<D>, momentum: f64) -> Tensor<D> {
-    old * momentum + new * (1.0 - momentum)
-}
-
-/// The teacher's targets: `softmax((logits - center) / temperature)` over the last dimension.
-pub fn targets(logits: Tensor<2>, center: Tensor<2>, temperature: f64) -> Tensor<2> {
-    activation::softmax((logits - center) / temperature, 1)
 }
 
 /// Cross-view loss of the CLS token (equation 1), the mean over all pairs of a teacher's global
@@ -151,6 +113,7 @@ pub(crate) fn entropy(distributions: Tensor<2>) -> Tensor<2> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pretrain::targets::distribution;
     use crate::testing::{gradient_check, test};
     use rand::RngExt as _;
 
@@ -213,7 +176,7 @@ mod tests {
                     }
                 }
             }
-            let target = targets(
+            let target = distribution(
                 tensor(&teacher, globals * batch, &device),
                 tensor(&center, 1, &device),
                 0.05,
@@ -268,7 +231,7 @@ mod tests {
                 .flat_map(|r| values[r * k..][..k].to_vec())
                 .collect::<Vec<_>>()
         };
-        let target = targets(
+        let target = distribution(
             tensor(&pick(&teacher), 4, &device),
             Tensor::zeros([1, k], &device),
             0.05,
@@ -286,7 +249,7 @@ mod tests {
     #[test]
     fn gradients_match_finite_differences() {
         let device = Device::flex().autodiff();
-        let target = targets(
+        let target = distribution(
             tensor(&random(4, 6, 6), 4, &device),
             Tensor::zeros([1, 6], &device),
             0.1,
@@ -303,25 +266,5 @@ mod tests {
             |s| patch_loss(s, target.clone(), patch_weights(&masks, &device), 0.1),
             1e-2,
         );
-    }
-
-    #[test]
-    fn centers_follow_the_mean() {
-        let device = Device::flex();
-        let config = LossConfig {
-            center_momentum: 0.9,
-            center_momentum2: 0.5,
-            ..LossConfig::default()
-        };
-        let centers = Centers::zeros(2, 3, &device);
-        let centers = centers.update(
-            Tensor::ones([1, 2], &device),
-            Tensor::ones([1, 3], &device),
-            &config,
-        );
-        let cls: Vec<f32> = centers.cls.try_to_vec_as().expect("floats");
-        let patch: Vec<f32> = centers.patch.try_to_vec_as().expect("floats");
-        assert!(cls.iter().all(|c| (c - 0.1).abs() < 1e-7));
-        assert!(patch.iter().all(|c| (c - 0.5).abs() < 1e-7));
     }
 }

@@ -1,19 +1,35 @@
 //! iBOT pre-training: masks, losses, the optimisation step and the state that it changes.
+//!
+//! [`step()`] is the algorithm; read `step.rs` first.
 
+mod backward;
+mod batch;
 pub mod config;
 mod ema;
+mod engine;
 pub mod flops;
+mod forward;
 pub mod loss;
 pub mod masking;
+mod monitor;
+mod objective;
 mod pass;
 mod recompute;
+mod report;
 mod snapshot;
+mod state;
 mod step;
+mod targets;
 
+pub use batch::{Batch, HostBatch};
 pub use ema::update_teacher;
-pub use pass::{Pass, StepReport};
+pub use engine::{Engine, Lane, Phase, Sequential, fork};
+pub use monitor::Monitor;
+pub use objective::Losses;
+pub use pass::Pass;
 pub use recompute::Activations;
+pub use report::StepReport;
 pub use snapshot::{Snapshot, Updates};
-pub use step::{
-    Batch, Objective, Prediction, Target, TrainState, apply, predict, teach, train_step,
-};
+pub use state::TrainState;
+pub use step::step;
+pub use targets::{Centers, MeanLogits, distribution};

@@ -107,8 +107,12 @@ mod tests {
     use crate::model::ComputePrecision::F32;
     use crate::model::init;
     use crate::optim::schedule::Schedules;
+    use crate::pretrain::backward::backward;
+    use crate::pretrain::batch::Batch;
     use crate::pretrain::config::Config;
-    use crate::pretrain::{Batch, Objective, TrainState};
+    use crate::pretrain::forward::{predict, teach};
+    use crate::pretrain::objective::Losses;
+    use crate::pretrain::state::TrainState;
     use crate::rng::{Purpose, stream};
     use crate::testing::test;
 
@@ -141,16 +145,16 @@ mod tests {
         };
         let now = Schedules::new(&config.optim, &config.teacher, 0, 1).at(0);
         let mut noise = stream(5, Purpose::DropPath, 0, 0);
-        Objective::new(
-            &state,
-            &batch,
-            &now,
-            &config.loss,
-            activations,
-            Some(&mut noise),
+
+        let targets = state.centers.targets(teach(&state.teacher, &batch).0, &now);
+        let prediction = predict(&state.student, &batch, activations, Some(&mut noise));
+        let losses = Losses::between(&prediction, &targets, &batch, &config.loss);
+        backward(
+            losses.total,
+            &state.student,
+            prediction.recomputed,
+            state.loss_scale,
         )
-        .differentiate(&state.student)
-        .gradients
     }
 
     fn assert_close(actual: &NamedGradients, expected: &NamedGradients, tolerance: f32) {

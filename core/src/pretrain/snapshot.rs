@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::optim::Moments;
 use crate::optim::{AdamW, LossScale};
-use crate::pretrain::TrainState;
-use crate::pretrain::loss::Centers;
+use crate::pretrain::state::TrainState;
+use crate::pretrain::targets::Centers;
 use crate::weights;
 use crate::weights::{Weight, Weights, WeightsError, flat_parameters, map_named};
 
@@ -36,8 +36,11 @@ impl TrainState {
     /// Reads the whole state from the device.
     ///
     /// # Errors
-    /// If the device fails.
+    /// If the device fails, or failed in the middle of an update.
     pub async fn snapshot(&self) -> Result<Snapshot, WeightsError> {
+        if self.updating {
+            return Err(WeightsError::HalfUpdated);
+        }
         let mut tensors = Weights::new();
         let mut add = |prefix: &str, weights: Weights| {
             tensors.extend(
@@ -114,6 +117,7 @@ impl TrainState {
             optimizer,
             centers,
             loss_scale,
+            updating: false,
         })
     }
 }

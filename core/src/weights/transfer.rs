@@ -24,6 +24,11 @@ pub enum WeightsError {
         /// Shape of the given tensor.
         actual: Vec<usize>,
     },
+    /// An update of the parameters did not end.
+    #[error(
+        "the state was lost in the middle of an update: continue from what was saved before it"
+    )]
+    HalfUpdated,
     /// The device failed while values were read from it.
     #[error("cannot read weights from the device: {0}")]
     Device(String),

@@ -6,17 +6,17 @@ use burn::tensor::{Distribution, Tensor};
 use ibot_core::model::ComputePrecision;
 
 use crate::device::Selected;
-use crate::pretrain::shards::Shards;
+use crate::pretrain::threads::Threads;
 
 /// How long products are repeated.
 const WINDOW: Duration = Duration::from_millis(1500);
 
 /// FLOP/s of products of square matrices in `precision`, by as many threads as the step uses: one
-/// product a shard at a time.
+/// product a thread at a time.
 ///
 /// The best of many, since other work on the machine only ever slows one down.
 pub fn matmul_peak(
-    shards: &Shards,
+    threads: &Threads,
     count: usize,
     selected: &Selected,
     precision: ComputePrecision,
@@ -24,7 +24,7 @@ pub fn matmul_peak(
     let side = if selected.is_cpu { 1024 } else { 4096 };
     let device = &selected.device;
     let flop = 2.0 * (side as f64).powi(3);
-    let speeds = shards.spread(vec![(); count], |_, ()| {
+    let speeds = threads.spread(vec![(); count], |_, ()| {
         let matrix = || {
             Tensor::<2>::random([side, side], Distribution::Uniform(-1.0, 1.0), device)
                 .cast(precision.dtype())

@@ -1,14 +1,12 @@
 //! Random batches of the shape that training would load.
 
 use burn::tensor::Device;
-use ibot_core::pretrain::Batch;
 use ibot_core::pretrain::config::Config;
 use ibot_core::pretrain::flops::step_macs;
 use ibot_core::pretrain::masking::Mask;
+use ibot_core::pretrain::{Batch, HostBatch};
 use ibot_core::rng::{Purpose, stream};
 use rand::RngExt as _;
-
-use crate::pretrain::multi_crop::HostBatch;
 
 /// Steps whose masks are drawn to know the mean number of masked patches.
 const MASK_STEPS: usize = 64;
@@ -17,49 +15,46 @@ const MASK_STEPS: usize = 64;
 pub struct Batches<'a> {
     config: &'a Config,
     pub device: Device,
-    /// The parts of a batch, without masks.
-    parts: Vec<HostBatch>,
+    /// The micro-batches of a batch, without masks.
+    noise: Vec<HostBatch>,
 }
 
 impl<'a> Batches<'a> {
-    /// Batches cut into `parts`.
-    pub fn new(config: &'a Config, parts: usize, device: &Device) -> Self {
-        let (crops, size) = (&config.crops, config.optim.batch_size);
+    /// Batches cut into `count` micro-batches.
+    pub fn new(config: &'a Config, count: usize, device: &Device) -> Self {
+        let size = config.optim.batch_size;
         let mut rng = stream(0, Purpose::Augment, 0, 0);
-        // Normalised pixels are about as large.
-        let mut noise = |count: usize, side: usize| -> Vec<f32> {
-            (0..count * 3 * side * side)
-                .map(|_| 4.0 * rng.random::<f32>() - 2.0)
-                .collect()
-        };
-        let part = |number: usize| {
-            let images = (number + 1) * size / parts - number * size / parts;
-            let mut batch = HostBatch::zeros(crops, images);
-            batch.globals = noise(crops.global_crops_number * images, crops.global_size);
-            batch.locals = noise(crops.local_crops_number * images, crops.local_size);
-            batch
-        };
+        let mut noise = Vec::new();
+        for number in 0..count {
+            let images = (number + 1) * size / count - number * size / count;
+            let mut batch = HostBatch::zeros(&config.crops, images);
+            for value in batch.globals.iter_mut().chain(&mut batch.locals) {
+                // Normalised pixels are about as large.
+                *value = 4.0 * rng.random::<f32>() - 2.0;
+            }
+            noise.push(batch);
+        }
         Self {
             config,
             device: device.clone(),
-            parts: (0..parts).map(part).collect(),
+            noise,
         }
     }
 
     /// The batch of a step: always the same noise, and masks of its own.
     pub fn host(&self, step: usize) -> Vec<HostBatch> {
-        let mut parts = self.parts.clone();
-        for (number, part) in parts.iter_mut().enumerate() {
-            let pixels = 3 * self.config.crops.global_size * self.config.crops.global_size;
-            let mask = |crop: usize| self.mask(step, number, crop);
-            part.masks = (0..part.globals.len() / pixels).map(mask).collect();
+        let mut batch = self.noise.clone();
+        for (number, micro_batch) in batch.iter_mut().enumerate() {
+            for (crop, mask) in micro_batch.masks.iter_mut().enumerate() {
+                *mask = self.mask(step, number, crop);
+            }
         }
-        parts
+        batch
     }
 
-    fn mask(&self, step: usize, part: usize, crop: usize) -> Mask {
+    fn mask(&self, step: usize, micro_batch: usize, crop: usize) -> Mask {
         let Config { mask, .. } = self.config;
-        let image = (part << 8) + crop;
+        let image = (micro_batch << 8) + crop;
         mask.mask(
             self.config.global_grid(),
             step as u64,
@@ -71,9 +66,9 @@ impl<'a> Batches<'a> {
 
     /// A batch on the device.
     pub fn to_device(&self, batch: Vec<HostBatch>) -> Vec<Batch> {
+        let batch = batch.into_iter();
         batch
-            .into_iter()
-            .map(|part| part.into_batch(&self.device))
+            .map(|micro_batch| micro_batch.into_batch(&self.device))
             .collect()
     }
 

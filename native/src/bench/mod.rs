@@ -8,6 +8,7 @@ mod loading;
 mod phases;
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -16,15 +17,16 @@ use futures_lite::future::block_on;
 use ibot_core::image::augment::CropsConfig;
 use ibot_core::optim::schedule::{Schedules, StepValues};
 use ibot_core::pretrain::config::Config;
-use ibot_core::pretrain::{TrainState, apply};
-use ibot_core::rng::{Purpose, stream};
+use ibot_core::pretrain::{self, Activations, TrainState};
 use serde::Serialize;
 
 use self::batches::Batches;
-use self::phases::Phases;
+use self::phases::{Phases, Stopwatch, TimedEngine};
 use crate::device;
 use crate::device::DeviceChoice;
-use crate::pretrain::shards::Shards;
+use crate::exchange::Team;
+use crate::pretrain::engine::WorkerEngine;
+use crate::pretrain::threads::Threads;
 use crate::process;
 use crate::settings::{RECIPES, Settings};
 
@@ -155,18 +157,16 @@ fn measure(args: &BenchArgs, settings: &Settings) -> Result<Report> {
     run.shards = args.shards.unwrap_or(run.shards);
     run.resolve(config, selected.is_cpu, device::cores().get());
     let count = run.shards.min(batch_size);
-    let shards =
-        Shards::new(count, false, settings.run.activations()).context("cannot start threads")?;
+    let threads = Threads::new(count, false).context("cannot start threads")?;
+    let team = Team::alone(batch_size);
     let mut bench = Bench {
         config,
-        shards: &shards,
+        threads: &threads,
+        team: &team,
+        activations: settings.run.activations(),
         batches: Batches::new(config, run.micro_batches(batch_size), &selected.device),
         now: late_step(config),
-        state: Some(TrainState::fresh(
-            config,
-            settings.run.seed,
-            &selected.device,
-        )),
+        state: TrainState::fresh(config, settings.run.seed, &selected.device),
         step: 0,
         overflowed: false,
     };
@@ -192,7 +192,7 @@ fn measure(args: &BenchArgs, settings: &Settings) -> Result<Report> {
     let seconds_per_step = times.iter().min().map_or(0.0, Duration::as_secs_f64);
     let flop_per_step = bench.batches.flop_per_step();
     let matmul_flop_per_second =
-        arithmetic::matmul_peak(&shards, count, &selected, config.optim.precision);
+        arithmetic::matmul_peak(&threads, count, &selected, config.optim.precision);
     Ok(Report {
         configuration: describe(config),
         device: selected.description,
@@ -221,34 +221,65 @@ const PHASE_STEPS: u32 = 10;
 /// A run reduced to its steps.
 struct Bench<'a> {
     config: &'a Config,
-    shards: &'a Shards,
+    threads: &'a Threads,
+    team: &'a Team,
+    activations: Activations,
     batches: Batches<'a>,
     now: StepValues,
-    /// Always there between steps.
-    state: Option<TrainState>,
+    state: TrainState,
     step: usize,
     /// Whether the last step was skipped for its loss scale.
     overflowed: bool,
 }
 
-impl Bench<'_> {
+impl<'a> Bench<'a> {
     /// One step as training takes it, and its time until the device has finished it.
     fn step(&mut self) -> Result<Duration> {
         let batch = self.batches.host(self.step);
         let start = Instant::now();
         let batch = self.batches.to_device(batch);
-        let state = self.state.take().context("the step before failed")?;
-        let Config { loss, optim, .. } = self.config;
-        let noise = |shard: usize| stream(0, Purpose::DropPath, self.step as u64, shard as u64);
-        let pass = self.shards.pass(&state, batch, &self.now, loss, noise);
-        let applied = block_on(apply(state, pass, &self.now, loss, optim));
-        let (state, report) =
-            applied.with_context(|| format!("step {} on the device", self.step))?;
+        let engine = self.engine();
+        let taken = pretrain::step(&mut self.state, batch, &self.now, self.config, &engine);
+        let report = block_on(taken).with_context(|| format!("step {}", self.step))?;
         self.batches.device.sync().context("the device failed")?;
-        self.state = Some(state);
+
         self.overflowed = report.overflowed();
         self.step += 1;
         Ok(start.elapsed())
+    }
+
+    /// The phases of `steps` further steps.
+    fn phases(&mut self, steps: u32) -> Result<Phases> {
+        let device = self.batches.device.clone();
+        let sums = Arc::new(Mutex::new(Phases::default()));
+        let mut data = 0.0;
+        for _ in 0..steps {
+            let batch = self.batches.host(self.step);
+            let mut stopwatch = Stopwatch::start(&device);
+            let batch = self.batches.to_device(batch);
+            data += stopwatch.lap();
+
+            let engine = TimedEngine::new(self.engine(), &device, &sums);
+            let taken = pretrain::step(&mut self.state, batch, &self.now, self.config, &engine);
+            block_on(taken).with_context(|| format!("step {}", self.step))?;
+            self.step += 1;
+        }
+
+        let mut phases = *sums.lock().unwrap_or_else(PoisonError::into_inner);
+        phases.data = data;
+        Ok(phases.per_step(steps))
+    }
+
+    /// What carries out the next step.
+    fn engine(&self) -> WorkerEngine<'a> {
+        WorkerEngine {
+            team: self.team,
+            threads: self.threads,
+            activations: self.activations,
+            batch_size: self.config.optim.batch_size,
+            seed: 0,
+            step: self.step,
+        }
     }
 }
 

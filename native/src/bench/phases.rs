@@ -1,164 +1,68 @@
 //! Where the time of a step goes.
 
+use std::cell::RefCell;
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Instant;
 
-use anyhow::{Context as _, Result};
 use burn::tensor::Device;
-use futures_lite::future::block_on;
-use ibot_core::pretrain::{Objective, Pass, TrainState, predict, teach, update_teacher};
-use ibot_core::rng::{Purpose, stream};
+use ibot_core::model::Network;
+use ibot_core::pretrain::{Batch, Engine, Lane, Pass, Phase};
 use serde::Serialize;
 
-use super::Bench;
+use crate::pretrain::engine::{NoStep, WorkerEngine};
 
-/// Mean seconds of each phase of a step. Those that all shards go through at the same time are
-/// means over shards.
-#[derive(Debug, Default, Serialize)]
+/// Seconds of each phase of a step. Phases that all threads go through at the same time are means
+/// over threads.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Phases {
     /// Crops and masks to the device.
-    data: f64,
-    /// The teacher's forward.
+    pub data: f64,
+    /// The teacher's forward pass and its targets.
     teacher: f64,
-    /// The student's forward.
+    /// The student's forward pass.
     student: f64,
     /// Both losses.
     loss: f64,
     backward: f64,
-    /// Gradients of all parts joined, their norms and the losses read by the host.
+    /// Passes over all micro-batches joined, their norms and losses read by the host.
     join: f64,
     optimizer: f64,
     /// Teacher and centers.
     ema: f64,
 }
 
-/// The phases that each shard goes through, summed over its parts.
-struct Shard {
-    pass: Pass,
-    /// Teacher, student, loss, backward, join.
-    times: [Duration; 5],
-}
-
-/// Times what happens between its laps, waiting for the device at each.
-struct Watch<'a> {
-    device: &'a Device,
-    start: Instant,
-}
-
-impl<'a> Watch<'a> {
-    fn new(device: &'a Device) -> Self {
-        Self {
-            device,
-            start: Instant::now(),
-        }
-    }
-
-    fn lap(&mut self) -> Duration {
-        // A device that fails shows it when the step is read.
-        let _ = self.device.sync();
-        let lap = self.start.elapsed();
-        self.start = Instant::now();
-        lap
-    }
-}
-
-impl Bench<'_> {
-    /// The phases of `steps` further steps.
-    pub fn phases(&mut self, steps: u32) -> Result<Phases> {
-        let mut sum = Phases::default();
-        for _ in 0..steps {
-            self.phased_step(&mut sum)?;
-        }
-        Ok(sum.map(|time| time / f64::from(steps)))
-    }
-
-    /// One step, phase by phase; what [`Shards::pass`](crate::pretrain::shards::Shards::pass) and
-    /// `apply` do.
-    fn phased_step(&mut self, sum: &mut Phases) -> Result<()> {
-        let (config, now, device) = (self.config, &self.now, &self.batches.device);
-        let host = self.batches.host(self.step);
-        let mut watch = Watch::new(device);
-        let batch = self.batches.to_device(host);
-        sum.data += watch.lap().as_secs_f64();
-
-        let state = self.state.take().context("the step before failed")?;
-        let shards = self.shards.spread(
-            self.shards.queues(&state, batch),
-            |number, (state, parts)| {
-                let mut noise = stream(0, Purpose::DropPath, self.step as u64, number as u64);
-                let mut watch = Watch::new(device);
-                let shards = parts.into_iter().map(|batch| {
-                    let target = teach(&state.teacher, &batch, &state.centers, now);
-                    let teacher = watch.lap();
-                    let prediction = predict(
-                        &state.student,
-                        &batch,
-                        self.shards.activations,
-                        Some(&mut noise),
-                    );
-                    let student = watch.lap();
-                    let objective = Objective::between(target, prediction, &batch, &config.loss)
-                        .scaled(state.loss_scale);
-                    let loss = watch.lap();
-                    let pass = objective.differentiate(&state.student);
-                    Shard {
-                        pass,
-                        times: [teacher, student, loss, watch.lap(), Duration::ZERO],
-                    }
-                });
-                shards.reduce(|sum, shard| {
-                    let start = Instant::now();
-                    let pass = Pass::join(vec![sum.pass, shard.pass]);
-                    let mut times =
-                        [0, 1, 2, 3, 4].map(|phase| sum.times[phase] + shard.times[phase]);
-                    times[4] += start.elapsed();
-                    Shard { pass, times }
-                })
-            },
-        );
-        let shards: Vec<Shard> = shards.into_iter().flatten().collect();
-        let mean = |phase: usize| {
-            shards
-                .iter()
-                .map(|shard| shard.times[phase].as_secs_f64())
-                .sum::<f64>()
-                / shards.len() as f64
-        };
-        sum.teacher += mean(0);
-        sum.student += mean(1);
-        sum.loss += mean(2);
-        sum.backward += mean(3);
-        sum.join += mean(4);
-
-        let mut watch = Watch::new(device);
-        let pass = Pass::join(shards.into_iter().map(|shard| shard.pass).collect());
-        let report = block_on(pass.read()).context("a step on the device")?;
-        sum.join += watch.lap().as_secs_f64();
-        let TrainState {
-            student,
-            teacher,
-            mut optimizer,
-            centers,
-            loss_scale,
-        } = state;
-        let student = optimizer.step(student, pass.gradients, &report.norms, now, &config.optim);
-        sum.optimizer += watch.lap().as_secs_f64();
-        let teacher = update_teacher(teacher, &student, now.momentum);
-        let centers = centers.update(pass.cls_mean, pass.patch_mean, &config.loss);
-        sum.ema += watch.lap().as_secs_f64();
-        self.state = Some(TrainState {
-            student,
-            teacher,
-            optimizer,
-            centers,
-            loss_scale,
-        });
-        self.step += 1;
-        Ok(())
-    }
-}
-
 impl Phases {
+    /// Adds the time that a phase took.
+    fn add(&mut self, phase: Phase, seconds: f64) {
+        let sum = match phase {
+            Phase::Teacher => &mut self.teacher,
+            Phase::Student => &mut self.student,
+            Phase::Losses => &mut self.loss,
+            Phase::Backward => &mut self.backward,
+            Phase::Sum => &mut self.join,
+            Phase::Optimizer => &mut self.optimizer,
+            Phase::Ema => &mut self.ema,
+        };
+        *sum += seconds;
+    }
+
+    /// The mean over `steps` steps.
+    pub fn per_step(self, steps: u32) -> Self {
+        let steps = f64::from(steps);
+        Self {
+            data: self.data / steps,
+            teacher: self.teacher / steps,
+            student: self.student / steps,
+            loss: self.loss / steps,
+            backward: self.backward / steps,
+            join: self.join / steps,
+            optimizer: self.optimizer / steps,
+            ema: self.ema / steps,
+        }
+    }
+
     fn named(&self) -> [(&'static str, f64); 8] {
         [
             ("data to device", self.data),
@@ -171,19 +75,109 @@ impl Phases {
             ("EMA", self.ema),
         ]
     }
+}
 
-    fn map(self, f: impl Fn(f64) -> f64) -> Self {
+/// Times what happens between its laps, waiting for the device at each.
+pub struct Stopwatch {
+    device: Device,
+    start: Instant,
+}
+
+impl Stopwatch {
+    /// Starts.
+    pub fn start(device: &Device) -> Self {
         Self {
-            data: f(self.data),
-            teacher: f(self.teacher),
-            student: f(self.student),
-            loss: f(self.loss),
-            backward: f(self.backward),
-            join: f(self.join),
-            optimizer: f(self.optimizer),
-            ema: f(self.ema),
+            device: device.clone(),
+            start: Instant::now(),
         }
     }
+
+    /// Seconds since the last lap.
+    pub fn lap(&mut self) -> f64 {
+        // A device that fails shows it when the step is read.
+        let _ = self.device.sync();
+        let seconds = self.start.elapsed().as_secs_f64();
+        self.start = Instant::now();
+        seconds
+    }
+}
+
+/// A worker's engine that times the phases of its steps.
+pub struct TimedEngine<'a> {
+    engine: WorkerEngine<'a>,
+    device: &'a Device,
+    phases: Arc<Mutex<Phases>>,
+    /// Of the thread that takes the step.
+    stopwatch: RefCell<Stopwatch>,
+}
+
+impl<'a> TimedEngine<'a> {
+    /// The `engine` of a step, whose times are added to `phases`.
+    pub fn new(engine: WorkerEngine<'a>, device: &'a Device, phases: &Arc<Mutex<Phases>>) -> Self {
+        Self {
+            engine,
+            device,
+            phases: phases.clone(),
+            stopwatch: RefCell::new(Stopwatch::start(device)),
+        }
+    }
+}
+
+impl Engine for TimedEngine<'_> {
+    type Error = NoStep;
+
+    fn map_reduce<T: Send>(
+        &self,
+        student: &Network,
+        batch: Vec<Batch>,
+        work: impl Fn(&Network, &Batch, &mut Lane) -> T + Sync,
+        join: impl Fn(Vec<T>) -> T + Sync,
+    ) -> T {
+        let phases = &self.phases;
+        let device = self.device;
+        let threads = self.engine.threads.busy(batch.len()) as f64;
+        let caller = thread::current().id();
+
+        let timed_work = |student: &Network, batch: &Batch, lane: &mut Lane| {
+            let mut stopwatch = Stopwatch::start(device);
+            let phases = phases.clone();
+            lane.timer = Some(Box::new(move |phase| {
+                add(&phases, phase, stopwatch.lap() / threads);
+            }));
+            work(student, batch, lane)
+        };
+        let timed_join = |results: Vec<T>| {
+            let mut stopwatch = Stopwatch::start(device);
+            let joined = join(results);
+            // The threads join their own results at the same time, the caller theirs after that.
+            let at_once = if thread::current().id() == caller {
+                1.0
+            } else {
+                threads
+            };
+            add(phases, Phase::Sum, stopwatch.lap() / at_once);
+            joined
+        };
+        let joined = self
+            .engine
+            .map_reduce(student, batch, timed_work, timed_join);
+
+        self.stopwatch.borrow_mut().lap();
+        joined
+    }
+
+    fn all_reduce(&self, pass: Pass, student: &Network) -> Result<Pass, NoStep> {
+        self.engine.all_reduce(pass, student)
+    }
+
+    fn lap(&self, phase: Phase) {
+        add(&self.phases, phase, self.stopwatch.borrow_mut().lap());
+    }
+}
+
+fn add(phases: &Mutex<Phases>, phase: Phase, seconds: f64) {
+    let mut phases = phases.lock().unwrap_or_else(PoisonError::into_inner);
+    phases.add(phase, seconds);
 }
 
 impl fmt::Display for Phases {

@@ -37,6 +37,11 @@ impl Team {
         }
     }
 
+    /// The only worker of a run.
+    pub fn alone(batch: usize) -> Self {
+        Self::new(None, Encoding::Exact, batch)
+    }
+
     /// The same worker, with gradients that its GPU adds to those of the others.
     pub fn with_nccl(self, nccl: Option<Nccl>) -> Self {
         Self { nccl, ..self }

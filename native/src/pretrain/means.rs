@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use ibot_core::optim::LossScale;
 use ibot_core::optim::schedule::StepValues;
-use ibot_core::pretrain::StepReport;
+use ibot_core::pretrain::{Losses, Monitor, StepReport};
 use serde::{Deserialize, Serialize};
 
 use crate::process;
@@ -51,8 +51,9 @@ pub struct Window {
     loss_scale: Option<LossScale>,
     images: usize,
     waited: Duration,
-    /// Loss, CLS loss, patch loss, gradient norm, teacher entropy, agreement.
-    sums: [f64; 6],
+    losses: Losses<f64>,
+    gradient_norm: f64,
+    monitor: Monitor<f64>,
     used: Vec<bool>,
 }
 
@@ -66,31 +67,24 @@ impl Window {
             loss_scale: None,
             images: 0,
             waited: Duration::ZERO,
-            sums: [0.0; 6],
+            losses: Losses::default(),
+            gradient_norm: 0.0,
+            monitor: Monitor::default(),
             used: vec![false; prototypes],
         }
     }
 
     /// Adds a step of `images` images that were waited for so long.
     pub fn add(&mut self, report: &StepReport, images: usize, waited: Duration) {
-        let values = [
-            report.loss,
-            report.cls,
-            report.patch,
-            report.norms.total(),
-            report.teacher_entropy,
-            report.agreement,
-        ];
-        self.sums
-            .iter_mut()
-            .zip(values)
-            .for_each(|(sum, value)| *sum += value);
+        self.losses = self.losses.zip(report.losses, |sum, loss| sum + loss);
+        self.gradient_norm += report.norms.total();
+        self.monitor = self.monitor.zip(report.monitor, |sum, value| sum + value);
         self.steps += 1;
         self.skipped += usize::from(!report.applied);
         self.loss_scale = report.loss_scale;
         self.images += images;
         self.waited += waited;
-        for prototype in &report.teacher_prototypes {
+        for prototype in &report.prototypes {
             if let Some(used) = self.used.get_mut(*prototype as usize) {
                 *used = true;
             }
@@ -105,19 +99,20 @@ impl Window {
     /// The means after `step` steps, of epoch `epoch`, and an empty window.
     pub fn take(&mut self, step: usize, epoch: usize, now: &StepValues) -> Means {
         let done = std::mem::replace(self, Self::new(self.used.len()));
-        let mean = |i: usize| done.sums[i] / done.steps.max(1) as f64;
-        let finite = |i: usize| Some(mean(i)).filter(|value| value.is_finite());
+        let steps = done.steps.max(1) as f64;
+        let losses = done.losses.map(|sum| sum / steps);
+        let monitor = done.monitor.map(|sum| sum / steps);
         let seconds = done.start.elapsed().as_secs_f64().max(1e-9);
         Means {
             step,
             epoch,
             steps: done.steps,
-            loss: finite(0),
-            cls: finite(1),
-            patch: finite(2),
-            gradient_norm: finite(3),
-            teacher_entropy: finite(4),
-            agreement: mean(5),
+            loss: finite(losses.total),
+            cls: finite(losses.cls),
+            patch: finite(losses.patch),
+            gradient_norm: finite(done.gradient_norm / steps),
+            teacher_entropy: finite(monitor.teacher_entropy),
+            agreement: monitor.agreement,
             lr: now.lr,
             weight_decay: now.weight_decay,
             momentum: now.momentum,
@@ -132,4 +127,9 @@ impl Window {
             memory_mib: process::resident_mib(),
         }
     }
+}
+
+/// JSON has no other numbers.
+fn finite(value: f64) -> Option<f64> {
+    Some(value).filter(|value| value.is_finite())
 }

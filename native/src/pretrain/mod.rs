@@ -3,6 +3,7 @@
 mod checkpoint;
 mod clock;
 mod ending;
+pub(crate) mod engine;
 mod means;
 mod metrics;
 pub(crate) mod multi_crop;
@@ -13,9 +14,10 @@ mod replicate;
 mod run;
 mod run_dir;
 mod saver;
-pub(crate) mod shards;
 mod status;
+pub(crate) mod threads;
 mod watch;
+mod wire;
 mod worker;
 
 use std::num::NonZeroUsize;

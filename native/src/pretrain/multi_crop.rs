@@ -4,11 +4,9 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::Arc;
 
-use burn::tensor::{Device, Tensor, TensorData};
 use ibot_core::image::RgbImage;
-use ibot_core::image::augment::{Crops, CropsConfig, multi_crop};
-use ibot_core::image::normalize::normalize_into;
-use ibot_core::pretrain::Batch;
+use ibot_core::image::augment::{Crops, multi_crop};
+use ibot_core::pretrain::HostBatch;
 use ibot_core::pretrain::config::Config;
 use ibot_core::pretrain::masking::Mask;
 use ibot_core::rng::{Purpose, crop_stream};
@@ -44,15 +42,7 @@ impl MultiCrop {
 
     /// A mask for each global crop of an image in an epoch.
     pub fn masks(&self, draw: Draw) -> Vec<Mask> {
-        let grid = self.config.global_grid();
-        let mask = |crop| {
-            self.config
-                .mask
-                .mask(grid, self.seed, draw.epoch, draw.image, crop)
-        };
-        (0..self.config.crops.global_crops_number)
-            .map(mask)
-            .collect()
+        self.config.masks(self.seed, draw.epoch, draw.image)
     }
 }
 
@@ -88,75 +78,6 @@ pub fn batches(
         max_unreadable: run.max_unreadable,
     };
     Loader::new(data, MultiCrop::new(config, run.seed), options)
-}
-
-/// The crops of B images on the host, on their way to a device.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HostBatch {
-    /// Normalised global crops, `[globals * B, 3, S, S]`, crop by crop.
-    pub globals: Vec<f32>,
-    /// Normalised local crops, `[locals * B, 3, s, s]`, crop by crop.
-    pub locals: Vec<f32>,
-    /// One mask for each global crop, in their order.
-    pub masks: Vec<Mask>,
-    images: usize,
-    global_size: usize,
-    local_size: usize,
-}
-
-impl HostBatch {
-    /// A batch of zeros without masks, for the crops of `images` images.
-    pub fn zeros(crops: &CropsConfig, images: usize) -> Self {
-        let globals = crops.global_crops_number * images;
-        let locals = crops.local_crops_number * images;
-        Self {
-            globals: vec![0.0; globals * values(crops.global_size)],
-            locals: vec![0.0; locals * values(crops.local_size)],
-            masks: vec![Mask::empty(0, 0); globals],
-            images,
-            global_size: crops.global_size,
-            local_size: crops.local_size,
-        }
-    }
-
-    /// Normalises the crops of image number `image` of the batch into their places, and puts one
-    /// mask beside each of its global crops.
-    pub fn set(&mut self, image: usize, crops: &Crops, masks: Vec<Mask>) {
-        let global = values(self.global_size);
-        for (crop, (view, mask)) in crops.globals.iter().zip(masks).enumerate() {
-            let row = crop * self.images + image;
-            normalize_into(view, &mut self.globals[row * global..][..global]);
-            self.masks[row] = mask;
-        }
-
-        let local = values(self.local_size);
-        for (crop, view) in crops.locals.iter().enumerate() {
-            let row = crop * self.images + image;
-            normalize_into(view, &mut self.locals[row * local..][..local]);
-        }
-    }
-
-    /// The same crops on `device`.
-    pub fn into_batch(self, device: &Device) -> Batch {
-        let locals = !self.locals.is_empty();
-        Batch {
-            globals: to_device(self.globals, self.global_size, device),
-            locals: locals.then(|| to_device(self.locals, self.local_size, device)),
-            masks: self.masks,
-            images: self.images,
-        }
-    }
-}
-
-/// Values of a crop of `size` pixels a side.
-fn values(size: usize) -> usize {
-    3 * size * size
-}
-
-/// Crops of `size` pixels a side, `[crops, 3, size, size]`.
-fn to_device(crops: Vec<f32>, size: usize, device: &Device) -> Tensor<4> {
-    let count = crops.len() / values(size);
-    Tensor::from_data(TensorData::new(crops, [count, 3, size, size]), device)
 }
 
 #[cfg(test)]

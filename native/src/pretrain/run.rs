@@ -22,7 +22,7 @@ use super::run_dir::RunDir;
 use super::saver::Unsaved;
 use super::status::{State, Status, StatusFile};
 use super::watch::{Culprits, Watch};
-use super::worker::{self, LOST, Place, Step, Worker};
+use super::worker::{self, Place, Step, Worker};
 use crate::data::Dataset;
 use crate::eval::{EvalProgress, Subject};
 use crate::exchange::{Stop, Team};
@@ -129,14 +129,12 @@ impl Run {
     ///
     /// # Errors
     /// If anything fails; the state is then saved if it still can be.
-    pub fn train(mut self, state: TrainState, team: &Team, place: Place) -> Result<Ending> {
-        // Empty only while a step changes the state.
-        let mut slot = Some(state);
-        let result = worker::guarded(|| self.steps(&mut slot, team, place));
+    pub fn train(mut self, mut state: TrainState, team: &Team, place: Place) -> Result<Ending> {
+        let result = worker::guarded(|| self.steps(&mut state, team, place));
         self.progress.finish();
         let total = self.plan.schedules.total_steps();
-        match (result, slot) {
-            (Ok(Ending::Complete), _) => {
+        match result {
+            Ok(Ending::Complete) => {
                 println!(
                     "done: {} (teacher), {} (curves)",
                     self.dir.teacher().display(),
@@ -145,7 +143,7 @@ impl Run {
                 self.tell(State::Complete, Some("all steps are done"));
                 Ok(Ending::Complete)
             }
-            (Ok(Ending::Stopped(stop)), _) => {
+            Ok(Ending::Stopped(stop)) => {
                 let why = match stop {
                     Stop::OutOfTime => "run.max_hours are over",
                     Stop::Interrupted => "interrupted",
@@ -160,7 +158,7 @@ impl Run {
             }
             // What could not be written in all the time that the settings allow is not tried once
             // more.
-            (Err(error), Some(state))
+            Err(error)
                 if !error.is::<Unsaved>() && (self.saved.is_none() || self.step > self.first) =>
             {
                 let saved = if self.saved == Some(self.step) {
@@ -178,21 +176,15 @@ impl Run {
                     }
                 })
             }
-            (Err(error), _) => Err(error),
+            Err(error) => Err(error),
         }
     }
 
-    fn steps(
-        &mut self,
-        slot: &mut Option<TrainState>,
-        team: &Team,
-        place: Place,
-    ) -> Result<Ending> {
+    fn steps(&mut self, state: &mut TrainState, team: &Team, place: Place) -> Result<Ending> {
         let settings = self.plan.settings.clone();
         let (config, run) = (&settings.config, &settings.run);
         let schedules = self.plan.schedules.clone();
         let (total, per_epoch) = (schedules.total_steps(), schedules.steps_per_epoch());
-        let state = slot.as_ref().context(LOST)?;
         if self.step == 0 {
             if self.saved.is_none() {
                 // A folder that cannot hold a checkpoint shows now, not after hours.
@@ -220,16 +212,15 @@ impl Run {
             let begin = Instant::now();
             let (step, stop) = (self.step, self.stop(begin));
             let (report, waited) =
-                match worker.step(slot, step, stop, |warning| self.warn(warning))? {
+                match worker.step(state, step, stop, |warning| self.warn(warning))? {
                     Step::Done { report, waited } => (report, waited),
                     Step::Stopped(stop) => {
                         if self.saved != Some(self.step) {
-                            self.save(slot.as_ref().context(LOST)?, None)?;
+                            self.save(state, None)?;
                         }
                         return Ok(Ending::Stopped(stop));
                     }
                 };
-            let state = slot.as_ref().context(LOST)?;
             let (now, epoch) = (schedules.at(step), step / per_epoch);
             self.step += 1;
             self.windows
@@ -295,7 +286,7 @@ impl Run {
         let per_epoch = self.plan.schedules.steps_per_epoch();
         self.status.progress(|status| {
             (status.step, status.epoch) = (step, step / per_epoch);
-            status.loss = Some(report.loss).filter(|loss| loss.is_finite());
+            status.loss = Some(report.losses.total).filter(|loss| loss.is_finite());
             status.seconds_left = status
                 .images_per_second
                 .map(|speed| ((total - step) * batch) as f64 / speed.max(1e-9));

@@ -49,7 +49,10 @@ impl Culprits {
             return None;
         }
         let mut tensors = report.norms.non_finite();
-        let losses = [("cls loss", report.cls), ("patch loss", report.patch)];
+        let losses = [
+            ("cls loss", report.losses.cls),
+            ("patch loss", report.losses.patch),
+        ];
         let mut parts: Vec<String> = losses
             .iter()
             .filter(|(_, loss)| !loss.is_finite())
@@ -196,6 +199,7 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use ibot_core::optim::GradientNorms;
+    use ibot_core::pretrain::{Losses, Monitor};
 
     use super::*;
 
@@ -206,15 +210,16 @@ mod tests {
             .map(|(i, norm)| (format!("blocks.{i}.weight"), *norm));
         let norms = GradientNorms(norms.collect());
         StepReport {
-            loss: cls,
-            cls,
-            patch: 0.0,
+            losses: Losses {
+                total: cls,
+                cls,
+                patch: 0.0,
+            },
             applied: cls.is_finite() && norms.total().is_finite(),
             norms,
-            teacher_entropy: 1.0,
-            teacher_prototypes: vec![],
-            agreement: 0.0,
             loss_scale: None,
+            monitor: Monitor::default(),
+            prototypes: vec![],
         }
     }
 

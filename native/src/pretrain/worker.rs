@@ -10,21 +10,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail};
 use burn::tensor::Device;
 use futures_lite::future::block_on;
-use ibot_core::pretrain::config::Config;
-use ibot_core::pretrain::{Pass, StepReport, TrainState, apply};
-use ibot_core::rng::{Purpose, stream};
+use ibot_core::pretrain::{self, Batch, HostBatch, StepReport, TrainState};
 
 use super::ending::Ending;
-use super::multi_crop::{HostBatch, batches};
+use super::engine::{NoStep, WorkerEngine};
+use super::multi_crop::batches;
 use super::plan::Plan;
 use super::replicate::replicate;
-use super::shards::Shards;
+use super::threads::Threads;
 use crate::data::Dataset;
 use crate::data::loader::Loader;
 use crate::exchange::{Stop, Team};
-
-/// The state is gone when the device fails in the middle of its update.
-pub const LOST: &str = "the state of the run was lost with the device";
 
 /// What a worker needs beside its state.
 pub struct Worker<'a> {
@@ -32,7 +28,7 @@ pub struct Worker<'a> {
     device: Device,
     plan: Plan,
     loader: Loader<HostBatch>,
-    shards: Shards,
+    threads: Threads,
     interrupted: Arc<AtomicBool>,
 }
 
@@ -80,12 +76,8 @@ impl<'a> Worker<'a> {
         } = place;
         Ok(Self {
             loader: batches(data, &plan.settings, loaders, step, team.share()),
-            shards: Shards::new(
-                plan.settings.run.shards,
-                crowded,
-                plan.settings.run.activations(),
-            )
-            .context("cannot start threads")?,
+            threads: Threads::new(plan.settings.run.shards, crowded)
+                .context("cannot start threads")?,
             interrupted: interrupted.clone(),
             plan: plan.clone(),
             team,
@@ -93,86 +85,65 @@ impl<'a> Worker<'a> {
         })
     }
 
-    /// Step `step` of all workers together, as the paper's algorithm: forward and backward on this
-    /// worker's share of the batch, the sum over workers, and the update, which is the same on each
-    /// of them. `slot` is empty only during the update. `stop` is this worker's reason to stop
-    /// before the step, if it has one.
+    /// Takes step `step` together with all workers, or stops with them before it. `stop` is this
+    /// worker's reason to stop, if it has one.
     ///
     /// # Errors
     /// If the images, the device or another worker fails.
     pub fn step(
         &mut self,
-        slot: &mut Option<TrainState>,
+        state: &mut TrainState,
         step: usize,
         stop: Option<Stop>,
-        mut warn: impl FnMut(&str),
+        warn: impl FnMut(&str),
     ) -> Result<Step> {
         let begin = Instant::now();
-        let now = self.plan.schedules.at(step);
-        let state = slot.as_ref().context(LOST)?;
-        let Config { loss, optim, .. } = &self.plan.settings.config;
+        let batch = match stop {
+            Some(stop) => Err(stop),
+            None => self.next_batch(warn)?.ok_or(Stop::Interrupted),
+        };
+        let waited = begin.elapsed();
+
+        let batch = match batch {
+            Ok(batch) => batch,
+            Err(stop) => return Ok(Step::Stopped(self.team.vote(Some(stop))?.unwrap_or(stop))),
+        };
         let run = &self.plan.settings.run;
-        // A worker that waits for images without end would keep all others waiting.
-        let patience = (self.team.size() > 1).then(|| run.exchange_patience());
-        let images = if stop.is_none() {
-            self.loader.next(&self.interrupted, patience)?
-        } else {
-            None
+        let engine = WorkerEngine {
+            team: self.team,
+            threads: &self.threads,
+            activations: run.activations(),
+            batch_size: self.plan.settings.config.optim.batch_size,
+            seed: run.seed,
+            step,
         };
-        let mut waited = begin.elapsed();
-        let pass = match images {
-            Some(delivery) => {
-                delivery
-                    .skipped
-                    .iter()
-                    .for_each(|message| warn(&format!("{message} (skipped)")));
-                let parts = delivery
-                    .micro_batches?
-                    .into_iter()
-                    .map(|part| part.into_batch(&self.device))
-                    .collect();
-                waited = begin.elapsed();
-                // Shards are numbered through all workers: no two have the same noise.
-                let first = self.team.rank() * run.shards;
-                let noise = |shard: usize| {
-                    stream(
-                        run.seed,
-                        Purpose::DropPath,
-                        step as u64,
-                        (first + shard) as u64,
-                    )
-                };
-                Ok(self.shards.pass(state, parts, &now, loss, noise))
-            }
-            None => Err(stop.unwrap_or(Stop::Interrupted)),
-        };
-        let voted = self.team.vote(pass.as_ref().err().copied())?;
-        let pass = match (pass, voted) {
-            (_, Some(stop)) | (Err(stop), None) => return Ok(Step::Stopped(stop)),
-            (Ok(pass), None) => self.whole(pass, state)?,
-        };
-        let state = slot.take().context(LOST)?;
-        let (state, report) =
-            block_on(apply(state, pass, &now, loss, optim)).context("the update on the device")?;
-        *slot = Some(state);
-        Ok(Step::Done { report, waited })
+        let now = self.plan.schedules.at(step);
+        let taken = pretrain::step(state, batch, &now, &self.plan.settings.config, &engine);
+        match block_on(taken) {
+            Ok(report) => Ok(Step::Done { report, waited }),
+            Err(NoStep::Stopped(stop)) => Ok(Step::Stopped(stop)),
+            Err(NoStep::Failed(error)) => Err(error),
+        }
     }
 
-    /// The pass over the whole batch, of which every worker has computed its share.
-    fn whole(&self, mut pass: Pass, state: &TrainState) -> Result<Pass> {
-        if self.team.size() == 1 {
-            return Ok(pass);
-        }
-        let batch = self.plan.settings.config.optim.batch_size;
-        let rest = block_on(pass.summand(self.team.share().start, batch))
-            .context("losses on the device")?;
-        let gradients = std::mem::take(&mut pass.gradients).complete(&state.student);
+    /// This worker's share of the next batch, on its device; `None` if the run is interrupted while
+    /// it waits.
+    fn next_batch(&mut self, mut warn: impl FnMut(&str)) -> Result<Option<Vec<Batch>>> {
+        // A worker that waits for images without end would keep all others waiting.
+        let others = self.team.size() > 1;
+        let patience = others.then(|| self.plan.settings.run.exchange_patience());
+        let Some(delivery) = self.loader.next(&self.interrupted, patience)? else {
+            return Ok(None);
+        };
 
-        let rest = self.team.all_reduce(rest)?;
-        let gradients = self
-            .team
-            .all_reduce_gradients(gradients, pass.share(batch))?;
-        Ok(pass.whole(gradients, rest, batch))
+        for message in &delivery.skipped {
+            warn(&format!("{message} (skipped)"));
+        }
+        let mut batch = Vec::new();
+        for micro_batch in delivery.micro_batches? {
+            batch.push(micro_batch.into_batch(&self.device));
+        }
+        Ok(Some(batch))
     }
 }
 
@@ -195,15 +166,14 @@ pub fn follow(
 ) -> Result<Ending> {
     let blank = first_state(plan, &place.device);
     team.check_same(plan.fingerprint(data.len()))?;
-    let (state, mut step) = replicate(team, blank, 0, plan, plan.identity(data.len()))?;
-    let mut slot = Some(state);
+    let (mut state, mut step) = replicate(team, blank, 0, plan, plan.identity(data.len()))?;
     let mut worker = Worker::new(team, place, data, plan, step, interrupted)?;
     while step < plan.schedules.total_steps() {
         let warn = |warning: &str| eprintln!("warning: worker {}: {warning}", team.rank());
         let stop = interrupted
             .load(Ordering::Relaxed)
             .then_some(Stop::Interrupted);
-        match worker.step(&mut slot, step, stop, warn)? {
+        match worker.step(&mut state, step, stop, warn)? {
             Step::Done { .. } => step += 1,
             Step::Stopped(stop) => return Ok(Ending::Stopped(stop)),
         }

@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use ibot_core::optim::schedule::Schedules;
 use ibot_core::pretrain::config::Config;
 use ibot_core::pretrain::masking::Mask;
-use ibot_core::pretrain::{Batch, TrainState, train_step};
+use ibot_core::pretrain::{Batch, Sequential, TrainState, step};
 use ibot_core::weights::WeightsError;
 
 /// Largest difference, relative to the CPU's, with which a device is used.
@@ -39,31 +39,18 @@ async fn steps(device: &Device) -> Result<Vec<f64>, WeightsError> {
     let mut state = TrainState::fresh(&config, 0, device);
     let schedules = Schedules::new(&config.optim, &config.teacher, 0, 10);
     let mut numbers = Vec::new();
-    for step in 0..STEPS {
+    for number in 0..STEPS {
         let pixels = (0..4 * 3 * 16 * 16)
-            .map(|i| ((i * (step + 7)) % 23) as f32 / 11.0 - 1.0)
+            .map(|i| ((i * (number + 7)) % 23) as f32 / 11.0 - 1.0)
             .collect::<Vec<_>>();
-        let globals = Tensor::from_data(TensorData::new(pixels, [4, 3, 16, 16]), device);
-        let masks = (0..4)
-            .map(|crop| Mask::new(4, 4, (0..16).map(|i| (i + crop) % 3 == 0).collect()))
-            .collect();
-        let batch = Batch {
-            globals,
-            locals: None,
-            masks,
-            images: 2,
-        };
-        let stepped = train_step(
-            state,
-            &batch,
-            &schedules.at(step + 1),
-            &config.loss,
-            &config.optim,
-            None,
-        )
-        .await?;
-        state = stepped.0;
-        numbers.extend([stepped.1.loss, stepped.1.norms.total()]);
+        let globals = Tensor::<4>::from_data(TensorData::new(pixels, [4, 3, 16, 16]), device);
+        let mask = |crop: usize| Mask::new(4, 4, (0..16).map(|i| (i + crop) % 3 == 0).collect());
+        let masks = vec![vec![mask(0), mask(1)], vec![mask(2), mask(3)]];
+        let batch = vec![Batch::collate(globals.chunk(2, 0), masks, Vec::new())];
+
+        let now = schedules.at(number + 1);
+        let report = step(&mut state, batch, &now, &config, &Sequential).await?;
+        numbers.extend([report.losses.total, report.norms.total()]);
     }
     Ok(numbers)
 }

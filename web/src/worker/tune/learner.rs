@@ -118,7 +118,7 @@ impl Learner {
                     batch.push(examples.image(label.id)?);
                 }
                 StepMeasures {
-                    loss: adapt.step(&batch).await?.loss,
+                    loss: adapt.step(&batch).await?.losses.total,
                     accuracy: None,
                 }
             }

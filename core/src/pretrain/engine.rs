@@ -1,0 +1,135 @@
+//! What differs between the programs that take a step: how micro-batches are spread over threads,
+//! how workers add up their shares, what is timed.
+
+use burn::tensor::ExecutionError;
+
+use crate::model::Network;
+use crate::pretrain::batch::Batch;
+use crate::pretrain::pass::Pass;
+use crate::pretrain::recompute::Activations;
+use crate::rng::Rng;
+use crate::weights::map_named;
+
+/// Carries out a [`step`](super::step).
+///
+/// Whatever needs all images of a batch belongs between two calls of this trait, never into the
+/// work on one micro-batch. Sinkhorn-Knopp targets, for example, would take a first
+/// [`map_reduce`](Self::map_reduce) that collects the teacher's logits, sums over all workers, and
+/// a second `map_reduce` for the student.
+pub trait Engine {
+    /// Why a step could not be taken.
+    type Error: From<ExecutionError>;
+
+    /// Runs `work` on each micro-batch and joins the results in the order of the batch.
+    ///
+    /// [`Lane::run`] does this on one thread. Threads that work at the same time need a [`fork`] of
+    /// the student each.
+    fn map_reduce<T: Send>(
+        &self,
+        student: &Network,
+        batch: Vec<Batch>,
+        work: impl Fn(&Network, &Batch, &mut Lane) -> T + Sync,
+        join: impl Fn(Vec<T>) -> T + Sync,
+    ) -> T;
+
+    /// The pass over the whole batch, given this worker's share of it.
+    ///
+    /// # Errors
+    /// If the workers do not all finish their share.
+    fn all_reduce(&self, pass: Pass, student: &Network) -> Result<Pass, Self::Error>;
+
+    /// Called at the end of each phase that all micro-batches share.
+    fn lap(&self, _phase: Phase) {}
+}
+
+/// A phase of a step, for timing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The teacher's forward pass and its targets.
+    Teacher,
+    /// The student's forward pass.
+    Student,
+    /// The losses.
+    Losses,
+    /// The backward pass.
+    Backward,
+    /// The sum over workers, and what the host reads of it.
+    Sum,
+    /// AdamW.
+    Optimizer,
+    /// The moving averages: the teacher and the centers.
+    Ema,
+}
+
+/// One of the threads that compute a batch, each its micro-batches one after another.
+pub struct Lane {
+    /// What the student's forward pass keeps for the backward pass.
+    pub activations: Activations,
+    /// Draws the student's stochastic depth; `None` switches it off.
+    pub noise: Option<Rng>,
+    /// Called at the end of each phase on a micro-batch.
+    pub timer: Option<Box<dyn FnMut(Phase)>>,
+}
+
+impl Lane {
+    /// A lane that times nothing.
+    pub fn new(activations: Activations, noise: Option<Rng>) -> Self {
+        Self {
+            activations,
+            noise,
+            timer: None,
+        }
+    }
+
+    /// Runs `work` on micro-batches one after another and joins the results as they come, so that
+    /// one micro-batch's activations are in memory. `None` without micro-batches.
+    pub fn run<T>(
+        &mut self,
+        student: &Network,
+        batch: Vec<Batch>,
+        work: impl Fn(&Network, &Batch, &mut Self) -> T,
+        join: impl Fn(Vec<T>) -> T,
+    ) -> Option<T> {
+        let results = batch
+            .into_iter()
+            .map(|micro_batch| work(student, &micro_batch, self));
+        results.reduce(|sum, result| join(vec![sum, result]))
+    }
+
+    /// Ends a phase on a micro-batch.
+    pub(super) fn lap(&mut self, phase: Phase) {
+        if let Some(timer) = &mut self.timer {
+            timer(phase);
+        }
+    }
+}
+
+/// One worker, one thread, no stochastic depth: the page and the tests.
+#[derive(Clone, Copy, Debug)]
+pub struct Sequential;
+
+impl Engine for Sequential {
+    type Error = ExecutionError;
+
+    fn map_reduce<T: Send>(
+        &self,
+        student: &Network,
+        batch: Vec<Batch>,
+        work: impl Fn(&Network, &Batch, &mut Lane) -> T + Sync,
+        join: impl Fn(Vec<T>) -> T + Sync,
+    ) -> T {
+        let mut lane = Lane::new(Activations::Kept, None);
+        let result = lane.run(student, batch, work, &join);
+        join(result.into_iter().collect())
+    }
+
+    fn all_reduce(&self, pass: Pass, _: &Network) -> Result<Pass, Self::Error> {
+        Ok(pass)
+    }
+}
+
+/// A copy of the student whose parameters are leaves of their own, so that a thread can
+/// differentiate it while others do the same. It shares the student's memory.
+pub fn fork(student: &Network) -> Network {
+    map_named(student.clone(), |_, values| values)
+}

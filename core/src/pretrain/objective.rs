@@ -1,0 +1,74 @@
+//! The objective of iBOT (paper equation 3): the weighted sum of its losses.
+
+use burn::tensor::Tensor;
+
+use crate::pretrain::batch::Batch;
+use crate::pretrain::forward::Prediction;
+use crate::pretrain::loss::{LossConfig, cls_loss, patch_loss, patch_weights};
+use crate::pretrain::targets::Targets;
+
+/// The losses of a batch: tensors `[1]` on the device, numbers on the host.
+///
+/// Each is a mean over images. A loss between images, such as DINOv2's KoLeo, sees the images of a
+/// micro-batch, as DINOv2's sees those of one GPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Losses<T> {
+    /// `lambda1 * cls + lambda2 * patch`, which is differentiated.
+    pub total: T,
+    /// Cross-view loss of the CLS token.
+    pub cls: T,
+    /// Masked-patch loss.
+    pub patch: T,
+}
+
+impl Losses<Tensor<1>> {
+    /// The losses between what the student predicts and the teacher's targets.
+    pub fn between(
+        prediction: &Prediction,
+        targets: &Targets,
+        batch: &Batch,
+        config: &LossConfig,
+    ) -> Self {
+        let cls = cls_loss(
+            prediction.cls.clone(),
+            Tensor::from_inner(targets.cls.clone()),
+            batch.globals_number(),
+            config.student_temp,
+        );
+
+        let patch = match (&prediction.patch, &targets.patch) {
+            (Some(prediction), Some(targets)) => {
+                let weights = patch_weights(&batch.masks, &prediction.device());
+                let targets = Tensor::from_inner(targets.clone());
+                patch_loss(prediction.clone(), targets, weights, config.student_temp)
+            }
+            _ => cls.zeros_like(),
+        };
+
+        Self {
+            total: cls.clone() * config.lambda1 + patch.clone() * config.lambda2,
+            cls,
+            patch,
+        }
+    }
+}
+
+impl<T> Losses<T> {
+    /// Applies `f` to each loss, always in the same order.
+    pub fn map<U>(self, mut f: impl FnMut(T) -> U) -> Losses<U> {
+        Losses {
+            total: f(self.total),
+            cls: f(self.cls),
+            patch: f(self.patch),
+        }
+    }
+
+    /// Combines each loss with the other's.
+    pub fn zip<U, V>(self, other: Losses<U>, mut f: impl FnMut(T, U) -> V) -> Losses<V> {
+        Losses {
+            total: f(self.total, other.total),
+            cls: f(self.cls, other.cls),
+            patch: f(self.patch, other.patch),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! A step on all cores: each thread takes its share of the micro-batches through forward and
+//! backward, alone.
+//!
+//! burn's CPU backend spreads only its larger matrix products over threads; between them all cores
+//! but one wait. Whole micro-batches keep every core busy, and give the same sums except for their
+//! order.
+
+use std::thread;
+
+use ibot_core::model::Network;
+use ibot_core::pretrain::{Batch, Lane, fork};
+use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
+
+/// The threads that compute a batch.
+pub struct Threads {
+    count: usize,
+    /// Pools of one thread each: what runs inside a pool stays on its thread. Empty where the
+    /// calling thread computes, with all threads of the backend.
+    pools: Vec<ThreadPool>,
+}
+
+impl Threads {
+    /// As many threads as `count`. A single one is the calling thread, unless it `shares_process`
+    /// with other workers, whose threads it would take.
+    ///
+    /// # Errors
+    /// If the system refuses a thread.
+    pub fn new(count: usize, shares_process: bool) -> Result<Self, ThreadPoolBuildError> {
+        let mut pools = Vec::new();
+        if count > 1 || shares_process {
+            for _ in 0..count {
+                pools.push(ThreadPoolBuilder::new().num_threads(1).build()?);
+            }
+        }
+        Ok(Self { count, pools })
+    }
+
+    /// Number of threads.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Number of threads that so many micro-batches keep busy.
+    pub fn busy(&self, micro_batches: usize) -> usize {
+        micro_batches.div_ceil(self.queue_length(micro_batches))
+    }
+
+    /// Most micro-batches that a thread takes.
+    fn queue_length(&self, micro_batches: usize) -> usize {
+        micro_batches.div_ceil(self.pools.len().max(1)).max(1)
+    }
+
+    /// Runs `work` on every micro-batch, each queue on a thread of its own with the lane that
+    /// `lane` gives for its number, and joins the results.
+    pub fn map_reduce<T: Send>(
+        &self,
+        student: &Network,
+        batch: Vec<Batch>,
+        lane: impl Fn(usize) -> Lane + Sync,
+        work: impl Fn(&Network, &Batch, &mut Lane) -> T + Sync,
+        join: impl Fn(Vec<T>) -> T + Sync,
+    ) -> T {
+        let length = self.queue_length(batch.len());
+        let mut batch = batch.into_iter().peekable();
+        let mut queues = Vec::new();
+        while batch.peek().is_some() {
+            let queue: Vec<Batch> = batch.by_ref().take(length).collect();
+            queues.push((fork(student), queue));
+        }
+
+        let results = self.spread(queues, |number, (student, queue)| {
+            lane(number).run(&student, queue, &work, &join)
+        });
+        join(results.into_iter().flatten().collect())
+    }
+
+    /// Runs `work` on every item and its number, all at the same time: one item a thread.
+    pub fn spread<S: Send, T: Send>(
+        &self,
+        items: Vec<S>,
+        work: impl Fn(usize, S) -> T + Sync,
+    ) -> Vec<T> {
+        let items = items.into_iter().enumerate();
+        if self.pools.is_empty() {
+            return items.map(|(number, item)| work(number, item)).collect();
+        }
+        thread::scope(|scope| {
+            let work = &work;
+            let mut running = Vec::new();
+            for (pool, (number, item)) in self.pools.iter().zip(items) {
+                running.push(scope.spawn(move || pool.install(|| work(number, item))));
+            }
+
+            let mut results = Vec::new();
+            for thread in running {
+                // A thread that panicked takes the step down with it, as it would on this thread.
+                let result = thread.join();
+                results.push(result.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            }
+            results
+        })
+    }
+}
