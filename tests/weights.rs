@@ -11,7 +11,7 @@ use futures_lite::future::block_on;
 use ibot_core::model::{Backbone, BackboneConfig, Ffn, Network, Want};
 use ibot_core::pretrain::masking::Mask;
 use ibot_core::weights;
-use ibot_core::weights::{Checkpoint, LoadError, ModelHeader, Precision, to_safetensors};
+use ibot_core::weights::{Checkpoint, LoadError, ModelHeader, StoredPrecision, to_safetensors};
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 use serde_json::Value;
@@ -169,7 +169,7 @@ fn a_backbone_alone_loads_and_says_that_it_has_no_head() {
         .config(None)
         .expect_err("48 channels are no multiple of 64")
         .to_string();
-    assert!(error.contains("--heads"), "{error}");
+    assert!(error.contains("number of attention heads"), "{error}");
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn what_is_missing_is_named_and_may_be_left_out() {
         .expect_err("a bias is missing")
         .to_string();
     assert!(
-        error.contains("blocks.0.attn.proj.bias") && error.contains("--allow-partial"),
+        error.contains("lacks 1 tensors") && error.contains("blocks.0.attn.proj.bias"),
         "{error}"
     );
     let (_, report) = checkpoint
@@ -329,7 +329,7 @@ fn exports_are_read_back() {
         let tokens = backbone
             .forward(image.clone(), &[], &mut None)
             .into_sequence();
-        for (precision, tolerance) in [(Precision::F32, 1e-6), (Precision::F16, 2e-2)] {
+        for (precision, tolerance) in [(StoredPrecision::F32, 1e-6), (StoredPrecision::F16, 2e-2)] {
             let header = ModelHeader {
                 backbone: config.clone(),
                 eval_resize: 1.0,
@@ -345,7 +345,7 @@ fn exports_are_read_back() {
                 .expect("a whole backbone");
             assert_eq!(
                 report.cast.get("float16").copied().unwrap_or(0),
-                if precision == Precision::F16 {
+                if precision == StoredPrecision::F16 {
                     report.matched
                 } else {
                     0

@@ -3,14 +3,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use burn::tensor::Device;
 use clap::Args;
 use futures_lite::future::block_on;
 use ibot_core::model::{Backbone, BackboneConfig, Network};
 use ibot_core::rng::{Purpose, stream};
 use ibot_core::weights;
-use ibot_core::weights::{Checkpoint, LoadReport, ModelHeader, Precision, to_safetensors};
+use ibot_core::weights::{
+    Checkpoint, InferError, LoadError, LoadReport, ModelHeader, StoredPrecision, to_safetensors,
+};
 
 use crate::files::write_atomically;
 
@@ -48,7 +50,7 @@ pub struct ModelArgs {
 }
 
 /// A backbone to evaluate.
-pub struct Model {
+pub struct LoadedBackbone {
     /// The network, outside autodiff, without mask token.
     pub backbone: Backbone,
     /// Its dimensions.
@@ -58,7 +60,7 @@ pub struct Model {
 }
 
 /// A file of weights.
-pub struct Source {
+pub struct WeightFile {
     /// The file.
     pub file: PathBuf,
     /// Its tensors.
@@ -68,7 +70,7 @@ pub struct Source {
 }
 
 /// A network with its projection head.
-pub struct HeadedModel {
+pub struct LoadedNetwork {
     /// Backbone and head.
     pub network: Network,
     /// The backbone's dimensions.
@@ -81,21 +83,20 @@ impl WeightArgs {
     ///
     /// # Errors
     /// If there is no such file, it cannot be read, or it holds no vision transformer.
-    pub fn read(&self, head: bool) -> Result<Source> {
+    pub fn read(&self, head: bool) -> Result<WeightFile> {
         let file = self.file(head);
         let checkpoint = read_checkpoint(&file, self.key.as_deref())?;
         let config = checkpoint
             .config(self.heads)
+            .map_err(with_remedy)
             .with_context(|| format!("model {}", file.display()))?;
-        Ok(Source {
+        Ok(WeightFile {
             file,
             checkpoint,
             config,
         })
     }
-}
 
-impl WeightArgs {
     /// The file that is read: of a run its teacher, or its checkpoint with `head`.
     fn file(&self, head: bool) -> PathBuf {
         match self.model.is_dir() {
@@ -131,15 +132,17 @@ impl ModelArgs {
     ///
     /// # Errors
     /// If there is no such file, it cannot be read, or it holds no vision transformer.
-    pub fn open(&self, device: &Device) -> Result<(Model, String)> {
-        let Source {
+    pub fn open(&self, device: &Device) -> Result<(LoadedBackbone, String)> {
+        let WeightFile {
             file,
             checkpoint,
             config,
         } = self.weights.read(false)?;
         let config = config.with_mask_token(false);
-        let loaded = checkpoint.backbone(&config, self.weights.allow_partial, device);
-        let (mut backbone, report) = loaded.with_context(|| format!("model {}", file.display()))?;
+        let (mut backbone, report) = checkpoint
+            .backbone(&config, self.weights.allow_partial, device)
+            .map_err(with_remedy)
+            .with_context(|| format!("model {}", file.display()))?;
         if self.untrained {
             backbone = config.init(device, &mut stream(0, Purpose::Init, 0, 0));
         }
@@ -149,7 +152,7 @@ impl ModelArgs {
             ..
         } = checkpoint.header_for(config);
         Ok((
-            Model {
+            LoadedBackbone {
                 backbone,
                 config,
                 eval_resize,
@@ -162,14 +165,16 @@ impl ModelArgs {
     ///
     /// # Errors
     /// As [`Self::open`], and if there is no iBOT head.
-    pub fn open_with_head(&self, device: &Device) -> Result<(HeadedModel, String)> {
-        let Source {
+    pub fn open_with_head(&self, device: &Device) -> Result<(LoadedNetwork, String)> {
+        let WeightFile {
             file,
             checkpoint,
             config,
         } = self.weights.read(true)?;
-        let loaded = checkpoint.network(&config, self.weights.allow_partial, device);
-        let (mut network, report) = loaded.with_context(|| format!("model {}", file.display()))?;
+        let (mut network, report) = checkpoint
+            .network(&config, self.weights.allow_partial, device)
+            .map_err(with_remedy)
+            .with_context(|| format!("model {}", file.display()))?;
         if self.untrained {
             network = Network::init(
                 &config,
@@ -178,7 +183,7 @@ impl ModelArgs {
                 &mut stream(0, Purpose::Init, 0, 0),
             );
         }
-        Ok((HeadedModel { network, config }, self.line(&file, &report)))
+        Ok((LoadedNetwork { network, config }, self.line(&file, &report)))
     }
 
     fn line(&self, file: &Path, report: &LoadReport) -> String {
@@ -188,6 +193,19 @@ impl ModelArgs {
             ""
         };
         format!("model   {}: {report}{yardstick}", file.display())
+    }
+}
+
+/// The error with the option that avoids it, if there is one.
+pub fn with_remedy(error: LoadError) -> anyhow::Error {
+    match &error {
+        LoadError::Infer(InferError::Heads { dim }) => {
+            anyhow!("{error}: give --heads, a divisor of {dim}")
+        }
+        LoadError::Missing { .. } => {
+            anyhow!("{error}; --allow-partial leaves them at random values")
+        }
+        _ => error.into(),
     }
 }
 
@@ -209,7 +227,32 @@ pub fn save_backbone(path: &Path, backbone: &Backbone, header: &ModelHeader) -> 
     let weights = block_on(weights::timm(backbone, None))?;
     write_atomically(
         path,
-        &to_safetensors(&weights, header.to_metadata()?, Precision::F32)?,
+        &to_safetensors(&weights, header.to_metadata()?, StoredPrecision::F32)?,
     )?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_name_the_option_that_avoids_them() {
+        let heads = with_remedy(InferError::Heads { dim: 96 }.into()).to_string();
+        assert_eq!(
+            heads,
+            "a network of width 96 has an unknown number of attention heads: give --heads, a \
+             divisor of 96"
+        );
+        let missing = LoadError::Missing {
+            count: 1,
+            names: "norm.bias".to_owned(),
+        };
+        let missing = with_remedy(missing).to_string();
+        assert!(missing.contains("--allow-partial"), "{missing}");
+        assert_eq!(
+            with_remedy(LoadError::NoHead).to_string(),
+            LoadError::NoHead.to_string()
+        );
+    }
 }

@@ -84,7 +84,7 @@ fn checksum(bytes: &[u8], place: &Range<usize>) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use ibot_core::weights::{Precision, Weight, Weights, from_safetensors, to_safetensors};
+    use ibot_core::weights::{StoredPrecision, Weight, Weights, from_safetensors, to_safetensors};
 
     use super::*;
 
@@ -96,7 +96,8 @@ mod tests {
         let mut metadata = HashMap::from([("step".to_owned(), "\"ibot-crc32\":\"".to_owned())]);
         reserve(&mut metadata);
         let weights = Weights::from([("student/a".to_owned(), weight)]);
-        let mut bytes = to_safetensors(&weights, metadata, Precision::F32).expect("sound weights");
+        let mut bytes =
+            to_safetensors(&weights, metadata, StoredPrecision::F32).expect("sound weights");
         seal(&mut bytes).expect("room for the checksum");
         bytes
     }

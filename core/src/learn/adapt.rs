@@ -299,7 +299,7 @@ mod tests {
     use crate::scenes;
     use crate::testing::{small_backbone, small_network, test};
     use crate::weights;
-    use crate::weights::{Precision, to_safetensors};
+    use crate::weights::{StoredPrecision, to_safetensors};
 
     fn images() -> Vec<RgbImage> {
         (0..10)
@@ -394,7 +394,7 @@ mod tests {
             .without_mask_token();
         let weights = block_on(weights::timm(&backbone, None)).expect("flex");
         let bytes =
-            to_safetensors(&weights, HashMap::new(), Precision::F32).expect("sound weights");
+            to_safetensors(&weights, HashMap::new(), StoredPrecision::F32).expect("sound weights");
         let checkpoint = Checkpoint::read(&bytes, None).expect("its own bytes");
         let config = checkpoint.config(Some(2)).expect("a vision transformer");
         let (student, _) =

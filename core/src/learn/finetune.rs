@@ -168,7 +168,7 @@ pub struct Example<'a> {
 /// A backbone and a classifier that learn together.
 #[derive(Clone, Debug)]
 pub struct FineTune {
-    model: Model,
+    model: ClassifierNetwork,
     optimizer: AdamW,
     optim: OptimConfig,
     schedules: Schedules,
@@ -180,13 +180,13 @@ pub struct FineTune {
 
 /// What learns, on an autodiff device.
 #[derive(Module, Debug)]
-struct Model {
+struct ClassifierNetwork {
     backbone: Backbone,
     /// [`Pooling::TUNE`] features to logits.
     classifier: Linear,
 }
 
-impl Model {
+impl ClassifierNetwork {
     /// Logits `[B, classes]` of images `[B, 3, H, W]`.
     fn forward(&self, images: Tensor<4>) -> Tensor<2> {
         self.classifier
@@ -233,7 +233,7 @@ impl FineTune {
         let optim = settings.optim();
         let schedules =
             Schedules::new(&optim, &TeacherTempConfig::default(), 0, 1).with_peak_lr(settings.lr);
-        let model = Model {
+        let model = ClassifierNetwork {
             backbone,
             classifier: on_device(classifier, &device),
         };

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::learn::{Classifier, TuneError};
+use crate::learn::Classifier;
 use crate::model::Backbone;
 use crate::session::project::{StoreError, entry};
 use crate::weights::{
-    ModelHeader, Precision, Weight, Weights, from_safetensors, timm, to_safetensors,
+    ModelHeader, StoredPrecision, Weight, Weights, from_safetensors, timm, to_safetensors,
 };
 
 /// Name of the entry in the header.
@@ -84,7 +84,7 @@ pub async fn write_tuned(
         KEY.to_owned(),
         serde_json::to_string(&entry).map_err(json(KEY))?,
     );
-    Ok(to_safetensors(&weights, metadata, Precision::F32)?)
+    Ok(to_safetensors(&weights, metadata, StoredPrecision::F32)?)
 }
 
 /// The classifier in a file of [`write_tuned`]; the backbone is read as a
@@ -102,11 +102,10 @@ pub fn read_tuned(bytes: &[u8]) -> Result<TunedModel, StoreError> {
     };
     let (weight, bias) = (take("classifier.weight")?, take("classifier.bias")?);
     let &[rows, dim] = &weight.shape[..] else {
-        return Err(TuneError::Width {
-            expected: 0,
-            actual: weight.values.len(),
-        }
-        .into());
+        return Err(StoreError::NoMatrix {
+            name: "classifier.weight",
+            shape: weight.shape,
+        });
     };
     if rows != classes.len() {
         return Err(StoreError::Names {
@@ -189,7 +188,8 @@ mod tests {
                 values: vec![1.0],
             },
         )]);
-        let plain = to_safetensors(&weights, HashMap::new(), Precision::F32).expect("one number");
+        let plain =
+            to_safetensors(&weights, HashMap::new(), StoredPrecision::F32).expect("one number");
         assert!(matches!(read_tuned(&plain), Err(StoreError::NoEntry(KEY))));
     }
 }

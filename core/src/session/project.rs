@@ -98,6 +98,14 @@ pub enum StoreError {
     /// A tensor is not there.
     #[error("the file lacks the tensor `{0}`: it is damaged")]
     Missing(String),
+    /// A tensor has another number of dimensions.
+    #[error("the tensor `{name}` has shape {shape:?} and is no matrix: the file is damaged")]
+    NoMatrix {
+        /// Name of the tensor.
+        name: &'static str,
+        /// Its shape.
+        shape: Vec<usize>,
+    },
     /// An image is not bytes.
     #[error("image {0} is not stored as bytes: the file is damaged")]
     Image(usize),

@@ -73,7 +73,7 @@ mod tests {
 
     use super::*;
     use crate::testing::{small_backbone, small_network, test};
-    use crate::weights::{Checkpoint, ModelHeader, Precision, to_safetensors};
+    use crate::weights::{Checkpoint, ModelHeader, StoredPrecision, to_safetensors};
 
     #[test]
     fn either_of_a_pair_is_read_back() {
@@ -88,8 +88,12 @@ mod tests {
             eval_resize: 1.0,
             step: 7,
         };
-        let bytes = to_safetensors(&pair, header.to_metadata().expect("JSON"), Precision::F32)
-            .expect("sound weights");
+        let bytes = to_safetensors(
+            &pair,
+            header.to_metadata().expect("JSON"),
+            StoredPrecision::F32,
+        )
+        .expect("sound weights");
         for (key, part, network) in [
             (Some("student"), "student", &student),
             (Some("teacher"), "teacher", &teacher),
@@ -119,7 +123,8 @@ mod tests {
             let values = |network: &Network| block_on(read(network)).expect("a working device");
             assert_eq!(values(&again), values(network));
         }
-        let half = to_safetensors(&pair, HashMap::new(), Precision::F16).expect("sound weights");
+        let half =
+            to_safetensors(&pair, HashMap::new(), StoredPrecision::F16).expect("sound weights");
         let checkpoint = Checkpoint::read(&half, Some("student")).expect("its own bytes");
         assert_eq!(checkpoint.cast["float16"].len(), checkpoint.weights.len());
         let header = checkpoint.header_for(small_backbone());

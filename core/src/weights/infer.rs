@@ -28,9 +28,7 @@ pub enum InferError {
         expected: String,
     },
     /// Tensors do not tell the number of attention heads.
-    #[error(
-        "a network of width {dim} has an unknown number of attention heads: give --heads, a divisor of {dim}"
-    )]
+    #[error("a network of width {dim} has an unknown number of attention heads")]
     Heads {
         /// Width of a token.
         dim: usize,

@@ -24,9 +24,7 @@ pub enum LoadError {
     #[error(transparent)]
     Weights(#[from] WeightsError),
     /// Parameters of the network are not in the file.
-    #[error(
-        "the file lacks {count} tensors of the network: {names}; --allow-partial leaves them at random values"
-    )]
+    #[error("the file lacks {count} tensors of the network: {names}")]
     Missing {
         /// How many.
         count: usize,

@@ -24,7 +24,7 @@ pub(crate) use infer::{Resized, needed};
 pub use load::{LoadError, LoadReport};
 pub(crate) use named::{Parameter, map_named, visit_named};
 pub(crate) use safetensors::read_casting;
-pub use safetensors::{Precision, from_safetensors, to_safetensors};
+pub use safetensors::{StoredPrecision, from_safetensors, to_safetensors};
 pub use transfer::{WeightsError, read, write};
 pub(crate) use transfer::{find, flat_parameters, read_where, write_present};
 pub use weight::{Weight, Weights};

@@ -10,7 +10,7 @@ use super::weight::{Weight, Weights};
 
 /// How many bits a written number keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Precision {
+pub enum StoredPrecision {
     /// 32 bits: exactly what was learned.
     #[default]
     F32,
@@ -25,22 +25,22 @@ pub enum Precision {
 pub fn to_safetensors(
     weights: &Weights,
     metadata: HashMap<String, String>,
-    precision: Precision,
+    precision: StoredPrecision,
 ) -> Result<Vec<u8>, FileError> {
     let mut names: Vec<&String> = weights.keys().collect();
     names.sort_unstable();
     let encode = |values: &[f32]| -> Vec<u8> {
         match precision {
-            Precision::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-            Precision::F16 => values
+            StoredPrecision::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+            StoredPrecision::F16 => values
                 .iter()
                 .flat_map(|v| f16::from_f32(*v).to_le_bytes())
                 .collect(),
         }
     };
     let dtype = match precision {
-        Precision::F32 => Dtype::F32,
-        Precision::F16 => Dtype::F16,
+        StoredPrecision::F32 => Dtype::F32,
+        StoredPrecision::F16 => Dtype::F16,
     };
     let bytes: Vec<Vec<u8>> = names
         .iter()
@@ -164,8 +164,12 @@ mod tests {
     fn weights_survive_a_file_bit_for_bit() {
         let values = vec![0.1, -0.0, f32::MIN_POSITIVE, 1e30, f32::NAN, 3.0];
         let metadata = HashMap::from([("kind".to_owned(), "test".to_owned())]);
-        let bytes = to_safetensors(&weights(values.clone()), metadata.clone(), Precision::F32)
-            .expect("sound weights");
+        let bytes = to_safetensors(
+            &weights(values.clone()),
+            metadata.clone(),
+            StoredPrecision::F32,
+        )
+        .expect("sound weights");
         let (again, header) = from_safetensors(&bytes).expect("its own bytes");
         assert_eq!(header, metadata);
         let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
@@ -175,8 +179,12 @@ mod tests {
     #[test]
     fn half_precision_keeps_eleven_bits() {
         let values: Vec<f32> = (0..1000).map(|i| (i as f32 * 0.37).sin()).collect();
-        let bytes = to_safetensors(&weights(values.clone()), HashMap::new(), Precision::F16)
-            .expect("sound weights");
+        let bytes = to_safetensors(
+            &weights(values.clone()),
+            HashMap::new(),
+            StoredPrecision::F16,
+        )
+        .expect("sound weights");
         let (again, _, cast) = read_casting(&bytes, |_| true).expect("its own bytes");
         assert_eq!(cast["float16"], ["a.weight"]);
         for (a, b) in again["a.weight"].values.iter().zip(&values) {
@@ -222,7 +230,7 @@ mod tests {
 
     #[test]
     fn truncated_files_are_errors() {
-        let bytes = to_safetensors(&weights(vec![1.0; 4]), HashMap::new(), Precision::F32)
+        let bytes = to_safetensors(&weights(vec![1.0; 4]), HashMap::new(), StoredPrecision::F32)
             .expect("sound weights");
         for end in 0..bytes.len() {
             assert!(from_safetensors(&bytes[..end]).is_err(), "cut at {end}");

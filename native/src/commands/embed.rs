@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail, ensure};
 use burn::tensor::Tensor;
 use clap::Args;
-use ibot_core::weights::{Precision, Weight, Weights, to_safetensors};
+use ibot_core::weights::{StoredPrecision, Weight, Weights, to_safetensors};
 
 use crate::data::Dataset;
 use crate::device::{self, DeviceChoice};
@@ -116,7 +116,11 @@ fn write(args: &EmbedArgs, extension: &str, data: &Dataset, features: Features) 
                 values,
             },
         )]);
-        to_safetensors(&weights, std::collections::HashMap::new(), Precision::F32)?
+        to_safetensors(
+            &weights,
+            std::collections::HashMap::new(),
+            StoredPrecision::F32,
+        )?
     };
     write_atomically(&args.out, &bytes)?;
     let mut names = String::new();

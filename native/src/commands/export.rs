@@ -8,12 +8,12 @@ use futures_lite::future::block_on;
 use ibot_core::model::{BackboneConfig, Network};
 use ibot_core::onnx;
 use ibot_core::weights;
-use ibot_core::weights::{ModelHeader, Precision, to_safetensors};
+use ibot_core::weights::{ModelHeader, StoredPrecision, to_safetensors};
 
 use crate::device;
 use crate::device::DeviceChoice;
 use crate::files::write_atomically;
-use crate::model::{Source, WeightArgs};
+use crate::model::{WeightArgs, WeightFile, with_remedy};
 
 /// What `ibot export --help` says beyond its options.
 pub const HELP: &str = "\
@@ -106,15 +106,17 @@ fn safetensors(args: &ExportArgs) -> Result<Vec<u8>> {
         let (Network { backbone, head }, header) = headed(args, args.weights.key.as_deref())?;
         (block_on(weights::timm(&backbone, Some(&head)))?, header)
     } else {
-        let Source {
+        let WeightFile {
             file,
             checkpoint,
             config,
         } = args.weights.read(false)?;
         let config = resized(config, args.size)?.with_mask_token(false);
         let device = device::select(DeviceChoice::Cpu)?.device;
-        let loaded = checkpoint.backbone(&config, args.weights.allow_partial, &device);
-        let (backbone, report) = loaded.with_context(|| format!("model {}", file.display()))?;
+        let (backbone, report) = checkpoint
+            .backbone(&config, args.weights.allow_partial, &device)
+            .map_err(with_remedy)
+            .with_context(|| format!("model {}", file.display()))?;
         println!("model   {}: {report}", file.display());
         (
             block_on(weights::timm(&backbone, None))?,
@@ -122,9 +124,9 @@ fn safetensors(args: &ExportArgs) -> Result<Vec<u8>> {
         )
     };
     let precision = if args.f16 {
-        Precision::F16
+        StoredPrecision::F16
     } else {
-        Precision::F32
+        StoredPrecision::F32
     };
     Ok(to_safetensors(&weights, header.to_metadata()?, precision)?)
 }
@@ -135,15 +137,17 @@ fn headed(args: &ExportArgs, key: Option<&str>) -> Result<(Network, ModelHeader)
         key: key.map(str::to_owned),
         ..args.weights.clone()
     };
-    let Source {
+    let WeightFile {
         file,
         checkpoint,
         config,
     } = part.read(true)?;
     let config = resized(config, args.size)?;
     let device = device::select(DeviceChoice::Cpu)?.device;
-    let loaded = checkpoint.network(&config, part.allow_partial, &device);
-    let (network, report) = loaded.with_context(|| format!("model {}", file.display()))?;
+    let (network, report) = checkpoint
+        .network(&config, part.allow_partial, &device)
+        .map_err(with_remedy)
+        .with_context(|| format!("model {}", file.display()))?;
     println!("model   {}: {report}", file.display());
     Ok((network, checkpoint.header_for(config)))
 }
@@ -172,14 +176,16 @@ fn onnx(args: &ExportArgs) -> Result<Vec<u8>> {
         );
     }
     let device = device::select(DeviceChoice::Cpu)?.device;
-    let Source {
+    let WeightFile {
         file,
         checkpoint,
         config,
     } = args.weights.read(false)?;
     let config = config.with_mask_token(false);
-    let loaded = checkpoint.backbone(&config, args.weights.allow_partial, &device);
-    let (backbone, report) = loaded.with_context(|| format!("model {}", file.display()))?;
+    let (backbone, report) = checkpoint
+        .backbone(&config, args.weights.allow_partial, &device)
+        .map_err(with_remedy)
+        .with_context(|| format!("model {}", file.display()))?;
     println!("model   {}: {report}", file.display());
     let ImageSize(width, height) = args
         .size

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, anyhow, ensure};
 use futures_lite::future::block_on;
 use ibot_core::pretrain::{Snapshot, TrainState, Updates};
-use ibot_core::weights::{ModelHeader, Precision, from_safetensors, to_safetensors};
+use ibot_core::weights::{ModelHeader, StoredPrecision, from_safetensors, to_safetensors};
 use serde::{Deserialize, Serialize};
 
 use super::metrics::recorded_steps;
@@ -79,7 +79,7 @@ pub fn encode(state: &TrainState, model: &ModelHeader, identity: Identity) -> Re
     let mut metadata = model.to_metadata()?;
     metadata.insert(HEADER.to_owned(), serde_json::to_string(&header)?);
     seal::reserve(&mut metadata);
-    let mut bytes = to_safetensors(&tensors, metadata, Precision::F32)?;
+    let mut bytes = to_safetensors(&tensors, metadata, StoredPrecision::F32)?;
     seal::seal(&mut bytes)?;
     Ok(bytes)
 }

@@ -76,7 +76,7 @@ fn gradients_match_finite_differences() {
     for mode in MODES {
         let session = shaken(session(mode));
         let (pixels, labels) = session.batch(&examples(&images)).expect("sound examples");
-        let loss = |model: &Model| objective(model.forward(pixels.clone()), &labels).0;
+        let loss = |model: &ClassifierNetwork| objective(model.forward(pixels.clone()), &labels).0;
         let gradients = NamedGradients::of(&session.model, loss(&session.model).backward());
         let values = block_on(weights::read(&session.model)).expect("flex");
         let mut checked = 0;

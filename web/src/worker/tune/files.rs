@@ -3,7 +3,7 @@
 use ibot_core::learn::Mode;
 use ibot_core::model::Backbone;
 use ibot_core::session::{Project, ProjectImage, ProjectSettings, TunedModel, write_tuned};
-use ibot_core::weights::{Precision, Weights, timm, to_safetensors};
+use ibot_core::weights::{StoredPrecision, Weights, timm, to_safetensors};
 
 use super::learner::{Learner, settings};
 use super::session::Session;
@@ -48,7 +48,7 @@ async fn write_backbone(backbone: &Backbone, model: &LoadedModel) -> Result<Vec<
         .to_metadata()
         .map_err(|error| Problem::Message(error.to_string()))?;
 
-    to_safetensors(&weights, metadata, Precision::F32)
+    to_safetensors(&weights, metadata, StoredPrecision::F32)
         .map_err(|source| not_read("the tuned model", source))
 }
 
