@@ -146,6 +146,7 @@ impl ModelArgs {
         if self.untrained {
             backbone = config.init(device, &mut stream(0, Purpose::Init, 0, 0));
         }
+
         let ModelHeader {
             backbone: config,
             eval_resize,
@@ -171,10 +172,12 @@ impl ModelArgs {
             checkpoint,
             config,
         } = self.weights.read(true)?;
+
         let (mut network, report) = checkpoint
             .network(&config, self.weights.allow_partial, device)
             .map_err(with_remedy)
             .with_context(|| format!("model {}", file.display()))?;
+
         if self.untrained {
             network = Network::init(
                 &config,

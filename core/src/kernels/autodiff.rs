@@ -1,4 +1,4 @@
-//! The kernels under autodiff: what each keeps of its forward pass, and its gradient.
+//! The kernels under autodiff: the tensors that each keeps of its forward pass, and its gradient.
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -41,6 +41,7 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
     ) -> FloatTensor<Self> {
         let [(x, x_node), (gamma, gamma_node), (beta, beta_node)] =
             [x, gamma, beta].map(|input| input.into_parts());
+
         match Norm
             .prepare::<C>([x_node, gamma_node, beta_node])
             .compute_bound()
@@ -66,6 +67,7 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
     ) -> FloatTensor<Self> {
         let (logits, node) = logits.into_parts();
         let targets = targets.into_primitive();
+
         match CrossEntropy.prepare::<C>([node]).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => {
                 let [logits, targets] = [logits, targets].map(contiguous);
@@ -127,7 +129,7 @@ impl Backward<Flex, 3> for Norm {
     type State = (
         FloatTensor<Flex>,
         FloatTensor<Flex>,
-        Vec<layer_norm::Moments>,
+        Vec<layer_norm::RowMoments>,
     );
 
     fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
@@ -145,7 +147,7 @@ impl Backward<Flex, 3> for Norm {
     }
 }
 
-/// Keeps the logits, the targets, what the forward pass found of each row, and the scale.
+/// Keeps the logits, the targets, two numbers of each row, and the scale.
 #[derive(Debug)]
 struct CrossEntropy;
 
@@ -160,7 +162,8 @@ impl Backward<Flex, 1> for CrossEntropy {
     fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
         let (logits, targets, rows, scale) = ops.state;
         unary::<Flex, _>(ops.parents, ops.node, gradients, |gradient| {
-            let (gradient, columns) = (contiguous(gradient), columns(&logits));
+            let gradient = contiguous(gradient);
+            let columns = columns(&logits);
             changed(logits, |logits| {
                 cross_entropy::backward(
                     logits,

@@ -2,15 +2,14 @@
 
 use super::numeric::{exp, max, sum, vectorize};
 
-/// What is left of a row of logits after the forward pass: `ln Σ exp(scale * logits)` and the
-/// target's sum.
+/// Of a row of logits, for the backward pass: `ln Σ exp(scale * logits)` and the target's sum.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row {
     log_sum: f32,
     mass: f32,
 }
 
-/// The loss of each row of `columns` logits, and what the gradient needs of it.
+/// The loss of each row of `columns` logits, and two numbers for its gradient.
 pub(super) fn forward(
     logits: &[f32],
     targets: &[f32],
@@ -18,7 +17,9 @@ pub(super) fn forward(
     scale: f32,
 ) -> (Vec<f32>, Vec<Row>) {
     let rows = logits.len() / columns;
-    let (mut losses, mut kept) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+    let mut losses = Vec::with_capacity(rows);
+    let mut kept = Vec::with_capacity(rows);
+
     vectorize(
         #[inline(always)]
         || {
@@ -31,6 +32,7 @@ pub(super) fn forward(
                 // Sums of differences to the largest lose fewer digits than differences of sums.
                 let inner = sum(columns, |i| targets[i] * (scale * (logits[i] - largest)));
                 let mass = sum(columns, |i| targets[i]);
+
                 losses.push(mass * log_rest - inner);
                 kept.push(Row {
                     log_sum: scale * largest + log_rest,
@@ -39,6 +41,7 @@ pub(super) fn forward(
             }
         },
     );
+
     (losses, kept)
 }
 
@@ -59,7 +62,9 @@ pub(super) fn backward(
                 .chunks_exact_mut(columns)
                 .zip(targets.chunks_exact(columns))
                 .zip(gradients.iter().zip(rows));
-            for ((logits, targets), (gradient, Row { log_sum, mass })) in each {
+
+            for ((logits, targets), (gradient, row)) in each {
+                let Row { log_sum, mass } = row;
                 let factor = scale * gradient;
                 for (logit, target) in logits.iter_mut().zip(targets) {
                     *logit = factor * (mass * exp(scale * *logit - log_sum) - target);

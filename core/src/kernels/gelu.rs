@@ -64,12 +64,15 @@ fn value_and_derivative(x: f32) -> (f32, f32) {
     ];
     /// 1 / sqrt(2π).
     const DENSITY: f32 = 0.398_942_3;
+
     let t = 1.0 / (1.0 + 0.35 * x.abs());
     let q = Q
         .iter()
         .rev()
         .fold(0.0, |sum, coefficient| sum * t + coefficient)
         * t;
+
+    // Both tails come from the left one, which does not lose digits next to 1.
     let bell = exp(-0.5 * x * x);
     let tail = bell * q;
     let cdf = if x < 0.0 { tail } else { 1.0 - tail };

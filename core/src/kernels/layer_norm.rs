@@ -4,7 +4,7 @@ use super::numeric::{sum, vectorize};
 
 /// Mean of a row, and one over its standard deviation.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Moments {
+pub(super) struct RowMoments {
     mean: f32,
     rstd: f32,
 }
@@ -16,12 +16,11 @@ pub(super) fn forward(
     gamma: &[f32],
     beta: &[f32],
     epsilon: f32,
-) -> (Vec<f32>, Vec<Moments>) {
+) -> (Vec<f32>, Vec<RowMoments>) {
     let columns = gamma.len();
-    let (mut y, mut moments) = (
-        Vec::with_capacity(x.len()),
-        Vec::with_capacity(x.len() / columns),
-    );
+    let mut y = Vec::with_capacity(x.len());
+    let mut moments = Vec::with_capacity(x.len() / columns);
+
     vectorize(
         #[inline(always)]
         || {
@@ -34,7 +33,7 @@ pub(super) fn forward(
                         .zip(gamma.iter().zip(beta))
                         .map(|(x, (gamma, beta))| (x - mean) * rstd * gamma + beta),
                 );
-                moments.push(Moments { mean, rstd });
+                moments.push(RowMoments { mean, rstd });
             }
         },
     );
@@ -46,10 +45,12 @@ pub(super) fn backward(
     gradient: &mut [f32],
     x: &[f32],
     gamma: &[f32],
-    moments: &[Moments],
+    moments: &[RowMoments],
 ) -> [Vec<f32>; 2] {
     let columns = gamma.len();
-    let (mut of_gamma, mut of_beta) = (vec![0.0; columns], vec![0.0; columns]);
+    let mut of_gamma = vec![0.0; columns];
+    let mut of_beta = vec![0.0; columns];
+
     vectorize(
         #[inline(always)]
         || {
@@ -57,12 +58,15 @@ pub(super) fn backward(
                 .chunks_exact_mut(columns)
                 .zip(x.chunks_exact(columns))
                 .zip(moments);
-            for ((gradient, x), Moments { mean, rstd }) in rows {
-                let (of_gamma, of_beta) = (&mut of_gamma[..columns], &mut of_beta[..columns]);
+            for ((gradient, x), RowMoments { mean, rstd }) in rows {
+                // Slices of a known length spare the loop its bounds checks.
+                let of_gamma = &mut of_gamma[..columns];
+                let of_beta = &mut of_beta[..columns];
                 for i in 0..columns {
                     of_gamma[i] += gradient[i] * (x[i] - mean) * rstd;
                     of_beta[i] += gradient[i];
                 }
+
                 let level = sum(columns, |i| gradient[i] * gamma[i]) / columns as f32;
                 let slope = sum(columns, |i| gradient[i] * gamma[i] * (x[i] - mean)) * rstd * rstd
                     / columns as f32;

@@ -1,5 +1,5 @@
-//! Operations of the training step that burn composes of several passes over memory, as one pass
-//! each on the CPU: GELU, softmax, layer norm and the cross-entropy with a teacher's distribution.
+//! Operations of the training step, as one pass over memory each on the CPU, where burn needs
+//! several: GELU, softmax, layer norm and the cross-entropy with a teacher's distribution.
 //!
 //! Under burn's autodiff each of them is three to ten operations, every one with a tensor that
 //! lives until the backward pass. Here the forward pass keeps just what the backward pass needs. On
@@ -97,10 +97,10 @@ pub fn softmax<const D: usize>(x: Tensor<D>, scale: f64) -> Tensor<D> {
     activation::softmax(x * scale, D - 1)
 }
 
-/// Added to the variance by every layer norm of the official networks, and of those known here.
+/// Added to the variance in the layer norms of every network here.
 pub const EPSILON: f64 = 1e-6;
 
-/// What `layer`, of that [`EPSILON`], makes of `x`, `[.., D] -> [.., D]`.
+/// Layer norm of `x`, `[.., D] -> [.., D]`; `layer` must use [`EPSILON`].
 pub fn layer_norm<const D: usize>(layer: &LayerNorm, x: Tensor<D>) -> Tensor<D> {
     match &layer.beta {
         Some(beta) if has_kernels(&x) => {

@@ -1,4 +1,4 @@
-//! What the kernels share: tensors as slices, loops on the widest vectors the processor has, the
+//! Shared by the kernels: tensors as slices, loops on the widest vectors of the processor, the
 //! exponential.
 
 use burn::backend::Flex;
@@ -42,9 +42,8 @@ pub(super) fn columns(tensor: &FloatTensor<Flex>) -> usize {
 
 /// Compiles `loops` for several generations of processors and runs those for the one at hand.
 ///
-/// All that `loops` calls must be inlined, and its floats must be independent of each other from
-/// one element of a [`LANES`] group to the next: then the compiler makes vector instructions of
-/// them.
+/// The compiler makes vector instructions of `loops` if everything that they call is inlined, and
+/// if no element of a group of [`LANES`] depends on another one.
 #[inline(always)]
 pub(super) fn vectorize<R>(loops: impl FnOnce() -> R) -> R {
     Arch::new().dispatch(loops)
@@ -67,10 +66,15 @@ pub(super) fn sum(count: usize, of: impl Fn(usize) -> f32) -> f32 {
     lanes.iter().sum::<f32>() + (whole..count).map(of).sum::<f32>()
 }
 
+/// The larger number; NaN if the first is NaN.
+#[inline(always)]
+fn larger(a: f32, b: f32) -> f32 {
+    if a > b || a.is_nan() { a } else { b }
+}
+
 /// The largest of `values`; NaN if one is.
 #[inline(always)]
 pub(super) fn max(values: &[f32]) -> f32 {
-    let larger = |a: f32, b: f32| if a > b || a.is_nan() { a } else { b };
     let (chunks, rest) = values.as_chunks::<LANES>();
     let mut lanes = [f32::NEG_INFINITY; LANES];
     for chunk in chunks {
@@ -95,10 +99,12 @@ pub(super) fn exp(x: f32) -> f32 {
     // ln 2 in two parts; products of the first with small integers are exact.
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
+
     let clamped = x.clamp(-87.0, 88.0);
     let rounded = clamped * std::f32::consts::LOG2_E + ROUNDER;
     let exponent = rounded - ROUNDER;
     let r = clamped - exponent * LN2_HIGH - exponent * LN2_LOW;
+
     // Minimax polynomial of eʳ on [-ln 2 / 2, ln 2 / 2] (Cephes).
     let tail = ((((1.987_569_1e-4 * r + 1.398_199_9e-3) * r + 8.333_452e-3) * r + 4.166_579_6e-2)
         * r
@@ -106,6 +112,7 @@ pub(super) fn exp(x: f32) -> f32 {
         * r
         + 0.5;
     let fraction = tail * r * r + r + 1.0;
+
     // The low bits of `rounded` are the integer; shifted, they are a float's exponent.
     let power = f32::from_bits((rounded.to_bits() << 23).wrapping_add(1.0_f32.to_bits()));
     if x < -87.0 { 0.0 } else { fraction * power }

@@ -24,10 +24,11 @@ pub(super) fn backward(gradient: &mut [f32], y: &[f32], columns: usize, scale: f
     vectorize(
         #[inline(always)]
         || {
-            for (gradient, y) in gradient
+            let rows = gradient
                 .chunks_exact_mut(columns)
-                .zip(y.chunks_exact(columns))
-            {
+                .zip(y.chunks_exact(columns));
+
+            for (gradient, y) in rows {
                 let mean = sum(columns, |i| gradient[i] * y[i]);
                 gradient
                     .iter_mut()

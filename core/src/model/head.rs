@@ -64,31 +64,26 @@ impl HeadConfig {
     /// The head in a file, from the shapes of its tensors; `None` if there is none, or none that is
     /// whole.
     pub(crate) fn infer(weights: &Weights) -> Option<Self> {
-        let rows = |name: &str| {
-            weights
-                .get(name)
-                .and_then(|weight| weight.shape.first().copied())
-        };
         let cls = weights.get("head.last_layer.weight_v")?;
         let &[out_dim, bottleneck_dim] = &cls.shape[..] else {
             return None;
         };
+        // One set of prototypes is stored under both names.
         let patch = weights
             .get("head.last_layer2.weight_v")
             .filter(|patch| *patch != cls);
+        let gains = weights.get("head.last_layer.weight_g")?;
+        let hidden = weights.get("head.mlp.0.weight")?;
+
         Some(Self {
             out_dim,
             patch_out_dim: patch
                 .and_then(|patch| patch.shape.first().copied())
                 .unwrap_or(out_dim),
             shared_head: patch.is_none(),
-            hidden_dim: rows("head.mlp.0.weight")?,
+            hidden_dim: *hidden.shape.first()?,
             bottleneck_dim,
-            norm_last_layer: weights
-                .get("head.last_layer.weight_g")?
-                .values
-                .iter()
-                .all(|gain| *gain == 1.0),
+            norm_last_layer: gains.values.iter().all(|gain| *gain == 1.0),
         })
     }
 
@@ -101,29 +96,24 @@ impl HeadConfig {
 
     /// A freshly initialised head for tokens of width `dim`.
     pub fn init(&self, dim: usize, device: &Device, rng: &mut Rng) -> Head {
-        let (hidden, bottleneck) = (self.hidden_dim, self.bottleneck_dim);
+        let hidden = self.hidden_dim;
+        let bottleneck = self.bottleneck_dim;
+        let mlp = vec![
+            init::linear(dim, hidden, device, rng),
+            init::linear(hidden, hidden, device, rng),
+            init::linear(hidden, bottleneck, device, rng),
+        ];
+
+        // Prototypes draw after the MLP: the same seed keeps giving the same network.
+        let frozen_gain = self.norm_last_layer;
+        let last_layer = Prototypes::new(self.out_dim, bottleneck, frozen_gain, device, rng);
+        let last_layer2 = (!self.shared_head)
+            .then(|| Prototypes::new(self.patch_out_dim, bottleneck, frozen_gain, device, rng));
+
         Head {
-            mlp: vec![
-                init::linear(dim, hidden, device, rng),
-                init::linear(hidden, hidden, device, rng),
-                init::linear(hidden, bottleneck, device, rng),
-            ],
-            last_layer: Prototypes::new(
-                self.out_dim,
-                bottleneck,
-                self.norm_last_layer,
-                device,
-                rng,
-            ),
-            last_layer2: (!self.shared_head).then(|| {
-                Prototypes::new(
-                    self.patch_out_dim,
-                    bottleneck,
-                    self.norm_last_layer,
-                    device,
-                    rng,
-                )
-            }),
+            mlp,
+            last_layer,
+            last_layer2,
             precision: ComputePrecision::F32,
         }
     }
@@ -146,20 +136,14 @@ pub(super) const NAMES: Naming = Naming::of("Head", &[field("mlp").every(2)]);
 impl Head {
     /// Unit vectors `[M, bottleneck]` of tokens `[M, D]`.
     pub fn bottleneck(&self, tokens: Tensor<2>) -> Tensor<2> {
-        let last = self.mlp.len() - 1;
-        let projected =
-            self.mlp
-                .iter()
-                .enumerate()
-                .fold(self.precision.narrow(tokens), |x, (i, layer)| {
-                    let x = linear(layer, x);
-                    if i < last {
-                        widely(x, kernels::gelu)
-                    } else {
-                        x
-                    }
-                });
-        l2_normalize(widen(projected))
+        let mut x = self.precision.narrow(tokens);
+        for (i, layer) in self.mlp.iter().enumerate() {
+            if i > 0 {
+                x = widely(x, kernels::gelu);
+            }
+            x = linear(layer, x);
+        }
+        l2_normalize(widen(x))
     }
 
     /// Logits `[M, K]` of CLS tokens, from their bottleneck vectors.
@@ -180,7 +164,7 @@ impl Head {
         Self { precision, ..self }
     }
 
-    /// What its matrix products compute in.
+    /// The numbers of its matrix products.
     pub(super) fn precision(&self) -> ComputePrecision {
         self.precision
     }
@@ -228,18 +212,15 @@ impl Prototypes {
         rng: &mut Rng,
     ) -> Self {
         let gain = Param::from_tensor(Tensor::ones([count, 1], device));
+        let bound = 1.0 / (bottleneck as f32).sqrt();
+
         Self {
             weight_g: if frozen_gain {
                 gain.set_require_grad(false)
             } else {
                 gain
             },
-            weight_v: init::uniform(
-                [count, bottleneck],
-                1.0 / (bottleneck as f32).sqrt(),
-                device,
-                rng,
-            ),
+            weight_v: init::uniform([count, bottleneck], bound, device, rng),
         }
     }
 

@@ -1,9 +1,8 @@
-//! Mixed precision: matrix products in 16 bits, and all that sums or normalises in 32, as PyTorch's
-//! autocast divides them.
+//! Mixed precision: matrix products in 16 bits, sums and norms in 32, as in PyTorch's autocast.
 //!
 //! Parameters, their gradients and moments, the tokens between blocks, norms, softmax, GELU and the
 //! losses stay f32. Linear layers, attention's two products and the prototypes compute in the
-//! precision of what comes in.
+//! precision of their input.
 
 use std::fmt;
 
@@ -76,7 +75,7 @@ pub(crate) fn widely<const D: usize>(
     cast(f(widen(x)), numbers)
 }
 
-/// What `layer` makes of `x`, `[.., in] -> [.., out]`, in the numbers of `x`.
+/// The output of `layer` for `x`, `[.., in] -> [.., out]`, in the numbers of `x`.
 pub(crate) fn linear<const D: usize>(layer: &Linear, x: Tensor<D>) -> Tensor<D> {
     affine(x, layer.weight.val(), layer.bias.as_ref().map(Param::val))
 }
@@ -87,7 +86,8 @@ pub(crate) fn affine<const D: usize>(
     weight: Tensor<2>,
     bias: Option<Tensor<1>>,
 ) -> Tensor<D> {
-    let (weight, bias) = (like(weight, &x), bias.map(|bias| like(bias, &x)));
+    let weight = like(weight, &x);
+    let bias = bias.map(|bias| like(bias, &x));
     module::linear(x, weight, bias)
 }
 

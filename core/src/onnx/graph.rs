@@ -215,6 +215,7 @@ fn value(name: &str, extents: &[usize]) -> ValueInfoProto {
     let fixed = extents.iter().map(|extent| Dimension {
         value: Some(Extent::Fixed(*extent as i64)),
     });
+
     let shape = TensorShapeProto {
         dim: std::iter::once(batch).chain(fixed).collect(),
     };

@@ -33,8 +33,10 @@ pub fn backbone(
     height: usize,
 ) -> Result<Vec<u8>, OnnxError> {
     let stride = config.stride();
-    let fits = |side: usize| side > 0 && side.is_multiple_of(stride);
-    if !fits(width) || !fits(height) {
+    if [width, height]
+        .iter()
+        .any(|side| *side == 0 || side % stride != 0)
+    {
         return Err(OnnxError::Size {
             width,
             height,

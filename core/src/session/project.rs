@@ -237,7 +237,7 @@ impl Project {
             .enumerate()
             .map(image)
             .collect::<Result<_, StoreError>>()?;
-        let (weights, _, _) = read_casting(bytes, |name| name.starts_with("weights/"))?;
+        let weights = read_casting(bytes, |name| name.starts_with("weights/"))?.weights;
         Ok(Self {
             classes,
             images,

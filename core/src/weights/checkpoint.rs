@@ -69,7 +69,8 @@ impl Checkpoint {
         }
     }
 
-    /// A part of a safetensors file is what stands before the slash, as in our own checkpoints.
+    /// Reads a safetensors file. Its parts are the prefixes before a slash, as in the checkpoints of
+    /// this program.
     fn from_safetensors(bytes: &[u8], key: Option<&str>) -> Result<Self, FileError> {
         let tensors = SafeTensors::deserialize(bytes)?;
         let mut sections: Vec<&str> = tensors
@@ -80,25 +81,26 @@ impl Checkpoint {
         sections.sort_unstable();
         sections.dedup();
         let section = choose(&sections, key)?;
-        let prefix = section
-            .as_ref()
-            .map(|section| format!("{section}/"))
-            .unwrap_or_default();
-        let (weights, metadata, cast) = read_casting(bytes, |name| name.starts_with(&prefix))?;
-        let strip = |name: String| name[prefix.len()..].to_owned();
+
+        let prefix = match &section {
+            Some(section) => format!("{section}/"),
+            None => String::new(),
+        };
+        let file = read_casting(bytes, |name| name.starts_with(&prefix))?;
+        let mut weights = Weights::with_capacity(file.weights.len());
+        for (name, weight) in file.weights {
+            weights.insert(name[prefix.len()..].to_owned(), weight);
+        }
+        let mut cast = file.cast;
+        for name in cast.values_mut().flatten() {
+            name.drain(..prefix.len());
+        }
+
         Ok(Self {
-            weights: names::canonical(
-                weights
-                    .into_iter()
-                    .map(|(name, weight)| (strip(name), weight))
-                    .collect(),
-            ),
+            weights: names::canonical(weights),
             section,
-            header: ModelHeader::from_metadata(&metadata),
-            cast: cast
-                .into_iter()
-                .map(|(dtype, names)| (dtype, names.into_iter().map(strip).collect()))
-                .collect(),
+            header: ModelHeader::from_metadata(&file.metadata),
+            cast,
             tied: Vec::new(),
         })
     }
@@ -107,31 +109,36 @@ impl Checkpoint {
         let pth = Pth::parse(bytes)?;
         let sections: Vec<&str> = pth.sections().into_iter().flatten().collect();
         let section = choose(&sections, key)?;
-        let (mut weights, mut cast, mut tied) = (Weights::new(), Cast::new(), Vec::new());
-        let mut seen = HashSet::new();
+
+        let mut weights = Weights::new();
+        let mut cast = Cast::new();
+        let mut tied = Vec::new();
+        let mut views = HashSet::new();
         for tensor in pth.tensors(section.as_deref())? {
-            let (name, dtype) = (tensor.name.to_owned(), tensor.view.dtype());
+            let name = tensor.name.to_owned();
+            let dtype = tensor.view.dtype();
             match dtype {
                 // Integers are counters, such as batch norm's; no network here has them.
                 Dtype::Other(_) => continue,
                 Dtype::F32 => {}
-                Dtype::F64 | Dtype::F16 | Dtype::Bf16 => cast
-                    .entry(dtype.to_string())
-                    .or_default()
-                    .push(name.clone()),
+                Dtype::F64 | Dtype::F16 | Dtype::Bf16 => {
+                    let names = cast.entry(dtype.to_string()).or_default();
+                    names.push(name.clone());
+                }
             }
-            if seen.insert(tensor.view.clone()) {
-                weights.insert(
-                    name,
-                    Weight {
-                        values: pth.values(&tensor)?,
-                        shape: tensor.view.shape().to_vec(),
-                    },
-                );
-            } else {
+
+            // A second name of the same values would cost their memory once more.
+            if !views.insert(tensor.view.clone()) {
                 tied.push(name);
+                continue;
             }
+            let weight = Weight {
+                values: pth.values(&tensor)?,
+                shape: tensor.view.shape().to_vec(),
+            };
+            weights.insert(name, weight);
         }
+
         Ok(Self {
             weights: names::canonical(weights),
             section,
@@ -150,20 +157,20 @@ fn is_pth(bytes: &[u8]) -> bool {
 
 /// The part to read.
 fn choose(sections: &[&str], key: Option<&str>) -> Result<Option<String>, FileError> {
-    let has = |name: &&str| sections.contains(name);
-    match key {
-        Some(key) if sections.contains(&key) => Ok(Some(key.to_owned())),
-        Some(key) => {
-            let available = if sections.is_empty() {
-                "one network only".to_owned()
-            } else {
-                sections.join(", ")
-            };
-            Err(FileError::NoSection {
-                asked: key.to_owned(),
-                available,
-            })
-        }
-        None => Ok(PREFERRED.iter().copied().find(has).map(str::to_owned)),
+    let Some(key) = key else {
+        let preferred = PREFERRED.iter().find(|name| sections.contains(name));
+        return Ok(preferred.map(|name| (*name).to_owned()));
+    };
+    if sections.contains(&key) {
+        return Ok(Some(key.to_owned()));
     }
+
+    Err(FileError::NoSection {
+        asked: key.to_owned(),
+        available: if sections.is_empty() {
+            "one network only".to_owned()
+        } else {
+            sections.join(", ")
+        },
+    })
 }

@@ -54,12 +54,14 @@ pub(crate) fn needed<'a>(
     weights.get(name).ok_or_else(|| {
         let mut names: Vec<&str> = weights.keys().map(String::as_str).collect();
         names.sort_unstable();
+
         let shown = names.iter().take(3).copied().collect::<Vec<_>>().join(", ");
         let names = if names.len() > 3 {
             format!("{shown}, ...")
         } else {
             shown
         };
+
         InferError::NotVit {
             missing: name,
             count: weights.len(),

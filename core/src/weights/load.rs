@@ -66,6 +66,7 @@ impl fmt::Display for LoadReport {
         if let Some(section) = &self.section {
             write!(f, ", `{section}` of the file")?;
         }
+
         write!(f, "\n        {} tensors matched", self.matched)?;
         for (what, names) in [
             ("missing", &self.missing),
@@ -82,9 +83,10 @@ impl fmt::Display for LoadReport {
                 ", position embeddings interpolated from {from} x {from} to {to} x {to}"
             )?;
         }
-        self.cast
-            .iter()
-            .try_for_each(|(dtype, count)| write!(f, ", {count} cast from {dtype}"))
+        for (dtype, count) in &self.cast {
+            write!(f, ", {count} cast from {dtype}")?;
+        }
+        Ok(())
     }
 }
 

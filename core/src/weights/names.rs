@@ -17,6 +17,7 @@ pub(super) fn canonical(weights: Weights) -> Weights {
         .into_iter()
         .map(|(name, weight)| (canonical_name(&name), weight))
         .collect();
+
     if let Some(token) = weights.get_mut("masked_embed")
         && let [1, 1, dim] = token.shape[..]
     {
@@ -42,6 +43,7 @@ fn canonical_name(name: &str) -> String {
     {
         rest = inner;
     }
+
     let rest = rest
         .strip_prefix("dino_head.")
         .map_or_else(|| rest.to_owned(), |head| format!("head.{head}"));
@@ -50,12 +52,14 @@ fn canonical_name(name: &str) -> String {
         "register_tokens" => return "reg_token".to_owned(),
         _ => {}
     }
+
     // The order matters for none of these: each stands for one spelling of one part.
     let rest = rest
         .replace(".mlp.w12.", ".mlp.fc1.")
         .replace(".mlp.w3.", ".mlp.fc2.")
         .replace(".parametrizations.weight.original0", ".weight_g")
         .replace(".parametrizations.weight.original1", ".weight_v");
+
     // DINOv2 trains its blocks in chunks: `blocks.0.11.norm1.weight` is block 11.
     let parts: Vec<&str> = rest.split('.').collect();
     match parts[..] {

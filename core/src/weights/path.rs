@@ -5,10 +5,10 @@ use crate::model::naming::{Field, Layout};
 
 /// The fields that lead from a module to where its traversal stands.
 #[derive(Default, Debug)]
-pub(super) struct Path(Vec<Step>);
+pub(super) struct Path(Vec<Segment>);
 
 #[derive(Debug)]
-struct Step {
+struct Segment {
     /// A field's name, an index, or a variant of an enum.
     field: String,
     /// The type that has the field, as burn's visitors call it.
@@ -19,7 +19,7 @@ struct Step {
 impl Path {
     /// Call from `enter_module`.
     pub fn enter(&mut self, field: &str, container: &str) {
-        self.0.push(Step {
+        self.0.push(Segment {
             field: field.to_owned(),
             container: container.to_owned(),
             official: NAMES
@@ -36,8 +36,10 @@ impl Path {
     /// The official name of the parameter here.
     pub fn name(&self) -> String {
         let mut segments = Vec::with_capacity(self.0.len());
+        // Of the sequence whose item comes next.
         let mut step = 1;
-        for Step {
+
+        for Segment {
             field,
             container,
             official,
@@ -54,6 +56,7 @@ impl Path {
             });
             step = official.map_or(1, |official| official.step);
         }
+
         segments.join(".")
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use half::{bf16, f16};
-use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::error::FileError;
 use super::weight::{Weight, Weights};
@@ -29,113 +29,112 @@ pub fn to_safetensors(
 ) -> Result<Vec<u8>, FileError> {
     let mut names: Vec<&String> = weights.keys().collect();
     names.sort_unstable();
-    let encode = |values: &[f32]| -> Vec<u8> {
-        match precision {
-            StoredPrecision::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-            StoredPrecision::F16 => values
-                .iter()
-                .flat_map(|v| f16::from_f32(*v).to_le_bytes())
-                .collect(),
-        }
-    };
+    let bytes: Vec<Vec<u8>> = names
+        .iter()
+        .map(|name| encode(&weights[*name].values, precision))
+        .collect();
+
     let dtype = match precision {
         StoredPrecision::F32 => Dtype::F32,
         StoredPrecision::F16 => Dtype::F16,
     };
-    let bytes: Vec<Vec<u8>> = names
-        .iter()
-        .map(|name| encode(&weights[*name].values))
-        .collect();
-    let views = names.iter().zip(&bytes).map(|(name, bytes)| {
-        Ok((
-            name.as_str(),
-            TensorView::new(dtype, weights[*name].shape.clone(), bytes)?,
-        ))
-    });
-    let views: Vec<(&str, TensorView)> = views.collect::<Result<_, SafeTensorError>>()?;
+    let mut views = Vec::with_capacity(names.len());
+    for (name, bytes) in names.iter().zip(&bytes) {
+        let view = TensorView::new(dtype, weights[*name].shape.clone(), bytes)?;
+        views.push((name.as_str(), view));
+    }
     Ok(safetensors::serialize(views, Some(metadata))?)
 }
 
-/// Reads weights of 32 bits and the header's metadata: a file of our own.
+fn encode(values: &[f32], precision: StoredPrecision) -> Vec<u8> {
+    match precision {
+        StoredPrecision::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        StoredPrecision::F16 => values
+            .iter()
+            .flat_map(|v| f16::from_f32(*v).to_le_bytes())
+            .collect(),
+    }
+}
+
+/// Reads weights of 32 bits and the header's metadata: a file that this program wrote.
 ///
 /// # Errors
 /// If the bytes are no safetensors, or a tensor is not of 32-bit floats.
 pub fn from_safetensors(bytes: &[u8]) -> Result<(Weights, HashMap<String, String>), FileError> {
-    let (weights, metadata, cast) = read_casting(bytes, |_| true)?;
-    match cast.into_iter().next() {
+    let file = read_casting(bytes, |_| true)?;
+    match file.cast.into_iter().next() {
         Some((dtype, names)) => Err(FileError::Dtype {
             name: names.into_iter().next().unwrap_or_default(),
             dtype,
         }),
-        None => Ok((weights, metadata)),
+        None => Ok((file.weights, file.metadata)),
     }
 }
 
 /// Names of tensors by the type they were cast from.
 pub(crate) type Cast = BTreeMap<String, Vec<String>>;
 
+/// A file read by [`read_casting`].
+pub(crate) struct CastFile {
+    pub weights: Weights,
+    /// Entries of the header.
+    pub metadata: HashMap<String, String>,
+    pub cast: Cast,
+}
+
 /// Reads the `wanted` weights, whatever their float type, and the header's metadata.
 pub(crate) fn read_casting(
     bytes: &[u8],
     wanted: impl Fn(&str) -> bool,
-) -> Result<(Weights, HashMap<String, String>, Cast), FileError> {
+) -> Result<CastFile, FileError> {
     let (_, header) = SafeTensors::read_metadata(bytes)?;
     let tensors = SafeTensors::deserialize(bytes)?;
-    let (mut weights, mut cast) = (Weights::new(), Cast::new());
+
+    let mut weights = Weights::new();
+    let mut cast = Cast::new();
     for (name, view) in tensors.tensors() {
         if !wanted(&name) {
             continue;
         }
-        let data = view.data();
-        let values = match view.dtype() {
-            Dtype::F32 => data
-                .as_chunks()
-                .0
-                .iter()
-                .map(|b| f32::from_le_bytes(*b))
-                .collect(),
-            Dtype::F16 => data
-                .as_chunks()
-                .0
-                .iter()
-                .map(|b| f16::from_le_bytes(*b).to_f32())
-                .collect(),
-            Dtype::BF16 => data
-                .as_chunks()
-                .0
-                .iter()
-                .map(|b| bf16::from_le_bytes(*b).to_f32())
-                .collect(),
-            Dtype::F64 => data
-                .as_chunks()
-                .0
-                .iter()
-                .map(|b| f64::from_le_bytes(*b) as f32)
-                .collect(),
-            dtype => {
-                return Err(FileError::Dtype {
-                    name,
-                    dtype: format!("{dtype:?}"),
-                });
-            }
+        let dtype = view.dtype();
+        let Some(values) = decode(view.data(), dtype) else {
+            return Err(FileError::Dtype {
+                name,
+                dtype: format!("{dtype:?}"),
+            });
         };
-        if view.dtype() != Dtype::F32 {
-            cast.entry(torch_name(view.dtype()).to_owned())
-                .or_default()
-                .push(name.clone());
+        if dtype != Dtype::F32 {
+            let names = cast.entry(torch_name(dtype).to_owned()).or_default();
+            names.push(name.clone());
         }
-        weights.insert(
-            name,
-            Weight {
-                shape: view.shape().to_vec(),
-                values,
-            },
-        );
+        let shape = view.shape().to_vec();
+        weights.insert(name, Weight { shape, values });
     }
-    Ok((weights, header.metadata().clone().unwrap_or_default(), cast))
+
+    Ok(CastFile {
+        weights,
+        metadata: header.metadata().clone().unwrap_or_default(),
+        cast,
+    })
 }
 
-/// What PyTorch calls a type.
+/// The numbers of a tensor in 32 bits; `None` if they are no floats.
+fn decode(bytes: &[u8], dtype: Dtype) -> Option<Vec<f32>> {
+    Some(match dtype {
+        Dtype::F32 => decode_each(bytes, f32::from_le_bytes),
+        Dtype::F16 => decode_each(bytes, |b| f16::from_le_bytes(b).to_f32()),
+        Dtype::BF16 => decode_each(bytes, |b| bf16::from_le_bytes(b).to_f32()),
+        Dtype::F64 => decode_each(bytes, |b| f64::from_le_bytes(b) as f32),
+        _ => return None,
+    })
+}
+
+fn decode_each<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+    let (numbers, _) = bytes.as_chunks::<N>();
+    numbers.iter().map(|bytes| value(*bytes)).collect()
+}
+
+/// PyTorch's name of a type.
 fn torch_name(dtype: Dtype) -> &'static str {
     match dtype {
         Dtype::F16 => "float16",
@@ -185,7 +184,11 @@ mod tests {
             StoredPrecision::F16,
         )
         .expect("sound weights");
-        let (again, _, cast) = read_casting(&bytes, |_| true).expect("its own bytes");
+        let CastFile {
+            weights: again,
+            cast,
+            ..
+        } = read_casting(&bytes, |_| true).expect("its own bytes");
         assert_eq!(cast["float16"], ["a.weight"]);
         for (a, b) in again["a.weight"].values.iter().zip(&values) {
             // Below 2^-14 halves are spaced evenly, 2^-24 apart.
@@ -202,8 +205,7 @@ mod tests {
         let read = |dtype, bytes: &[u8]| {
             let view = TensorView::new(dtype, vec![2], bytes).expect("two numbers");
             let file = safetensors::serialize([("a", view)], None).expect("a sound tensor");
-            read_casting(&file, |_| true)
-                .map(|(weights, _, cast)| (weights["a"].values.clone(), cast))
+            read_casting(&file, |_| true).map(|file| (file.weights["a"].values.clone(), file.cast))
         };
         let bytes: Vec<u8> = [1.5, -3.0]
             .into_iter()

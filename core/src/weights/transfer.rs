@@ -157,6 +157,7 @@ pub(crate) fn find<'a>(
     let weight = weights
         .get(name)
         .ok_or_else(|| WeightsError::Missing(name.to_owned()))?;
+
     if weight.shape != expected || weight.values.len() != expected.iter().product::<usize>() {
         return Err(WeightsError::Shape {
             name: name.to_owned(),

@@ -54,16 +54,22 @@ impl Block {
 
     /// `[B, N, D] -> [B, N, D]`.
     pub fn forward(&self, x: Tensor<3>, noise: &mut Noise) -> Tensor<3> {
-        let attend = |x| scaled(&self.ls1, self.attn.forward(self.normalize(&self.norm1, x)));
-        let transform = |x| scaled(&self.ls2, self.mlp.forward(self.normalize(&self.norm2, x)));
-        let x = residual(x, attend, self.drop_path, noise);
-        residual(x, transform, self.drop_path, noise)
+        let x = residual(x, |x| self.attend(x), self.drop_path, noise);
+        residual(x, |x| self.transform(x), self.drop_path, noise)
     }
 
-    /// What the first token, CLS, attends to: `[B, N, D] -> [B, heads, N]`. One row instead of the
-    /// square of a large image's tokens.
+    fn attend(&self, x: Tensor<3>) -> Tensor<3> {
+        scaled(&self.ls1, self.attn.forward(self.normalize(&self.norm1, x)))
+    }
+
+    fn transform(&self, x: Tensor<3>) -> Tensor<3> {
+        scaled(&self.ls2, self.mlp.forward(self.normalize(&self.norm2, x)))
+    }
+
+    /// How much the first token, CLS, attends to each token: `[B, N, D] -> [B, heads, N]`. One row
+    /// instead of the square of a large image's tokens.
     pub fn cls_attention(&self, x: Tensor<3>) -> Tensor<3> {
-        let (q, k, _) = self.attn.project(self.normalize(&self.norm1, x));
+        let [q, k, _] = self.attn.project(self.normalize(&self.norm1, x));
         self.attn.probabilities(q.narrow(2, 0, 1), k).squeeze_dim(2)
     }
 
@@ -90,21 +96,20 @@ impl SelfAttention {
     /// `[B, N, D] -> [B, N, D]`.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
         let [b, n, d] = x.dims();
-        let (q, k, v) = self.project(x);
+        let [q, k, v] = self.project(x);
         let mixed = like(self.probabilities(q, k), &v).matmul(v);
         linear(&self.proj, mixed.swap_dims(1, 2).reshape([b, n, d]))
     }
 
     /// Queries, keys and values, `[B, heads, N, D / heads]` each.
-    fn project(&self, x: Tensor<3>) -> (Tensor<4>, Tensor<4>, Tensor<4>) {
+    fn project(&self, x: Tensor<3>) -> [Tensor<4>; 3] {
         let [b, n, d] = x.dims();
         let h = self.heads;
-        let part = |i: usize| {
+        [0, 1, 2].map(|i| {
             columns(&self.qkv, x.clone(), i * d, d)
                 .reshape([b, n, h, d / h])
                 .swap_dims(1, 2)
-        };
-        (part(0), part(1), part(2))
+        })
     }
 
     /// softmax(q kᵀ / sqrt(d)) in 32 bits, `[B, heads, N, N]`.
@@ -133,7 +138,7 @@ mod tests {
         let weight: Vec<f32> = attn.qkv.weight.val().try_to_vec_as().expect("floats");
         let x = init::uniform([b, n, d], 4.0, &device, &mut rng).val();
         let input: Vec<f32> = x.try_to_vec_as().expect("floats");
-        let (q, k, _) = attn.project(x);
+        let [q, k, _] = attn.project(x);
         let actual: Vec<f32> = attn.probabilities(q, k).try_to_vec_as().expect("floats");
         let project = |image: usize, token: usize, column: usize| -> f64 {
             (0..d)

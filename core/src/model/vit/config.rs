@@ -87,6 +87,7 @@ impl fmt::Display for VitConfig {
             "ViT {} wide, {} blocks, {} heads, patch {}, made for {} px",
             self.dim, self.depth, self.heads, self.patch_size, self.image_size
         )?;
+
         if self.layerscale.is_some() {
             f.write_str(", LayerScale")?;
         }

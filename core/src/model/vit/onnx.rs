@@ -128,7 +128,8 @@ impl VitGraph<'_, '_> {
     }
 
     fn attention(&mut self, name: &str, x: &Edge) -> Result<Edge, OnnxError> {
-        let (dim, heads) = (self.config.dim as i64, self.config.heads as i64);
+        let dim = self.config.dim as i64;
+        let heads = self.config.heads as i64;
         let qkv = self.graph.linear(&format!("{name}.qkv"), x)?;
         let parts = ["q", "k", "v"].map(|part| format!("{name}.{part}"));
         let g = &mut *self.graph;
@@ -140,6 +141,7 @@ impl VitGraph<'_, '_> {
             vec![int("axis", 2)],
             parts.to_vec(),
         );
+
         let shape = g.integers(&format!("{name}.head_shape"), &[0, 0, heads, dim / heads]);
         let mut by_head = |part: &Edge, order: [i64; 4]| {
             let split = g.node("Reshape", &format!("{part}.heads"), &[part, &shape], vec![]);
@@ -153,6 +155,7 @@ impl VitGraph<'_, '_> {
         let q = by_head(&parts[0], [0, 2, 1, 3]);
         let k = by_head(&parts[1], [0, 2, 3, 1]);
         let v = by_head(&parts[2], [0, 2, 1, 3]);
+
         let scale = g.floats(
             &format!("{name}.scale"),
             &[],
@@ -167,6 +170,7 @@ impl VitGraph<'_, '_> {
             vec![int("axis", 3)],
         );
         let mixed = g.node("MatMul", &format!("{name}.mixed"), &[&shares, &v], vec![]);
+
         let mixed = g.node(
             "Transpose",
             &format!("{name}.by_token"),
@@ -185,6 +189,7 @@ impl VitGraph<'_, '_> {
 
     fn mlp(&mut self, name: &str, x: &Edge) -> Result<Edge, OnnxError> {
         let hidden = self.graph.linear(&format!("{name}.fc1"), x)?;
+
         let g = &mut *self.graph;
         let active = match self.config.ffn {
             Ffn::Mlp => g.gelu(name, &hidden),
@@ -203,6 +208,7 @@ impl VitGraph<'_, '_> {
                 g.node("Mul", &format!("{name}.gated"), &[&silu, &value], vec![])
             }
         };
+
         self.graph.linear(&format!("{name}.fc2"), &active)
     }
 

@@ -43,7 +43,9 @@ impl PatchEmbed {
     pub fn forward(&self, images: Tensor<4>) -> Tensor<3> {
         let [b, c, height, width] = images.dims();
         let p = self.patch_size;
-        let (rows, columns) = (height / p, width / p);
+        let rows = height / p;
+        let columns = width / p;
+
         let patches = images
             .reshape([b, c, rows, p, columns, p])
             .permute([0, 2, 4, 1, 3, 5]);

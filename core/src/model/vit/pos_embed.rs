@@ -1,7 +1,7 @@
 //! Position embeddings on another grid: bicubic interpolation written as a constant matrix.
 //!
-//! A matrix product has a gradient on every backend, which burn 0.22's own bicubic interpolation
-//! has not.
+//! A matrix product has a gradient on every backend. The bicubic interpolation of burn 0.22 has none
+//! on GPUs.
 
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ const A: f64 = -0.75;
 /// Cubic convolution coefficient of PyTorch's antialiased bicubic interpolation, which is Pillow's.
 const A_ANTIALIAS: f64 = -0.5;
 
-/// How position embeddings are sampled on another grid. Weights expect what they were trained with.
+/// How position embeddings are sampled on another grid: as in the training of the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sampling {
     /// What is added to the target side before the scale is computed. With 0.1, as in iBOT, DINO
@@ -23,12 +23,12 @@ pub struct Sampling {
 }
 
 impl Sampling {
-    /// That of iBOT, DINO and DINOv2 without registers.
+    /// Of iBOT, DINO and DINOv2 without registers.
     pub const OFFICIAL: Self = Self {
         offset: 0.1,
         antialias: false,
     };
-    /// That of DINOv2 with registers.
+    /// Of DINOv2 with registers.
     pub const REGISTERS: Self = Self {
         offset: 0.0,
         antialias: true,
@@ -49,6 +49,7 @@ pub fn interpolate(
     } else {
         bicubic_matrix
     };
+
     let rows = matrix(from.0, to.0, sampling.offset);
     let columns = matrix(from.1, to.1, sampling.offset);
     // Kronecker product: row (y, x) of the result mixes the source grid with rows[y] ⊗ columns[x].
@@ -61,6 +62,7 @@ pub fn interpolate(
             );
         }
     }
+
     let matrix = TensorData::new(matrix, [to.0 * to.1, from.0 * from.1]);
     let matrix = Tensor::<2>::from_data(matrix, &patches.device());
     matrix
@@ -91,6 +93,7 @@ fn antialiased_matrix(from: usize, to: usize, offset: f64) -> Vec<f64> {
     let step = from as f64 / (to as f64 + offset);
     let width = step.max(1.0);
     let mut matrix = vec![0.0; to * from];
+
     for (target, row) in matrix.chunks_exact_mut(from).enumerate() {
         let center = (target as f64 + 0.5) * step;
         for (index, weight) in row.iter_mut().enumerate() {
@@ -101,6 +104,7 @@ fn antialiased_matrix(from: usize, to: usize, offset: f64) -> Vec<f64> {
                 0.0
             };
         }
+        // Taps beyond the edge are missing, so the weights do not sum to one by themselves.
         let sum: f64 = row.iter().sum();
         row.iter_mut().for_each(|weight| *weight /= sum);
     }

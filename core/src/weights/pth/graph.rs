@@ -1,4 +1,4 @@
-//! What a pickle describes: inert values in an arena, linked by index.
+//! The values that a pickle describes: inert, in an arena, linked by index.
 //!
 //! Nothing here recurses and nothing is copied: a value that a pickle shares is one node, a cycle
 //! is an index, and dropping the graph frees a few vectors. Text stays in the file. A node comes
@@ -36,7 +36,7 @@ pub(super) enum Node {
         module: Id,
         name: Id,
     },
-    /// What lies outside the pickle; in torch's files a storage. The node says which.
+    /// Something outside the pickle; in torch's files the storage that the node describes.
     Persistent(Id),
     /// The result of a call, by index into the objects.
     Object(u32),
@@ -65,18 +65,18 @@ impl Chain {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+struct Link {
     key: Id,
     value: Id,
     next: u32,
 }
 
-/// A call that was not made, and what was then put into its result.
+/// A call that was not made, and the contents that its result was then given.
 #[derive(Clone, Copy, Debug)]
 struct Object {
     callable: Id,
     arguments: Id,
-    /// What its attributes are set from.
+    /// The source of its attributes.
     state: Id,
     contents: Chain,
 }
@@ -86,9 +86,9 @@ struct Object {
 pub(super) struct Graph<'a> {
     pickle: &'a [u8],
     nodes: Vec<Node>,
-    entries: Vec<Entry>,
+    entries: Vec<Link>,
     objects: Vec<Object>,
-    /// What the pickle stands for.
+    /// The value of the whole pickle.
     pub root: Id,
 }
 
@@ -110,6 +110,7 @@ impl<'a> Graph<'a> {
         ];
         let most = (NIL as usize) - nodes.len();
         let pickle = pickle.get(..most).unwrap_or(pickle);
+
         Self {
             pickle,
             nodes,
@@ -150,12 +151,13 @@ impl<'a> Graph<'a> {
             Node::Object(object) => &mut self.objects[*object as usize].contents,
             _ => return,
         };
+
         match chain.last {
             NIL => chain.first = entry,
             last => self.entries[last as usize].next = entry,
         }
         chain.last = entry;
-        self.entries.push(Entry {
+        self.entries.push(Link {
             key,
             value,
             next: NIL,
@@ -240,8 +242,9 @@ impl<'a> Graph<'a> {
                 .map_or(Chain::EMPTY, |object| object.contents),
             _ => Chain::EMPTY,
         };
-        let entry = |at: u32| self.entries.get(at as usize);
-        std::iter::successors(entry(chain.first), move |last| entry(last.next))
+
+        let first = self.entries.get(chain.first as usize);
+        std::iter::successors(first, |last| self.entries.get(last.next as usize))
             .map(|entry| (entry.key, entry.value))
     }
 
@@ -284,27 +287,32 @@ impl<'a> Graph<'a> {
         entries
     }
 
-    /// What is at `key` of a dictionary, or the attribute `key` of an object.
+    /// The value at `key` of a dictionary, or the attribute `key` of an object.
     pub fn get(&self, id: Id, key: &str) -> Option<Id> {
-        let find = |id: Id| {
-            let equal = |(name, _): &(Id, Id)| self.name(*name) == Some(key);
-            self.entries(id)
-                .filter(equal)
-                .last()
-                .map(|(_, value)| value)
-        };
-        if let found @ Some(_) = find(id) {
+        if let found @ Some(_) = self.find(id, key) {
             return found;
         }
+
         let Node::Object(object) = self.node(id) else {
             return None;
         };
         let state = self.objects.get(object as usize)?.state;
         match self.node(state) {
-            Node::Dict(_) => find(state),
+            Node::Dict(_) => self.find(state, key),
             // Attributes and slots of a class that has both.
-            Node::Tuple(_) => self.items::<2>(state)?.into_iter().find_map(find),
+            Node::Tuple(_) => self
+                .items::<2>(state)?
+                .into_iter()
+                .find_map(|slots| self.find(slots, key)),
             _ => None,
         }
+    }
+
+    /// The last value under `key` among the entries of a container.
+    fn find(&self, id: Id, key: &str) -> Option<Id> {
+        self.entries(id)
+            .filter(|(name, _)| self.name(*name) == Some(key))
+            .last()
+            .map(|(_, value)| value)
     }
 }

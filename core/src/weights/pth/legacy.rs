@@ -7,9 +7,9 @@ use super::graph::{Graph, Node};
 use super::pickle::unpickle;
 use super::tensor::Storage;
 
-/// What the first pickle is: the integer 0x1950a86a20f9469cfc6c.
+/// The first pickle: the integer 0x1950a86a20f9469cfc6c.
 const MAGIC: &[u8] = b"\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
-/// What the second is.
+/// The second pickle.
 const VERSION: i64 = 1001;
 
 /// Bytes of the storages by key.
@@ -31,6 +31,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Graph<'_>, Storages<'_>), PthError>
         at += len;
         Ok::<_, PthError>(graph)
     };
+
     let magic = next("first pickle (the magic number)")?;
     if !matches!(magic.node(magic.root), Node::Long(span) if magic.bytes(span) == MAGIC) {
         return Err(PthError::Format(
@@ -43,10 +44,12 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Graph<'_>, Storages<'_>), PthError>
             "its version is not {VERSION}, the only one there was"
         )));
     }
+
     let system = next("third pickle (the system)")?;
     if system.get(system.root, "little_endian") == Some(Graph::FALSE) {
         return Err(PthError::BigEndian);
     }
+
     let object = next("fourth pickle (the object)")?;
     let keys = next("fifth pickle (the storages)")?;
     let storages = storages(bytes, at, &object, &keys)?;
@@ -61,7 +64,7 @@ fn storages<'a>(
     object: &Graph<'a>,
     keys: &Graph<'a>,
 ) -> Result<Storages<'a>, PthError> {
-    // How large an element is only the object says, at the first mention of the storage.
+    // Only the object gives the size of an element, at the first mention of the storage.
     let mut sizes = BTreeMap::new();
     for node in object.nodes() {
         if let Node::Persistent(id) = node
@@ -70,20 +73,24 @@ fn storages<'a>(
             sizes.entry(storage.key).or_insert(storage.element_size);
         }
     }
+
     let mut storages = Storages::new();
     for (_, key) in keys.entries(keys.root) {
-        let fail = |problem: String| PthError::Legacy { at, problem };
         let (key, size) = keys
             .name(key)
             .and_then(|key| Some((key, (*sizes.get(key)?)?)))
             .ok_or_else(|| {
-                fail("a storage that no tensor has, or of an unknown type".to_owned())
+                failure(
+                    at,
+                    "a storage that no tensor has, or of an unknown type".to_owned(),
+                )
             })?;
+
         let count = bytes
             .get(at..)
             .and_then(|rest| rest.first_chunk())
-            .map(|bytes| u64::from_le_bytes(*bytes));
-        let count = count.ok_or_else(|| fail(format!("no length of storage `{key}`")))?;
+            .map(|bytes| u64::from_le_bytes(*bytes))
+            .ok_or_else(|| failure(at, format!("no length of storage `{key}`")))?;
         let len = usize::try_from(count)
             .ok()
             .and_then(|count| count.checked_mul(size));
@@ -91,14 +98,20 @@ fn storages<'a>(
             .and_then(|len| bytes.get(at + 8..)?.get(..len))
             .ok_or_else(|| {
                 let left = bytes.len() - at - 8;
-                fail(format!(
+                let problem = format!(
                     "storage `{key}` of {count} elements of {size} bytes, but {left} bytes are left"
-                ))
+                );
+                failure(at, problem)
             })?;
+
         if storages.insert(key, data).is_some() {
-            return Err(fail(format!("a second storage `{key}`")));
+            return Err(failure(at, format!("a second storage `{key}`")));
         }
         at += 8 + data.len();
     }
     Ok(storages)
+}
+
+fn failure(at: usize, problem: String) -> PthError {
+    PthError::Legacy { at, problem }
 }

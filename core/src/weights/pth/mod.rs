@@ -83,6 +83,7 @@ impl<'a> Pth<'a> {
                 "it starts with {start:02x?}, neither a zip archive nor a pickle"
             )));
         };
+
         Ok(Self {
             graph,
             storages,
@@ -93,27 +94,30 @@ impl<'a> Pth<'a> {
     /// The dictionaries that directly hold a tensor: `None` for the top level itself, and keys of
     /// the top level, in the file's order.
     pub fn sections(&self) -> Vec<Option<&'a str>> {
-        // A dictionary may lie under many keys, and is searched once.
-        let mut known: BTreeMap<Id, bool> = BTreeMap::new();
-        let mut holds = |id: Id| {
-            *known.entry(id).or_insert_with(|| {
-                let mut entries = self.graph.entries(id);
-                self.graph.is_dictionary(id)
-                    && entries.any(|(_, value)| tensor::is_tensor(&self.graph, value))
-            })
-        };
         let root = self.graph.root;
-        let mut sections = Vec::new();
-        if self.graph.is_dictionary(root) {
-            sections.extend(holds(root).then_some(None));
-            let keys = self.graph.dictionary(root);
-            sections.extend(
-                keys.into_iter()
-                    .filter(|(_, value)| holds(*value))
-                    .map(|(key, _)| Some(key)),
-            );
+        if !self.graph.is_dictionary(root) {
+            return Vec::new();
         }
-        sections
+        let mut candidates = vec![(None, root)];
+        for (key, value) in self.graph.dictionary(root) {
+            candidates.push((Some(key), value));
+        }
+
+        // A dictionary may stand under many keys, and is searched once.
+        let mut searched: BTreeMap<Id, bool> = BTreeMap::new();
+        candidates.retain(|(_, id)| {
+            *searched
+                .entry(*id)
+                .or_insert_with(|| self.holds_tensors(*id))
+        });
+        candidates.into_iter().map(|(key, _)| key).collect()
+    }
+
+    /// Whether the node is a dictionary with a tensor directly in it.
+    fn holds_tensors(&self, id: Id) -> bool {
+        let mut entries = self.graph.entries(id);
+        self.graph.is_dictionary(id)
+            && entries.any(|(_, value)| tensor::is_tensor(&self.graph, value))
     }
 
     /// The tensors directly in a dictionary: the one at a key of the top level, or the top level
@@ -196,24 +200,30 @@ impl<'a> Pth<'a> {
     }
 
     fn no_section(&self, section: Option<&str>) -> PthError {
-        let label = |section: Option<&str>| {
-            section.map_or("at the top level".to_owned(), |key| format!("`{key}`"))
-        };
         let available: Vec<String> = self
             .sections()
             .into_iter()
             .take(LISTED)
-            .map(label)
+            .map(section_label)
             .collect();
         let available = if available.is_empty() {
             "none".to_owned()
         } else {
             available.join(", ")
         };
+
         PthError::Section {
-            wanted: label(section),
+            wanted: section_label(section),
             available,
         }
+    }
+}
+
+/// A section in a message.
+fn section_label(section: Option<&str>) -> String {
+    match section {
+        Some(key) => format!("`{key}`"),
+        None => "at the top level".to_owned(),
     }
 }
 
@@ -228,6 +238,7 @@ fn archived_object<'a>(archive: &zip::Archive<'a>) -> Result<Graph<'a>, PthError
         let advice = "a TorchScript program; load it with torch.jit.load and save its state_dict()";
         return Err(PthError::Format(advice.to_owned()));
     }
+
     match archive.verified("byteorder")? {
         None | Some(b"little") => {}
         Some(b"big") => return Err(PthError::BigEndian),
@@ -239,6 +250,7 @@ fn archived_object<'a>(archive: &zip::Archive<'a>) -> Result<Graph<'a>, PthError
             });
         }
     }
+
     let pickle = archive.verified("data.pkl")?;
     let pickle =
         pickle.ok_or_else(|| PthError::Format("a zip archive without a `data.pkl`".to_owned()))?;

@@ -1,4 +1,4 @@
-//! Tensors: what a pickle says of them, checked against the storages.
+//! Tensors as a pickle describes them, checked against the storages.
 
 use super::PthError;
 use super::dtype::Dtype;
@@ -170,6 +170,7 @@ fn view<'a>(graph: &Graph<'a>, rebuild: Rebuild, arguments: Id) -> Result<View<'
         }
         _ => return Err("it has no storage"),
     };
+
     let offset = graph.count(offset).ok_or("its offset is not a count")?;
     let shape = counts(graph, shape).ok_or("its shape is not a tuple of at most 8 counts")?;
     let mut strides =
@@ -177,6 +178,7 @@ fn view<'a>(graph: &Graph<'a>, rebuild: Rebuild, arguments: Id) -> Result<View<'
     if strides.len() != shape.len() {
         return Err("it has not as many strides as dimensions");
     }
+
     let (dtype, flags) = match rebuild {
         Rebuild::Untyped => (graph.global(seventh).and_then(Dtype::of_name), eighth),
         _ => (storage.dtype, seventh),
@@ -184,16 +186,19 @@ fn view<'a>(graph: &Graph<'a>, rebuild: Rebuild, arguments: Id) -> Result<View<'
     if graph.entries(flags).next().is_some() {
         return Err("it is conjugated or negated; save `tensor.resolve_conj().resolve_neg()`");
     }
+
     let size = storage.element_size.unwrap_or(0);
     let storage_bytes = storage
         .len
         .checked_mul(size)
         .ok_or("its storage is larger than any memory")?;
-    strides
-        .iter_mut()
-        .zip(&shape)
-        .filter(|(_, dim)| **dim == 1)
-        .for_each(|(stride, _)| *stride = 0);
+    // The stride of a dimension with one index says nothing; equal views shall be equal.
+    for (stride, dim) in strides.iter_mut().zip(&shape) {
+        if *dim == 1 {
+            *stride = 0;
+        }
+    }
+
     let dtype = dtype.unwrap_or(Dtype::Other("unknown"));
     Ok(View {
         shape,
@@ -217,6 +222,7 @@ fn counts(graph: &Graph, id: Id) -> Option<Vec<usize>> {
     let (Node::Tuple(_) | Node::List(_)) = graph.node(id) else {
         return None;
     };
+
     // One more than allowed tells whether there are too many.
     let counts: Option<Vec<usize>> = graph
         .entries(id)
@@ -248,12 +254,16 @@ impl TensorRef<'_> {
         let Some(storage) = storage else {
             return fail(format!("the file lacks its storage `{}`", view.storage));
         };
+
         if storage.len() != view.storage_bytes {
-            let (key, expected, actual) = (view.storage, view.storage_bytes, storage.len());
             return fail(format!(
-                "storage `{key}` should have {expected} bytes and has {actual}"
+                "storage `{}` should have {} bytes and has {}",
+                view.storage,
+                view.storage_bytes,
+                storage.len()
             ));
         }
+
         let elements = storage.len() / view.dtype.size();
         // The position of the last element, if any.
         let end = view
@@ -273,10 +283,16 @@ impl TensorRef<'_> {
                 ))
             }
             _ => {
-                let (shape, strides, offset) = (&view.shape, &view.strides, view.offset);
-                let place =
-                    format!("shape {shape:?} with strides {strides:?} from element {offset}");
-                fail(format!("{place} reaches beyond its storage of {elements}"))
+                let View {
+                    shape,
+                    strides,
+                    offset,
+                    ..
+                } = view;
+                fail(format!(
+                    "shape {shape:?} with strides {strides:?} from element {offset} reaches beyond \
+                     its storage of {elements}"
+                ))
             }
         }
     }
@@ -313,6 +329,7 @@ impl TensorRef<'_> {
                 .map(|bytes| value(*bytes))
                 .collect();
         }
+
         let mut values = Vec::with_capacity(len);
         let mut index = vec![0; view.shape.len()];
         let mut at = view.offset;
