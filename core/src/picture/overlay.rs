@@ -5,11 +5,10 @@
 
 use fast_image_resize::pixels::F32;
 
-use super::colormap::{ColorScale, category, mix};
 use super::patches::PatchGrid;
-use super::range::Range;
 use super::resize::{Interpolation, resample};
 use crate::image::RgbImage;
+use ibot_color::{ColorScale, Range, category, mix};
 
 /// How numbers become colors over an image.
 #[derive(Clone, Copy, Debug, PartialEq)]

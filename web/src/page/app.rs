@@ -10,7 +10,7 @@ use super::explore::{self, Explore};
 use super::link::WorkerLink;
 use super::problem::PageError;
 use super::tune::{self, Tune};
-use super::{colors, dom, events, model, status, tabs};
+use super::{dom, events, model, status, tabs};
 use ibot_web::protocol::{DevicePreference, Memory, ModelInfo, Started, WorkerEvent};
 
 /// All parts. They hold each other in circles, which is as it should be: they live as long as the
@@ -91,7 +91,6 @@ impl App {
         let link = WorkerLink::start(move |event| app.receive(event)).await?;
 
         let started = self.client.connect(link, device).await?;
-        colors::take(started.colors.clone());
         show_device(&started)
     }
 

@@ -4,7 +4,6 @@ mod app;
 mod blob;
 mod camera;
 mod client;
-mod colors;
 mod database;
 mod dom;
 mod events;

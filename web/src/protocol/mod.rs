@@ -114,17 +114,6 @@ pub struct Started {
     pub name: String,
     /// Why it was chosen.
     pub why: String,
-    pub colors: Colorings,
-}
-
-/// The project's color scales and kinds, so that pictures of the page and of the command line look
-/// alike.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Colorings {
-    /// Scales from low to high: a name, and 256 colors of three bytes.
-    pub scales: Vec<(String, Bytes)>,
-    /// Colors of kinds, three bytes each.
-    pub kinds: Bytes,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

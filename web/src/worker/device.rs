@@ -1,12 +1,9 @@
 //! Chooses the device that computes, after a test.
 
 use burn::tensor::Device;
-use ibot_core::picture::ColorScale;
-use ibot_core::picture::colormap::PALETTE;
 use ibot_web::js;
-use ibot_web::protocol::{Colorings, DevicePreference, Started, WorkerEvent};
+use ibot_web::protocol::{DevicePreference, Started, WorkerEvent};
 use ibot_web::webgpu::{self, Adapter};
-use ibot_web::wire::Bytes;
 
 use super::{port, selftest};
 
@@ -34,7 +31,6 @@ impl ComputeDevice {
             webgpu: self.webgpu,
             name: self.name.clone(),
             why: self.why.clone(),
-            colors: colorings(),
         }
     }
 }
@@ -98,27 +94,4 @@ async fn try_webgpu(adapter: &Adapter) -> Result<ComputeDevice, String> {
     Err(format!(
         "computes wrong numbers: two training steps differ from the CPU's by {error:.0e}"
     ))
-}
-
-/// The colors that the page paints with.
-fn colorings() -> Colorings {
-    let scales = [
-        ("viridis", ColorScale::Viridis),
-        ("inferno", ColorScale::Inferno),
-        ("magma", ColorScale::Magma),
-        ("cividis", ColorScale::Cividis),
-        ("turbo", ColorScale::Turbo),
-    ];
-    let colors = |scale: ColorScale| {
-        (0..256)
-            .flat_map(|step| scale.color(step as f32 / 255.0))
-            .collect()
-    };
-    Colorings {
-        scales: scales
-            .into_iter()
-            .map(|(name, scale)| (name.to_owned(), Bytes(colors(scale))))
-            .collect(),
-        kinds: Bytes(PALETTE.into_iter().flatten().collect()),
-    }
 }

@@ -7,7 +7,7 @@ pub mod shapes;
 pub mod text;
 
 use ibot_core::image::RgbImage;
-use ibot_core::picture::{Interpolation, Rect, colormap, resize};
+use ibot_core::picture::{Interpolation, Rect, mix, resize};
 
 /// The page.
 pub const PAPER: [u8; 3] = [255; 3];
@@ -42,7 +42,7 @@ impl Canvas {
     /// Lays `color` with opacity `alpha` on one pixel.
     fn blend(&mut self, x: usize, y: usize, color: [u8; 3], alpha: f32) {
         if x < self.image.width() && y < self.image.height() {
-            let mixed = colormap::mix(self.image.pixel(x, y), color, alpha);
+            let mixed = mix(self.image.pixel(x, y), color, alpha);
             let at = (y * self.image.width() + x) * 3;
             self.image.pixels_mut()[at..at + 3].copy_from_slice(&mixed);
         }

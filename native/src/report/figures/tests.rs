@@ -1,5 +1,4 @@
-use ibot_core::picture::colormap::{category, mix};
-use ibot_core::picture::{ColorScale, PatchGrid};
+use ibot_core::picture::{ColorScale, PatchGrid, category, mix};
 
 use super::*;
 use crate::report::canvas::EMPTY;

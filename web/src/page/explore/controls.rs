@@ -4,6 +4,7 @@ use web_sys::{HtmlElement, HtmlInputElement, HtmlOptionElement, HtmlSelectElemen
 
 use crate::page::dom;
 use crate::page::problem::PageError;
+use ibot_color::ColorScale;
 use ibot_web::protocol::ModelInfo;
 
 /// Numbers of patches along the shorter side of an image.
@@ -208,9 +209,15 @@ impl Controls {
         self.head.value().parse().ok().filter(|head| *head > 0)
     }
 
-    /// Name of the color scale of numbers.
-    pub fn scale(&self) -> String {
-        self.scale.value()
+    /// The color scale of numbers.
+    pub fn scale(&self) -> ColorScale {
+        match self.scale.value().as_str() {
+            "inferno" => ColorScale::Inferno,
+            "magma" => ColorScale::Magma,
+            "cividis" => ColorScale::Cividis,
+            "turbo" => ColorScale::Turbo,
+            _ => ColorScale::Viridis,
+        }
     }
 
     pub fn prediction(&self) -> PredictionView {

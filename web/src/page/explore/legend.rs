@@ -3,7 +3,8 @@
 use web_sys::{Element, HtmlElement};
 
 use crate::page::problem::PageError;
-use crate::page::{colors, dom, pictures};
+use crate::page::{dom, pictures};
+use ibot_color::{ColorScale, Range};
 
 /// Kinds that a legend names; more would not fit.
 pub const NAMED: usize = 12;
@@ -11,15 +12,15 @@ pub const NAMED: usize = 12;
 const STEPS: u32 = 128;
 
 #[derive(Clone, Default)]
-pub enum Legend {
+pub enum ColorLegend {
     #[default]
     None,
     Text(String),
-    /// A color scale, by its name, for the numbers `name` from one end to the other.
+    /// A color scale for the numbers `name` of this range.
     Scale {
-        scale: String,
-        ends: (f32, f32),
-        name: String,
+        scale: ColorScale,
+        range: Range,
+        name: &'static str,
     },
     /// Colors in CSS with their meanings, and a remark.
     Kinds {
@@ -28,13 +29,13 @@ pub enum Legend {
     },
 }
 
-impl Legend {
+impl ColorLegend {
     pub fn show(&self, place: &HtmlElement) -> Result<(), PageError> {
         place.set_inner_html("");
         match self {
             Self::None => {}
             Self::Text(text) => place.set_text_content(Some(text)),
-            Self::Scale { scale, ends, name } => show_scale(place, scale, *ends, name)?,
+            Self::Scale { scale, range, name } => show_scale(place, *scale, *range, name)?,
             Self::Kinds { kinds, note } => show_kinds(place, kinds, note)?,
         }
         Ok(())
@@ -43,22 +44,22 @@ impl Legend {
 
 fn show_scale(
     place: &HtmlElement,
-    scale: &str,
-    (low, high): (f32, f32),
+    scale: ColorScale,
+    range: Range,
     name: &str,
 ) -> Result<(), PageError> {
     let mut rgba = Vec::new();
     for step in 0..STEPS {
-        let [r, g, b] = colors::scale(scale, step as f32 / (STEPS - 1) as f32);
+        let [r, g, b] = scale.color(step as f32 / (STEPS - 1) as f32);
         rgba.extend([r, g, b, 255]);
     }
     let bar = dom::canvas(STEPS, 1)?;
     pictures::put(&bar, &rgba)?;
 
     dom::append::<Element>(place, "span", "name", name)?;
-    dom::append::<Element>(place, "span", "low", &format!("{low:.2}"))?;
+    dom::append::<Element>(place, "span", "low", &format!("{:.2}", range.low))?;
     place.append_child(&bar)?;
-    dom::append::<Element>(place, "span", "high", &format!("{high:.2}"))?;
+    dom::append::<Element>(place, "span", "high", &format!("{:.2}", range.high))?;
     Ok(())
 }
 

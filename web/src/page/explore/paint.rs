@@ -1,12 +1,12 @@
 //! Paints analyses.
 
 use super::controls::Controls;
-use super::legend::{Legend, NAMED};
-use super::painted::{Painted, opaque};
+use super::legend::{ColorLegend, NAMED};
+use super::painted::{Painted, css, opaque};
 use super::prediction::paint_prediction;
 use super::state::Analysis;
-use crate::page::colors;
 use crate::page::problem::PageError;
+use ibot_color::{ColorScale, Range, category};
 use ibot_web::protocol::{
     AttentionMaps, ClusterMaps, ColorMaps, Pair, PerSlot, PrototypeMaps, SLOTS, SimilarMaps,
 };
@@ -22,8 +22,8 @@ pub fn paint(
     let scale = controls.scale();
     match analysis {
         Analysis::None => Ok(Painted::default()),
-        Analysis::Similar(found) => paint_similar(found, &scale, grids),
-        Analysis::Attention(found) => paint_attention(found, controls.head(), &scale, grids),
+        Analysis::Similar(found) => paint_similar(found, scale, grids),
+        Analysis::Attention(found) => paint_attention(found, controls.head(), scale, grids),
         Analysis::Colors(found) => paint_colors(found, grids),
         Analysis::Clusters(found) => paint_clusters(found, grids),
         Analysis::Prototypes(found) => paint_prototypes(found, grids),
@@ -35,7 +35,11 @@ pub fn paint(
     }
 }
 
-fn paint_similar(found: &SimilarMaps, scale: &str, grids: &Grids) -> Result<Painted, PageError> {
+fn paint_similar(
+    found: &SimilarMaps,
+    scale: ColorScale,
+    grids: &Grids,
+) -> Result<Painted, PageError> {
     let maps = found.maps.each_ref();
     let maps = maps.map(|map| map.as_ref().map(|map| &map.0[..]));
 
@@ -49,7 +53,7 @@ fn paint_similar(found: &SimilarMaps, scale: &str, grids: &Grids) -> Result<Pain
 fn paint_attention(
     found: &PerSlot<AttentionMaps>,
     head: Option<usize>,
-    scale: &str,
+    scale: ColorScale,
     grids: &Grids,
 ) -> Result<Painted, PageError> {
     let maps = found.each_ref();
@@ -82,30 +86,21 @@ fn attention_of(maps: &AttentionMaps, head: Option<usize>) -> Vec<f32> {
 /// Numbers on one scale for both images. A patch without a number stays without a color.
 fn paint_values(
     maps: &PerSlot<&[f32]>,
-    scale: &str,
+    scale: ColorScale,
     grids: &Grids,
-    name: &str,
+    name: &'static str,
 ) -> Result<Painted, PageError> {
-    let values = maps.iter().flatten().copied().flatten().copied();
-    let finite = values.filter(|value| value.is_finite());
-    let low = finite.clone().fold(f32::INFINITY, f32::min);
-    let high = finite.fold(f32::NEG_INFINITY, f32::max);
-    let width = (high - low).max(f32::MIN_POSITIVE);
+    let range = Range::of(maps.iter().flatten().copied().flatten());
 
-    let legend = Legend::Scale {
-        scale: scale.to_owned(),
-        ends: (low, high),
-        name: name.to_owned(),
-    };
-    let mut painted = Painted::with_legend(legend);
+    let mut painted = Painted::with_legend(ColorLegend::Scale { scale, range, name });
     for slot in 0..SLOTS {
         let (Some(map), Some(grid)) = (maps[slot], grids[slot]) else {
             continue;
         };
         let mut rgba = Vec::with_capacity(4 * map.len());
         for value in map {
-            let [r, g, b] = colors::scale(scale, (value - low) / width);
-            rgba.extend([r, g, b, if value.is_finite() { 255 } else { 0 }]);
+            let color = range.position(*value).map(|position| scale.color(position));
+            rgba.extend(color.map_or([0; 4], opaque));
         }
         painted.set_cells(slot, grid, &rgba)?;
     }
@@ -113,7 +108,7 @@ fn paint_values(
 }
 
 fn paint_colors(found: &ColorMaps, grids: &Grids) -> Result<Painted, PageError> {
-    let mut painted = Painted::with_legend(Legend::Text(shares(&found.shares)));
+    let mut painted = Painted::with_legend(ColorLegend::Text(shares(&found.shares)));
     for slot in 0..SLOTS {
         if let (Some(map), Some(grid)) = (&found.maps[slot], grids[slot]) {
             painted.set_cells(slot, grid, &map.0)?;
@@ -159,18 +154,18 @@ fn paint_kinds(
 ) -> Result<Painted, PageError> {
     let mut kinds = Vec::new();
     for (n, name) in names.into_iter().enumerate() {
-        kinds.push((colors::css(colors::kind(n)), name));
+        kinds.push((css(category(n)), name));
     }
 
     let note = String::new();
-    let mut painted = Painted::with_legend(Legend::Kinds { kinds, note });
+    let mut painted = Painted::with_legend(ColorLegend::Kinds { kinds, note });
     for slot in 0..SLOTS {
         let (Some(map), Some(grid)) = (maps[slot], grids[slot]) else {
             continue;
         };
         let mut rgba = Vec::with_capacity(4 * map.len());
         for kind in map {
-            rgba.extend(opaque(colors::kind(usize::from(*kind))));
+            rgba.extend(opaque(category(usize::from(*kind))));
         }
         painted.set_cells(slot, grid, &rgba)?;
     }
@@ -187,9 +182,9 @@ fn paint_pairs(pairs: &[Pair]) -> Painted {
         None => "no patches are each other's nearest neighbour".to_owned(),
     };
 
-    let mut painted = Painted::with_legend(Legend::Text(legend));
+    let mut painted = Painted::with_legend(ColorLegend::Text(legend));
     for (n, pair) in pairs.iter().enumerate() {
-        let color = colors::css(colors::kind(n));
+        let color = css(category(n));
         painted.lines.push((pair.from, pair.to, color));
     }
     painted

@@ -2,7 +2,7 @@
 
 use web_sys::HtmlCanvasElement;
 
-use super::legend::Legend;
+use super::legend::ColorLegend;
 use crate::page::problem::PageError;
 use crate::page::{dom, pictures};
 use ibot_web::protocol::{PerSlot, SLOTS};
@@ -15,11 +15,11 @@ pub struct Painted {
     pub marks: [Vec<usize>; SLOTS],
     /// Lines from patches of image 0 to patches of image 1, with a color in CSS.
     pub lines: Vec<(usize, usize, String)>,
-    pub legend: Legend,
+    pub legend: ColorLegend,
 }
 
 impl Painted {
-    pub fn with_legend(legend: Legend) -> Self {
+    pub fn with_legend(legend: ColorLegend) -> Self {
         Self {
             legend,
             ..Self::default()
@@ -38,6 +38,11 @@ impl Painted {
         self.cells[slot] = Some(canvas);
         Ok(())
     }
+}
+
+/// A color as CSS writes it.
+pub fn css([r, g, b]: [u8; 3]) -> String {
+    format!("rgb({r}, {g}, {b})")
 }
 
 pub fn opaque([r, g, b]: [u8; 3]) -> [u8; 4] {

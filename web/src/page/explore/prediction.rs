@@ -1,10 +1,10 @@
 //! Paints what student and teacher think of hidden patches.
 
 use super::controls::{Controls, PredictionView};
-use super::legend::{Legend, NAMED};
-use super::painted::{Painted, opaque};
-use crate::page::colors;
+use super::legend::{ColorLegend, NAMED};
+use super::painted::{Painted, css, opaque};
 use crate::page::problem::PageError;
+use ibot_color::{ColorScale, Range, category};
 use ibot_web::protocol::{Predicted, PredictedPatch};
 
 /// Kinds whose colors mean that student and teacher agree, or differ.
@@ -17,10 +17,9 @@ pub fn paint_prediction(
     controls: &Controls,
     grid: (usize, usize),
 ) -> Result<Painted, PageError> {
-    let scale = controls.scale();
     let (legend, colors) = match controls.prediction() {
         PredictionView::Agreement => agreement(found),
-        PredictionView::Probability => probability(found, scale),
+        PredictionView::Probability => probability(found, controls.scale()),
         PredictionView::Teacher => prototypes(found, |patch| patch.teacher),
         PredictionView::Student => prototypes(found, |patch| patch.student),
     };
@@ -40,17 +39,17 @@ pub fn paint_prediction(
 }
 
 /// The legend, and a color for each hidden patch.
-type Colored = (Legend, Vec<[u8; 3]>);
+type Colored = (ColorLegend, Vec<[u8; 3]>);
 
 fn agreement(found: &Predicted) -> Colored {
-    let agrees = colors::kind(AGREES);
-    let differs = colors::kind(DIFFERS);
+    let agrees = category(AGREES);
+    let differs = category(DIFFERS);
     let kinds = vec![
         (
-            colors::css(agrees),
+            css(agrees),
             "the student names the teacher's prototype".to_owned(),
         ),
-        (colors::css(differs), "it names another".to_owned()),
+        (css(differs), "it names another".to_owned()),
     ];
 
     let patches = found.patches.iter();
@@ -59,19 +58,22 @@ fn agreement(found: &Predicted) -> Colored {
         false => differs,
     });
     let note = summary(found);
-    (Legend::Kinds { kinds, note }, colors.collect())
+    (ColorLegend::Kinds { kinds, note }, colors.collect())
 }
 
-fn probability(found: &Predicted, scale: String) -> Colored {
+fn probability(found: &Predicted, scale: ColorScale) -> Colored {
     let mut patch_colors = Vec::new();
     for patch in &found.patches {
-        patch_colors.push(colors::scale(&scale, patch.student_probability));
+        patch_colors.push(scale.color(patch.student_probability));
     }
 
-    let legend = Legend::Scale {
+    let legend = ColorLegend::Scale {
         scale,
-        ends: (0.0, 1.0),
-        name: "student's probability of the teacher's prototype".to_owned(),
+        range: Range {
+            low: 0.0,
+            high: 1.0,
+        },
+        name: "student's probability of the teacher's prototype",
     };
     (legend, patch_colors)
 }
@@ -88,18 +90,15 @@ fn prototypes(found: &Predicted, of: impl Fn(&PredictedPatch) -> usize) -> Color
     let mut patch_colors = Vec::new();
     for patch in &found.patches {
         let kind = prototypes.partition_point(|prototype| *prototype < of(patch));
-        patch_colors.push(colors::kind(kind));
+        patch_colors.push(category(kind));
     }
 
     let mut kinds = Vec::new();
     for (n, prototype) in prototypes.iter().enumerate().take(NAMED) {
-        kinds.push((
-            colors::css(colors::kind(n)),
-            format!("prototype {prototype}"),
-        ));
+        kinds.push((css(category(n)), format!("prototype {prototype}")));
     }
     let note = summary(found);
-    (Legend::Kinds { kinds, note }, patch_colors)
+    (ColorLegend::Kinds { kinds, note }, patch_colors)
 }
 
 /// How often the student is right, and how often a guess that needs no network.

@@ -57,7 +57,7 @@ pub fn curves(
     } else {
         (2.0, 1.0)
     };
-    let first = Plot {
+    let first = StepPlot {
         left: 0.0,
         upper: 0.0,
         width: width / columns,
@@ -65,7 +65,7 @@ pub fn curves(
         steps: taken.max(total).max(1) as f64,
         highest: round_up(highest(&loss)),
     };
-    let second = Plot {
+    let second = StepPlot {
         left: first.width * (columns - 1.0),
         upper: first.height * (rows - 1.0),
         highest: 1.0,
@@ -104,7 +104,7 @@ fn round_up(value: f64) -> f64 {
 }
 
 /// Where a plot is, in CSS pixels, and the ends of its axes.
-struct Plot {
+struct StepPlot {
     left: f64,
     upper: f64,
     width: f64,
@@ -113,7 +113,7 @@ struct Plot {
     highest: f64,
 }
 
-impl Plot {
+impl StepPlot {
     fn x(&self, step: f64) -> f64 {
         self.left + LEFT + step / self.steps * (self.width - LEFT - RIGHT)
     }

@@ -81,7 +81,6 @@ impl Range {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::test;
 
     #[test]
     fn ranges_come_from_finite_values() {

@@ -96,7 +96,6 @@ pub fn mix(under: [u8; 3], over: [u8; 3], alpha: f32) -> [u8; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::test;
 
     #[test]
     fn scales_end_where_matplotlib_ends_them() {
