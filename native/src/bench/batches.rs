@@ -53,31 +53,27 @@ impl<'a> Batches<'a> {
     }
 
     fn mask(&self, step: usize, micro_batch: usize, crop: usize) -> Mask {
-        let Config { mask, .. } = self.config;
+        let grid = self.config.global_grid();
+        let masks = &self.config.mask;
+        // Every crop counts as the first of an image of its own.
         let image = (micro_batch << 8) + crop;
-        mask.mask(
-            self.config.global_grid(),
-            step as u64,
-            mask.pred_start_epoch,
-            image,
-            0,
-        )
+        masks.mask(grid, step as u64, masks.pred_start_epoch, image, 0)
     }
 
     /// A batch on the device.
     pub fn to_device(&self, batch: Vec<HostBatch>) -> Vec<Batch> {
-        let batch = batch.into_iter();
-        batch
-            .map(|micro_batch| micro_batch.into_batch(&self.device))
-            .collect()
+        let mut moved = Vec::new();
+        for micro_batch in batch {
+            moved.push(micro_batch.into_batch(&self.device));
+        }
+        moved
     }
 
     /// Floating-point operations of the matrix products of a step, with the masks' mean.
     pub fn flop_per_step(&self) -> f64 {
-        let crops = self.config.crops.global_crops_number;
-        let masked: usize = (0..MASK_STEPS * crops)
-            .map(|crop| self.mask(0, 1, crop).count())
-            .sum();
+        let crops = MASK_STEPS * self.config.crops.global_crops_number;
+        let masked: usize = (0..crops).map(|crop| self.mask(0, 1, crop).count()).sum();
+
         2.0 * step_macs(self.config, masked as f64 / MASK_STEPS as f64)
             * self.config.optim.batch_size as f64
     }

@@ -14,17 +14,17 @@ use crate::exchange::launcher::Launch;
 use crate::exchange::{Team, connect};
 use crate::settings::Settings;
 
-/// What was measured.
+/// What was measured of the sums.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub struct ExchangeFigures {
     workers: usize,
     /// `threads` or `MPI`.
     between: &'static str,
     /// Bits of a value on its way.
     bits: u64,
     parameters: usize,
-    /// That each worker must send and receive if all send equally much: 2 (k - 1) / k of the
-    /// gradients.
+    /// What each of k workers must send and receive at least, if all send equally much:
+    /// 2 (k - 1) / k of the gradients.
     bytes_per_worker: u64,
     /// The shortest sum, from the device and back to it.
     seconds: f64,
@@ -33,8 +33,9 @@ pub struct Report {
     bytes_per_second: f64,
 }
 
-/// Adds up the gradients of the network of `settings`, `times` times after once: between `threads`
-/// threads of this process, or all processes of a launcher. The leader's report.
+/// Adds up the gradients of the network of `settings` once, and then `times` times for the figures:
+/// between `threads` threads of this process, or all processes of a launcher. `None` on every
+/// process except the leader's.
 ///
 /// # Errors
 /// If the workers cannot be connected, or one fails.
@@ -43,33 +44,34 @@ pub fn measure(
     threads: usize,
     device: &Device,
     times: u32,
-) -> Result<Option<Report>> {
+) -> Result<Option<ExchangeFigures>> {
     let launch = Launch::from_environment();
     let teams = connect(launch, threads, settings, &Default::default())?;
-    let measured = thread::scope(|scope| {
-        let work = |team: Team| {
-            let durations = sums(&team, settings, device, times);
-            team.shutdown(&durations);
-            durations
-        };
-        let running: Vec<_> = teams
-            .into_iter()
-            .map(|team| scope.spawn(move || work(team)))
-            .collect();
-        let join = |worker: thread::ScopedJoinHandle<_>| {
-            worker.join().unwrap_or_else(|_| Err(anyhow!("panicked")))
-        };
-        running.into_iter().map(join).collect::<Result<Vec<_>>>()
+    let sums = thread::scope(|scope| {
+        let mut running = Vec::new();
+        for team in teams {
+            running.push(scope.spawn(move || measure_sums(team, settings, device, times)));
+        }
+
+        let mut sums = Vec::new();
+        for worker in running {
+            sums.push(worker.join().unwrap_or_else(|_| Err(anyhow!("panicked")))?);
+        }
+        anyhow::Ok(sums)
     })?;
-    let (parameters, durations) = measured.into_iter().next().context("no worker")?;
+    let Sums {
+        parameters,
+        durations,
+    } = sums.into_iter().next().context("no worker")?;
     if launch.is_some_and(|launch| launch.rank > 0) {
         return Ok(None);
     }
+
     let workers = launch.map_or(threads, |launch| launch.size);
     let bits = if settings.run.exchange_f16 { 16 } else { 32 };
     let bytes_per_worker = 2 * (workers as u64 - 1) * parameters as u64 * bits / 8 / workers as u64;
     let seconds = durations.iter().min().map_or(0.0, Duration::as_secs_f64);
-    Ok(Some(Report {
+    Ok(Some(ExchangeFigures {
         workers,
         between: if launch.is_some() { "MPI" } else { "threads" },
         bits,
@@ -81,21 +83,26 @@ pub fn measure(
     }))
 }
 
-/// The number of parameters, and what each sum took.
-fn sums(
-    team: &Team,
-    settings: &Settings,
-    device: &Device,
-    times: u32,
-) -> Result<(usize, Vec<Duration>)> {
+/// The sums of one worker.
+struct Sums {
+    /// Values that are summed.
+    parameters: usize,
+    durations: Vec<Duration>,
+}
+
+fn measure_sums(team: Team, settings: &Settings, device: &Device, times: u32) -> Result<Sums> {
+    let sums = add_up(&team, settings, device, times);
+    team.shutdown(&sums);
+    sums
+}
+
+fn add_up(team: &Team, settings: &Settings, device: &Device, times: u32) -> Result<Sums> {
     let student = TrainState::fresh(&settings.config, settings.run.seed, device).student;
     let mut gradients = NamedGradients::default().complete(&student);
     drop(student);
-    let parameters = gradients
-        .0
-        .values()
-        .map(|gradient| gradient.dims()[0])
-        .sum();
+    let sizes = gradients.0.values().map(|gradient| gradient.dims()[0]);
+    let parameters = sizes.sum();
+
     let mut durations = Vec::new();
     for _ in 0..=times {
         let begin = Instant::now();
@@ -103,11 +110,14 @@ fn sums(
         device.sync().context("the device failed")?;
         durations.push(begin.elapsed());
     }
-    // The first one waits for the slowest worker to be ready.
-    Ok((parameters, durations.split_off(1)))
+    Ok(Sums {
+        parameters,
+        // The first one waits for the slowest worker to be ready.
+        durations: durations.split_off(1),
+    })
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for ExchangeFigures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,

@@ -1,17 +1,9 @@
 //! Where the time of a step goes.
 
-use std::cell::RefCell;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
-use std::time::Instant;
 
-use burn::tensor::Device;
-use ibot_core::model::Network;
-use ibot_core::pretrain::{Batch, Engine, Lane, Pass, Phase};
+use ibot_core::pretrain::Phase;
 use serde::Serialize;
-
-use crate::pretrain::engine::{NoStep, WorkerEngine};
 
 /// Seconds of each phase of a step. Phases that all threads go through at the same time are means
 /// over threads.
@@ -35,7 +27,7 @@ pub struct Phases {
 
 impl Phases {
     /// Adds the time that a phase took.
-    fn add(&mut self, phase: Phase, seconds: f64) {
+    pub fn add(&mut self, phase: Phase, seconds: f64) {
         let sum = match phase {
             Phase::Teacher => &mut self.teacher,
             Phase::Student => &mut self.student,
@@ -75,109 +67,6 @@ impl Phases {
             ("EMA", self.ema),
         ]
     }
-}
-
-/// Times what happens between its laps, waiting for the device at each.
-pub struct Stopwatch {
-    device: Device,
-    start: Instant,
-}
-
-impl Stopwatch {
-    /// Starts.
-    pub fn start(device: &Device) -> Self {
-        Self {
-            device: device.clone(),
-            start: Instant::now(),
-        }
-    }
-
-    /// Seconds since the last lap.
-    pub fn lap(&mut self) -> f64 {
-        // A device that fails shows it when the step is read.
-        let _ = self.device.sync();
-        let seconds = self.start.elapsed().as_secs_f64();
-        self.start = Instant::now();
-        seconds
-    }
-}
-
-/// A worker's engine that times the phases of its steps.
-pub struct TimedEngine<'a> {
-    engine: WorkerEngine<'a>,
-    device: &'a Device,
-    phases: Arc<Mutex<Phases>>,
-    /// Of the thread that takes the step.
-    stopwatch: RefCell<Stopwatch>,
-}
-
-impl<'a> TimedEngine<'a> {
-    /// The `engine` of a step, whose times are added to `phases`.
-    pub fn new(engine: WorkerEngine<'a>, device: &'a Device, phases: &Arc<Mutex<Phases>>) -> Self {
-        Self {
-            engine,
-            device,
-            phases: phases.clone(),
-            stopwatch: RefCell::new(Stopwatch::start(device)),
-        }
-    }
-}
-
-impl Engine for TimedEngine<'_> {
-    type Error = NoStep;
-
-    fn map_reduce<T: Send>(
-        &self,
-        student: &Network,
-        batch: Vec<Batch>,
-        work: impl Fn(&Network, &Batch, &mut Lane) -> T + Sync,
-        join: impl Fn(Vec<T>) -> T + Sync,
-    ) -> T {
-        let phases = &self.phases;
-        let device = self.device;
-        let threads = self.engine.threads.busy(batch.len()) as f64;
-        let caller = thread::current().id();
-
-        let timed_work = |student: &Network, batch: &Batch, lane: &mut Lane| {
-            let mut stopwatch = Stopwatch::start(device);
-            let phases = phases.clone();
-            lane.timer = Some(Box::new(move |phase| {
-                add(&phases, phase, stopwatch.lap() / threads);
-            }));
-            work(student, batch, lane)
-        };
-        let timed_join = |results: Vec<T>| {
-            let mut stopwatch = Stopwatch::start(device);
-            let joined = join(results);
-            // The threads join their own results at the same time, the caller theirs after that.
-            let at_once = if thread::current().id() == caller {
-                1.0
-            } else {
-                threads
-            };
-            add(phases, Phase::Sum, stopwatch.lap() / at_once);
-            joined
-        };
-        let joined = self
-            .engine
-            .map_reduce(student, batch, timed_work, timed_join);
-
-        self.stopwatch.borrow_mut().lap();
-        joined
-    }
-
-    fn all_reduce(&self, pass: Pass, student: &Network) -> Result<Pass, NoStep> {
-        self.engine.all_reduce(pass, student)
-    }
-
-    fn lap(&self, phase: Phase) {
-        add(&self.phases, phase, self.stopwatch.borrow_mut().lap());
-    }
-}
-
-fn add(phases: &Mutex<Phases>, phase: Phase, seconds: f64) {
-    let mut phases = phases.lock().unwrap_or_else(PoisonError::into_inner);
-    phases.add(phase, seconds);
 }
 
 impl fmt::Display for Phases {
