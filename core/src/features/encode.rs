@@ -8,17 +8,28 @@ use crate::analysis::grid::{GridError, TokenGrid};
 use crate::image::RgbImage;
 use crate::image::normalize::normalize_into;
 use crate::image::resize::resize;
-use crate::model::{Backbone, Features, Want};
+use crate::model::{Backbone, Want};
 
-/// What a network makes of an image, on the host.
+/// Tokens of an image, on the host.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImageTokens {
     /// The CLS token after the final norm.
     pub cls: Vec<f32>,
     /// The patch tokens after the final norm.
     pub patches: TokenGrid,
-    /// How much CLS attends to each patch in the block.
-    pub attention: ClsAttention,
+    /// How much CLS attends to each patch in the block; `None` where the backbone has no CLS that
+    /// attends.
+    pub attention: Option<ClsAttention>,
+}
+
+impl ImageTokens {
+    /// How much each patch matters: the mean attention of the heads, or ones without attention.
+    pub fn salience(&self) -> Vec<f32> {
+        match &self.attention {
+            Some(attention) => attention.mean(),
+            None => vec![1.0; self.patches.count()],
+        }
+    }
 }
 
 /// Why an image could not be encoded.
@@ -58,9 +69,8 @@ pub async fn encode(
 ) -> Result<ImageTokens, EncodeError> {
     let depth = backbone.depth();
     let wanted = block.unwrap_or(depth);
-    let missing = EncodeError::Block { wanted, depth };
     if !(1..=depth).contains(&wanted) {
-        return Err(missing);
+        return Err(EncodeError::Block { wanted, depth });
     }
 
     let (rows, columns) = grid_of(image, shorter, backbone.stride());
@@ -70,29 +80,33 @@ pub async fn encode(
         attention: true,
         ..Want::default()
     };
-    let Features {
-        tokens, attention, ..
-    } = backbone.features(pixels, want);
-    let data = Transaction::default()
-        .register(tokens.cls.clone())
-        .register(tokens.into_patches())
-        .register(attention.ok_or(missing)?)
-        .execute_async()
-        .await?;
+    let features = backbone.features(pixels, want);
+
+    let mut transfer = Transaction::default()
+        .register(features.tokens.cls.clone())
+        .register(features.tokens.into_patches());
+    if let Some(attention) = features.attention {
+        transfer = transfer.register(attention);
+    }
+    let data = transfer.execute_async().await?;
     // A transaction returns one entry for each registered tensor.
-    let [cls, patches, attention] = &data[..] else {
-        unreachable!("three tensors were registered")
+    let [cls, patches, attention @ ..] = &data[..] else {
+        unreachable!("two or three tensors were registered")
     };
-    let heads = attention.shape()[1];
+
+    let patches = patches.iter::<f32>().collect();
+    let attention = match attention {
+        [attention, ..] => {
+            let heads = attention.shape()[1];
+            let values = attention.iter::<f32>().collect();
+            Some(ClsAttention::new(heads, rows, columns, values)?)
+        }
+        [] => None,
+    };
     Ok(ImageTokens {
         cls: cls.iter::<f32>().collect(),
-        patches: TokenGrid::new(
-            rows,
-            columns,
-            backbone.dim(),
-            patches.iter::<f32>().collect(),
-        )?,
-        attention: ClsAttention::new(heads, rows, columns, attention.iter::<f32>().collect())?,
+        patches: TokenGrid::new(rows, columns, backbone.dim(), patches)?,
+        attention,
     })
 }
 
@@ -155,6 +169,8 @@ mod tests {
         };
         let attention = backbone.features(input, want).attention;
         let of_cls = attention.expect("a ViT has a CLS token").flatten(0, 2);
+        let seen_attention = seen.attention.as_ref().expect("the same attention");
+        let maps: Vec<&[f32]> = seen_attention.maps().collect();
         assert!(matches!(
             block_on(encode(&backbone, &image, 16, Some(3), &device)),
             Err(EncodeError::Block {
@@ -162,10 +178,6 @@ mod tests {
                 depth: 2
             })
         ));
-        assert_close(
-            &of_cls,
-            &seen.attention.maps().collect::<Vec<_>>().concat(),
-            1e-7,
-        );
+        assert_close(&of_cls, &maps.concat(), 1e-7);
     }
 }

@@ -9,7 +9,7 @@ use ibot_core::weights::{StoredPrecision, Weight, Weights, to_safetensors};
 
 use crate::data::Dataset;
 use crate::device::{self, DeviceChoice};
-use crate::features::{Encoder, EvalView, Extractor, Features, Pooling};
+use crate::features::{Encoder, EvalView, Extractor, FeatureRows, Pooling};
 use crate::files::write_atomically;
 use crate::model::ModelArgs;
 use crate::npy;
@@ -102,8 +102,8 @@ pub fn run(args: &EmbedArgs) -> Result<()> {
     write(args, extension, &data, features)
 }
 
-fn write(args: &EmbedArgs, extension: &str, data: &Dataset, features: Features) -> Result<()> {
-    let Features { rows, indices } = features;
+fn write(args: &EmbedArgs, extension: &str, data: &Dataset, features: FeatureRows) -> Result<()> {
+    let FeatureRows { rows, indices } = features;
     let shape = rows.dims().to_vec();
     let values: Vec<f32> = to_host(rows).context("cannot read the features from the device")?;
     let bytes = if extension == "npy" {

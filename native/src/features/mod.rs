@@ -43,7 +43,7 @@ pub struct EvalView {
 }
 
 /// Features of the images that could be read.
-pub struct Features {
+pub struct FeatureRows {
     /// One row an image, `[M, D]`.
     pub rows: Tensor<2>,
     /// Which image each row belongs to.
@@ -63,7 +63,12 @@ impl Extractor<'_> {
     ///
     /// # Errors
     /// If the crop does not fit the network, or no image can be read.
-    pub fn extract(&self, pooling: Pooling, data: &Dataset, indices: &[usize]) -> Result<Features> {
+    pub fn extract(
+        &self,
+        pooling: Pooling,
+        data: &Dataset,
+        indices: &[usize],
+    ) -> Result<FeatureRows> {
         self.check_size()?;
         let mut rows = Vec::new();
         let mut read = Vec::with_capacity(indices.len());
@@ -86,7 +91,7 @@ impl Extractor<'_> {
             "no image of {} could be read",
             data.description()
         );
-        Ok(Features {
+        Ok(FeatureRows {
             rows: Tensor::cat(rows, 0),
             indices: read,
         })

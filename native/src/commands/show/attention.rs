@@ -1,6 +1,6 @@
 //! `ibot show attention`: where the CLS token looks.
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use ibot_core::analysis::attention::{ClsAttention, MASS, mass_mask};
 use ibot_core::image::RgbImage;
@@ -62,7 +62,9 @@ pub fn run(args: &AttentionArgs) -> Result<()> {
     let mut numbers = Vec::with_capacity(images.len());
     for index in 0..images.len() {
         let image = images.load(index)?;
-        let attention = encoder.encode(&image)?.attention;
+        let Some(attention) = encoder.encode(&image)?.attention else {
+            bail!("this backbone has no CLS token that attends to patches");
+        };
         let picture = match args.style {
             Style::Sheet => sheet(&image, &attention, args.mass)?,
             Style::Overlay => overlay(&image, &attention)?,

@@ -52,10 +52,12 @@ impl Answer for ReadAttention {
     async fn answer(self, worker: &mut WorkerState) -> Result<PerSlot<AttentionMaps>, Problem> {
         let mut maps = PerSlot::default();
         for slot in 0..SLOTS {
-            if let Ok(tokens) = worker.slots.tokens(slot) {
-                let values = tokens.attention.maps().flatten().copied();
+            if let Ok(tokens) = worker.slots.tokens(slot)
+                && let Some(attention) = &tokens.attention
+            {
+                let values = attention.maps().flatten().copied();
                 maps[slot] = Some(AttentionMaps {
-                    heads: tokens.attention.heads(),
+                    heads: attention.heads(),
                     values: Floats(values.collect()),
                 });
             }
@@ -71,7 +73,7 @@ impl Answer for Correspond {
         let second = worker.slots.tokens(1)?;
 
         let nearest = nearest(&first.patches, &second.patches)?;
-        let weights = (first.attention.mean(), second.attention.mean());
+        let weights = (first.salience(), second.salience());
         let found = mutual_matches(&nearest, (&weights.0[..], &weights.1[..]), self.pairs)?;
 
         let mut pairs = Vec::with_capacity(found.len());

@@ -5,7 +5,7 @@ mod truth;
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
 use ibot_core::analysis::correspondence::{MATCHES, attended_matches, mutual_matches};
 use ibot_core::analysis::geometry::PatchGeometry;
@@ -75,8 +75,12 @@ pub fn run(args: &CorrespondArgs) -> Result<()> {
     let a = encoder.encode(&first)?;
     let b = encoder.encode(&second)?;
     let nearest = nearest(&a.patches, &b.patches)?;
-    let attention = (a.attention.mean(), b.attention.mean());
+    let attention = (a.salience(), b.salience());
     let matches = if args.official {
+        ensure!(
+            a.attention.is_some(),
+            "--official ranks patches by the attention of CLS, and this backbone has none"
+        );
         attended_matches(&nearest, &attention.0, args.top)?
     } else {
         mutual_matches(&nearest, (&attention.0, &attention.1), args.top)?

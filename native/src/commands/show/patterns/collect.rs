@@ -26,7 +26,7 @@ pub(super) struct CollectedPatterns {
 }
 
 /// Tokens of one image, and the grid that they lie on; one cell for CLS.
-struct Tokens {
+struct PlacedTokens {
     grid: (usize, usize),
     values: Vec<f32>,
 }
@@ -132,14 +132,14 @@ impl CollectedPatterns {
     }
 }
 
-fn tokens_of(encoder: &ImageEncoder, image: &RgbImage, kind: TokenKind) -> Result<Tokens> {
+fn tokens_of(encoder: &ImageEncoder, image: &RgbImage, kind: TokenKind) -> Result<PlacedTokens> {
     let encoded = encoder.encode(image)?;
     Ok(match kind {
-        TokenKind::Patch => Tokens {
+        TokenKind::Patch => PlacedTokens {
             grid: (encoded.patches.rows(), encoded.patches.columns()),
             values: encoded.patches.values().to_vec(),
         },
-        TokenKind::Cls => Tokens {
+        TokenKind::Cls => PlacedTokens {
             grid: (1, 1),
             values: encoded.cls,
         },
