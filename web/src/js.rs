@@ -1,4 +1,4 @@
-//! The few things of the browser that both programs need.
+//! JavaScript functions that both programs need.
 
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -17,14 +17,14 @@ pub fn now() -> f64 {
     performance_now()
 }
 
-/// Waits. With 0, lets everything else that waits run first: messages, and what was painted.
+/// Waits. Even with 0 milliseconds, messages that have arrived are handled first.
 pub async fn sleep(milliseconds: f64) {
     let timer = js_sys::Promise::new(&mut |resolve, _| set_timeout(&resolve, milliseconds));
     // A timer's promise is never rejected.
     let _ = JsFuture::from(timer).await;
 }
 
-/// What went wrong, in words: the message of an `Error`, else the value itself.
+/// An error in words: the message of an `Error`, else the value itself.
 pub fn describe(error: &JsValue) -> String {
     match error.dyn_ref::<js_sys::Error>() {
         Some(error) => String::from(error.message()),

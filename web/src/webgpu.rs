@@ -1,4 +1,4 @@
-//! WebGPU as the kernels need it.
+//! The browser's WebGPU, with the features that the kernels need.
 
 use js_sys::{Array, Function, Promise, Reflect};
 use wasm_bindgen::prelude::*;
@@ -6,11 +6,11 @@ use wasm_bindgen_futures::{JsFuture, future_to_promise};
 
 /// The feature of devices whose kernels exchange values within a subgroup.
 const SUBGROUPS: &str = "subgroups";
+/// Properties of an adapter's info that together name it.
+const NAMES: [&str; 4] = ["vendor", "architecture", "device", "description"];
 
-/// What a browser would compute on.
 #[derive(Clone, Debug)]
 pub struct Adapter {
-    /// What it calls itself.
     pub name: String,
     /// Whether it is software on the CPU.
     pub software: bool,
@@ -21,10 +21,7 @@ pub struct Adapter {
 /// # Errors
 /// If the browser's `navigator.gpu` is not as specified.
 pub async fn adapter() -> Result<Option<Adapter>, JsValue> {
-    let gpu = Reflect::get(
-        &Reflect::get(&js_sys::global(), &"navigator".into())?,
-        &"gpu".into(),
-    )?;
+    let gpu = navigator_gpu()?;
     if gpu.is_undefined() {
         return Ok(None);
     }
@@ -33,48 +30,56 @@ pub async fn adapter() -> Result<Option<Adapter>, JsValue> {
     if !adapter.is_object() {
         return Ok(None);
     }
+
     let info = Reflect::get(&adapter, &"info".into())?;
-    let text = |key: &str| -> Option<String> {
-        Reflect::get(&info, &key.into())
-            .ok()?
-            .as_string()
-            .filter(|text| !text.is_empty())
-    };
-    let fallback = |of: &JsValue| {
-        Reflect::get(of, &"isFallbackAdapter".into()).is_ok_and(|value| value.is_truthy())
-    };
-    let parts = ["vendor", "architecture", "device", "description"]
-        .into_iter()
-        .filter_map(text)
-        .collect::<Vec<_>>();
-    let name = if parts.is_empty() {
-        "unnamed adapter".to_owned()
-    } else {
-        parts.join(" ")
-    };
-    let software =
-        fallback(&adapter) || (info.is_object() && fallback(&info)) || name.contains("swiftshader");
+    let name = name_of(&info);
+    // Where a browser has this property, and whether at all, depends on its age.
+    let fallback = is_fallback(&adapter) || (info.is_object() && is_fallback(&info));
+    let software = fallback || name.contains("swiftshader");
     Ok(Some(Adapter { name, software }))
 }
 
-/// Makes every device of an adapter with subgroups have them. To be called once, before the first
-/// device is made.
+fn navigator_gpu() -> Result<JsValue, JsValue> {
+    let navigator = Reflect::get(&js_sys::global(), &"navigator".into())?;
+    Reflect::get(&navigator, &"gpu".into())
+}
+
+fn name_of(info: &JsValue) -> String {
+    let mut parts = Vec::new();
+    for key in NAMES {
+        let part = Reflect::get(info, &key.into()).ok();
+        if let Some(part) = part.and_then(|part| part.as_string()) {
+            parts.push(part);
+        }
+    }
+    parts.retain(|part| !part.is_empty());
+
+    match parts.is_empty() {
+        true => "unnamed adapter".to_owned(),
+        false => parts.join(" "),
+    }
+}
+
+fn is_fallback(object: &JsValue) -> bool {
+    Reflect::get(object, &"isFallbackAdapter".into()).is_ok_and(|value| value.is_truthy())
+}
+
+/// Makes every device of an adapter with subgroups have them. Call once, before the first device is
+/// made.
 ///
-/// burn's kernels use subgroups wherever the adapter has them, but its wgpu 30 never asks the
-/// browser for them. Such kernels are then rejected, and what they should have computed is garbage
-/// without an error.
+/// burn's kernels use subgroups wherever the adapter has them. But its wgpu 30 never asks the
+/// browser for them. Such kernels are then rejected without an error, and their results are wrong.
 ///
 /// # Errors
 /// If the browser's `navigator.gpu` is not as specified. Without WebGPU there is nothing to do.
 pub fn allow_subgroups() -> Result<(), JsValue> {
-    let gpu = Reflect::get(
-        &Reflect::get(&js_sys::global(), &"navigator".into())?,
-        &"gpu".into(),
-    )?;
+    let gpu = navigator_gpu()?;
     if gpu.is_undefined() {
         return Ok(());
     }
-    let (request, this) = (method(&gpu, "requestAdapter")?, gpu.clone());
+    let request = method(&gpu, "requestAdapter")?;
+    let this = gpu.clone();
+
     let with_subgroups =
         Closure::<dyn FnMut(JsValue) -> Result<Promise, JsValue>>::new(move |options: JsValue| {
             let adapter: Promise = request.call1(&this, &options)?.dyn_into()?;
@@ -101,30 +106,13 @@ fn has_subgroups(adapter: &JsValue) -> Result<bool, JsValue> {
         .is_truthy())
 }
 
-/// Adds the feature to those that devices of this adapter are asked for.
+/// Adds the feature to every request for a device of this adapter.
 fn request_subgroups(adapter: &JsValue) -> Result<(), JsValue> {
-    let (request, this, key) = (
-        method(adapter, "requestDevice")?,
-        adapter.clone(),
-        JsValue::from("requiredFeatures"),
-    );
+    let request = method(adapter, "requestDevice")?;
+    let this = adapter.clone();
+
     let with_subgroups = Closure::<dyn FnMut(JsValue) -> Result<JsValue, JsValue>>::new(
-        move |descriptor: JsValue| {
-            let descriptor = if descriptor.is_object() {
-                descriptor
-            } else {
-                js_sys::Object::new().into()
-            };
-            let asked = Reflect::get(&descriptor, &key)?;
-            let features = if asked.is_undefined() {
-                Array::new()
-            } else {
-                Array::from(&asked)
-            };
-            features.push(&SUBGROUPS.into());
-            Reflect::set(&descriptor, &key, &features)?;
-            request.call1(&this, &descriptor)
-        },
+        move |descriptor: JsValue| request.call1(&this, &add_subgroups(descriptor)?),
     );
     Reflect::set(
         adapter,
@@ -132,6 +120,24 @@ fn request_subgroups(adapter: &JsValue) -> Result<(), JsValue> {
         &with_subgroups.into_js_value(),
     )?;
     Ok(())
+}
+
+/// The descriptor, or a new one if it is undefined, with the feature.
+fn add_subgroups(descriptor: JsValue) -> Result<JsValue, JsValue> {
+    let key = JsValue::from("requiredFeatures");
+    let descriptor = match descriptor.is_object() {
+        true => descriptor,
+        false => js_sys::Object::new().into(),
+    };
+
+    let features = Reflect::get(&descriptor, &key)?;
+    let features = match features.is_undefined() {
+        true => Array::new(),
+        false => Array::from(&features),
+    };
+    features.push(&SUBGROUPS.into());
+    Reflect::set(&descriptor, &key, &features)?;
+    Ok(descriptor)
 }
 
 fn method(of: &JsValue, name: &str) -> Result<Function, JsValue> {

@@ -1,15 +1,15 @@
-//! Values between threads of the browser: serde to JavaScript objects, large arrays by transfer.
+//! Messages between page and worker: serde to JavaScript objects, large arrays by transfer.
 
 use js_sys::{Array, ArrayBuffer, Object, Reflect, Uint8Array};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use wasm_bindgen::{JsCast, JsValue};
 
-/// Bytes that travel as one array.
+/// Bytes that are sent as one array.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bytes(pub Vec<u8>);
 
-/// Numbers that travel as one array.
+/// Numbers that are sent as one array.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Floats(pub Vec<f32>);
 
@@ -27,12 +27,8 @@ impl<'de> Deserialize<'de> for Bytes {
 
 impl Serialize for Floats {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let bytes: Vec<u8> = self
-            .0
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect();
-        serializer.serialize_bytes(&bytes)
+        let bytes = self.0.iter().flat_map(|value| value.to_le_bytes());
+        serializer.serialize_bytes(&bytes.collect::<Vec<u8>>())
     }
 }
 
@@ -43,32 +39,25 @@ impl<'de> Deserialize<'de> for Floats {
         if !rest.is_empty() {
             return Err(D::Error::custom("floats take four bytes each"));
         }
-        Ok(Self(
-            values
-                .iter()
-                .map(|value| f32::from_le_bytes(*value))
-                .collect(),
-        ))
+
+        let values = values.iter().map(|value| f32::from_le_bytes(*value));
+        Ok(Self(values.collect()))
     }
 }
 
-/// A value as a JavaScript object.
-///
 /// # Errors
 /// If the value is of a kind that JavaScript does not have.
 pub fn to_js<T: Serialize>(value: &T) -> Result<JsValue, serde_wasm_bindgen::Error> {
     value.serialize(&serde_wasm_bindgen::Serializer::new().serialize_maps_as_objects(true))
 }
 
-/// A value out of a JavaScript object.
-///
 /// # Errors
 /// If the object is not such a value.
 pub fn from_js<T: DeserializeOwned>(value: JsValue) -> Result<T, serde_wasm_bindgen::Error> {
     serde_wasm_bindgen::from_value(value)
 }
 
-/// The buffers of all byte arrays within a message, which are handed over rather than copied.
+/// The buffers of all byte arrays in a message. They are transferred instead of copied.
 pub fn transfers(message: &JsValue) -> Array {
     let buffers = Array::new();
     collect(message, &buffers);
@@ -79,7 +68,8 @@ fn collect(value: &JsValue, buffers: &Array) {
     if let Some(bytes) = value.dyn_ref::<Uint8Array>() {
         buffers.push(&bytes.buffer());
     } else if let Some(list) = value.dyn_ref::<Array>() {
-        // A list's elements are of one kind: one of numbers holds nothing to transfer.
+        // All elements of a list are of one kind, except for `null` in place of some: if neither
+        // end is an object, there is nothing to transfer, and a long list of numbers is skipped.
         if list.get(0).is_object() || list.get(list.length().saturating_sub(1)).is_object() {
             list.iter().for_each(|value| collect(&value, buffers));
         }
@@ -90,7 +80,7 @@ fn collect(value: &JsValue, buffers: &Array) {
     }
 }
 
-/// A message: a number that an answer repeats, and what is said.
+/// A message: a number, which an answer repeats, and a value under `key`.
 pub fn message(id: u32, key: &str, value: &JsValue) -> JsValue {
     let message = Object::new();
     // Setting a property of a new object cannot fail.

@@ -36,37 +36,38 @@ impl ComputeDevice {
 }
 
 /// The preferred device, or the CPU and the reason why not.
-pub async fn choose(choice: DevicePreference) -> ComputeDevice {
-    if choice == DevicePreference::Cpu {
+pub async fn choose(preference: DevicePreference) -> ComputeDevice {
+    if preference == DevicePreference::Cpu {
         return ComputeDevice::cpu("The CPU, as chosen.");
     }
-    match webgpu::adapter().await {
-        Err(error) => ComputeDevice::cpu(format!(
-            "The CPU: the browser's WebGPU fails ({}).",
-            js::describe(&error)
-        )),
-        Ok(None) => ComputeDevice::cpu("The CPU: this browser offers no WebGPU here."),
-        Ok(Some(adapter)) if adapter.software && choice == DevicePreference::Auto => {
-            ComputeDevice::cpu(format!(
-                "The CPU: WebGPU is only a software adapter here ({}), which is slower. You can choose it all the same.",
-                adapter.name
-            ))
+
+    let adapter = match webgpu::adapter().await {
+        Ok(Some(adapter)) => adapter,
+        Ok(None) => return ComputeDevice::cpu("The CPU: this browser offers no WebGPU here."),
+        Err(error) => {
+            let reason = js::describe(&error);
+            return ComputeDevice::cpu(format!("The CPU: the browser's WebGPU fails ({reason})."));
         }
-        Ok(Some(adapter)) => match try_webgpu(&adapter).await {
-            Ok(compute) => compute,
-            Err(reason) => {
-                ComputeDevice::cpu(format!("The CPU: WebGPU ({}) {reason}.", adapter.name))
-            }
-        },
+    };
+    let name = &adapter.name;
+    if adapter.software && preference == DevicePreference::Auto {
+        return ComputeDevice::cpu(format!(
+            "The CPU: WebGPU is only a software adapter here ({name}), which is slower. You can choose it all the same.",
+        ));
+    }
+
+    match try_webgpu(&adapter).await {
+        Ok(compute) => compute,
+        Err(reason) => ComputeDevice::cpu(format!("The CPU: WebGPU ({name}) {reason}.")),
     }
 }
 
-/// WebGPU, if it passes the test.
+/// WebGPU, if it passes the test; else the predicate of a sentence on what is wrong with it.
 async fn try_webgpu(adapter: &Adapter) -> Result<ComputeDevice, String> {
-    port::send(&WorkerEvent::Progress(format!(
-        "Testing WebGPU ({})…",
-        adapter.name
-    )));
+    let name = &adapter.name;
+    let progress = format!("Testing WebGPU ({name})…");
+    port::send(&WorkerEvent::Progress(progress));
+
     let start = js::now();
     webgpu::allow_subgroups()
         .map_err(|error| format!("is not as specified ({})", js::describe(&error)))?;
@@ -77,21 +78,21 @@ async fn try_webgpu(adapter: &Adapter) -> Result<ComputeDevice, String> {
     let error = selftest::error(&device)
         .await
         .map_err(|error| format!("failed its test ({error})"))?;
-    // The results of rejected kernels are usually not numbers. Such an error fails this test, too.
+    let seconds = (js::now() - start) / 1000.0;
+
+    // The results of rejected kernels are usually NaN, for which this comparison is false, too.
     if error <= selftest::TOLERANCE {
-        let why = format!(
-            "WebGPU on {}. Two training steps agree with the CPU to {error:.0e}; the test took {:.1} s.",
-            adapter.name,
-            (js::now() - start) / 1000.0
-        );
-        return Ok(ComputeDevice {
+        Ok(ComputeDevice {
             device,
             webgpu: true,
-            name: format!("WebGPU ({})", adapter.name),
-            why,
-        });
+            name: format!("WebGPU ({name})"),
+            why: format!(
+                "WebGPU on {name}. Two training steps agree with the CPU to {error:.0e}; the test took {seconds:.1} s.",
+            ),
+        })
+    } else {
+        Err(format!(
+            "computes wrong numbers: two training steps differ from the CPU's by {error:.0e}"
+        ))
     }
-    Err(format!(
-        "computes wrong numbers: two training steps differ from the CPU's by {error:.0e}"
-    ))
 }

@@ -1,5 +1,5 @@
-//! Two training steps of a small network, on a device and on the CPU: kernels that a browser
-//! rejects leave garbage rather than an error, so only numbers tell.
+//! Two training steps of a small network, on a device and on the CPU. If a browser rejects a kernel,
+//! results are wrong without an error, so that only a comparison of numbers finds it.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use ibot_core::optim::schedule::Schedules;
@@ -8,29 +8,28 @@ use ibot_core::pretrain::masking::Mask;
 use ibot_core::pretrain::{Batch, Sequential, TrainState, step};
 use ibot_core::weights::WeightsError;
 
-/// Largest difference, relative to the CPU's, with which a device is used.
+/// Largest relative difference to the CPU with which a device is used.
 pub const TOLERANCE: f64 = 1e-3;
 const STEPS: usize = 2;
 
-/// The largest relative difference of losses and gradient norms between `device` and the CPU; not a
-/// number if the device's are none.
+/// The largest relative difference of losses and gradient norms between `device` and the CPU. It is
+/// NaN if a loss or a norm of the device is.
 ///
 /// # Errors
 /// If the device fails.
 pub async fn error(device: &Device) -> Result<f64, WeightsError> {
     let expected = steps(&Device::flex()).await?;
     let actual = steps(device).await?;
-    let differences = actual
-        .iter()
-        .zip(&expected)
-        .map(|(a, e)| (a - e).abs() / e.abs().max(1e-6));
-    Ok(differences.fold(0.0, |worst, difference| {
-        if difference <= worst {
-            worst
-        } else {
-            difference
+
+    let mut worst = 0.0;
+    for (actual, expected) in actual.iter().zip(&expected) {
+        let difference = (actual - expected).abs() / expected.abs().max(1e-6);
+        // NaN stays the worst from here on, where `f64::max` would drop it.
+        if difference > worst || difference.is_nan() {
+            worst = difference;
         }
-    }))
+    }
+    Ok(worst)
 }
 
 /// Loss and gradient norm of each step.
