@@ -6,7 +6,7 @@ use futures_lite::future::block_on;
 use ibot_core::eval::knn::{KnnAccuracy, Labelled, NEIGHBOURS, TEMPERATURE, knn};
 use serde::{Deserialize, Serialize};
 
-use super::{Measures, Outcome, Subject, Task};
+use super::{Measures, TaskOutput, Subject, Task};
 use crate::data::Dataset;
 use crate::features::{Extractor, Pooling};
 
@@ -74,7 +74,7 @@ impl Task for Knn {
         !data.classes().is_empty() && !is_empty
     }
 
-    fn run(&self, subject: &Subject) -> Result<Outcome> {
+    fn run(&self, subject: &Subject) -> Result<TaskOutput> {
         let Sets { bank, queries } = match subject.val {
             Some(val) => self.two_sets(subject.data, val)?,
             None => self.one_set(subject.data)?,
@@ -89,7 +89,7 @@ impl Task for Knn {
         let accuracies = block_on(knn(&bank, &queries, &NEIGHBOURS, TEMPERATURE))
             .context("k-NN on the device")?;
 
-        Ok(Outcome {
+        Ok(TaskOutput {
             measures: measures(&accuracies),
             images,
             table: table(&accuracies),

@@ -57,7 +57,7 @@ pub trait Task {
     ///
     /// # Errors
     /// If the images do not suit the evaluation, none can be read, or the device fails.
-    fn run(&self, subject: &Subject) -> Result<Outcome>;
+    fn run(&self, subject: &Subject) -> Result<TaskOutput>;
 
     /// The measure that curves and sentences show, such as `top-1`; a share of 1.
     fn quantity(&self) -> &'static str;
@@ -80,7 +80,7 @@ pub struct Subject<'a> {
 }
 
 /// What an evaluation found.
-pub struct Outcome {
+pub struct TaskOutput {
     pub measures: Measures,
     /// Numbers of images by their role, such as `bank`.
     pub images: Vec<(&'static str, usize)>,

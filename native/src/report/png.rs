@@ -8,7 +8,7 @@ use ibot_core::image::RgbImage;
 /// A picture that could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write the picture {}", path.display())]
-pub struct SaveError {
+pub struct SavePictureError {
     /// The file that was asked for.
     pub path: PathBuf,
     /// What went wrong.
@@ -20,7 +20,7 @@ pub struct SaveError {
 ///
 /// # Errors
 /// If the file cannot be encoded, written or renamed.
-pub fn save_png(image: &RgbImage, path: &Path) -> Result<(), SaveError> {
+pub fn save_png(image: &RgbImage, path: &Path) -> Result<(), SavePictureError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);
@@ -38,7 +38,7 @@ pub fn save_png(image: &RgbImage, path: &Path) -> Result<(), SaveError> {
     .map_err(|source| {
         // The failure to report is the first one, not that of cleaning up.
         let _ = fs::remove_file(&temporary);
-        SaveError {
+        SavePictureError {
             path: path.to_owned(),
             source,
         }

@@ -13,10 +13,10 @@ use crate::data::{Dataset, decode, has_image_extension};
 /// Images in the order in which they were named.
 pub struct Images {
     sets: Vec<Dataset>,
-    places: Vec<Place>,
+    places: Vec<Location>,
 }
 
-enum Place {
+enum Location {
     File(PathBuf),
     /// Image of a set, both by index.
     Of(usize, usize),
@@ -45,7 +45,7 @@ impl Images {
             .rsplit_once('#')
             .and_then(|(set, index)| Some((set, index.parse::<usize>().ok()?)));
         if path.is_file() && is_picture(path) {
-            self.places.push(Place::File(path.to_owned()));
+            self.places.push(Location::File(path.to_owned()));
         } else if let (Some((set, index)), false) = (one, path.exists()) {
             let data = Dataset::open(set)?;
             ensure!(
@@ -53,7 +53,7 @@ impl Images {
                 "{spec}: {} has no image {index}",
                 data.description()
             );
-            self.places.push(Place::Of(self.sets.len(), index));
+            self.places.push(Location::Of(self.sets.len(), index));
             self.sets.push(data);
         } else {
             let data = Dataset::open(spec)?;
@@ -61,7 +61,7 @@ impl Images {
             self.places.extend(
                 data.subset(limit, 0)
                     .into_iter()
-                    .map(|index| Place::Of(set, index)),
+                    .map(|index| Location::Of(set, index)),
             );
             self.sets.push(data);
         }
@@ -75,8 +75,8 @@ impl Images {
     /// What to call image `index` in messages and numbers.
     pub fn name(&self, index: usize) -> String {
         match &self.places[index] {
-            Place::File(path) => path.display().to_string(),
-            Place::Of(set, image) => self.sets[*set].name(*image).into_owned(),
+            Location::File(path) => path.display().to_string(),
+            Location::Of(set, image) => self.sets[*set].name(*image).into_owned(),
         }
     }
 
@@ -109,8 +109,8 @@ impl Images {
     pub fn labels(&self, index: usize, folder: Option<&Path>) -> Result<Option<LabelMap>> {
         let Some(folder) = folder else {
             return Ok(match &self.places[index] {
-                Place::Of(set, image) => self.sets[*set].parts(*image),
-                Place::File(_) => None,
+                Location::Of(set, image) => self.sets[*set].parts(*image),
+                Location::File(_) => None,
             });
         };
         let name = self.name(index);
@@ -133,8 +133,8 @@ impl Images {
     /// If it is not readable as an image.
     pub fn load(&self, index: usize) -> Result<RgbImage> {
         match &self.places[index] {
-            Place::File(path) => load_file(path),
-            Place::Of(set, image) => Ok(self.sets[*set].load(*image)?),
+            Location::File(path) => load_file(path),
+            Location::Of(set, image) => Ok(self.sets[*set].load(*image)?),
         }
     }
 }

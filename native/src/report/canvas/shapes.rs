@@ -4,11 +4,11 @@
 use super::Canvas;
 
 /// A point on the canvas.
-pub type Point = (f32, f32);
+pub type Position = (f32, f32);
 
 impl Canvas {
     /// A line with round ends.
-    pub fn line(&mut self, from: Point, to: Point, width: f32, color: [u8; 3]) {
+    pub fn line(&mut self, from: Position, to: Position, width: f32, color: [u8; 3]) {
         let reach = width / 2.0;
         self.shape(&[from, to], reach, color, |point| {
             distance_to_line(point, from, to) - reach
@@ -16,7 +16,7 @@ impl Canvas {
     }
 
     /// A filled circle.
-    pub fn disc(&mut self, center: Point, radius: f32, color: [u8; 3]) {
+    pub fn disc(&mut self, center: Position, radius: f32, color: [u8; 3]) {
         self.shape(&[center], radius, color, |point| {
             length(point, center) - radius
         });
@@ -26,13 +26,13 @@ impl Canvas {
     /// An edge shades one pixel.
     fn shape(
         &mut self,
-        points: &[Point],
+        points: &[Position],
         reach: f32,
         color: [u8; 3],
-        distance: impl Fn(Point) -> f32,
+        distance: impl Fn(Position) -> f32,
     ) {
         let reach = reach + 1.0;
-        let span = |of: fn(&Point) -> f32, length: usize| {
+        let span = |of: fn(&Position) -> f32, length: usize| {
             let low = points.iter().map(of).fold(f32::INFINITY, f32::min) - reach;
             let high = points.iter().map(of).fold(f32::NEG_INFINITY, f32::max) + reach;
             // As integers what is not a number or negative is 0, and what is too large the last
@@ -50,11 +50,11 @@ impl Canvas {
     }
 }
 
-fn length(a: Point, b: Point) -> f32 {
+fn length(a: Position, b: Position) -> f32 {
     (a.0 - b.0).hypot(a.1 - b.1)
 }
 
-fn distance_to_line(point: Point, from: Point, to: Point) -> f32 {
+fn distance_to_line(point: Position, from: Position, to: Position) -> f32 {
     let (x, y) = (to.0 - from.0, to.1 - from.1);
     let along = (point.0 - from.0) * x + (point.1 - from.1) * y;
     // A line without length is a point.

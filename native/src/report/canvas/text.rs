@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_width};
 
-use super::shapes::Point;
+use super::shapes::Position;
 use super::{Canvas, INK, QUIET};
 
 /// How text looks.
@@ -109,7 +109,7 @@ impl Canvas {
     }
 
     /// Writes a line of capitals or digits with its middle at `center`.
-    pub fn text_around(&mut self, (x, y): Point, text: &str, style: TextStyle) {
+    pub fn text_around(&mut self, (x, y): Position, text: &str, style: TextStyle) {
         // They stand above the middle of a line, which keeps room for descenders.
         let top = (y - style.height() as f32 * 0.47).round().max(0.0) as usize;
         self.text(x.round().max(0.0) as usize, top, text, style, Align::Center);
