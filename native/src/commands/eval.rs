@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::data::Dataset;
 use crate::device::{self, DeviceChoice};
-use crate::eval::{EvalResult, Evaluation, TaskOutput, Subject, sha256};
+use crate::eval::{EvalResult, Evaluation, Subject, TaskOutput, sha256};
 use crate::features::{Encoder, EvalView, Extractor};
 use crate::files::write_atomically;
 use crate::model::ModelArgs;

@@ -6,7 +6,7 @@ use futures_lite::future::block_on;
 use ibot_core::eval::knn::{KnnAccuracy, Labelled, NEIGHBOURS, TEMPERATURE, knn};
 use serde::{Deserialize, Serialize};
 
-use super::{Measures, TaskOutput, Subject, Task};
+use super::{Measures, Subject, Task, TaskOutput};
 use crate::data::Dataset;
 use crate::features::{Extractor, Pooling};
 

@@ -3,7 +3,7 @@
 use ibot_core::image::RgbImage;
 use ibot_core::picture::{ColorScale, Heatmap, Interpolation, Mask, PatchGrid, Range, gray};
 
-use super::panel_image;
+use super::fit::panel_image;
 use crate::report::sheet::{Panel, Sheet, wrap};
 
 /// The attention of one head, or the mean of several.
@@ -27,33 +27,37 @@ const CONTOUR: [u8; 3] = [255, 190, 40];
 pub fn attention(image: &RgbImage, maps: &[AttentionMap], share: Option<f32>) -> RgbImage {
     let original = panel_image(image);
     let quiet = gray(&original);
-    let style = Mask {
+    let mask_style = Mask {
         color: CONTOUR,
         alpha: 0.15,
         shade: 0.6,
     };
+
     let mut panels = vec![Panel::new("image", vec![original.clone()])];
-    panels.extend(maps.iter().map(|map| {
-        let range = Range::of(map.weights.cells());
-        let heat = Heatmap {
-            range,
+    for map in maps {
+        let heatmap = Heatmap {
+            range: Range::of(map.weights.cells()),
             scale: ColorScale::Inferno,
             interpolation: Interpolation::Nearest,
             alpha: 0.75,
         };
-        let mut images = vec![heat.draw(&quiet, map.weights)];
-        images.extend(map.mask.map(|mask| style.draw(&original, mask)));
-        Panel::new(&map.title, images)
-    }));
+        let mut images = vec![heatmap.draw(&quiet, map.weights)];
+        if let Some(mask) = map.mask {
+            images.push(mask_style.draw(&original, mask));
+        }
+        panels.push(Panel::new(&map.title, images));
+    }
+
     let mut note = "each map from its smallest weight (dark) to its largest (bright)".to_owned();
-    if let Some(share) = share.filter(|_| maps.iter().any(|map| map.mask.is_some())) {
+    let has_masks = maps.iter().any(|map| map.mask.is_some());
+    if let Some(share) = share.filter(|_| has_masks) {
         note += &format!("; contours hold {:.0} % of the weight", share * 100.0);
     }
-    let sheet = Sheet {
+    Sheet {
         title: "Self-attention of the CLS token".to_owned(),
         note,
         rows: wrap(panels, MOST_COLUMNS),
         ..Sheet::default()
-    };
-    sheet.draw().canvas.into_image()
+    }
+    .into_image()
 }

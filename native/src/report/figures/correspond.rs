@@ -3,7 +3,8 @@
 use ibot_core::image::RgbImage;
 use ibot_core::picture::{ColorScale, Range, Rect};
 
-use super::fitted;
+use super::fit::fitted;
+use crate::report::canvas::shapes::Position;
 use crate::report::canvas::{Canvas, PAPER};
 use crate::report::sheet::{DrawnSheet, Key, Panel, Sheet, SheetRow};
 
@@ -44,120 +45,149 @@ pub fn correspond(
     pairs: &[PointPair],
     color: PairColor,
 ) -> RgbImage {
-    let panels =
-        [first, second].map(|image| Panel::new("", vec![fitted(image, (MOST_WIDTH, HEIGHT))]));
-    let mut sheet = Sheet {
+    let images = [first, second].map(|image| fitted(image, (MOST_WIDTH, HEIGHT)));
+    let sheet = Sheet {
         title: "Corresponding patches".to_owned(),
         note: note(pairs),
         rows: vec![SheetRow {
-            panels: panels.into(),
+            panels: images.map(|image| Panel::new("", vec![image])).into(),
             joined: false,
         }],
+        legend: match color {
+            PairColor::Position => Vec::new(),
+            PairColor::Correctness => verdicts_in(pairs),
+        },
         ..Sheet::default()
     };
-    let colors: Vec<[u8; 3]> = match color {
-        PairColor::Position => {
-            let range = Range::of(pairs.iter().map(|pair| &pair.from.1));
-            // The ends of the rainbow are nearly black.
-            let color = |position| ColorScale::Turbo.color(0.08 + 0.86 * position);
-            pairs
-                .iter()
-                .map(|pair| range.position(pair.from.1).map_or(UNKNOWN, color))
-                .collect()
-        }
-        PairColor::Correctness => {
-            let known = [
-                (Some(true), CORRECT, "correct"),
-                (Some(false), WRONG, "wrong"),
-                (None, UNKNOWN, "unknown"),
-            ];
-            let used = known
-                .iter()
-                .filter(|(verdict, ..)| pairs.iter().any(|pair| pair.right == *verdict));
-            sheet.legend = used
-                .map(|(_, color, label)| Key {
-                    color: *color,
-                    label: (*label).to_owned(),
-                })
-                .collect();
-            pairs
-                .iter()
-                .map(|pair| {
-                    pair.right
-                        .map_or(UNKNOWN, |correct| if correct { CORRECT } else { WRONG })
-                })
-                .collect()
-        }
-    };
     let DrawnSheet { mut canvas, places } = sheet.draw();
+
+    let colors = match color {
+        PairColor::Position => colors_by_position(pairs),
+        PairColor::Correctness => pairs.iter().map(|pair| verdict(pair.right).color).collect(),
+    };
     if let [left, right] = places.concat()[..] {
-        draw_pairs(
-            &mut canvas,
-            (first, left),
-            (second, right),
-            pairs.iter().zip(colors).collect(),
-        );
+        let first = Placed {
+            image: first,
+            place: left,
+        };
+        let second = Placed {
+            image: second,
+            place: right,
+        };
+        draw_pairs(&mut canvas, &lines(pairs, &colors, first, second));
     }
     canvas.into_image()
 }
 
 fn note(pairs: &[PointPair]) -> String {
-    let judged = || pairs.iter().filter_map(|pair| pair.right);
-    let (correct, all) = (
-        judged().filter(|correct| *correct).count(),
-        judged().count(),
-    );
-    match (pairs.len(), all) {
-        (1, 0) => "1 pair".to_owned(),
-        (count, 0) => format!("{count} pairs"),
-        _ => format!(
-            "{correct} of {all} correct ({:.1} %)",
-            100.0 * correct as f64 / all as f64
-        ),
+    let judged: Vec<bool> = pairs.iter().filter_map(|pair| pair.right).collect();
+    if judged.is_empty() {
+        let plural = if pairs.len() == 1 { "" } else { "s" };
+        return format!("{} pair{plural}", pairs.len());
+    }
+
+    let correct = judged.iter().filter(|right| **right).count();
+    let percent = 100.0 * correct as f64 / judged.len() as f64;
+    format!("{correct} of {} correct ({percent:.1} %)", judged.len())
+}
+
+fn colors_by_position(pairs: &[PointPair]) -> Vec<[u8; 3]> {
+    let range = Range::of(pairs.iter().map(|pair| &pair.from.1));
+    let mut colors = Vec::with_capacity(pairs.len());
+    for pair in pairs {
+        // The ends of the rainbow are nearly black.
+        let color = match range.position(pair.from.1) {
+            Some(position) => ColorScale::Turbo.color(0.08 + 0.86 * position),
+            None => UNKNOWN,
+        };
+        colors.push(color);
+    }
+    colors
+}
+
+/// How a pair counts.
+fn verdict(right: Option<bool>) -> Key {
+    let (color, label) = match right {
+        Some(true) => (CORRECT, "correct"),
+        Some(false) => (WRONG, "wrong"),
+        None => (UNKNOWN, "unknown"),
+    };
+    Key {
+        color,
+        label: label.to_owned(),
     }
 }
 
-fn draw_pairs(
-    canvas: &mut Canvas,
-    (first, left): (&RgbImage, Rect),
-    (second, right): (&RgbImage, Rect),
-    pairs: Vec<(&PointPair, [u8; 3])>,
-) {
-    let on_canvas = |image: &RgbImage, place: Rect, point: (f32, f32)| {
-        let along = |at: f32, length: usize, start: usize, room: usize| {
-            start as f32 + at / length as f32 * room as f32
-        };
-        (
-            along(point.0, image.width(), place.left, place.width),
-            along(point.1, image.height(), place.top, place.height),
-        )
-    };
-    let within = |image: &RgbImage, (x, y): (f32, f32)| {
-        (0.0..=image.width() as f32).contains(&x) && (0.0..=image.height() as f32).contains(&y)
-    };
-    let seen = pairs
-        .iter()
-        .filter(|(pair, _)| within(first, pair.from) && within(second, pair.to));
-    let ends: Vec<_> = seen
-        .map(|(pair, color)| {
-            (
-                on_canvas(first, left, pair.from),
-                on_canvas(second, right, pair.to),
-                *color,
-            )
-        })
-        .collect();
-    // A pale edge keeps a line visible on what has its color. It is thinner where lines are many.
-    let (line, radius) = if ends.len() > 60 {
+/// The verdicts that occur.
+fn verdicts_in(pairs: &[PointPair]) -> Vec<Key> {
+    let mut found = vec![Some(true), Some(false), None];
+    found.retain(|right| pairs.iter().any(|pair| pair.right == *right));
+    found.into_iter().map(verdict).collect()
+}
+
+/// An image, and where it is drawn.
+#[derive(Clone, Copy)]
+struct Placed<'a> {
+    image: &'a RgbImage,
+    place: Rect,
+}
+
+/// A pair on the canvas.
+struct PairLine {
+    from: Position,
+    to: Position,
+    color: [u8; 3],
+}
+
+impl Placed<'_> {
+    /// A point of the image on the canvas; `None` if it lies outside of the image.
+    fn on_canvas(self, (x, y): (f32, f32)) -> Option<Position> {
+        let (width, height) = (self.image.width() as f32, self.image.height() as f32);
+        if !(0.0..=width).contains(&x) || !(0.0..=height).contains(&y) {
+            return None;
+        }
+        let Rect {
+            left,
+            top,
+            width: wide,
+            height: high,
+        } = self.place;
+        Some((
+            left as f32 + x / width * wide as f32,
+            top as f32 + y / height * high as f32,
+        ))
+    }
+}
+
+fn lines(pairs: &[PointPair], colors: &[[u8; 3]], first: Placed, second: Placed) -> Vec<PairLine> {
+    let mut lines = Vec::with_capacity(pairs.len());
+    for (pair, color) in pairs.iter().zip(colors) {
+        let ends = first.on_canvas(pair.from).zip(second.on_canvas(pair.to));
+        if let Some((from, to)) = ends {
+            lines.push(PairLine {
+                from,
+                to,
+                color: *color,
+            });
+        }
+    }
+    lines
+}
+
+fn draw_pairs(canvas: &mut Canvas, lines: &[PairLine]) {
+    // Many lines are thinner.
+    let (width, radius) = if lines.len() > 60 {
         (1.4, 3.5)
     } else {
         (2.2, 5.5)
     };
-    for (from, to, color) in &ends {
-        canvas.line(*from, *to, line + 1.4, PAPER);
-        canvas.line(*from, *to, line, *color);
+
+    // A pale edge keeps a line visible on what has its color.
+    for PairLine { from, to, color } in lines {
+        canvas.line(*from, *to, width + 1.4, PAPER);
+        canvas.line(*from, *to, width, *color);
     }
-    for (from, to, color) in &ends {
+    for PairLine { from, to, color } in lines {
         for point in [from, to] {
             canvas.disc(*point, radius + 1.5, PAPER);
             canvas.disc(*point, radius, *color);

@@ -36,21 +36,24 @@ pub fn context_tile(
     window: usize,
 ) -> RgbImage {
     let core = patch_rect(grid, patch, (image.width(), image.height()));
-    let (width, height) = (core.width.max(1), core.height.max(1));
+    let width = core.width.max(1);
+    let height = core.height.max(1);
     // Beyond both borders there is nothing but gray.
-    let most = (2 * image.width().div_ceil(width) + 1).min(2 * image.height().div_ceil(height) + 1);
-    let window = window.clamp(1, most);
+    let across = 2 * image.width().div_ceil(width) + 1;
+    let down = 2 * image.height().div_ceil(height) + 1;
+    let window = window.clamp(1, across.min(down));
     let before = window / 2;
-    let at = |position: usize, start: usize, patch: usize, length: usize| {
-        (position + start)
-            .checked_sub(before * patch)
-            .filter(|position| *position < length)
-    };
+
     let cut = RgbImage::from_fn(window * width, window * height, |x, y| {
-        let inside =
-            at(x, core.left, width, image.width()).zip(at(y, core.top, height, image.height()));
-        inside.map_or(EMPTY, |(x, y)| image.pixel(x, y))
+        // Left of the image and above it these have no value.
+        let x = (x + core.left).checked_sub(before * width);
+        let y = (y + core.top).checked_sub(before * height);
+        match (x, y) {
+            (Some(x), Some(y)) if x < image.width() && y < image.height() => image.pixel(x, y),
+            _ => EMPTY,
+        }
     });
+
     // To the network every patch is a square.
     let mut canvas = Canvas::new(TILE, TILE);
     canvas.image(0, 0, &resize(&cut, TILE, TILE, Interpolation::Smooth));
@@ -73,35 +76,36 @@ pub fn patterns(
     tiles_per_row: usize,
     blocks_per_row: usize,
 ) -> RgbImage {
-    let panels = patterns.iter().map(|pattern| {
-        let (name, numbers) = (&pattern.name, numbers(pattern));
+    let mut panels = Vec::with_capacity(patterns.len());
+    for pattern in patterns {
         let block = block(pattern.tiles, tiles_per_row);
-        let title = format!("{name} · {numbers}");
+        let numbers = numbers(pattern);
+        let title = format!("{} · {numbers}", pattern.name);
         // Numbers that do not fit behind the name go below the tiles.
         if TextStyle::TITLE.width(&title) <= block.width() {
-            return Panel::new(title, vec![block]);
+            panels.push(Panel::new(title, vec![block]));
+        } else {
+            panels.push(Panel {
+                caption: numbers,
+                ..Panel::new(&pattern.name, vec![block])
+            });
         }
-        Panel {
-            caption: numbers,
-            ..Panel::new(name, vec![block])
-        }
-    });
-    let rows = wrap(panels.collect(), blocks_per_row);
+    }
+
     Sheet {
         title: "Patterns of patch tokens".to_owned(),
-        rows,
+        rows: wrap(panels, blocks_per_row),
         ..Sheet::default()
     }
-    .draw()
-    .canvas
     .into_image()
 }
 
 fn numbers(pattern: &PatternBlock) -> String {
     let share = format!("{} of patches", percent(pattern.share));
-    pattern.purity.map_or(share.clone(), |purity| {
-        format!("{share} · purity {:.0} %", purity * 100.0)
-    })
+    match pattern.purity {
+        Some(purity) => format!("{share} · purity {:.0} %", purity * 100.0),
+        None => share,
+    }
 }
 
 /// Two digits that count, as shares reach over magnitudes.
@@ -116,26 +120,21 @@ fn percent(share: f64) -> String {
     }
 }
 
+/// Tiles in rows, `columns` wide.
 fn block(tiles: &[RgbImage], columns: usize) -> RgbImage {
     let columns = columns.clamp(1, tiles.len().max(1));
     let rows = tiles.len().div_ceil(columns).max(1);
-    let length = |count: usize| count * (TILE + TILE_GAP) - TILE_GAP;
-    let mut canvas = Canvas::new(length(columns), length(rows));
+    let step = TILE + TILE_GAP;
+
+    let mut canvas = Canvas::new(columns * step - TILE_GAP, rows * step - TILE_GAP);
     for (index, tile) in tiles.iter().enumerate() {
-        let (left, top) = (
-            index % columns * (TILE + TILE_GAP),
-            index / columns * (TILE + TILE_GAP),
-        );
-        canvas.place(
-            Rect {
-                left,
-                top,
-                width: TILE,
-                height: TILE,
-            },
-            tile,
-            Interpolation::Smooth,
-        );
+        let place = Rect {
+            left: index % columns * step,
+            top: index / columns * step,
+            width: TILE,
+            height: TILE,
+        };
+        canvas.place(place, tile, Interpolation::Smooth);
     }
     canvas.into_image()
 }

@@ -3,7 +3,7 @@
 use ibot_core::image::RgbImage;
 use ibot_core::picture::{Interpolation, PatchGrid, overlay};
 
-use super::panel_image;
+use super::fit::panel_image;
 use crate::report::sheet::{Panel, Sheet, wrap};
 
 /// An image and the colors of its patches.
@@ -22,29 +22,20 @@ const BACKGROUND: [u8; 3] = [24, 24, 28];
 
 /// Draws each image above its colors, at most `columns` in a row.
 pub fn pca(images: &[PcaImage], columns: usize) -> RgbImage {
-    let panels = images.iter().map(
-        |PcaImage {
-             image,
-             colors,
-             foreground,
-         }| {
-            let image = panel_image(image);
-            let size = (image.width(), image.height());
-            let map = overlay::rgb_map(
-                size,
-                *colors,
-                *foreground,
-                Interpolation::Nearest,
-                BACKGROUND,
-            );
-            Panel::new("", vec![image, map])
-        },
-    );
-    let sheet = Sheet {
+    let mut panels = Vec::with_capacity(images.len());
+    for item in images {
+        let image = panel_image(item.image);
+        let size = (image.width(), image.height());
+        let nearest = Interpolation::Nearest;
+        let map = overlay::rgb_map(size, item.colors, item.foreground, nearest, BACKGROUND);
+        panels.push(Panel::new("", vec![image, map]));
+    }
+
+    Sheet {
         title: "Principal components of patch tokens".to_owned(),
         note: "components 1, 2, 3 as red, green, blue".to_owned(),
-        rows: wrap(panels.collect(), columns),
+        rows: wrap(panels, columns),
         ..Sheet::default()
-    };
-    sheet.draw().canvas.into_image()
+    }
+    .into_image()
 }

@@ -3,7 +3,7 @@
 use ibot_core::image::RgbImage;
 use ibot_core::picture::{Labels, PatchGrid};
 
-use super::fitted;
+use super::fit::fitted;
 use crate::report::sheet::{Panel, Sheet, SheetRow};
 
 /// An image with its label maps. A map may be as fine as the image.

@@ -4,7 +4,8 @@ use ibot_core::image::RgbImage;
 use ibot_core::picture::patches::patch_rect;
 use ibot_core::picture::{ColorScale, Heatmap, Interpolation, PatchGrid, Range, Rect, gray};
 
-use super::fitted;
+use super::fit::fitted;
+use crate::report::canvas::shapes::Position;
 use crate::report::canvas::text::TextStyle;
 use crate::report::canvas::{Canvas, INK, PAPER};
 use crate::report::sheet::{ColorBar, DrawnSheet, Panel, Sheet, wrap};
@@ -41,49 +42,36 @@ const QUERY: [u8; 3] = [255, 64, 64];
 /// Draws the image of `query` with its patch marked, and the similarities over it and over the
 /// others, all on one scale, from the smallest to the largest value shown.
 pub fn similar(query: &Query, others: &[Candidate]) -> RgbImage {
-    let shown = query
-        .similarity
-        .cells()
-        .iter()
-        .chain(others.iter().flat_map(|other| other.similarity.cells()));
-    let range = Range::of(shown);
-    let scale = ColorScale::Viridis;
-    let heat = |image: &RgbImage, similarity: PatchGrid<f32>| {
-        Heatmap {
-            range,
-            scale,
-            interpolation: Interpolation::Nearest,
-            alpha: 0.7,
-        }
-        .draw(&gray(&fitted(image, (SIDE, SIDE))), similarity)
+    let mut shown: Vec<&f32> = query.similarity.cells().iter().collect();
+    for other in others {
+        shown.extend(other.similarity.cells());
+    }
+    let heatmap = Heatmap {
+        range: Range::of(shown),
+        scale: ColorScale::Viridis,
+        interpolation: Interpolation::Nearest,
+        alpha: 0.7,
     };
-    let mut panels = vec![
-        Panel::new("query", vec![fitted(query.image, (SIDE, SIDE))]),
-        Panel::new("same image", vec![heat(query.image, query.similarity)]),
-    ];
-    panels.extend(
-        others
-            .iter()
-            .map(|other| Panel::new(&other.title, vec![heat(other.image, other.similarity)])),
-    );
 
-    let (row, column) = query.patch;
-    let numbered = if others.iter().any(|other| !other.matches.is_empty()) {
-        "; numbers: the best matches"
-    } else {
-        ""
-    };
+    let image = fitted(query.image, (SIDE, SIDE));
+    let same = heatmap.draw(&gray(&image), query.similarity);
+    let mut panels = vec![
+        Panel::new("query", vec![image]),
+        Panel::new("same image", vec![same]),
+    ];
+    for other in others {
+        let image = fitted(other.image, (SIDE, SIDE));
+        let drawn = heatmap.draw(&gray(&image), other.similarity);
+        panels.push(Panel::new(&other.title, vec![drawn]));
+    }
+
     let sheet = Sheet {
         title: "Patches like the one marked".to_owned(),
-        note: format!(
-            "query: row {row}, column {column} of {} x {} patches{numbered}",
-            query.similarity.rows(),
-            query.similarity.columns()
-        ),
+        note: note(query, others),
         rows: wrap(panels, MOST_COLUMNS),
         bar: Some(ColorBar {
-            range,
-            scale,
+            range: heatmap.range,
+            scale: heatmap.scale,
             label: "cosine similarity".to_owned(),
         }),
         legend: Vec::new(),
@@ -96,6 +84,17 @@ pub fn similar(query: &Query, others: &[Candidate]) -> RgbImage {
         }
     }
     canvas.into_image()
+}
+
+fn note(query: &Query, others: &[Candidate]) -> String {
+    let (row, column) = query.patch;
+    let (rows, columns) = query.similarity.shape();
+    let place = format!("query: row {row}, column {column} of {rows} x {columns} patches");
+    if others.iter().any(|other| !other.matches.is_empty()) {
+        place + "; numbers: the best matches"
+    } else {
+        place
+    }
 }
 
 /// The pixels of a patch of an image that is drawn at `place`.
@@ -112,30 +111,30 @@ fn patch_at(place: Rect, grid: (usize, usize), patch: (usize, usize)) -> Rect {
 fn mark_query(canvas: &mut Canvas, place: Rect, query: &Query) {
     let patch = patch_at(place, query.similarity.shape(), query.patch);
     let (x, y) = patch.center();
-    let (left, right, top, bottom) = (
-        patch.left as f32,
-        patch.right() as f32,
-        patch.top as f32,
-        patch.bottom() as f32,
-    );
+    let (left, right) = (patch.left as f32, patch.right() as f32);
+    let (top, bottom) = (patch.top as f32, patch.bottom() as f32);
     let (near, far) = (3.0, 16.0);
-    let inside = |x: f32, y: f32| {
-        (
-            x.clamp(place.left as f32, place.right() as f32),
-            y.clamp(place.top as f32, place.bottom() as f32),
-        )
-    };
+    let lines = [
+        [(left - far, y), (left - near, y)],
+        [(right + near, y), (right + far, y)],
+        [(x, top - far), (x, top - near)],
+        [(x, bottom + near), (x, bottom + far)],
+    ];
+
     for (width, color) in [(5.0, PAPER), (2.5, QUERY)] {
-        for (from, to) in [
-            (inside(left - far, y), inside(left - near, y)),
-            (inside(right + near, y), inside(right + far, y)),
-            (inside(x, top - far), inside(x, top - near)),
-            (inside(x, bottom + near), inside(x, bottom + far)),
-        ] {
-            canvas.line(from, to, width, color);
+        for [from, to] in lines {
+            canvas.line(clamped(from, place), clamped(to, place), width, color);
         }
     }
     outline(canvas, patch, QUERY);
+}
+
+/// The point of `place` that is closest to `point`.
+fn clamped((x, y): Position, place: Rect) -> Position {
+    (
+        x.clamp(place.left as f32, place.right() as f32),
+        y.clamp(place.top as f32, place.bottom() as f32),
+    )
 }
 
 /// A frame around `patch` that is seen on any image.
@@ -154,30 +153,38 @@ fn outline(canvas: &mut Canvas, patch: Rect, color: [u8; 3]) {
 }
 
 fn mark_matches(canvas: &mut Canvas, place: Rect, other: &Candidate) {
-    let patches = || {
-        other
-            .matches
-            .iter()
-            .map(|patch| patch_at(place, other.similarity.shape(), *patch))
-    };
-    patches().for_each(|patch| outline(canvas, patch, INK));
-    // The best match lies on top.
-    for (index, patch) in patches().enumerate().collect::<Vec<_>>().into_iter().rev() {
-        let number = (index + 1).to_string();
-        let radius = (TextStyle::MARK.width(&number) as f32 / 2.0 + 3.0).max(9.0);
-        // Beside the patch, which stays visible, yet on the image.
-        let inside =
-            |at: f32, from: usize, to: usize| at.min(to as f32 - radius).max(from as f32 + radius);
-        let (x, y) = (
-            patch.right() as f32 + 0.6 * radius,
-            patch.top as f32 - 0.6 * radius,
-        );
-        let center = (
-            inside(x, place.left, place.right()),
-            inside(y, place.top, place.bottom()),
-        );
-        canvas.disc(center, radius + 1.5, INK);
-        canvas.disc(center, radius, PAPER);
-        canvas.text_around(center, &number, TextStyle::MARK);
+    let grid = other.similarity.shape();
+    for patch in other.matches {
+        outline(canvas, patch_at(place, grid, *patch), INK);
     }
+    // The best match lies on top.
+    for (index, patch) in other.matches.iter().enumerate().rev() {
+        let patch = patch_at(place, grid, *patch);
+        draw_number(canvas, place, patch, index + 1);
+    }
+}
+
+/// A number beside the patch, which stays visible, yet on the image.
+fn draw_number(canvas: &mut Canvas, place: Rect, patch: Rect, number: usize) {
+    let number = number.to_string();
+    let radius = (TextStyle::MARK.width(&number) as f32 / 2.0 + 3.0).max(9.0);
+    let beside = (
+        patch.right() as f32 + 0.6 * radius,
+        patch.top as f32 - 0.6 * radius,
+    );
+    // An image smaller than the number keeps it at its upper left corner.
+    let center = (
+        beside
+            .0
+            .min(place.right() as f32 - radius)
+            .max(place.left as f32 + radius),
+        beside
+            .1
+            .min(place.bottom() as f32 - radius)
+            .max(place.top as f32 + radius),
+    );
+
+    canvas.disc(center, radius + 1.5, INK);
+    canvas.disc(center, radius, PAPER);
+    canvas.text_around(center, &number, TextStyle::MARK);
 }

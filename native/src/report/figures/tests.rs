@@ -1,5 +1,7 @@
 use ibot_core::picture::{ColorScale, PatchGrid, category, mix};
 
+use ibot_core::image::RgbImage;
+
 use super::*;
 use crate::report::canvas::EMPTY;
 

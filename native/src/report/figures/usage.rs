@@ -6,115 +6,117 @@ use ibot_core::picture::Rect;
 use crate::report::canvas::text::{Align, TextStyle};
 use crate::report::canvas::{Canvas, FRAME, QUIET};
 
+const SIZE: (usize, usize) = (900, 522);
 const PLOT: Rect = Rect {
     left: 96,
     top: 128,
     width: 760,
     height: 320,
 };
-const SIZE: (usize, usize) = (900, 522);
 const BAR: [u8; 3] = [0, 114, 178];
+
+/// The logarithmic axis of the counts.
+struct CountAxis {
+    /// Powers of ten up to the largest count.
+    decades: f64,
+}
 
 /// Draws the number of patches of each prototype, largest first, on a logarithmic axis. Prototypes
 /// that no patch belongs to leave a gap at the right.
 pub fn usage(counts: &[u64]) -> RgbImage {
     let mut sorted: Vec<u64> = counts.to_vec();
     sorted.sort_unstable_by(|a, b| b.cmp(a));
-    let used = sorted.iter().filter(|count| **count > 0).count();
-    let most = sorted.first().copied().unwrap_or(0).max(1);
-    let decades = (most as f64).log10().ceil().max(1.0);
+    let axis = CountAxis::new(sorted.first().copied().unwrap_or(0));
 
     let mut canvas = Canvas::new(SIZE.0, SIZE.1);
-    canvas.text(32, 28, "Use of prototypes", TextStyle::HEAD, Align::Left);
-    let note = format!(
-        "{used} of {} used, {} patches",
-        sorted.len(),
-        counts.iter().map(|c| u128::from(*c)).sum::<u128>()
-    );
-    canvas.text(32, 58, &note, TextStyle::NOTE, Align::Left);
+    draw_header(&mut canvas, &sorted);
+    axis.draw(&mut canvas);
+    draw_bars(&mut canvas, &sorted, &axis);
+    draw_footer(&mut canvas, sorted.len());
+    canvas.into_image()
+}
 
-    // A count of one still has a bar: the axis begins half a decade below it.
-    let height = |count: f64| {
-        ((count.log10() + 0.5) / (decades + 0.5) * PLOT.height as f64).round() as usize
-    };
-    for power in 0..=decades as i32 {
-        let y = PLOT.bottom() - height(10_f64.powi(power)).min(PLOT.height);
-        canvas.fill(
-            Rect {
-                left: PLOT.left,
-                top: y,
-                width: PLOT.width,
-                height: 1,
-            },
-            FRAME,
-        );
-        let label = match power {
-            0..=3 => format!("{:.0}", 10_f64.powi(power)),
-            _ => format!("1e{power}"),
-        };
-        canvas.text(
-            PLOT.left - 10,
-            y.saturating_sub(8),
-            &label,
-            TextStyle::NOTE,
-            Align::Right,
-        );
-    }
-    for x in 0..PLOT.width {
-        // Beyond one prototype a pixel, a pixel shows the largest of its own.
-        let count = sorted
-            .get(x * sorted.len() / PLOT.width)
-            .copied()
-            .unwrap_or(0);
-        if count > 0 {
-            let bar = height(count as f64).clamp(1, PLOT.height);
-            let gap = sorted.len() * 4 <= PLOT.width
-                && (x + 1) * sorted.len() / PLOT.width != x * sorted.len() / PLOT.width;
-            if !gap {
-                canvas.fill(
-                    Rect {
-                        left: PLOT.left + x,
-                        top: PLOT.bottom() - bar,
-                        width: 1,
-                        height: bar,
-                    },
-                    BAR,
-                );
-            }
+impl CountAxis {
+    fn new(most: u64) -> Self {
+        Self {
+            decades: (most.max(1) as f64).log10().ceil().max(1.0),
         }
     }
-    canvas.fill(
-        Rect {
-            left: PLOT.left,
-            top: PLOT.bottom(),
-            width: PLOT.width,
-            height: 1,
-        },
-        QUIET,
-    );
+
+    /// Pixels above the lower edge. A count of one still has a bar: the axis begins half a decade
+    /// below it.
+    fn height(&self, count: f64) -> usize {
+        let share = (count.log10() + 0.5) / (self.decades + 0.5);
+        (share * PLOT.height as f64).round() as usize
+    }
+
+    fn draw(&self, canvas: &mut Canvas) {
+        for power in 0..=self.decades as i32 {
+            let count = 10_f64.powi(power);
+            let y = PLOT.bottom() - self.height(count).min(PLOT.height);
+            canvas.fill(line_at(y), FRAME);
+
+            let label = match power {
+                0..=3 => format!("{count:.0}"),
+                _ => format!("1e{power}"),
+            };
+            let (x, y) = (PLOT.left - 10, y.saturating_sub(8));
+            canvas.text(x, y, &label, TextStyle::NOTE, Align::Right);
+        }
+        let (x, y) = (PLOT.left - 10, PLOT.top - 32);
+        canvas.text(x, y, "patches", TextStyle::NOTE, Align::Right);
+    }
+}
+
+fn draw_header(canvas: &mut Canvas, sorted: &[u64]) {
+    let used = sorted.iter().filter(|count| **count > 0).count();
+    let patches: u128 = sorted.iter().map(|count| u128::from(*count)).sum();
+    let note = format!("{used} of {} used, {patches} patches", sorted.len());
+    canvas.text(32, 28, "Use of prototypes", TextStyle::HEAD, Align::Left);
+    canvas.text(32, 58, &note, TextStyle::NOTE, Align::Left);
+}
+
+fn draw_bars(canvas: &mut Canvas, sorted: &[u64], axis: &CountAxis) {
+    let has_gaps = sorted.len() * 4 <= PLOT.width;
+    for x in 0..PLOT.width {
+        // Beyond one prototype a pixel, a pixel shows the largest of its own.
+        let index = x * sorted.len() / PLOT.width;
+        let count = sorted.get(index).copied().unwrap_or(0);
+        let is_last_of_bar = (x + 1) * sorted.len() / PLOT.width != index;
+        if count == 0 || (has_gaps && is_last_of_bar) {
+            continue;
+        }
+
+        let height = axis.height(count as f64).clamp(1, PLOT.height);
+        let bar = Rect {
+            left: PLOT.left + x,
+            top: PLOT.bottom() - height,
+            width: 1,
+            height,
+        };
+        canvas.fill(bar, BAR);
+    }
+}
+
+fn draw_footer(canvas: &mut Canvas, prototypes: usize) {
+    canvas.fill(line_at(PLOT.bottom()), QUIET);
+
     let below = PLOT.bottom() + 8;
-    canvas.text(PLOT.left, below, "1", TextStyle::NOTE, Align::Left);
-    canvas.text(
-        PLOT.right(),
-        below,
-        &sorted.len().to_string(),
-        TextStyle::NOTE,
-        Align::Right,
-    );
+    let style = TextStyle::NOTE;
+    canvas.text(PLOT.left, below, "1", style, Align::Left);
+    let last = prototypes.to_string();
+    canvas.text(PLOT.right(), below, &last, style, Align::Right);
     let middle = PLOT.left + PLOT.width / 2;
-    canvas.text(
-        middle,
-        below + 22,
-        "prototypes, most used first",
-        TextStyle::NOTE,
-        Align::Center,
-    );
-    canvas.text(
-        PLOT.left - 10,
-        PLOT.top - 32,
-        "patches",
-        TextStyle::NOTE,
-        Align::Right,
-    );
-    canvas.into_image()
+    let label = "prototypes, most used first";
+    canvas.text(middle, below + 22, label, style, Align::Center);
+}
+
+/// A horizontal line across the plot.
+fn line_at(y: usize) -> Rect {
+    Rect {
+        left: PLOT.left,
+        top: y,
+        width: PLOT.width,
+        height: 1,
+    }
 }
