@@ -10,8 +10,8 @@ use ibot_core::image::RgbImage;
 use ibot_core::image::augment::{AugmentConfig, CropsConfig, Role, ViewParams, multi_crop};
 use ibot_core::image::normalize::normalize_into;
 use ibot_core::model::HeadConfig;
-use ibot_core::optim::schedule::Schedules;
 use ibot_core::optim::{AdamW, GradientNorms, NamedGradients};
+use ibot_core::pretrain::Schedules;
 use ibot_core::pretrain::config::Config;
 use ibot_core::pretrain::loss::cls_loss;
 use ibot_core::pretrain::masking::MaskConfig;
@@ -81,7 +81,9 @@ fn optimizer(bencher: Bencher) {
     bencher
         .with_inputs(|| (state.student.clone(), gradients.clone()))
         .bench_local_values(|(mut student, gradients)| {
-            AdamW::default().step(&mut student, gradients, &norms, &now, &config.optim);
+            let adamw = config.optim.adamw();
+            let rule = |name: &str, rank| now.rule(name, rank);
+            AdamW::default().step(&mut student, gradients, &norms, &adamw, rule);
             student
         });
 }
@@ -194,11 +196,6 @@ fn training() -> (TrainState, Config, Schedules) {
     let mut config = Config::default();
     config.optim.batch_size = BATCH;
     let state = TrainState::fresh(&config, 0, &Device::flex());
-    let schedules = Schedules::new(
-        &config.optim,
-        &config.teacher,
-        config.mask.pred_start_epoch,
-        100,
-    );
+    let schedules = Schedules::new(&config, 100);
     (state, config, schedules)
 }

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use ibot_core::model::{ComputePrecision, Network};
-use ibot_core::optim::schedule::Schedules;
 use ibot_core::pretrain::config::Config;
 use ibot_core::pretrain::masking::Mask;
 use ibot_core::pretrain::{Batch, TrainState};
+use ibot_core::pretrain::{Schedules, learning_rate};
 use ibot_core::rng::{Purpose, stream};
 use ibot_core::weights;
 use ibot_core::weights::{Weight, Weights, from_safetensors};
@@ -169,13 +169,10 @@ impl Fixture {
     /// The fixture's schedules. Its learning rate is the peak, whatever the batch.
     pub fn schedules(&self) -> Schedules {
         let config = self.config();
-        Schedules::new(
-            &config.optim,
-            &config.teacher,
-            config.mask.pred_start_epoch,
-            self.config.steps_per_epoch,
-        )
-        .with_peak_lr(self.config.base_lr)
+        let steps_per_epoch = self.config.steps_per_epoch;
+        let mut schedules = Schedules::new(&config, steps_per_epoch);
+        schedules.lr = learning_rate(self.config.base_lr, &config.optim, steps_per_epoch);
+        schedules
     }
 
     /// Student and teacher with the official initial weights, the student on `device` with

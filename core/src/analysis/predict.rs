@@ -8,7 +8,7 @@ use crate::analysis::similarity::{Neighbour, best_patches};
 use crate::features::encode::pixels;
 use crate::image::RgbImage;
 use crate::model::Network;
-use crate::optim::schedule::TeacherTempConfig;
+use crate::pretrain::config::TeacherTempConfig;
 use crate::pretrain::distribution;
 use crate::pretrain::loss;
 use crate::pretrain::loss::LossConfig;

@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 use crate::image::RgbImage;
 use crate::image::augment::{AugmentConfig, CropsConfig, multi_crop};
 use crate::learn::TuneError;
-use crate::learn::error::check;
 use crate::learn::sampler;
 use crate::learn::state::{part, prefixed, scalar, scalar_weight};
 use crate::model::{Backbone, BackboneConfig, HeadConfig, Network};
-use crate::optim::schedule::{OptimConfig, Schedules};
+use crate::optim::Schedule;
 use crate::pretrain::config::Config;
 use crate::pretrain::{
-    Batch, HostBatch, Sequential, Snapshot, StepReport, TrainState, Updates, step,
+    Batch, HostBatch, Sequential, Snapshot, StepReport, StepValues, TrainState, Updates, step,
 };
+use crate::problems::Problems;
 use crate::rng::{Purpose, crop_stream, stream};
 use crate::weights::{Checkpoint, LoadError, LoadReport, Weights};
 
@@ -55,37 +55,17 @@ impl Default for AdaptSettings {
 }
 
 impl AdaptSettings {
-    fn validate(&self, patch: usize) -> Result<(), TuneError> {
-        check(
-            self.size > 0 && self.size.is_multiple_of(patch),
-            "size",
-            self.size,
-            || format!("must be a multiple of the patch, {patch}"),
-        )?;
-        check(
-            self.local_crops <= 32,
-            "local_crops",
-            self.local_crops,
-            || "must be at most 32".into(),
-        )?;
-        check(self.steps > 0, "steps", self.steps, || {
-            "must be at least 1".into()
-        })?;
-        check(
-            (2..=4096).contains(&self.batch),
-            "batch",
-            self.batch,
-            || "must lie between 2 and 4096".into(),
-        )?;
-        check(self.lr.is_finite() && self.lr >= 0.0, "lr", self.lr, || {
-            "must be zero or more".into()
-        })?;
-        check(
-            (0.0..=1.0).contains(&self.momentum),
-            "momentum",
-            self.momentum,
-            || "must lie between 0 and 1".into(),
-        )
+    fn check(&self, patch: usize, at: &mut Problems) {
+        let whole = self.size > 0 && self.size.is_multiple_of(patch);
+        let problem = format!("must be a multiple of the patch, {patch}");
+        at.require(whole, "size", self.size, problem);
+        let locals = self.local_crops;
+        at.require(locals <= 32, "local_crops", locals, "must be at most 32");
+
+        at.require(self.steps > 0, "steps", self.steps, "must be at least 1");
+        at.within("batch", self.batch, 2..=4096);
+        at.not_negative("lr", self.lr);
+        at.within("momentum", self.momentum, 0.0..=1.0);
     }
 
     fn crops(&self, patch: usize) -> CropsConfig {
@@ -116,21 +96,6 @@ impl AdaptSettings {
         config.model.patch_size = patch;
         config.crops = self.crops(patch);
         config.augment = self.augment();
-
-        // A few hundred steps are too few to warm temperatures up: they stay where pre-training
-        // starts.
-        config.teacher.teacher_temp = config.teacher.warmup_teacher_temp;
-        config.teacher.teacher_patch_temp = config.teacher.warmup_teacher_patch_temp;
-
-        config.optim = OptimConfig {
-            epochs: self.steps,
-            warmup_epochs: self.steps / 10,
-            min_lr: 0.0,
-            weight_decay_end: OptimConfig::default().weight_decay,
-            freeze_last_layer: 0,
-            momentum_teacher: self.momentum,
-            ..OptimConfig::default()
-        };
         config
     }
 }
@@ -141,7 +106,8 @@ pub struct Adapt {
     state: TrainState,
     settings: AdaptSettings,
     config: Config,
-    schedules: Schedules,
+    lr: Schedule,
+    momentum: Schedule,
     steps: usize,
     device: Device,
 }
@@ -178,13 +144,21 @@ impl Adapt {
         device: &Device,
     ) -> Result<Self, TuneError> {
         let patch = student.backbone.stride();
-        settings.validate(patch)?;
-        let config = settings.config(patch);
-        let schedules = Schedules::new(&config.optim, &config.teacher, 0, 1);
+        let mut problems = Problems::default();
+        settings.check(patch, &mut problems);
+        problems.into_result()?;
+
+        let AdaptSettings {
+            lr,
+            momentum,
+            steps,
+            ..
+        } = settings;
         Ok(Self {
             state: TrainState::new(student, false, device),
-            schedules: schedules.with_peak_lr(settings.lr),
-            config,
+            config: settings.config(patch),
+            lr: Schedule::warmup_cosine(lr, 0.0, steps / 10, steps),
+            momentum: Schedule::cosine(momentum, 1.0, steps),
             settings,
             steps: 0,
             device: device.clone().without_autodiff(),
@@ -201,10 +175,26 @@ impl Adapt {
             return Err(TuneError::Empty);
         }
         let batch = vec![self.batch(images)];
-        let now = self.schedules.at(self.steps.min(self.settings.steps - 1));
+        let now = self.values();
         let report = step(&mut self.state, batch, &now, &self.config, &Sequential).await?;
         self.steps += 1;
         Ok(report)
+    }
+
+    /// The values of the next step; those of the last one where there are no more.
+    fn values(&self) -> StepValues {
+        let step = self.steps.min(self.settings.steps - 1);
+        let teacher = &self.config.teacher;
+        StepValues {
+            lr: self.lr.at(step),
+            weight_decay: self.config.optim.weight_decay,
+            momentum: self.momentum.at(step),
+            // A few hundred steps are too few to warm temperatures up: they stay where pre-training
+            // starts.
+            teacher_temp: teacher.warmup_teacher_temp,
+            teacher_patch_temp: teacher.warmup_teacher_patch_temp,
+            freeze_last_layer: false,
+        }
     }
 
     /// Steps taken.

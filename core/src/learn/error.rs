@@ -2,6 +2,7 @@
 
 use burn::tensor::ExecutionError;
 
+use crate::problems::Problems;
 use crate::weights::WeightsError;
 
 /// Images, labels or settings that nothing can be learned from, or a device that failed.
@@ -38,38 +39,13 @@ pub enum TuneError {
     /// A feature that is not a number.
     #[error("the feature of image {0} is not finite: the model or the device computes nonsense")]
     NotFinite(usize),
-    /// A setting that makes no sense.
-    #[error("{name} = {value}: {problem}")]
-    Setting {
-        /// Which.
-        name: &'static str,
-        /// Its value.
-        value: String,
-        /// What is wrong, and what would do.
-        problem: String,
-    },
+    /// Settings that make no sense.
+    #[error(transparent)]
+    Settings(#[from] Problems),
     /// The device failed.
     #[error("the device failed: {0}")]
     Device(#[from] ExecutionError),
     /// Weights that do not fit, or cannot be read.
     #[error(transparent)]
     Weights(#[from] WeightsError),
-}
-
-/// Fails with what is wrong with a setting unless it `holds`.
-pub(super) fn check(
-    holds: bool,
-    name: &'static str,
-    value: impl ToString,
-    problem: impl FnOnce() -> String,
-) -> Result<(), TuneError> {
-    if holds {
-        Ok(())
-    } else {
-        Err(TuneError::Setting {
-            name,
-            value: value.to_string(),
-            problem: problem(),
-        })
-    }
 }

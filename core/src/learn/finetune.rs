@@ -10,15 +10,14 @@ use crate::features::encode;
 use crate::image::RgbImage;
 use crate::image::augment::{AugmentConfig, Role, ViewParams};
 use crate::image::normalize::normalize_into;
-use crate::learn::error::check;
 use crate::learn::sampler;
 use crate::learn::sampler::Draw;
 use crate::learn::state::{part, prefixed, scalar, scalar_weight};
 use crate::learn::{Classifier, Progress, TuneError, lora};
 use crate::model::{Backbone, init};
-use crate::optim::schedule::{ClipBy, OptimConfig, Schedules, TeacherTempConfig};
-use crate::optim::{AdamW, NamedGradients};
+use crate::optim::{AdamW, AdamWConfig, Clip, ClipBy, NamedGradients, Rule, Schedule};
 use crate::pretrain::Updates;
+use crate::problems::Problems;
 use crate::rng::{Purpose, crop_stream, stream};
 use crate::weights;
 use crate::weights::{Weights, WeightsError};
@@ -77,66 +76,55 @@ impl FineTuneSettings {
         }
     }
 
-    fn validate(&self, backbone: &Backbone) -> Result<(), TuneError> {
-        let (patch, depth) = (backbone.stride(), backbone.depth());
-        check(
-            self.size > 0 && self.size.is_multiple_of(patch),
-            "size",
-            self.size,
-            || format!("must be a multiple of the patch, {patch}"),
-        )?;
+    fn check(&self, backbone: &Backbone, at: &mut Problems) {
+        let patch = backbone.stride();
+        let whole = self.size > 0 && self.size.is_multiple_of(patch);
+        let problem = format!("must be a multiple of the patch, {patch}");
+        at.require(whole, "size", self.size, problem);
+
         match self.mode {
             Mode::Lora { rank } => {
-                check((1..=backbone.dim()).contains(&rank), "rank", rank, || {
-                    format!(
-                        "must lie between 1 and the width of a token, {}",
-                        backbone.dim()
-                    )
-                })?
+                let width = backbone.dim();
+                let problem = format!("must lie between 1 and the width of a token, {width}");
+                at.require((1..=width).contains(&rank), "rank", rank, problem);
             }
             Mode::LastBlocks(blocks) => {
-                check((1..=depth).contains(&blocks), "last_blocks", blocks, || {
-                    format!("must lie between 1 and the number of blocks, {depth}")
-                })?
+                let depth = backbone.depth();
+                let problem = format!("must lie between 1 and the number of blocks, {depth}");
+                at.require(
+                    (1..=depth).contains(&blocks),
+                    "last_blocks",
+                    blocks,
+                    problem,
+                );
             }
         }
-        check(
-            (1..=4096).contains(&self.batch),
-            "batch",
-            self.batch,
-            || "must lie between 1 and 4096".into(),
-        )?;
-        check(self.steps > 0, "steps", self.steps, || {
-            "must be at least 1".into()
-        })?;
-        for (name, value) in [("lr", self.lr), ("weight_decay", self.weight_decay)] {
-            check(value.is_finite() && value >= 0.0, name, value, || {
-                "must be zero or more".into()
-            })?;
-        }
-        check(
-            self.crop_scale > 0.0 && self.crop_scale <= 1.0,
-            "crop_scale",
-            self.crop_scale,
-            || "must be more than 0 and at most 1".into(),
-        )?;
-        check((0.0..=1.0).contains(&self.flip), "flip", self.flip, || {
-            "must lie between 0 and 1".into()
-        })
+
+        at.within("batch", self.batch, 1..=4096);
+        at.require(self.steps > 0, "steps", self.steps, "must be at least 1");
+        at.not_negative("lr", self.lr);
+        at.not_negative("weight_decay", self.weight_decay);
+
+        let share = self.crop_scale > 0.0 && self.crop_scale <= 1.0;
+        let problem = "must be more than 0 and at most 1";
+        at.require(share, "crop_scale", self.crop_scale, problem);
+        at.within("flip", self.flip, 0.0..=1.0);
     }
 
-    fn optim(&self) -> OptimConfig {
-        OptimConfig {
-            epochs: self.steps,
-            warmup_epochs: self.steps / 10,
-            min_lr: 0.0,
-            weight_decay: self.weight_decay,
-            weight_decay_end: self.weight_decay,
-            clip_grad: 1.0,
-            clip_by: ClipBy::Global,
-            freeze_last_layer: 0,
-            ..OptimConfig::default()
-        }
+    /// A rise in a tenth of the steps, then half a cosine to zero.
+    fn learning_rate(&self) -> Schedule {
+        Schedule::warmup_cosine(self.lr, 0.0, self.steps / 10, self.steps)
+    }
+}
+
+/// PyTorch's AdamW with all gradients clipped together.
+fn adamw() -> AdamWConfig {
+    AdamWConfig {
+        clip: Clip {
+            max_norm: 1.0,
+            by: ClipBy::Global,
+        },
+        ..AdamWConfig::default()
     }
 }
 
@@ -170,8 +158,7 @@ pub struct Example<'a> {
 pub struct FineTune {
     model: ClassifierNetwork,
     optimizer: AdamW,
-    optim: OptimConfig,
-    schedules: Schedules,
+    lr: Schedule,
     settings: FineTuneSettings,
     classes: usize,
     steps: usize,
@@ -209,7 +196,10 @@ impl FineTune {
         settings: FineTuneSettings,
         device: &Device,
     ) -> Result<Self, TuneError> {
-        settings.validate(&backbone)?;
+        let mut problems = Problems::default();
+        settings.check(&backbone, &mut problems);
+        problems.into_result()?;
+
         let (expected, classes) = (Pooling::TUNE.width(&backbone), classifier.classes());
         if classifier.dim() != expected {
             return Err(TuneError::Width {
@@ -230,9 +220,6 @@ impl FineTune {
             ),
             Mode::LastBlocks(blocks) => backbone.train_last(blocks),
         };
-        let optim = settings.optim();
-        let schedules =
-            Schedules::new(&optim, &TeacherTempConfig::default(), 0, 1).with_peak_lr(settings.lr);
         let model = ClassifierNetwork {
             backbone,
             classifier: on_device(classifier, &device),
@@ -240,8 +227,7 @@ impl FineTune {
         Ok(Self {
             model,
             optimizer: AdamW::default(),
-            optim,
-            schedules,
+            lr: settings.learning_rate(),
             settings,
             classes,
             steps: 0,
@@ -265,9 +251,11 @@ impl FineTune {
         let scalars: Vec<f64> = data.iter::<f64>().collect();
         let norms = gradients.norms(&scalars[2..]);
         if scalars[0].is_finite() && norms.total().is_finite() {
-            let now = self.schedules.at(self.steps.min(self.settings.steps - 1));
+            let lr = self.lr.at(self.steps.min(self.settings.steps - 1));
+            let weight_decay = self.settings.weight_decay;
+            let rule = |_: &str, rank| Rule::by_rank(lr, weight_decay, rank);
             self.optimizer
-                .step(&mut self.model, gradients, &norms, &now, &self.optim);
+                .step(&mut self.model, gradients, &norms, &adamw(), rule);
         }
         self.steps += 1;
         Ok(Progress {

@@ -5,6 +5,7 @@ use nalgebra::{DMatrix, DVector};
 use crate::learn::classifier::softmax;
 use crate::learn::state::{scalar, scalar_weight, vector, vector_weight};
 use crate::learn::{Classifier, FeatureSet, Progress, TuneError};
+use crate::problems::Problems;
 use crate::weights::{Weight, Weights, WeightsError};
 
 /// How a [`LinearHead`] learns.
@@ -61,14 +62,15 @@ impl LinearHead {
     /// If the weight decay is not a positive number.
     pub fn new(set: &FeatureSet, settings: HeadSettings) -> Result<Self, TuneError> {
         let weight_decay = settings.weight_decay;
-        super::error::check(
+        let mut problems = Problems::default();
+        problems.require(
             weight_decay.is_finite() && weight_decay > 0.0,
             "weight_decay",
             weight_decay,
-            || {
-                "must be more than zero, or the weights of classes that can be told apart grow without end".into()
-            },
-        )?;
+            "must be more than zero, or the weights of classes that can be told apart grow without end",
+        );
+        problems.into_result()?;
+
         let (mean, scale) = standardisation(set);
         let standardised = set.rows().flat_map(|row| {
             let centered = row.iter().zip(&mean).map(|(value, mean)| value - mean);
@@ -410,7 +412,7 @@ mod tests {
         for weight_decay in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             assert!(matches!(
                 LinearHead::new(&set(4, 2, 2), settings(weight_decay)),
-                Err(TuneError::Setting { .. })
+                Err(TuneError::Settings(_))
             ));
         }
     }

@@ -1,5 +1,6 @@
 //! Networks: backbones, the head, and the two together as student and teacher.
 
+mod arch;
 mod backbone;
 mod features;
 mod head;
@@ -12,6 +13,7 @@ mod onnx;
 mod precision;
 pub mod vit;
 
+pub use arch::{Arch, ModelConfig};
 pub use backbone::{Backbone, BackboneConfig};
 pub use features::{Features, Tokens, Want};
 pub use head::{Head, HeadConfig, l2_normalize};

@@ -1,17 +1,47 @@
-//! AdamW as the official code drives it: clipping per tensor, two parameter groups, a scheduled
-//! weight decay, frozen prototypes.
+//! AdamW with a rule for each parameter, clipping and a weight decay that may change.
+//!
+//! burn's AdamW fixes the weight decay when it is made; iBOT schedules it.
 
 use std::collections::{BTreeMap, HashMap};
 
 use burn::module::Module;
 use burn::tensor::Tensor;
 
+use crate::optim::clip::{Clip, ClipBy};
 use crate::optim::gradients::{GradientNorms, NamedGradients};
 use crate::optim::in_place::change_in_place;
-use crate::optim::schedule::{OptimConfig, StepValues};
+use crate::optim::rule::Rule;
 use crate::weights::{Parameter, map_named};
 
-/// Moments of one parameter, flattened, and the updates it has seen.
+/// What stays the same in all steps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamWConfig {
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub eps: f64,
+    /// Clipping of the gradients.
+    pub clip: Clip,
+}
+
+impl Default for AdamWConfig {
+    /// PyTorch's defaults, without clipping.
+    fn default() -> Self {
+        Self {
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            clip: Clip {
+                max_norm: 0.0,
+                by: ClipBy::Tensor,
+            },
+        }
+    }
+}
+
+/// Moments of one parameter, flattened, and the number of its updates.
 #[derive(Clone, Debug)]
 pub(crate) struct Moments {
     pub first: Tensor<1>,
@@ -27,7 +57,8 @@ pub struct AdamW {
 }
 
 impl AdamW {
-    /// One update of all trainable parameters of `module`, a student usually.
+    /// Updates all trainable parameters of `module`, each by the `rule` for its official name and
+    /// its rank.
     ///
     /// A trainable parameter that the loss does not reach has a gradient of zero, as in PyTorch's
     /// autograd of the official loss: its moments decay and its weight decay applies.
@@ -36,19 +67,20 @@ impl AdamW {
         module: &mut M,
         gradients: NamedGradients,
         norms: &GradientNorms,
-        now: &StepValues,
-        config: &OptimConfig,
+        config: &AdamWConfig,
+        rule: impl Fn(&str, usize) -> Rule,
     ) {
-        let factors = norms.clip_factors(config);
         let mut update = Update {
             state: self,
             gradients,
-            factors,
-            now,
+            factors: norms.clip_factors(config.clip),
             config,
         };
         change_in_place(module, |module| {
-            map_named(module, |parameter, value| update.apply(parameter, value))
+            map_named(module, |parameter, value| {
+                let rule = rule(&parameter.name, parameter.shape.len());
+                update.apply(parameter, value, rule)
+            })
         });
     }
 }
@@ -56,22 +88,18 @@ impl AdamW {
 struct Update<'a> {
     state: &'a mut AdamW,
     gradients: NamedGradients,
+    /// Of clipping.
     factors: BTreeMap<&'a str, f64>,
-    now: &'a StepValues,
-    config: &'a OptimConfig,
+    config: &'a AdamWConfig,
 }
 
 impl Update<'_> {
     /// Updates one parameter, given its flattened values.
-    fn apply(&mut self, parameter: Parameter, value: Tensor<1>) -> Tensor<1> {
+    fn apply(&mut self, parameter: Parameter, value: Tensor<1>, rule: Rule) -> Tensor<1> {
         let Parameter {
-            name,
-            shape,
-            trainable,
-            ..
+            name, trainable, ..
         } = parameter;
-        let frozen = self.now.freeze_last_layer && name.contains("last_layer");
-        if frozen || !trainable {
+        if rule.frozen || !trainable {
             return value;
         }
 
@@ -81,49 +109,45 @@ impl Update<'_> {
             Some(gradient) => gradient,
             None => value.zeros_like(),
         };
-        // Vectors (biases and norms) are not decayed; everything else is, the tokens and the
-        // position embeddings included.
-        let decay = if shape.len() > 1 {
-            self.now.weight_decay
-        } else {
-            0.0
-        };
-        self.adamw(name, value, gradient, decay)
-    }
 
-    /// PyTorch's AdamW for one parameter.
-    fn adamw(
-        &mut self,
-        name: String,
-        value: Tensor<1>,
-        gradient: Tensor<1>,
-        decay: f64,
-    ) -> Tensor<1> {
-        let OptimConfig {
-            beta1, beta2, eps, ..
-        } = *self.config;
-        let lr = self.now.lr;
+        // Taken out of the map, so that burn can reuse the memory of the old moments.
         let old = self.state.moments.remove(&name);
-        let updates = old.as_ref().map_or(0, |moments| moments.updates) + 1;
+        let moments = Moments::update(old, gradient, self.config);
+        let change = moments.change(rule.lr, self.config);
+        self.state.moments.insert(name, moments);
+        value * (1.0 - rule.lr * rule.weight_decay) - change
+    }
+}
+
+/// PyTorch's AdamW for one parameter.
+impl Moments {
+    fn update(old: Option<Self>, gradient: Tensor<1>, config: &AdamWConfig) -> Self {
+        let AdamWConfig { beta1, beta2, .. } = *config;
         let scaled = gradient.clone() * (1.0 - beta1);
         let squared = gradient.square() * (1.0 - beta2);
-        let (first, second) = match old {
-            Some(Moments { first, second, .. }) => {
-                (first * beta1 + scaled, second * beta2 + squared)
-            }
-            None => (scaled, squared),
-        };
-        let correction = |beta: f64| 1.0 - beta.powi(updates.min(i32::MAX as u64) as i32);
-        let denominator = second.clone().sqrt() / correction(beta2).sqrt() + eps;
-        let change = first.clone() / denominator * (lr / correction(beta1));
-        self.state.moments.insert(
-            name,
-            Moments {
-                first,
-                second,
-                updates,
+        match old {
+            Some(old) => Self {
+                first: old.first * beta1 + scaled,
+                second: old.second * beta2 + squared,
+                updates: old.updates + 1,
             },
-        );
-        value * (1.0 - lr * decay) - change
+            None => Self {
+                first: scaled,
+                second: squared,
+                updates: 1,
+            },
+        }
     }
+
+    /// What is subtracted from the decayed values.
+    fn change(&self, lr: f64, config: &AdamWConfig) -> Tensor<1> {
+        let first = 1.0 - power(config.beta1, self.updates);
+        let second = 1.0 - power(config.beta2, self.updates);
+        let denominator = self.second.clone().sqrt() / second.sqrt() + config.eps;
+        self.first.clone() / denominator * (lr / first)
+    }
+}
+
+fn power(beta: f64, updates: u64) -> f64 {
+    beta.powi(updates.min(i32::MAX as u64) as i32)
 }

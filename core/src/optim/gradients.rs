@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burn::module::Module;
 use burn::tensor::{Gradients, Tensor};
 
-use crate::optim::schedule::{ClipBy, OptimConfig};
+use crate::optim::clip::{Clip, ClipBy};
 use crate::weights::{self, Weights, WeightsError, map_named, visit_named};
 
 /// Flattened gradients by official parameter name. A parameter that the loss does not reach has
@@ -110,24 +110,19 @@ impl GradientNorms {
             .collect()
     }
 
-    /// The factor of every gradient that keeps norms below `config.clip_grad`.
-    pub(crate) fn clip_factors(&self, config: &OptimConfig) -> BTreeMap<&str, f64> {
-        let factor = |norm: f64| {
-            if config.clip_grad > 0.0 {
-                (config.clip_grad / (norm + 1e-6)).min(1.0)
-            } else {
-                1.0
-            }
-        };
-        let total = factor(self.total());
-        let of = |norm: f64| match config.clip_by {
-            ClipBy::Tensor => factor(norm),
-            ClipBy::Global => total,
-        };
-        self.0
-            .iter()
-            .map(|(name, norm)| (name.as_str(), of(*norm)))
-            .collect()
+    /// The factor of every gradient that brings the norms below the largest one.
+    pub(crate) fn clip_factors(&self, clip: Clip) -> BTreeMap<&str, f64> {
+        let total = clip.factor(self.total());
+
+        let mut factors = BTreeMap::new();
+        for (name, norm) in &self.0 {
+            let factor = match clip.by {
+                ClipBy::Tensor => clip.factor(*norm),
+                ClipBy::Global => total,
+            };
+            factors.insert(name.as_str(), factor);
+        }
+        factors
     }
 }
 
@@ -142,27 +137,18 @@ mod tests {
 
     #[test]
     fn clipping_by_tensor_and_by_total() {
-        let by_tensor = OptimConfig {
-            clip_grad: 3.5,
-            ..OptimConfig::default()
-        };
         let norms = norms();
-        let factors = norms.clip_factors(&by_tensor);
+        let clip = |max_norm, by| norms.clip_factors(Clip { max_norm, by });
+
+        let factors = clip(3.5, ClipBy::Tensor);
         assert_eq!(factors["a"], 1.0);
         assert!((factors["b"] - 3.5 / 4.000001).abs() < 1e-12);
-        let by_total = OptimConfig {
-            clip_by: ClipBy::Global,
-            clip_grad: 2.5,
-            ..OptimConfig::default()
-        };
-        let factors = norms.clip_factors(&by_total);
+
+        let factors = clip(2.5, ClipBy::Global);
         assert!((factors["a"] - 2.5 / 5.000001).abs() < 1e-12);
         assert_eq!(factors["a"], factors["b"]);
-        let off = OptimConfig {
-            clip_grad: 0.0,
-            ..OptimConfig::default()
-        };
-        assert!(norms.clip_factors(&off).values().all(|f| *f == 1.0));
+
+        assert!(clip(0.0, ClipBy::Tensor).values().all(|f| *f == 1.0));
     }
 
     #[test]

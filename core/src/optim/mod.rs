@@ -1,13 +1,18 @@
 //! What any training updates its parameters by: gradients, AdamW, schedules, the loss scale.
 
 mod adamw;
+mod clip;
 mod gradients;
 mod in_place;
 mod loss_scale;
-pub mod schedule;
+mod rule;
+mod schedule;
 
-pub use adamw::AdamW;
 pub(crate) use adamw::Moments;
+pub use adamw::{AdamW, AdamWConfig};
+pub use clip::{Clip, ClipBy};
 pub use gradients::{GradientNorms, NamedGradients};
 pub(crate) use in_place::change_in_place;
 pub use loss_scale::LossScale;
+pub use rule::Rule;
+pub use schedule::Schedule;

@@ -4,138 +4,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::image::augment::{AugmentConfig, CropsConfig};
-use crate::model::vit::pos_embed::Sampling;
-use crate::model::{BackboneConfig, Ffn, HeadConfig, VitConfig};
-use crate::optim::schedule::{OptimConfig, TeacherTempConfig};
+use crate::model::{BackboneConfig, ComputePrecision, HeadConfig, ModelConfig, VitConfig};
+use crate::optim::{AdamWConfig, Clip, ClipBy};
 use crate::pretrain::loss::LossConfig;
 use crate::pretrain::masking::{Mask, MaskConfig};
 use crate::problems::Problems;
-
-/// Named sizes of vision transformers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Arch {
-    /// 192 wide, 12 blocks, 3 heads.
-    VitTiny,
-    /// 384 wide, 12 blocks, 6 heads.
-    VitSmall,
-    /// 768 wide, 12 blocks, 12 heads.
-    VitBase,
-    /// 1024 wide, 24 blocks, 16 heads.
-    VitLarge,
-}
-
-impl Arch {
-    /// Width, depth and heads.
-    pub fn dimensions(self) -> (usize, usize, usize) {
-        match self {
-            Self::VitTiny => (192, 12, 3),
-            Self::VitSmall => (384, 12, 6),
-            Self::VitBase => (768, 12, 12),
-            Self::VitLarge => (1024, 24, 16),
-        }
-    }
-}
-
-/// The backbone.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ModelConfig {
-    /// Named size.
-    pub arch: Arch,
-    /// Side of a patch, in pixels.
-    pub patch_size: usize,
-    /// Width of a token, in place of the named size's.
-    pub dim: Option<usize>,
-    /// Number of blocks, in place of the named size's.
-    pub depth: Option<usize>,
-    /// Attention heads of a block, in place of the named size's.
-    pub heads: Option<usize>,
-    /// Width of the MLP's hidden layer over the token's; SwiGLU takes two thirds of it, in steps of
-    /// eight.
-    pub mlp_ratio: usize,
-    /// The feed-forward branch: `mlp`, or `swiglu` as in DINOv2's larger networks.
-    pub ffn_layer: Ffn,
-    /// What LayerScale's gains start from (DINOv2: 1e-5); without it there is no LayerScale.
-    pub layerscale: Option<f64>,
-    /// Register tokens.
-    pub num_register_tokens: usize,
-    /// Stochastic depth of the student's last block.
-    pub drop_path: f64,
-    /// Offset of the position embeddings' interpolation: 0.1 samples as the official code does, 0
-    /// at the plain ratio.
-    pub interpolate_offset: f64,
-    /// Whether that interpolation is antialiased, as in DINOv2's networks with registers.
-    pub interpolate_antialias: bool,
-}
-
-impl Default for ModelConfig {
-    fn default() -> Self {
-        Self {
-            arch: Arch::VitSmall,
-            patch_size: 16,
-            dim: None,
-            depth: None,
-            heads: None,
-            mlp_ratio: 4,
-            ffn_layer: Ffn::Mlp,
-            layerscale: None,
-            num_register_tokens: 0,
-            drop_path: 0.1,
-            interpolate_offset: Sampling::OFFICIAL.offset,
-            interpolate_antialias: Sampling::OFFICIAL.antialias,
-        }
-    }
-}
-
-/// Largest width of a layer. Beyond these bounds, which no network comes near, sizes would overflow
-/// or ask for memory that no machine has.
-const MAX_WIDTH: usize = 65_536;
-const MAX_BLOCKS: usize = 1024;
-const MAX_REGISTERS: usize = 1024;
-const MAX_MLP_RATIO: usize = 64;
-/// Longest side of a patch, in pixels.
-const MAX_PATCH: usize = 16_384;
-
-impl ModelConfig {
-    /// Checks the values; whether the dimensions make a network.
-    pub(crate) fn check(&self, at: &mut Problems) -> bool {
-        let (dim, depth, heads) = self.arch.dimensions();
-        let dim = self.dim.unwrap_or(dim);
-        let depth = self.depth.unwrap_or(depth);
-        let heads = self.heads.unwrap_or(heads);
-
-        // Every check is carried out, so that all mistakes are found.
-        let mut sound = at.within("patch_size", self.patch_size, 1..=MAX_PATCH);
-        sound &= at.within("dim", dim, 1..=MAX_WIDTH);
-        sound &= at.within("depth", depth, 1..=MAX_BLOCKS);
-        sound &= at.within("heads", heads, 1..=MAX_WIDTH);
-        sound &= at.within("mlp_ratio", self.mlp_ratio, 1..=MAX_MLP_RATIO);
-        sound &= at.within(
-            "num_register_tokens",
-            self.num_register_tokens,
-            0..=MAX_REGISTERS,
-        );
-        if sound {
-            let problem = format!("is not a multiple of {heads} heads");
-            sound &= at.require(dim.is_multiple_of(heads), "dim", dim, problem);
-        }
-
-        let gain = self.layerscale.unwrap_or(1.0);
-        at.require(
-            gain.is_finite() && gain != 0.0,
-            "layerscale",
-            gain,
-            "would shut the branches off: leave it out for no LayerScale",
-        );
-        if at.within("drop_path", self.drop_path, 0.0..=1.0) {
-            let keeps = self.drop_path < 1.0;
-            at.require(keeps, "drop_path", self.drop_path, "would drop every block");
-        }
-        at.within("interpolate_offset", self.interpolate_offset, 0.0..=1.0);
-        sound
-    }
-}
 
 /// Everything that determines what is learned, apart from the data and the seed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -196,30 +69,8 @@ impl Config {
     }
 
     pub(crate) fn vit(&self) -> VitConfig {
-        let (dim, depth, heads) = self.model.arch.dimensions();
-        let dim = self.model.dim.unwrap_or(dim);
-        let hidden = dim * self.model.mlp_ratio;
-        VitConfig {
-            image_size: self.crops.global_size,
-            patch_size: self.model.patch_size,
-            dim,
-            depth: self.model.depth.unwrap_or(depth),
-            heads: self.model.heads.unwrap_or(heads),
-            hidden: match self.model.ffn_layer {
-                Ffn::Mlp => hidden,
-                // A gate is a third matrix: two thirds of the width keep the number of parameters.
-                Ffn::SwiGlu => (hidden * 2 / 3).next_multiple_of(8),
-            },
-            ffn: self.model.ffn_layer,
-            layerscale: self.model.layerscale,
-            registers: self.model.num_register_tokens,
-            drop_path: self.model.drop_path,
-            pos_sampling: Sampling {
-                offset: self.model.interpolate_offset,
-                antialias: self.model.interpolate_antialias,
-            },
-            mask_token: self.mask.use_masked_im_modeling,
-        }
+        let mask_token = self.mask.use_masked_im_modeling;
+        self.model.vit(self.crops.global_size, mask_token)
     }
 
     /// Patches along both sides of a global crop.
@@ -274,6 +125,146 @@ impl Config {
             self.loss.lambda1,
             "leaves nothing to learn: set lambda1, or lambda2 with mask.use_masked_im_modeling",
         );
+    }
+}
+
+/// Learning rate, weight decay and momentum, with the official code's names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OptimConfig {
+    /// Passes over the data.
+    pub epochs: usize,
+    /// Images in an optimisation step.
+    pub batch_size: usize,
+    /// Peak learning rate for 256 images a step; it scales linearly with the batch.
+    pub lr: f64,
+    /// Learning rate at the end, not scaled by the batch.
+    pub min_lr: f64,
+    /// Epochs in which the learning rate rises from 0.
+    pub warmup_epochs: usize,
+    /// Weight decay at the start.
+    pub weight_decay: f64,
+    /// Weight decay at the end.
+    pub weight_decay_end: f64,
+    /// Largest gradient norm; 0 does not clip.
+    pub clip_grad: f64,
+    /// Whether the norm is that of each tensor (official) or of all together.
+    pub clip_by: ClipBy,
+    /// Epochs in which the prototypes are not updated.
+    pub freeze_last_layer: usize,
+    /// Momentum of the teacher at the start; it rises to 1.
+    pub momentum_teacher: f64,
+    /// AdamW's decay of the first moment.
+    pub beta1: f64,
+    /// AdamW's decay of the second moment.
+    pub beta2: f64,
+    /// AdamW's epsilon.
+    pub eps: f64,
+    /// What matrix products are computed in: `f32`, or on GPUs that can, `f16` (official:
+    /// `use_fp16`) or `bf16`.
+    pub precision: ComputePrecision,
+}
+
+impl Default for OptimConfig {
+    fn default() -> Self {
+        Self {
+            epochs: 100,
+            batch_size: 128,
+            lr: 5e-4,
+            min_lr: 1e-6,
+            warmup_epochs: 10,
+            weight_decay: 0.04,
+            weight_decay_end: 0.4,
+            clip_grad: 3.0,
+            clip_by: ClipBy::Tensor,
+            freeze_last_layer: 1,
+            momentum_teacher: 0.996,
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            precision: ComputePrecision::F32,
+        }
+    }
+}
+
+/// Most epochs, and most images of a batch.
+const MAX_COUNT: usize = 1_000_000_000;
+
+impl OptimConfig {
+    /// Learning rate at the end of the warm-up.
+    pub fn peak_lr(&self) -> f64 {
+        self.lr * self.batch_size as f64 / 256.0
+    }
+
+    /// The optimiser's part.
+    pub fn adamw(&self) -> AdamWConfig {
+        AdamWConfig {
+            beta1: self.beta1,
+            beta2: self.beta2,
+            eps: self.eps,
+            clip: Clip {
+                max_norm: self.clip_grad,
+                by: self.clip_by,
+            },
+        }
+    }
+
+    /// Checks the values.
+    pub(crate) fn check(&self, at: &mut Problems) {
+        at.within("epochs", self.epochs, 1..=MAX_COUNT);
+        at.within("batch_size", self.batch_size, 1..=MAX_COUNT);
+
+        at.not_negative("lr", self.lr);
+        at.not_negative("min_lr", self.min_lr);
+        at.not_negative("weight_decay", self.weight_decay);
+        at.not_negative("weight_decay_end", self.weight_decay_end);
+        at.not_negative("clip_grad", self.clip_grad);
+        at.within("momentum_teacher", self.momentum_teacher, 0.0..=1.0);
+
+        for (key, beta) in [("beta1", self.beta1), ("beta2", self.beta2)] {
+            if at.within(key, beta, 0.0..=1.0) {
+                at.require(beta < 1.0, key, beta, "must be less than one");
+            }
+        }
+        at.positive("eps", self.eps);
+    }
+}
+
+/// Teacher temperatures, with the official code's names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TeacherTempConfig {
+    /// Temperature of CLS targets at the start.
+    pub warmup_teacher_temp: f64,
+    /// Temperature of CLS targets after the warm-up.
+    pub teacher_temp: f64,
+    /// Temperature of patch targets at the start.
+    pub warmup_teacher_patch_temp: f64,
+    /// Temperature of patch targets after the warm-up.
+    pub teacher_patch_temp: f64,
+    /// Epochs of the warm-up of both.
+    pub warmup_teacher_temp_epochs: usize,
+}
+
+impl Default for TeacherTempConfig {
+    fn default() -> Self {
+        Self {
+            warmup_teacher_temp: 0.04,
+            teacher_temp: 0.07,
+            warmup_teacher_patch_temp: 0.04,
+            teacher_patch_temp: 0.07,
+            warmup_teacher_temp_epochs: 30,
+        }
+    }
+}
+
+impl TeacherTempConfig {
+    /// Checks the values.
+    pub(crate) fn check(&self, at: &mut Problems) {
+        at.positive("warmup_teacher_temp", self.warmup_teacher_temp);
+        at.positive("teacher_temp", self.teacher_temp);
+        at.positive("warmup_teacher_patch_temp", self.warmup_teacher_patch_temp);
+        at.positive("teacher_patch_temp", self.teacher_patch_temp);
     }
 }
 

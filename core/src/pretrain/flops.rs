@@ -48,8 +48,8 @@ pub fn step_macs(config: &Config, masked: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::image::augment::CropsConfig;
+    use crate::model::{Arch, ModelConfig};
     use crate::model::{Ffn, VitConfig};
-    use crate::pretrain::config::{Arch, ModelConfig};
     use crate::testing::test;
 
     fn config(arch: Arch) -> Config {

@@ -106,12 +106,12 @@ mod tests {
     use crate::model::ComputePrecision;
     use crate::model::ComputePrecision::F32;
     use crate::model::init;
-    use crate::optim::schedule::Schedules;
     use crate::pretrain::backward::backward;
     use crate::pretrain::batch::Batch;
     use crate::pretrain::config::Config;
     use crate::pretrain::forward::{predict, teach};
     use crate::pretrain::objective::Losses;
+    use crate::pretrain::schedule::Schedules;
     use crate::pretrain::state::TrainState;
     use crate::rng::{Purpose, stream};
     use crate::testing::test;
@@ -143,7 +143,7 @@ mod tests {
             masks: [true, false, true, false].map(mask).to_vec(),
             images: 2,
         };
-        let now = Schedules::new(&config.optim, &config.teacher, 0, 1).at(0);
+        let now = Schedules::new(&config, 1).at(0);
         let mut noise = stream(5, Purpose::DropPath, 0, 0);
 
         let targets = state.centers.targets(teach(&state.teacher, &batch).0, &now);

@@ -6,7 +6,6 @@
 use burn::tensor::Tensor;
 
 use crate::model::Network;
-use crate::optim::schedule::StepValues;
 use crate::pretrain::backward::backward;
 use crate::pretrain::batch::Batch;
 use crate::pretrain::config::Config;
@@ -17,6 +16,7 @@ use crate::pretrain::monitor::Monitor;
 use crate::pretrain::objective::Losses;
 use crate::pretrain::pass::Pass;
 use crate::pretrain::report::StepReport;
+use crate::pretrain::schedule::StepValues;
 use crate::pretrain::state::TrainState;
 
 /// Takes one step on a `batch`, given as micro-batches, with the learning rate, temperatures and
@@ -92,7 +92,13 @@ pub async fn step<E: Engine>(
     let TrainState {
         student, optimizer, ..
     } = state;
-    optimizer.step(student, pass.gradients, &report.norms, now, &config.optim);
+    optimizer.step(
+        student,
+        pass.gradients,
+        &report.norms,
+        &config.optim.adamw(),
+        |name, rank| now.rule(name, rank),
+    );
     engine.lap(Phase::Optimizer);
 
     update_teacher(&mut state.teacher, &state.student, now.momentum);
@@ -110,9 +116,9 @@ mod tests {
 
     use super::*;
     use crate::model::{ComputePrecision, init};
-    use crate::optim::schedule::Schedules;
     use crate::pretrain::engine::Sequential;
     use crate::pretrain::masking::Mask;
+    use crate::pretrain::schedule::Schedules;
     use crate::pretrain::snapshot::Snapshot;
     use crate::rng::{Purpose, stream};
     use crate::testing::test;
@@ -133,7 +139,7 @@ mod tests {
         let mut config = Config::miniature();
         config.optim.precision = ComputePrecision::F16;
         let mut state = TrainState::fresh(&config, 0, &Device::flex());
-        let now = Schedules::new(&config.optim, &config.teacher, 0, 10).at(5);
+        let now = Schedules::new(&config, 10).at(5);
         let mut before = block_on(state.snapshot()).expect("the CPU works");
 
         let mut broken = batch(2);
@@ -154,7 +160,7 @@ mod tests {
     #[test]
     fn micro_batches_add_up_to_the_batch() {
         let config = Config::miniature();
-        let now = Schedules::new(&config.optim, &config.teacher, 0, 10).at(5);
+        let now = Schedules::new(&config, 10).at(5);
         let report = |batch: Vec<Batch>| {
             let mut state = TrainState::fresh(&config, 0, &Device::flex());
             let taken = step(&mut state, batch, &now, &config, &Sequential);

@@ -3,9 +3,9 @@
 
 use burn::tensor::{Device, Tensor, activation};
 
-use crate::optim::schedule::StepValues;
 use crate::pretrain::ema::moving_average;
 use crate::pretrain::loss::LossConfig;
+use crate::pretrain::schedule::StepValues;
 
 /// The teacher's logits for a batch.
 pub struct TeacherLogits {

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use futures_lite::future::block_on;
-use ibot_core::optim::schedule::{Schedules, StepValues};
 use ibot_core::pretrain::config::Config;
 use ibot_core::pretrain::{self, Activations, TrainState};
+use ibot_core::pretrain::{Schedules, StepValues};
 use serde::Serialize;
 
 use super::batches::Batches;
@@ -211,12 +211,7 @@ impl<'a> Steps<'a> {
 
 /// The values of a step in the middle of training, when everything is trained.
 fn late_step(config: &Config) -> StepValues {
-    let schedules = Schedules::new(
-        &config.optim,
-        &config.teacher,
-        config.mask.pred_start_epoch,
-        1,
-    );
+    let schedules = Schedules::new(config, 1);
     StepValues {
         freeze_last_layer: false,
         ..schedules.at(schedules.total_steps() / 2)

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use ibot_core::optim::LossScale;
-use ibot_core::optim::schedule::StepValues;
+use ibot_core::pretrain::StepValues;
 use ibot_core::pretrain::{Losses, Monitor, StepReport};
 use serde::{Deserialize, Serialize};
 

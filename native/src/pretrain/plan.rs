@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use ibot_core::optim::schedule::Schedules;
+use ibot_core::pretrain::Schedules;
 use ibot_core::weights::ModelHeader;
 
 use super::checkpoint::Identity;
@@ -70,8 +70,7 @@ impl Plan {
         if workers > batch {
             return Err(WrongBatch::TooManyWorkers { batch, workers });
         }
-        let start = settings.config.mask.pred_start_epoch;
-        let schedules = Schedules::new(optim, &settings.config.teacher, start, steps_per_epoch);
+        let schedules = Schedules::new(&settings.config, steps_per_epoch);
         let (mut notes, warnings) = (
             notes(&settings, images, &schedules),
             warnings(&settings, &schedules),
@@ -158,7 +157,7 @@ fn notes(settings: &Settings, images: usize, schedules: &Schedules) -> Vec<Strin
             "learning rate: {:e} x {} / 256 = {:e} at the peak, {:e} at the end",
             optim.lr,
             optim.batch_size,
-            schedules.peak_lr(),
+            optim.peak_lr(),
             optim.min_lr
         ),
     ];
@@ -206,7 +205,7 @@ fn warnings(settings: &Settings, schedules: &Schedules) -> Vec<String> {
             "a batch of {batch} is out of the range of a schedule made for {intended}: the learning rate falls to {:e}, \
              and a momentum of {} averages the teacher over {} images in place of {}; think of a lower \
              optim.momentum_teacher and a longer optim.warmup_epochs",
-            schedules.peak_lr(),
+            optim.peak_lr(),
             optim.momentum_teacher,
             averaged(batch, optim.momentum_teacher),
             averaged(intended, optim.momentum_teacher),

@@ -2,7 +2,7 @@
 //! results are wrong without an error, so that only a comparison of numbers finds it.
 
 use burn::tensor::{Device, Tensor, TensorData};
-use ibot_core::optim::schedule::Schedules;
+use ibot_core::pretrain::Schedules;
 use ibot_core::pretrain::config::Config;
 use ibot_core::pretrain::masking::Mask;
 use ibot_core::pretrain::{Batch, Sequential, TrainState, step};
@@ -36,7 +36,7 @@ pub async fn error(device: &Device) -> Result<f64, WeightsError> {
 async fn steps(device: &Device) -> Result<Vec<f64>, WeightsError> {
     let config = Config::miniature();
     let mut state = TrainState::fresh(&config, 0, device);
-    let schedules = Schedules::new(&config.optim, &config.teacher, 0, 10);
+    let schedules = Schedules::new(&config, 10);
     let mut numbers = Vec::new();
     for number in 0..STEPS {
         let pixels = (0..4 * 3 * 16 * 16)

@@ -65,7 +65,11 @@ fn examples(images: &[(RgbImage, usize)]) -> Vec<Example<'_>> {
 
 /// Moves every weight that learns, so that nothing is special: LoRA's second factors start at zero.
 fn shaken(mut session: FineTune) -> FineTune {
-    session.schedules = session.schedules.with_peak_lr(0.05);
+    let faster = FineTuneSettings {
+        lr: 0.05,
+        ..session.settings.clone()
+    };
+    session.lr = faster.learning_rate();
     run(&mut session, 3);
     session
 }
@@ -222,7 +226,7 @@ fn what_cannot_work_is_named() {
             settings,
             &Device::flex(),
         ) {
-            Err(TuneError::Setting { name, .. }) => name,
+            Err(TuneError::Settings(problems)) => problems.found()[0].key.clone(),
             other => panic!("{other:?}"),
         }
     };
