@@ -76,12 +76,12 @@ pub(crate) fn masked_rows(
     let mut rows = Vec::new();
     let mut start = 0;
     for mask in masks {
-        rows.extend(
-            mask.patches(true)
-                .map(|patch| (start + prefix + patch) as i32),
-        );
+        for patch in mask.patches(true) {
+            rows.push((start + prefix + patch) as i32);
+        }
         start += prefix + mask.cells().len();
     }
+
     let count = rows.len();
     (count > 0).then(|| Tensor::from_data(TensorData::new(rows, [count]), device))
 }
@@ -155,10 +155,8 @@ impl MaskConfig {
         if !self.use_masked_im_modeling || epoch < self.pred_start_epoch {
             return Mask::empty(grid.0, grid.1);
         }
-        self.draw(
-            grid,
-            &mut crop_stream(seed, Purpose::Mask, epoch, image, crop),
-        )
+        let mut rng = crop_stream(seed, Purpose::Mask, epoch, image, crop);
+        self.draw(grid, &mut rng)
     }
 
     /// A mask drawn from `rng`.
@@ -189,14 +187,17 @@ fn blocks(rows: usize, columns: usize, target: f64, rng: &mut Rng) -> Vec<bool> 
     let mut cells = vec![false; rows * columns];
     let smallest = ((rows.min(columns) / 3) as f64).powi(2);
     let mut count = 0;
-    while (count as f64) < target {
+    let mut failures = 0;
+
+    while (count as f64) < target && failures < 10 {
         let room = target - count as f64;
-        let Some(added) =
-            (0..10).find_map(|_| add_block(&mut cells, (rows, columns), smallest, room, rng))
-        else {
-            break;
-        };
-        count += added;
+        match add_block(&mut cells, (rows, columns), smallest, room, rng) {
+            Some(added) => {
+                count += added;
+                failures = 0;
+            }
+            None => failures += 1,
+        }
     }
     cells
 }
@@ -218,15 +219,23 @@ fn add_block(
     if height >= rows || width >= columns {
         return None;
     }
+
     let top = rng.random_range(0..=rows - height);
     let left = rng.random_range(0..=columns - width);
-    let inside =
-        || (top..top + height).flat_map(|y| (left..left + width).map(move |x| y * columns + x));
-    let new = inside().filter(|at| !cells[*at]).count();
+    let mut inside = Vec::new();
+    for row in top..top + height {
+        for column in left..left + width {
+            inside.push(row * columns + column);
+        }
+    }
+
+    let new = inside.iter().filter(|at| !cells[**at]).count();
     if new == 0 || new as f64 > room {
         return None;
     }
-    inside().for_each(|at| cells[at] = true);
+    for at in inside {
+        cells[at] = true;
+    }
     Some(new)
 }
 

@@ -43,6 +43,7 @@ impl Recomputed {
         let [_, _, height, width] = images.dims();
         let grid = backbone.grid(height, width);
         let images = images.clone().without_autodiff();
+
         let plain = backbone.valid();
         let mut tokens = plain.embed(images.clone(), masks);
         let mut inputs = Vec::with_capacity(plain.depth());
@@ -50,6 +51,7 @@ impl Recomputed {
             inputs.push((tokens.clone(), noise.as_deref().cloned()));
             tokens = plain.run_block(block, tokens, noise);
         }
+
         let output = Tensor::from_inner(tokens).require_grad();
         (
             backbone.finish(output.clone(), grid),
@@ -62,8 +64,8 @@ impl Recomputed {
         )
     }
 
-    /// Carries the gradients of a loss from the last block to the patches, and returns those of the
-    /// parameters met on the way.
+    /// Carries the gradients of a loss from the last block back to the patches, and returns those
+    /// of all parameters on the way.
     pub fn backward(self, student: &Network, gradients: &mut Gradients) -> NamedGradients {
         let Self {
             images,
@@ -76,17 +78,20 @@ impl Recomputed {
         let Some(mut gradient) = output.grad_remove(gradients) else {
             return named;
         };
+
         for (block, (input, mut noise)) in inputs.into_iter().enumerate().rev() {
             let input = Tensor::from_inner(input).require_grad();
             let tokens = student
                 .backbone
                 .run_block(block, input.clone(), &mut noise.as_mut());
+
             let mut gradients = backward_from(tokens, gradient);
             gradient = input
                 .grad_remove(&mut gradients)
                 .unwrap_or_else(|| input.clone().inner().zeros_like());
             named.add(NamedGradients::of(student, gradients));
         }
+
         let tokens = student.backbone.embed(images.autodiff(), &masks);
         named.add(NamedGradients::of(student, backward_from(tokens, gradient)));
         named

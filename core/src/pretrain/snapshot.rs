@@ -1,6 +1,6 @@
 //! A training state as named tensors, to be kept and continued from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
@@ -41,41 +41,31 @@ impl TrainState {
         if self.updating {
             return Err(WeightsError::HalfUpdated);
         }
+
         let mut tensors = Weights::new();
-        let mut add = |prefix: &str, weights: Weights| {
-            tensors.extend(
-                weights
-                    .into_iter()
-                    .map(|(name, weight)| (format!("{prefix}/{name}"), weight)),
-            );
-        };
-        add("student", weights::read(&self.student).await?);
-        add("teacher", weights::read(&self.teacher).await?);
+        add(&mut tensors, "student", weights::read(&self.student).await?);
+        add(&mut tensors, "teacher", weights::read(&self.teacher).await?);
+
         let (first, second, updates) = self.optimizer.read(&self.student).await?;
-        add("exp_avg", first);
-        add("exp_avg_sq", second);
-        for (name, center) in [
-            ("center", &self.centers.cls),
-            ("center2", &self.centers.patch),
-        ] {
+        add(&mut tensors, "exp_avg", first);
+        add(&mut tensors, "exp_avg_sq", second);
+
+        let Centers { cls, patch } = &self.centers;
+        for (name, center) in [("center", cls), ("center2", patch)] {
             let data = center.to_data_async().await?;
-            let values = data.iter::<f32>().collect();
-            tensors.insert(
-                name.to_owned(),
-                Weight {
-                    shape: center.dims().to_vec(),
-                    values,
-                },
-            );
+            let weight = Weight {
+                shape: center.dims().to_vec(),
+                values: data.iter::<f32>().collect(),
+            };
+            tensors.insert(name.to_owned(), weight);
         }
+
         if let Some(scale) = self.loss_scale {
-            tensors.insert(
-                LOSS_SCALE.to_owned(),
-                Weight {
-                    shape: vec![2],
-                    values: scale.to_values().to_vec(),
-                },
-            );
+            let weight = Weight {
+                shape: vec![2],
+                values: scale.to_values().to_vec(),
+            };
+            tensors.insert(LOSS_SCALE.to_owned(), weight);
         }
         Ok(Snapshot { tensors, updates })
     }
@@ -90,27 +80,25 @@ impl TrainState {
             mut tensors,
             updates,
         } = snapshot;
-        let mut part = |prefix: &str| -> Weights {
-            let prefix = format!("{prefix}/");
-            tensors
-                .extract_if(|name, _| name.starts_with(&prefix))
-                .map(|(name, w)| (name[prefix.len()..].to_owned(), w))
-                .collect()
-        };
-        let student = weights::write(self.student, &part("student"))?;
-        let teacher = weights::write(self.teacher, &part("teacher"))?;
-        let optimizer = AdamW::write(&student, &part("exp_avg"), &part("exp_avg_sq"), &updates)?;
+        let student = weights::write(self.student, &take(&mut tensors, "student"))?;
+        let teacher = weights::write(self.teacher, &take(&mut tensors, "teacher"))?;
+
+        let first = take(&mut tensors, "exp_avg");
+        let second = take(&mut tensors, "exp_avg_sq");
+        let optimizer = AdamW::write(&student, &first, &second, &updates)?;
+
         let centers = Centers {
             cls: center(&tensors, "center", self.centers.cls)?,
             patch: center(&tensors, "center2", self.centers.patch)?,
         };
-        // A state kept in f32 has no scale: it begins anew.
-        let loss_scale = self.loss_scale.map(|scale| {
-            match tensors.get(LOSS_SCALE).map(|kept| &kept.values[..]) {
-                Some(&[factor, steps]) => LossScale::from_values([factor, steps]),
-                _ => scale,
-            }
-        });
+
+        let kept = tensors.get(LOSS_SCALE).map(|kept| &kept.values[..]);
+        let loss_scale = match (self.loss_scale, kept) {
+            (Some(_), Some(&[factor, steps])) => Some(LossScale::from_values([factor, steps])),
+            // A state kept in f32 has no scale: it begins anew.
+            (scale, _) => scale,
+        };
+
         Ok(Self {
             student,
             teacher,
@@ -122,6 +110,22 @@ impl TrainState {
     }
 }
 
+/// Adds `weights` under names below `prefix/`.
+fn add(tensors: &mut Weights, prefix: &str, weights: Weights) {
+    for (name, weight) in weights {
+        tensors.insert(format!("{prefix}/{name}"), weight);
+    }
+}
+
+/// Removes the weights below `prefix/` and gives them by the rest of their names.
+fn take(tensors: &mut Weights, prefix: &str) -> Weights {
+    let prefix = format!("{prefix}/");
+    tensors
+        .extract_if(|name, _| name.starts_with(&prefix))
+        .map(|(name, weight)| (name[prefix.len()..].to_owned(), weight))
+        .collect()
+}
+
 impl AdamW {
     /// First and second moments of `module`'s parameters, and how often each was updated; nothing
     /// of a parameter that never was.
@@ -129,22 +133,27 @@ impl AdamW {
         &self,
         module: &M,
     ) -> Result<(Weights, Weights, Updates), WeightsError> {
-        let moments = |of: fn(&Moments) -> &Tensor<1>| {
-            map_named(module.clone(), |parameter, value| {
-                self.moments
-                    .get(&parameter.name)
-                    .map_or(value, |moments| of(moments).clone())
-            })
-        };
-        let updated = |name: &str| self.moments.contains_key(name);
-        let first = weights::read_where(&moments(|moments| &moments.first), updated).await?;
-        let second = weights::read_where(&moments(|moments| &moments.second), updated).await?;
-        let updates = self
-            .moments
-            .iter()
-            .map(|(name, moments)| (name.clone(), moments.updates))
-            .collect();
+        // A module whose parameters are the moments knows their names and layouts.
+        let first = self.module_of(module, |moments| &moments.first);
+        let second = self.module_of(module, |moments| &moments.second);
+        let first = weights::read_where(&first, |name| self.moments.contains_key(name)).await?;
+        let second = weights::read_where(&second, |name| self.moments.contains_key(name)).await?;
+
+        let mut updates = BTreeMap::new();
+        for (name, moments) in &self.moments {
+            updates.insert(name.clone(), moments.updates);
+        }
         Ok((first, second, Updates(updates)))
+    }
+
+    /// `module` with one of the moments in place of each updated parameter.
+    fn module_of<M: Module>(&self, module: &M, moment: fn(&Moments) -> &Tensor<1>) -> M {
+        map_named(module.clone(), |parameter, value| {
+            match self.moments.get(&parameter.name) {
+                Some(moments) => moment(moments).clone(),
+                None => value,
+            }
+        })
     }
 
     /// The optimiser of `module` with these moments.
@@ -157,40 +166,42 @@ impl AdamW {
         second: &Weights,
         updates: &Updates,
     ) -> Result<Self, WeightsError> {
-        let flat = |moments: &Weights| {
-            let (module, written) = weights::write_present(module.clone(), moments)?;
-            match written
-                .missing
-                .into_iter()
-                .find(|name| updates.0.contains_key(name))
-            {
-                Some(name) => Err(WeightsError::Missing(name)),
-                None => Ok(flat_parameters(&module)),
-            }
-        };
-        let (first, mut second) = (flat(first)?, flat(second)?);
-        let moments = first.into_iter().filter_map(|(name, first)| {
-            let (updates, second) = (*updates.0.get(&name)?, second.remove(&name)?);
-            Some((
-                name,
-                Moments {
+        let first = flat_moments(module, first, updates)?;
+        let mut second = flat_moments(module, second, updates)?;
+
+        let mut moments = HashMap::new();
+        for (name, first) in first {
+            let count = updates.0.get(&name).copied();
+            if let (Some(updates), Some(second)) = (count, second.remove(&name)) {
+                let both = Moments {
                     first,
                     second,
                     updates,
-                },
-            ))
-        });
-        Ok(Self {
-            moments: moments.collect(),
-        })
+                };
+                moments.insert(name, both);
+            }
+        }
+        Ok(Self { moments })
+    }
+}
+
+/// Flattened moments of the parameters of `module`.
+fn flat_moments<M: Module>(
+    module: &M,
+    moments: &Weights,
+    updates: &Updates,
+) -> Result<HashMap<String, Tensor<1>>, WeightsError> {
+    let (module, written) = weights::write_present(module.clone(), moments)?;
+    let mut missing = written.missing.into_iter();
+    match missing.find(|name| updates.0.contains_key(name)) {
+        Some(name) => Err(WeightsError::Missing(name)),
+        None => Ok(flat_parameters(&module)),
     }
 }
 
 fn center(tensors: &Weights, name: &str, old: Tensor<2>) -> Result<Tensor<2>, WeightsError> {
     let shape = old.dims();
     let weight = weights::find(tensors, name, shape.to_vec())?;
-    Ok(Tensor::from_data(
-        TensorData::new(weight.values.clone(), shape),
-        &old.device(),
-    ))
+    let data = TensorData::new(weight.values.clone(), shape);
+    Ok(Tensor::from_data(data, &old.device()))
 }

@@ -53,6 +53,7 @@ impl TrainState {
             teacher.head.patch_prototypes(),
             &device.clone().without_autodiff(),
         );
+
         let loss_scale = (student.precision() == ComputePrecision::F16).then(LossScale::default);
         Self {
             student,
