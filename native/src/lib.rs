@@ -14,7 +14,6 @@ pub mod files;
 #[cfg(feature = "kernel-cache")]
 pub mod kernel_cache;
 pub mod model;
-pub mod npy;
 pub mod pretrain;
 pub mod process;
 pub mod report;

@@ -2,17 +2,13 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, bail, ensure};
-use burn::tensor::Tensor;
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
-use ibot_core::weights::{StoredPrecision, Weight, Weights, to_safetensors};
 
 use crate::data::Dataset;
 use crate::device::{self, DeviceChoice};
-use crate::features::{Encoder, EvalView, Extractor, FeatureRows, Pooling};
-use crate::files::write_atomically;
+use crate::features::{Encoder, EvalView, Extractor, FeatureFormat, Pooling, write_features};
 use crate::model::ModelArgs;
-use crate::npy;
 
 const HELP: &str = "\
 Examples:
@@ -58,17 +54,7 @@ pub struct EmbedArgs {
 /// # Errors
 /// If the data or the model cannot be read, no image can, or a file cannot be written.
 pub fn run(args: &EmbedArgs) -> Result<()> {
-    let extension = args
-        .out
-        .extension()
-        .and_then(|extension| extension.to_str())
-        .unwrap_or_default();
-    if !["npy", "safetensors"].contains(&extension) {
-        bail!(
-            "--out {} must end in .npy or .safetensors",
-            args.out.display()
-        );
-    }
+    let format = FeatureFormat::of(&args.out).context("--out")?;
     let pooling = Pooling {
         cls_blocks: args.cls_blocks,
         patch_mean: args.patch_mean,
@@ -77,6 +63,7 @@ pub fn run(args: &EmbedArgs) -> Result<()> {
         pooling.cls_blocks > 0 || pooling.patch_mean,
         "--cls-blocks 0 without --patch-mean leaves no feature"
     );
+
     let data = Dataset::open(&args.data)?;
     let device = device::select(args.device)?.device;
     let (model, line) = args.model.open(&device)?;
@@ -99,53 +86,9 @@ pub fn run(args: &EmbedArgs) -> Result<()> {
     };
     let indices = data.subset(args.limit.unwrap_or(usize::MAX), 0);
     let features = extractor.extract(pooling, &data, &indices)?;
-    write(args, extension, &data, features)
-}
+    let written = write_features(&args.out, format, &data, features)?;
 
-fn write(args: &EmbedArgs, extension: &str, data: &Dataset, features: FeatureRows) -> Result<()> {
-    let FeatureRows { rows, indices } = features;
-    let shape = rows.dims().to_vec();
-    let values: Vec<f32> = to_host(rows).context("cannot read the features from the device")?;
-    let bytes = if extension == "npy" {
-        npy::write(&shape, &values)
-    } else {
-        let weights = Weights::from([(
-            "features".to_owned(),
-            Weight {
-                shape: shape.clone(),
-                values,
-            },
-        )]);
-        to_safetensors(
-            &weights,
-            std::collections::HashMap::new(),
-            StoredPrecision::F32,
-        )?
-    };
-    write_atomically(&args.out, &bytes)?;
-    let mut names = String::new();
-    for index in indices {
-        names += &data.name(index);
-        if let Some(class) = data
-            .label(index)
-            .and_then(|label| data.classes().get(label))
-        {
-            names += &format!("\t{class}");
-        }
-        names.push('\n');
-    }
-    let mut list = args.out.clone().into_os_string();
-    list.push(".txt");
-    write_atomically(list.as_ref(), names.as_bytes())?;
-    println!(
-        "out     {} {shape:?}, {}",
-        args.out.display(),
-        PathBuf::from(list).display()
-    );
+    let (out, list) = (args.out.display(), written.list.display());
+    println!("out     {out} {:?}, {list}", written.shape);
     Ok(())
-}
-
-fn to_host(rows: Tensor<2>) -> Result<Vec<f32>> {
-    rows.try_into_vec_as::<f32>()
-        .map_err(|error| anyhow::anyhow!("{error:?}"))
 }

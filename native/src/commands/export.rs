@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use futures_lite::future::block_on;
-use ibot_core::model::{BackboneConfig, Network};
+use ibot_core::model::{Backbone, BackboneConfig, Network};
 use ibot_core::onnx;
 use ibot_core::weights;
 use ibot_core::weights::{ModelHeader, StoredPrecision, to_safetensors};
@@ -99,30 +99,17 @@ pub fn run(args: &ExportArgs) -> Result<()> {
 
 fn safetensors(args: &ExportArgs) -> Result<Vec<u8>> {
     let (weights, header) = if args.pair {
-        let (student, _) = headed(args, Some("student"))?;
-        let (teacher, header) = headed(args, Some("teacher"))?;
+        let (student, _) = network(args, Some("student"))?;
+        let (teacher, header) = network(args, Some("teacher"))?;
         (block_on(weights::timm_pair(&student, &teacher))?, header)
     } else if args.head {
-        let (Network { backbone, head }, header) = headed(args, args.weights.key.as_deref())?;
+        let (Network { backbone, head }, header) = network(args, args.weights.key.as_deref())?;
         (block_on(weights::timm(&backbone, Some(&head)))?, header)
     } else {
-        let WeightFile {
-            file,
-            checkpoint,
-            config,
-        } = args.weights.read(false)?;
-        let config = resized(config, args.size)?.with_mask_token(false);
-        let device = device::select(DeviceChoice::Cpu)?.device;
-        let (backbone, report) = checkpoint
-            .backbone(&config, args.weights.allow_partial, &device)
-            .map_err(with_remedy)
-            .with_context(|| format!("model {}", file.display()))?;
-        println!("model   {}: {report}", file.display());
-        (
-            block_on(weights::timm(&backbone, None))?,
-            checkpoint.header_for(config),
-        )
+        let (backbone, header) = backbone(args, args.size)?;
+        (block_on(weights::timm(&backbone, None))?, header)
     };
+
     let precision = if args.f16 {
         StoredPrecision::F16
     } else {
@@ -131,8 +118,42 @@ fn safetensors(args: &ExportArgs) -> Result<Vec<u8>> {
     Ok(to_safetensors(&weights, header.to_metadata()?, precision)?)
 }
 
+fn onnx(args: &ExportArgs) -> Result<Vec<u8>> {
+    if args.head || args.pair || args.f16 {
+        bail!(
+            "--head, --pair and --f16 are for --to safetensors: the ONNX model is the backbone in 32 bits"
+        );
+    }
+
+    // The graph takes images of any sides, so the position embeddings stay as they are.
+    let (backbone, header) = backbone(args, None)?;
+    let own = header.backbone.image_size();
+    let ImageSize(width, height) = args.size.unwrap_or(ImageSize(own, own));
+    let weights = block_on(weights::read(&backbone))?;
+    Ok(onnx::backbone(&weights, &header.backbone, width, height)?)
+}
+
+/// The backbone of the file, for images of another size if one is given, and what the header says
+/// of it.
+fn backbone(args: &ExportArgs, size: Option<ImageSize>) -> Result<(Backbone, ModelHeader)> {
+    let WeightFile {
+        file,
+        checkpoint,
+        config,
+    } = args.weights.read(false)?;
+    let config = resized(config, size)?.with_mask_token(false);
+    let device = device::select(DeviceChoice::Cpu)?.device;
+
+    let (backbone, report) = checkpoint
+        .backbone(&config, args.weights.allow_partial, &device)
+        .map_err(with_remedy)
+        .with_context(|| format!("model {}", file.display()))?;
+    println!("model   {}: {report}", file.display());
+    Ok((backbone, checkpoint.header_for(config)))
+}
+
 /// The network of a part of the file, and what the header says of it.
-fn headed(args: &ExportArgs, key: Option<&str>) -> Result<(Network, ModelHeader)> {
+fn network(args: &ExportArgs, key: Option<&str>) -> Result<(Network, ModelHeader)> {
     let part = WeightArgs {
         key: key.map(str::to_owned),
         ..args.weights.clone()
@@ -144,6 +165,7 @@ fn headed(args: &ExportArgs, key: Option<&str>) -> Result<(Network, ModelHeader)
     } = part.read(true)?;
     let config = resized(config, args.size)?;
     let device = device::select(DeviceChoice::Cpu)?.device;
+
     let (network, report) = checkpoint
         .network(&config, part.allow_partial, &device)
         .map_err(with_remedy)
@@ -167,33 +189,4 @@ fn resized(config: BackboneConfig, size: Option<ImageSize>) -> Result<BackboneCo
         config.stride()
     );
     Ok(config.with_image_size(width))
-}
-
-fn onnx(args: &ExportArgs) -> Result<Vec<u8>> {
-    if args.head || args.pair || args.f16 {
-        bail!(
-            "--head, --pair and --f16 are for --to safetensors: the ONNX model is the backbone in 32 bits"
-        );
-    }
-    let device = device::select(DeviceChoice::Cpu)?.device;
-    let WeightFile {
-        file,
-        checkpoint,
-        config,
-    } = args.weights.read(false)?;
-    let config = config.with_mask_token(false);
-    let (backbone, report) = checkpoint
-        .backbone(&config, args.weights.allow_partial, &device)
-        .map_err(with_remedy)
-        .with_context(|| format!("model {}", file.display()))?;
-    println!("model   {}: {report}", file.display());
-    let ImageSize(width, height) = args
-        .size
-        .unwrap_or(ImageSize(config.image_size(), config.image_size()));
-    Ok(onnx::backbone(
-        &block_on(weights::read(&backbone))?,
-        &config,
-        width,
-        height,
-    )?)
 }

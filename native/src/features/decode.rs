@@ -7,7 +7,7 @@ use std::thread::Scope;
 use ibot_core::image::normalize::normalize_into;
 use ibot_core::image::resize::eval_view;
 
-use super::EvalView;
+use super::view::EvalView;
 use crate::data::Dataset;
 
 /// Images that go through the network at a time.

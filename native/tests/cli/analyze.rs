@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use ibot_core::weights::{Checkpoint, from_safetensors};
 use ibot_native::data::decode;
-use ibot_native::npy;
+use ibot_native::features::npy;
 use serde_json::Value;
 use tempfile::TempDir;
 

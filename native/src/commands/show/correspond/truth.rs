@@ -8,7 +8,7 @@ use ibot_core::annotation::ground_truth::{DisparityMap, GroundTruth};
 use ibot_core::annotation::homography::parse_homography;
 use ibot_core::annotation::pfm::parse_pfm;
 
-use crate::npy;
+use crate::features::npy;
 
 /// Nine numbers, or OpenCV's XML.
 pub(super) fn read_homography(file: &Path) -> Result<GroundTruth> {
