@@ -24,17 +24,16 @@ pub const CHECKPOINT_FILE: &str = "checkpoints/last.safetensors";
 /// Which weights a command uses.
 #[derive(Clone, Debug, Args)]
 pub struct WeightArgs {
-    /// Folder of a run, a .safetensors (ours, timm's or DINOv2's names) or a .pth (iBOT, DINO,
-    /// DINOv2)
+    /// Folder of a run, a .safetensors (names of ibot, timm or DINOv2) or a .pth (iBOT, DINO, DINOv2)
     #[arg(long, value_name = "PATH")]
     pub model: PathBuf,
     /// Part of a training checkpoint: teacher or student [default: teacher, if there is one]
     #[arg(long)]
     pub key: Option<String>,
-    /// Attention heads, where the file does not tell [default: 64 channels each]
+    /// Number of attention heads, if the file does not have it [default: one for 64 channels]
     #[arg(long)]
     pub heads: Option<usize>,
-    /// Leave at random what the file lacks
+    /// Accept a file that lacks tensors, and fill these with random values
     #[arg(long)]
     pub allow_partial: bool,
 }
@@ -44,7 +43,7 @@ pub struct WeightArgs {
 pub struct ModelArgs {
     #[command(flatten)]
     weights: WeightArgs,
-    /// Random weights in place of the file's: the yardstick of what was learned
+    /// Use random weights in place of those of the file, to see what training adds
     #[arg(long)]
     untrained: bool,
 }
@@ -190,12 +189,12 @@ impl ModelArgs {
     }
 
     fn line(&self, file: &Path, report: &LoadReport) -> String {
-        let yardstick = if self.untrained {
+        let replaced = if self.untrained {
             "\n        then replaced by random weights"
         } else {
             ""
         };
-        format!("model   {}: {report}{yardstick}", file.display())
+        format!("model   {}: {report}{replaced}", file.display())
     }
 }
 

@@ -15,8 +15,8 @@ Examples:
   ibot embed --data photos/ --model runs/photos --out photos.npy
   ibot embed --data imagenet/val --cls-blocks 4 --model vit_small.pth --out val.safetensors
 
-Outputs  FILE: features [images, width] in 32-bit floats, .npy or .safetensors (tensor `features`), and FILE.txt: the
-         name of each row's image, a line each, with its class after a tab where there are classes.
+Outputs  FILE has the features [images, width] in 32-bit floats, as .npy or .safetensors (tensor `features`). FILE.txt
+         has the name of the image of each row, one a line, with its class after a tab where there are classes.
          The paper uses the last CLS token for k-NN, the last 4 for the linear evaluation of ViT-S, and CLS with the
          mean patch for ViT-B and ViT-L (section 4.1).";
 
@@ -32,10 +32,10 @@ pub struct EmbedArgs {
     /// File to write, .npy or .safetensors
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Blocks whose CLS tokens are joined, from the last back; 0 leaves CLS out
+    /// Number of last blocks whose CLS tokens are joined; 0 leaves CLS out
     #[arg(long, default_value_t = 1)]
     cls_blocks: usize,
-    /// Also the mean of the last block's patch tokens
+    /// Also take the mean of the patch tokens of the last block
     #[arg(long)]
     patch_mean: bool,
     /// Side of the central crop in pixels [default: that of the model]

@@ -31,7 +31,7 @@ pub struct EvalCommand {
 /// Inputs of every evaluation.
 #[derive(Debug, Args)]
 pub struct EvalArgs {
-    /// Images with labels to learn from: what `ibot pretrain --data` takes
+    /// Images with labels to compare with: what `ibot pretrain --data` takes
     #[arg(long)]
     data: String,
     /// Images with labels to evaluate [default: a part of --data]

@@ -39,18 +39,18 @@ pub struct ExportArgs {
     /// File to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// 16-bit floats: half the size (safetensors only)
+    /// Write 16-bit floats, for half the size (safetensors only)
     #[arg(long)]
     f16: bool,
-    /// Also the iBOT head and the mask token (safetensors only)
+    /// Also write the iBOT head and the mask token (safetensors only)
     #[arg(long)]
     head: bool,
-    /// Student and teacher in one file, each with its head, as masked prediction needs them
+    /// Write student and teacher into one file, each with its head, as masked prediction needs them
     /// (safetensors only)
     #[arg(long, conflicts_with_all = ["key", "head"])]
     pair: bool,
-    /// Image size, N or WIDTHxHEIGHT, that position embeddings are interpolated to [default: that
-    /// of the model]
+    /// Interpolate position embeddings to this image size, N or WIDTHxHEIGHT [default: the size of
+    /// pre-training]
     #[arg(long)]
     size: Option<ImageSize>,
 }

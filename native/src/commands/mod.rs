@@ -22,13 +22,13 @@ use self::show::ShowCommand;
 use crate::bench::{self, BenchArgs};
 
 const HELP: &str = "\
-Train:      pretrain
-Evaluate:   eval
-Look:       show
-Use:        embed, export
-Measure:    bench
+Train, measure, look, and take the result elsewhere:
+  ibot pretrain --data photos/ --out runs/photos
+  ibot eval knn --data photos/ --model runs/photos
+  ibot show attention photo.jpg --model runs/photos
+  ibot export --model runs/photos --to safetensors --out photos.safetensors
 
-Each command explains its inputs and outputs, with examples: `ibot COMMAND --help`.";
+`ibot COMMAND --help` explains the inputs and outputs of a command, with examples.";
 
 /// iBOT: image BERT pre-training with an online tokenizer.
 #[derive(Debug, Parser)]
@@ -42,15 +42,15 @@ pub struct Cli {
 enum Command {
     /// Pre-train a vision transformer on images without labels
     Pretrain(PretrainArgs),
-    /// Measure how good the frozen features of a model are
+    /// Measure the quality of a model's features, without training it further
     #[command(subcommand)]
     Eval(EvalCommand),
-    /// Draw what a model sees in images: attention, similar patches, segments ...
+    /// Draw what a model has learned to see: attention, similar patches, segments and more
     #[command(subcommand)]
     Show(ShowCommand),
-    /// Write the features of images, for other programs
+    /// Write the features of images for other programs
     Embed(EmbedArgs),
-    /// Write the weights of a model, for other programs: timm-named safetensors, ONNX
+    /// Write the weights of a model for other programs: safetensors with timm's names, or ONNX
     Export(ExportArgs),
     /// Measure the speed and memory of a training step, or of loading images
     Bench(BenchArgs),

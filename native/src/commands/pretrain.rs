@@ -21,16 +21,17 @@ Examples:
   ibot pretrain --data photos/ --recipe cpu-quick --set optim.epochs=20 --out runs/photos
   ibot pretrain --out runs/photos --resume
 
-Data: `builtin`, a folder of images at any depth (class folders give labels; none are needed), a .tar of one,
-a text list of paths, or IDX files of the MNIST family.
+Data: `builtin`, a folder of images at any depth, a .tar of such a folder, a text list of paths, or IDX files of the MNIST
+family. Class folders give labels, which training does not need.
 
-Writes to the run's folder: config.toml, metrics.jsonl, tensorboard/, checkpoints/, teacher.safetensors (timm names),
-preview.png (crops and masks), curves.svg, status.json (where it stands, for programs).
+Files in the folder of the run: config.toml, metrics.jsonl, tensorboard/, checkpoints/, teacher.safetensors (timm's names),
+preview.png (crops and masks), curves.svg, and status.json (the state of the run, for programs).
 
-Ctrl-C and SIGTERM save first: after the step under way and any k-NN evaluation, one checkpoint is written. A second
-signal does not wait. A kill loses the steps since the last checkpoint: at most an epoch or run.save_every minutes.
+Ctrl-C and SIGTERM stop the run after the current step and any evaluation, and write a checkpoint. A second signal stops
+at once. A kill loses the steps since the last checkpoint: at most an epoch, or run.save_every minutes.
 
-Exit status: 0 done; 1 failed; 2 wrong usage; 75 --max-hours over and 130 interrupted: both saved, --resume continues.";
+Exit status: 0 complete; 1 failed; 2 wrong usage; 75 --max-hours are over; 130 interrupted. After 75 and 130 the run is
+saved, and --resume continues it.";
 
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
@@ -41,7 +42,7 @@ pub struct PretrainArgs {
     /// Folder of the run [default: runs/ and the name of the recipe or file, numbered if taken]
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Settings inside the program [default: builtin for builtin data, else vit-small-imagenet]
+    /// A set of settings inside the program [default: builtin for builtin data, else vit-small-imagenet]
     #[arg(long, conflicts_with = "config", value_parser = clap::builder::PossibleValuesParser::new(RECIPES.map(|(name, _)| name)))]
     recipe: Option<String>,
     /// Settings in a TOML file, such as the config.toml of another run
@@ -53,17 +54,17 @@ pub struct PretrainArgs {
     /// Change one setting, for example optim.epochs=10; may be given several times
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Where to compute: auto, cpu, gpu, gpu:N, software or cuda:N; several with commas between, as
-    /// one with the whole batch; all for every GPU. See docs/scale.md for several machines
+    /// Where to compute: auto, cpu, gpu, gpu:N, software or cuda:N. Several, with commas between,
+    /// share each batch; `all` takes every GPU. See docs/scale.md for several machines
     #[arg(long, visible_alias = "device", default_value = "auto")]
     devices: Devices,
-    /// Seed of everything random
+    /// Seed of all random numbers
     #[arg(long)]
     seed: Option<u64>,
-    /// Evaluate k-NN every N epochs, and once before the first
+    /// Evaluate k-NN every N epochs, and once before training; 0 evaluates never
     #[arg(long, value_name = "N")]
     knn_every: Option<usize>,
-    /// Stop, saved, before this process has run for H hours; --resume continues
+    /// Save and stop before this process has run for H hours; --resume continues
     #[arg(long, value_name = "H")]
     max_hours: Option<f64>,
     /// Continue the run in --out where it stopped

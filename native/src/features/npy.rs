@@ -17,16 +17,16 @@ pub fn write(shape: &[usize], values: &[f32]) -> Vec<u8> {
     let padded = (MAGIC.len() + 4 + header.len() + 1).next_multiple_of(64) - MAGIC.len() - 4;
     header.push_str(&" ".repeat(padded - header.len() - 1));
     header.push('\n');
-    let length = (header.len() as u16).to_le_bytes();
-    let values = values.iter().flat_map(|value| value.to_le_bytes());
-    MAGIC
-        .iter()
-        .copied()
-        .chain([1, 0])
-        .chain(length)
-        .chain(header.into_bytes())
-        .chain(values)
-        .collect()
+
+    let mut bytes = Vec::with_capacity(MAGIC.len() + 4 + header.len() + 4 * values.len());
+    bytes.extend(MAGIC);
+    bytes.extend([1, 0]);
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    for value in values {
+        bytes.extend(value.to_le_bytes());
+    }
+    bytes
 }
 
 /// Shape and values of an array of little-endian floats of 32 or 64 bits, row-major.
@@ -40,34 +40,9 @@ pub fn read(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f32>)> {
         header.contains("'fortran_order': False"),
         "the array is column-major; save it with numpy.ascontiguousarray"
     );
-    let shape = header
-        .split_once("'shape': (")
-        .and_then(|(_, rest)| rest.split_once(')'))
-        .map(|(shape, _)| shape);
-    let extents = shape
-        .context("the .npy header has no shape")?
-        .split(',')
-        .map(str::trim)
-        .filter(|e| !e.is_empty());
-    let shape: Vec<usize> = extents
-        .map(str::parse)
-        .collect::<Result<_, _>>()
-        .context("the .npy header has a shape that is no numbers")?;
-    let values: Vec<f32> = if header.contains("'<f4'") {
-        data.as_chunks()
-            .0
-            .iter()
-            .map(|bytes| f32::from_le_bytes(*bytes))
-            .collect()
-    } else if header.contains("'<f8'") {
-        data.as_chunks()
-            .0
-            .iter()
-            .map(|bytes| f64::from_le_bytes(*bytes) as f32)
-            .collect()
-    } else {
-        bail!("the array is not of little-endian floats; save it with .astype('float32')");
-    };
+
+    let shape = shape(header)?;
+    let values = values(header, data)?;
     let count = shape
         .iter()
         .try_fold(1usize, |count, extent| count.checked_mul(*extent));
@@ -77,6 +52,39 @@ pub fn read(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f32>)> {
         values.len()
     );
     Ok((shape, values))
+}
+
+fn shape(header: &str) -> Result<Vec<usize>> {
+    let extents = header
+        .split_once("'shape': (")
+        .and_then(|(_, rest)| rest.split_once(')'))
+        .map(|(extents, _)| extents)
+        .context("the .npy header has no shape")?;
+
+    let mut shape = Vec::new();
+    for extent in extents.split(',').map(str::trim) {
+        // A shape of one extent ends with a comma.
+        if !extent.is_empty() {
+            let extent = extent.parse();
+            shape.push(extent.context("the .npy header has a shape that is no numbers")?);
+        }
+    }
+    Ok(shape)
+}
+
+fn values(header: &str, data: &[u8]) -> Result<Vec<f32>> {
+    if header.contains("'<f4'") {
+        let (floats, _) = data.as_chunks();
+        Ok(floats.iter().map(|f| f32::from_le_bytes(*f)).collect())
+    } else if header.contains("'<f8'") {
+        let (doubles, _) = data.as_chunks();
+        Ok(doubles
+            .iter()
+            .map(|d| f64::from_le_bytes(*d) as f32)
+            .collect())
+    } else {
+        bail!("the array is not of little-endian floats; save it with .astype('float32')");
+    }
 }
 
 fn header(bytes: &[u8]) -> Option<(&str, &[u8])> {

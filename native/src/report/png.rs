@@ -15,7 +15,7 @@ pub struct SavePictureError {
     pub source: image::ImageError,
 }
 
-/// Writes `image` as a PNG, under a temporary name beside `path` that is then renamed: who watches
+/// Writes `image` as a PNG, under a temporary name beside `path` that is then renamed: a viewer of
 /// the file never sees half a picture, and an interrupted run keeps the previous one.
 ///
 /// # Errors
@@ -24,25 +24,24 @@ pub fn save_png(image: &RgbImage, path: &Path) -> Result<(), SavePictureError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);
+
+    encode(image, &temporary)
+        .and_then(|()| Ok(fs::rename(&temporary, path)?))
+        .map_err(|source| {
+            // The failure to report is the first one, not that of cleaning up.
+            let _ = fs::remove_file(&temporary);
+            SavePictureError {
+                path: path.to_owned(),
+                source,
+            }
+        })
+}
+
+fn encode(image: &RgbImage, path: &Path) -> image::ImageResult<()> {
     let (width, height) = (image.width() as u32, image.height() as u32);
     let format = image::ImageFormat::Png;
-    image::save_buffer_with_format(
-        &temporary,
-        image.pixels(),
-        width,
-        height,
-        image::ColorType::Rgb8,
-        format,
-    )
-    .and_then(|()| Ok(fs::rename(&temporary, path)?))
-    .map_err(|source| {
-        // The failure to report is the first one, not that of cleaning up.
-        let _ = fs::remove_file(&temporary);
-        SavePictureError {
-            path: path.to_owned(),
-            source,
-        }
-    })
+    let color = image::ColorType::Rgb8;
+    image::save_buffer_with_format(path, image.pixels(), width, height, color, format)
 }
 
 #[cfg(test)]

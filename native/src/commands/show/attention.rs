@@ -18,22 +18,24 @@ Examples:
   ffmpeg -i video.mp4 frames/%05d.png; ...; ffmpeg -pattern_type glob -i 'overlay/*.png' attention.mp4
 
 Inputs   images: files, folders, .tar, lists, or DATA#INDEX for one image of a dataset.
-Outputs  one picture an image, numbered in order: the attention of CLS to the patches in each head of the last block,
-         and below it the patches that hold --mass of it (paper section 4.3.1 and appendix); attention.json.";
+Outputs  one picture for each image, numbered in order. It shows how much the CLS token attends to each patch, for each
+         head of the last block, and below that the patches that hold --mass of the attention (paper section 4.3.1 and
+         appendix). attention.json has the numbers.";
 
 /// Options of `ibot show attention`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct AttentionArgs {
-    /// Images to look at
+    /// Images to draw
     #[arg(required = true, value_name = "IMAGES")]
     images: Vec<String>,
     #[command(flatten)]
     tokens: TokenArgs,
-    /// Share of a head's attention that its mask holds
+    /// Share of a head's attention that the outlined patches hold
     #[arg(long, default_value_t = MASS)]
     mass: f64,
-    /// All heads on a sheet, or the mean over the image at its own size (for videos)
+    /// sheet: all heads beside each other; overlay: their mean on the image at its own size, for
+    /// videos
     #[arg(long, default_value = "sheet")]
     style: Style,
     /// Most images of a dataset, spread evenly over it [default: all]
@@ -50,7 +52,7 @@ enum Style {
 /// Runs `ibot show attention`.
 ///
 /// # Errors
-/// If an image or the model cannot be read, or a file not written.
+/// If an image or the model cannot be read, or a file cannot be written.
 pub fn run(args: &AttentionArgs) -> Result<()> {
     ensure!(
         (0.0..=1.0).contains(&args.mass),
@@ -59,6 +61,7 @@ pub fn run(args: &AttentionArgs) -> Result<()> {
     );
     let images = Images::open(&args.images, args.limit.unwrap_or(usize::MAX))?;
     let (encoder, output) = args.tokens.open("attention")?;
+
     let mut numbers = Vec::with_capacity(images.len());
     for index in 0..images.len() {
         let image = images.load(index)?;

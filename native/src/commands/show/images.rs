@@ -23,11 +23,11 @@ enum Location {
 }
 
 impl Images {
-    /// What `specs` name: an image file, `DATA#INDEX` for one image of a dataset, or what `pretrain
+    /// The images that `specs` name: an image file, `DATA#INDEX` for one image of a dataset, or what `pretrain
     /// --data` takes, of which at most `limit` images are taken, spread evenly.
     ///
     /// # Errors
-    /// If one of them is nothing of these.
+    /// If `specs` has something else.
     pub fn open(specs: &[String], limit: usize) -> Result<Self> {
         let mut images = Self {
             sets: Vec::new(),
@@ -41,28 +41,26 @@ impl Images {
 
     fn add(&mut self, spec: &str, limit: usize) -> Result<()> {
         let path = Path::new(spec);
-        let one = spec
-            .rsplit_once('#')
-            .and_then(|(set, index)| Some((set, index.parse::<usize>().ok()?)));
         if path.is_file() && is_picture(path) {
             self.places.push(Location::File(path.to_owned()));
-        } else if let (Some((set, index)), false) = (one, path.exists()) {
-            let data = Dataset::open(set)?;
+            return Ok(());
+        }
+
+        let set = self.sets.len();
+        if let (Some((name, index)), false) = (indexed(spec), path.exists()) {
+            let data = Dataset::open(name)?;
             ensure!(
                 index < data.len(),
                 "{spec}: {} has no image {index}",
                 data.description()
             );
-            self.places.push(Location::Of(self.sets.len(), index));
+            self.places.push(Location::Of(set, index));
             self.sets.push(data);
         } else {
             let data = Dataset::open(spec)?;
-            let set = self.sets.len();
-            self.places.extend(
-                data.subset(limit, 0)
-                    .into_iter()
-                    .map(|index| Location::Of(set, index)),
-            );
+            for index in data.subset(limit, 0) {
+                self.places.push(Location::Of(set, index));
+            }
             self.sets.push(data);
         }
         Ok(())
@@ -84,20 +82,10 @@ impl Images {
     /// its own name.
     pub fn file_stem(&self, index: usize) -> String {
         let name = self.name(index);
-        let stem = Path::new(&name)
-            .file_stem()
-            .map(|stem| stem.to_string_lossy().into_owned())
-            .unwrap_or_default();
-        let safe: String = stem
-            .chars()
-            .map(|c| {
-                if c.is_alphanumeric() || "-_.".contains(c) {
-                    c
-                } else {
-                    '-'
-                }
-            })
-            .collect();
+        let stem = Path::new(&name).file_stem().unwrap_or_default();
+
+        let is_safe = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+        let safe = stem.to_string_lossy().replace(|c| !is_safe(c), "-");
         format!("{index:05}-{safe}")
     }
 
@@ -113,18 +101,16 @@ impl Images {
                 Location::File(_) => None,
             });
         };
+
         let name = self.name(index);
-        let file = folder
-            .join(Path::new(&name).file_stem().unwrap_or_default())
-            .with_extension("png");
+        let stem = Path::new(&name).file_stem().unwrap_or_default();
+        let file = folder.join(stem).with_extension("png");
         let picture = load_file(&file).with_context(|| format!("labels of {name}"))?;
+
         let (pixels, _) = picture.pixels().as_chunks::<3>();
         let labels = pixels.iter().map(label_of).collect();
-        Ok(Some(LabelMap::new(
-            picture.width(),
-            picture.height(),
-            labels,
-        )?))
+        let map = LabelMap::new(picture.width(), picture.height(), labels)?;
+        Ok(Some(map))
     }
 
     /// Reads and decodes image `index`.
@@ -137,6 +123,12 @@ impl Images {
             Location::Of(set, image) => Ok(self.sets[*set].load(*image)?),
         }
     }
+}
+
+/// Dataset and index of `DATA#INDEX`.
+fn indexed(spec: &str) -> Option<(&str, usize)> {
+    let (set, index) = spec.rsplit_once('#')?;
+    Some((set, index.parse().ok()?))
 }
 
 /// The one image that `spec` names.

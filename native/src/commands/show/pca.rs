@@ -16,10 +16,10 @@ Examples:
   ibot show pca photo1.jpg photo2.jpg --model runs/photos
   ibot show pca horses/ --limit 8 --foreground --model vit_small.safetensors
 
-Outputs  pca.png: each image above its patches, whose first three principal components, of all images together, are
-         red, green and blue: parts that are alike have the same color in all images; pca.json.
-         With --foreground, as in DINOv2, the first component separates object and background, and the colors are the
-         components of the objects alone.";
+Outputs  pca.png shows each image above its patches. Red, green and blue are the first three principal components of
+         the patches of all images together, so similar parts have the same color in all images. pca.json has the
+         numbers. With --foreground, as in DINOv2, the first component separates objects from the background, and the
+         colors are the components of the objects alone.";
 
 /// Options of `ibot show pca`.
 #[derive(Debug, Args)]
@@ -30,11 +30,11 @@ pub struct PcaArgs {
     images: Vec<String>,
     #[command(flatten)]
     tokens: TokenArgs,
-    /// Color the foreground alone: patches above THRESHOLD standard deviations of the first
+    /// Color only the foreground: patches above THRESHOLD standard deviations of the first
     /// component
     #[arg(long, value_name = "THRESHOLD", num_args = 0..=1, default_missing_value = "0", allow_negative_numbers = true)]
     foreground: Option<f64>,
-    /// Images beside each other
+    /// Number of images in a row
     #[arg(long, default_value_t = 4)]
     columns: usize,
     /// Most images of a dataset, spread evenly over it

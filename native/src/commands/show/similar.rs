@@ -20,8 +20,9 @@ Examples:
   ibot show similar --image cat.jpg --at 120,80 --model runs/photos
   ibot show similar --image cat.jpg --to dog.jpg --to lion.jpg --at 120,80 --model vit_small.pth
 
-Outputs  similar.png: the cosine similarity of every patch to the one under the point, in the same image and in others,
-         with the best matches numbered; similar.json (paper appendix, correspondence between images).";
+Outputs  similar.png shows the cosine similarity of every patch to the patch under the point, in the same image and in
+         the others, with the best matches numbered (paper appendix, correspondence between images). similar.json has
+         the numbers.";
 
 /// Patches of each other image that get a number.
 const MATCHES: usize = 5;
@@ -32,13 +33,13 @@ const APART: f64 = 2.0;
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct SimilarArgs {
-    /// Image of the patch: a file, or DATA#INDEX
+    /// Image with the patch: a file, or DATA#INDEX
     #[arg(long)]
     image: String,
     /// Another image to search; may be given several times
     #[arg(long)]
     to: Vec<String>,
-    /// Point in pixels of the image
+    /// Point on the patch, in pixels of the image
     #[arg(long, value_name = "X,Y")]
     at: PixelPosition,
     #[command(flatten)]

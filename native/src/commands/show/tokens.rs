@@ -25,11 +25,11 @@ const LARGE_ENOUGH: usize = 518;
 pub struct TokenArgs {
     #[command(flatten)]
     pub model: ModelArgs,
-    /// Shorter side of an image in pixels; rounded to whole patches [default: twice that of the
-    /// model, at most 518]
+    /// Shorter side of an image in pixels, rounded to whole patches [default: twice the size of
+    /// pre-training, at most 518]
     #[arg(long)]
     size: Option<usize>,
-    /// Block whose tokens and attention are used, counted from 1 [default: the last]
+    /// Use the tokens and the attention of this block, counted from 1 [default: the last]
     #[arg(long)]
     block: Option<usize>,
     /// Folder for pictures and numbers [default: out/ and the name of the command]

@@ -71,27 +71,24 @@ impl Canvas {
 
     /// Draws the inner border of `area`, `width` pixels wide.
     pub fn frame(&mut self, area: Rect, width: usize, color: [u8; 3]) {
-        let Rect { left, top, .. } = area;
-        let across = Rect {
+        let top = Rect {
             height: width.min(area.height),
             ..area
         };
-        let down = Rect {
+        let bottom = Rect {
+            top: area.top + area.height - top.height,
+            ..top
+        };
+        let left = Rect {
             width: width.min(area.width),
             ..area
         };
-        for side in [
-            across,
-            down,
-            Rect {
-                top: top + area.height - across.height,
-                ..across
-            },
-            Rect {
-                left: left + area.width - down.width,
-                ..down
-            },
-        ] {
+        let right = Rect {
+            left: area.left + area.width - left.width,
+            ..left
+        };
+
+        for side in [top, bottom, left, right] {
             self.fill(side, color);
         }
     }
@@ -111,19 +108,16 @@ impl Canvas {
     pub fn place(&mut self, area: Rect, image: &RgbImage, interpolation: Interpolation) -> Rect {
         let (width, height) = fit((image.width(), image.height()), (area.width, area.height));
         // What is less than a pixel high still gets one, beside the area if that has none.
-        let middle =
-            |start: usize, room: usize, length: usize| start + room.saturating_sub(length) / 2;
-        let (left, top) = (
-            middle(area.left, area.width, width),
-            middle(area.top, area.height, height),
-        );
-        self.image(left, top, &resize(image, width, height, interpolation));
-        Rect {
-            left,
-            top,
+        let place = Rect {
+            left: area.left + area.width.saturating_sub(width) / 2,
+            top: area.top + area.height.saturating_sub(height) / 2,
             width,
             height,
-        }
+        };
+
+        let resized = resize(image, width, height, interpolation);
+        self.image(place.left, place.top, &resized);
+        place
     }
 }
 

@@ -39,8 +39,10 @@ impl ColorBar {
 
     /// Draws the bar with its upper left corner at `(left, top)`.
     pub fn draw(&self, canvas: &mut Canvas, (left, top): (usize, usize)) {
-        let label = TextStyle::NOTE.shorten(&self.label, MOST_LABEL);
-        canvas.text(left, top, &label, TextStyle::NOTE, Align::Left);
+        let style = TextStyle::NOTE;
+        let label = style.shorten(&self.label, MOST_LABEL);
+        canvas.text(left, top, &label, style, Align::Left);
+
         let bar = Rect {
             left,
             top: top + LABEL,
@@ -50,25 +52,19 @@ impl ColorBar {
         let last = (BAR_HEIGHT - 1) as f32;
         canvas.paint(bar, |_, y| self.scale.color(1.0 - y as f32 / last));
         canvas.frame(bar, 1, FRAME);
-        for (position, label) in self.ticks() {
+
+        for (position, number) in self.ticks() {
             let y = bar.top + ((1.0 - position) * last).round() as usize;
-            canvas.fill(
-                Rect {
-                    left: bar.right(),
-                    top: y,
-                    width: TICK,
-                    height: 1,
-                },
-                QUIET,
-            );
-            let x = bar.right() + TICK + TEXT_GAP;
-            canvas.text(
-                x,
-                y.saturating_sub(TextStyle::NOTE.height() / 2),
-                &label,
-                TextStyle::NOTE,
-                Align::Left,
-            );
+            let tick = Rect {
+                left: bar.right(),
+                top: y,
+                width: TICK,
+                height: 1,
+            };
+            canvas.fill(tick, QUIET);
+            let x = tick.right() + TEXT_GAP;
+            let top = y.saturating_sub(style.height() / 2);
+            canvas.text(x, top, &number, style, Align::Left);
         }
     }
 
@@ -78,16 +74,21 @@ impl ColorBar {
         if !low.is_finite() || !high.is_finite() {
             return Vec::new();
         }
-        let (low, high) = (f64::from(low), f64::from(high));
+        let low = f64::from(low);
+        let high = f64::from(high);
         if low == high {
             return vec![(0.5, significant(low))];
         }
+
         // An axis in its own units gives the values of its ticks.
         let axis = Axis::new([low, high].into_iter(), 0.0, low.min(high), low.max(high));
-        let ticks = axis.ticks(5.0).into_iter();
+        let mut ticks = Vec::new();
+        for (value, label) in axis.ticks(5.0) {
+            if let Some(position) = self.range.position(value as f32) {
+                ticks.push((position, label));
+            }
+        }
         ticks
-            .filter_map(|(value, label)| Some((self.range.position(value as f32)?, label)))
-            .collect()
     }
 }
 

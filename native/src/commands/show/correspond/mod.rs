@@ -26,12 +26,13 @@ Examples:
   ibot show correspond graf1.png graf3.png --homography H1to3p.xml --model vit_small.pth
   ibot show correspond left.png right.png --disparity left.pfm --model vit_small.pth
 
-Inputs   two images; ground truth, if there is any: a homography from the first to the second (nine numbers, or
+Inputs   two images, and ground truth where you have it: a homography from the first to the second (nine numbers, or
          OpenCV's XML), or the disparity of the first, in pixels (.pfm, or a 2-d .npy; right x = left x - disparity).
-Outputs  correspond.png: pairs of patches that are each other's nearest neighbour by cosine, those that CLS attends
-         to first (paper appendix, correspondence); correspond.json. With ground truth also pck.png and the share of
-         all patches whose nearest neighbour lies within alpha of the true place (PCK), beside what the same place in the
-         second image gives, which needs no network, chance, and the best that patches of this size allow.";
+Outputs  correspond.png shows pairs of patches that are each other's nearest neighbour by cosine, beginning with those
+         that CLS attends to most (paper appendix, correspondence). correspond.json has the numbers.
+         With ground truth there are also pck.png and a table: the share of patches whose nearest neighbour lies within
+         alpha of the true place (PCK), the same for the patch at the same place of the second image (no network),
+         chance, and the best that patches of this size can reach.";
 
 /// Options of `ibot show correspond`.
 #[derive(Debug, Args)]
@@ -43,10 +44,10 @@ pub struct CorrespondArgs {
     second: String,
     #[command(flatten)]
     tokens: TokenArgs,
-    /// Pairs to draw
+    /// Number of pairs to draw
     #[arg(long, default_value_t = MATCHES)]
     top: usize,
-    /// As the official script: the most attended patches, mutual or not
+    /// Take the most attended patches, mutual or not, as the official script does
     #[arg(long)]
     official: bool,
     /// Homography from the first image to the second

@@ -12,11 +12,12 @@ Examples:
   ibot show patterns --data photos/ --kmeans 64 --model vit_small.safetensors
   ibot show patterns --data photos/ --tokens cls --model checkpoint.pth
 
-Outputs  patterns.png: for the most used prototypes the patches that they answer to most, in their context, with the
-         share of all patches that they take (paper section 4.3.1, figure 4 and appendix); usage.png: how often each
-         prototype is used; patterns.json. Where part labels are known (builtin, or --labels), also part purity: the
-         share of a prototype's patches that show its most common part, beside what chance gives.
-         Prototypes need a model with its iBOT head: a run, or a training checkpoint; --kmeans needs none.";
+Outputs  patterns.png shows, for the most used prototypes, the patches with the highest scores in their context, and the
+         share of all patches that belong to the prototype (paper section 4.3.1, figure 4 and appendix). usage.png shows
+         how often each prototype is used. patterns.json has the numbers. Where part labels are known (builtin, or
+         --labels), part purity is printed: the share of a prototype's patches that show its most common part, beside
+         the same by chance.
+         Prototypes need a model with its iBOT head: a run, or a training checkpoint. --kmeans needs no head.";
 
 /// Options of `ibot show patterns`.
 #[derive(Debug, Args)]
@@ -27,19 +28,19 @@ pub struct PatternsArgs {
     pub(super) data: Vec<String>,
     #[command(flatten)]
     pub(super) tokens: TokenArgs,
-    /// Which tokens: those of patches, or CLS for whole images
+    /// Which tokens to use: those of patches, or CLS for whole images
     #[arg(long = "tokens", default_value = "patch")]
     pub(super) kind: TokenKind,
-    /// Clusters of k-means (cosine) in place of the head's prototypes
+    /// Use K clusters of k-means (cosine) in place of the head's prototypes
     #[arg(long, value_name = "K")]
     pub(super) kmeans: Option<usize>,
-    /// Prototypes to show, the most used first
+    /// Number of prototypes to show, the most used first
     #[arg(long, default_value_t = 20)]
     pub(super) show: usize,
-    /// Patches of each prototype
+    /// Number of patches to show of each prototype
     #[arg(long, default_value_t = 36)]
     pub(super) top: usize,
-    /// Most patches of one image for a prototype
+    /// At most so many patches of one image for a prototype
     #[arg(long, default_value_t = 1)]
     pub(super) per_image: usize,
     /// Side of the context around a patch, in patches

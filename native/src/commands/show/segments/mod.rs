@@ -26,12 +26,13 @@ Examples:
   ibot show segments photos/ --segments 8 --model vit_small.safetensors
   ibot show segments builtin:val --method ncut --limit 100 --model runs/builtin
 
-Methods  kmeans  k-means (cosine) of the patch tokens of all images together: segment 3 means the same in all.
-         ncut    normalised cut of each image's own patches, less their mean: object and background as in TokenCut,
-                 or k segments.
-Outputs  segments.png: image, segments, and the true ones where known (builtin, or --labels); segments.json with the
-         segment of each patch; mean IoU after Hungarian matching of segments and labels, over pixels. With two
-         segments the labels are object and background; with ncut each image is matched by itself.";
+Methods  kmeans  k-means (cosine) over the patch tokens of all images together: segment 3 means the same in all images.
+         ncut    normalised cut of the patches of each image, after subtracting their mean: object and background as in
+                 TokenCut, or k segments.
+Outputs  segments.png shows each image, its segments, and the true segments where they are known (builtin, or --labels).
+         segments.json has the segment of each patch. With true segments, mean IoU over pixels is printed, after
+         Hungarian matching of segments and labels. With two segments the labels are reduced to object and background.
+         With ncut each image is matched separately.";
 
 /// Options of `ibot show segments`.
 #[derive(Debug, Args)]
@@ -45,10 +46,10 @@ pub struct SegmentsArgs {
     /// Number of segments
     #[arg(long, default_value_t = 2)]
     segments: usize,
-    /// How to segment
+    /// How to find segments
     #[arg(long, default_value = "kmeans")]
     method: Method,
-    /// With ncut: cosine above which two patches belong together
+    /// For ncut: two patches are connected if their cosine is above this
     #[arg(long, default_value_t = TAU)]
     tau: f32,
     /// Folder of label pictures (.png of the image's name): gray values or colors are labels, black
@@ -58,7 +59,7 @@ pub struct SegmentsArgs {
     /// Most images of a dataset, spread evenly over it
     #[arg(long, default_value_t = 64)]
     limit: usize,
-    /// Most images in the picture
+    /// At most so many images in the picture
     #[arg(long, default_value_t = 8)]
     show: usize,
     /// Name of the pictures and numbers, and of their folder: an old name of the command has other
