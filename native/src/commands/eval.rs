@@ -57,7 +57,7 @@ pub struct EvalArgs {
 /// has no derive for that.
 impl Subcommand for EvalCommand {
     fn augment_subcommands(command: Command) -> Command {
-        Evaluation::augment_subcommands(command).mut_subcommands(EvalArgs::augment_args)
+        Evaluation::augment_subcommands(command).mut_subcommands(with_inputs)
     }
 
     fn augment_subcommands_for_update(command: Command) -> Command {
@@ -67,6 +67,12 @@ impl Subcommand for EvalCommand {
     fn has_subcommand(name: &str) -> bool {
         Evaluation::has_subcommand(name)
     }
+}
+
+fn with_inputs(evaluation: Command) -> Command {
+    // The shared inputs would replace what the subcommand says of itself.
+    let about = evaluation.get_about().cloned().unwrap_or_default();
+    EvalArgs::augment_args(evaluation).about(about)
 }
 
 impl FromArgMatches for EvalCommand {

@@ -74,3 +74,23 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
     }
     Ok(ExitCode::SUCCESS)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_of_all_commands_fit_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_evaluation_says_what_it_measures() {
+        let mut command = Cli::command();
+        let eval = command.find_subcommand_mut("eval").expect("a command");
+        let help = eval.render_help().to_string();
+        assert!(help.contains("Classify images by the nearest"), "{help}");
+    }
+}

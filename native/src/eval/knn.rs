@@ -18,6 +18,7 @@ Examples:
 
 Each image of --val is classified by its nearest neighbours among the images of --data, by cosine similarity of the CLS
 token; a neighbour votes with weight exp(cosine / 0.07). Without --val, a part of --data is classified by the rest.
+With --model pixels the images themselves are compared, without a network.
 Prints top-1 and top-5 for k = 10, 20, 100 and 200 (at most the size of the bank).";
 
 /// Bank and queries where both come from one set, unless the settings say otherwise.

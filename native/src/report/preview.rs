@@ -58,7 +58,7 @@ pub fn preview(rows: &[PreviewRow]) -> RgbImage {
         }
         sheet.rows.push(SheetRow {
             panels,
-            joined: true,
+            joined: false,
         });
     }
     sheet.into_image()
