@@ -43,7 +43,13 @@ async fn steps(device: &Device) -> Result<Vec<f64>, WeightsError> {
             .map(|i| ((i * (number + 7)) % 23) as f32 / 11.0 - 1.0)
             .collect::<Vec<_>>();
         let globals = Tensor::<4>::from_data(TensorData::new(pixels, [4, 3, 16, 16]), device);
-        let mask = |crop: usize| Mask::new(4, 4, (0..16).map(|i| (i + crop) % 3 == 0).collect());
+        let mask = |crop: usize| {
+            Mask::new(
+                4,
+                4,
+                (0..16).map(|i| (i + crop).is_multiple_of(3)).collect(),
+            )
+        };
         let masks = vec![vec![mask(0), mask(1)], vec![mask(2), mask(3)]];
         let batch = vec![Batch::collate(globals.chunk(2, 0), masks, Vec::new())];
 

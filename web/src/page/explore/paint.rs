@@ -8,7 +8,7 @@ use super::state::Analysis;
 use crate::page::problem::PageError;
 use ibot_color::{ColorScale, Range, category};
 use ibot_web::protocol::{
-    AttentionMaps, ClusterMaps, ColorMaps, Pair, PerSlot, PrototypeMaps, SLOTS, SimilarMaps,
+    AttentionMaps, ClusterMaps, ColorMaps, Pair, PerSlot, PrototypeMaps, SimilarMaps,
 };
 
 /// Rows and columns of the patches of each image.
@@ -93,8 +93,8 @@ fn paint_values(
     let range = Range::of(maps.iter().flatten().copied().flatten());
 
     let mut painted = Painted::with_legend(ColorLegend::Scale { scale, range, name });
-    for slot in 0..SLOTS {
-        let (Some(map), Some(grid)) = (maps[slot], grids[slot]) else {
+    for (slot, grid) in grids.iter().enumerate() {
+        let (Some(map), Some(grid)) = (maps[slot], grid) else {
             continue;
         };
         let mut rgba = Vec::with_capacity(4 * map.len());
@@ -102,16 +102,16 @@ fn paint_values(
             let color = range.position(*value).map(|position| scale.color(position));
             rgba.extend(color.map_or([0; 4], opaque));
         }
-        painted.set_cells(slot, grid, &rgba)?;
+        painted.set_cells(slot, *grid, &rgba)?;
     }
     Ok(painted)
 }
 
 fn paint_colors(found: &ColorMaps, grids: &Grids) -> Result<Painted, PageError> {
     let mut painted = Painted::with_legend(ColorLegend::Text(shares(&found.shares)));
-    for slot in 0..SLOTS {
-        if let (Some(map), Some(grid)) = (&found.maps[slot], grids[slot]) {
-            painted.set_cells(slot, grid, &map.0)?;
+    for (slot, grid) in grids.iter().enumerate() {
+        if let (Some(map), Some(grid)) = (&found.maps[slot], grid) {
+            painted.set_cells(slot, *grid, &map.0)?;
         }
     }
     Ok(painted)
@@ -159,15 +159,15 @@ fn paint_kinds(
 
     let note = String::new();
     let mut painted = Painted::with_legend(ColorLegend::Kinds { kinds, note });
-    for slot in 0..SLOTS {
-        let (Some(map), Some(grid)) = (maps[slot], grids[slot]) else {
+    for (slot, grid) in grids.iter().enumerate() {
+        let (Some(map), Some(grid)) = (maps[slot], grid) else {
             continue;
         };
         let mut rgba = Vec::with_capacity(4 * map.len());
         for kind in map {
             rgba.extend(opaque(category(usize::from(*kind))));
         }
-        painted.set_cells(slot, grid, &rgba)?;
+        painted.set_cells(slot, *grid, &rgba)?;
     }
     Ok(painted)
 }

@@ -180,10 +180,8 @@ impl Explore {
             opacity: self.controls.opacity(),
             smooth: self.controls.smooth(),
         };
-        for slot in 0..SLOTS {
-            let Some(image) = &state.images[slot] else {
-                continue;
-            };
+        for (slot, image) in state.images.iter().enumerate() {
+            let Some(image) = image else { continue };
             let hidden = match mode {
                 ExploreMode::Predict => state.masks[slot].clone(),
                 _ => Vec::new(),

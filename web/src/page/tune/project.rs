@@ -149,11 +149,12 @@ impl Tune {
 
     /// Goes back to the lesson of the file that was unpacked last.
     async fn restore_lesson(self: &Rc<Self>) -> Result<(), PageError> {
+        // Only one mode needs it, and only the worker knows the mode.
+        let file = self.file_for(TuneMode::Adapt).await?;
         let question = Restore {
             labels: self.state.borrow().labels(),
             classes: self.state.borrow().classes.len(),
-            // Only one mode needs it, and only the worker knows the mode.
-            file: self.file_for(TuneMode::Adapt).await?,
+            file,
         };
 
         if let Some(lesson) = self.client.ask(question).await? {

@@ -50,19 +50,15 @@ impl Answer for Compare {
 
 impl Answer for ReadAttention {
     async fn answer(self, worker: &mut WorkerState) -> Result<PerSlot<AttentionMaps>, Problem> {
-        let mut maps = PerSlot::default();
-        for slot in 0..SLOTS {
-            if let Ok(tokens) = worker.slots.tokens(slot)
-                && let Some(attention) = &tokens.attention
-            {
-                let values = attention.maps().flatten().copied();
-                maps[slot] = Some(AttentionMaps {
-                    heads: attention.heads(),
-                    values: Floats(values.collect()),
-                });
-            }
-        }
-        Ok(maps)
+        let tokens = worker.slots.tokens.each_ref();
+        Ok(tokens.map(|tokens| {
+            let attention = tokens.as_ref()?.attention.as_ref()?;
+            let values = attention.maps().flatten().copied();
+            Some(AttentionMaps {
+                heads: attention.heads(),
+                values: Floats(values.collect()),
+            })
+        }))
     }
 }
 

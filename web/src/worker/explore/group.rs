@@ -12,7 +12,7 @@ use crate::worker::problem::Problem;
 use crate::worker::state::WorkerState;
 use ibot_web::protocol::{
     AssignPrototypes, ClusterMaps, ClusterPatches, ColorComponents, ColorMaps, PerSlot,
-    PrototypeMaps, SLOTS,
+    PrototypeMaps,
 };
 use ibot_web::wire::Bytes;
 
@@ -71,7 +71,7 @@ impl Answer for AssignPrototypes {
 
         let mut assigned: PerSlot<Vec<usize>> = PerSlot::default();
         let mut counts = vec![0; prototypes::count(head, Kind::Patch)];
-        for slot in 0..SLOTS {
+        for (slot, assigned) in assigned.iter_mut().enumerate() {
             let Ok(grid) = worker.slots.grid(slot) else {
                 continue;
             };
@@ -80,7 +80,7 @@ impl Answer for AssignPrototypes {
             for prototype in &found {
                 counts[*prototype] += 1;
             }
-            assigned[slot] = Some(found);
+            *assigned = Some(found);
         }
 
         let ranking = ranking(&counts);
