@@ -17,5 +17,6 @@ pub mod model;
 pub mod pretrain;
 pub mod process;
 pub mod report;
+pub mod run;
 pub mod seal;
 pub mod settings;

@@ -92,7 +92,7 @@ struct Sums {
 
 fn measure_sums(team: Team, settings: &Settings, device: &Device, times: u32) -> Result<Sums> {
     let sums = add_up(&team, settings, device, times);
-    team.shutdown(&sums);
+    team.end(&sums);
     sums
 }
 

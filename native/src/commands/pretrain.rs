@@ -12,7 +12,8 @@ use clap::Args;
 use crate::device::Devices;
 use crate::eval::{Evaluation, Knn, ScheduledEval};
 use crate::exchange::Stop;
-use crate::pretrain::{Ending, PretrainRequest, pretrain};
+use crate::pretrain::{PretrainRequest, pretrain};
+use crate::run::ending::Ending;
 use crate::settings::{RECIPES, Settings, Source};
 
 const HELP: &str = "\
@@ -171,7 +172,7 @@ pub fn run(args: PretrainArgs) -> Result<ExitCode> {
         devices: args.devices,
     };
     let interrupted = watch_for_signals()?;
-    Ok(match pretrain(request, &interrupted)? {
+    Ok(match pretrain(&request, &interrupted)? {
         Ending::Complete => ExitCode::SUCCESS,
         Ending::Stopped(Stop::Interrupted) => ExitCode::from(INTERRUPTED),
         Ending::Stopped(Stop::OutOfTime) => ExitCode::from(OUT_OF_TIME),

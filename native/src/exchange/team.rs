@@ -127,43 +127,52 @@ impl Team {
         Ok(())
     }
 
-    /// The bytes that `make` gives on the leader, on every other worker; `None` on the leader
-    /// itself, and `make` is not called where there is no other worker.
+    /// Sends the bytes that `make` gives to all other workers, which call
+    /// [`receive`](Self::receive). Only the leader calls this; `make` is not called for the only
+    /// worker.
     ///
     /// # Errors
     /// If `make` or another worker fails.
-    pub fn broadcast(
-        &self,
-        make: impl FnOnce() -> Result<Vec<u8>>,
-    ) -> Result<Option<Arc<Vec<u8>>>> {
+    pub fn broadcast(&self, make: impl FnOnce() -> Result<Vec<u8>>) -> Result<()> {
         let Some(others) = &self.connection else {
-            return Ok(None);
+            return Ok(());
         };
-        let leads = others.rank == 0;
-        let bytes = Arc::new(if leads { make()? } else { Vec::new() });
+        let bytes = Arc::new(make()?);
         vote(others, None)?;
-        let bytes = others.run(move |exchange| exchange.broadcast(0, bytes))?;
-        Ok((!leads).then_some(bytes))
+        others.run(move |exchange| exchange.broadcast(0, bytes))?;
+        Ok(())
     }
 
-    /// Tells the others that this worker cannot go on, unless that comes from them.
-    pub fn abort(&self, error: &anyhow::Error) {
-        if let Some(others) = self.connection.as_ref()
-            && !error.is::<ExchangeError>()
-        {
-            vote_failed(others, &format!("{error:#}"));
-        }
+    /// Receives what the leader [`broadcast`](Self::broadcast)s.
+    ///
+    /// # Errors
+    /// If another worker fails.
+    pub fn receive(&self) -> Result<Arc<Vec<u8>>, ExchangeError> {
+        let Some(others) = &self.connection else {
+            return Err(ExchangeError::NotConnected("there is one worker".into()));
+        };
+        vote(others, None)?;
+        others.run(|exchange| exchange.broadcast(0, Arc::default()))
     }
 
     /// Ends the run for all workers, after the leader has saved: a launcher may end all processes
-    /// as soon as one has ended. Where workers cannot be reached, the others give the leader time
-    /// to save and then end the process.
-    pub fn shutdown(self, result: &Result<impl Sized>) {
+    /// as soon as one has ended. If this worker failed with `result`, the others are told. Where
+    /// workers cannot be reached, the others give the leader time to save and then end the process.
+    pub fn end(self, result: &Result<impl Sized>) {
         let Some(others) = self.connection else {
             return;
         };
-        let error = result.as_ref().err().and_then(|error| error.downcast_ref());
-        let reachable = matches!(error, None | Some(ExchangeError::Failed { .. }));
+        let reachable = match result {
+            Ok(_) => true,
+            Err(error) => match error.downcast_ref() {
+                None => {
+                    vote_failed(&others, &format!("{error:#}"));
+                    true
+                }
+                Some(ExchangeError::Failed { .. }) => true,
+                Some(_) => false,
+            },
+        };
 
         if reachable && vote(&others, None).is_ok() {
             others.close();

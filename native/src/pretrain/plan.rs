@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use ibot_core::pretrain::Schedules;
 use ibot_core::weights::ModelHeader;
 
-use super::checkpoint::Identity;
+use crate::run::checkpoint::Identity;
+use crate::run::plan::RunPlan;
 use crate::settings::Settings;
 
 /// A run, resolved.
@@ -90,22 +91,29 @@ impl Plan {
         })
     }
 
-    /// What checkpoints of the run have in common, over `images` images.
-    pub fn identity(&self, images: usize) -> Identity {
-        Identity {
-            seed: self.settings.run.seed,
-            images,
-            workers: self.workers,
-        }
-    }
-
-    /// What a file says about the teacher after `step` steps. It has no mask token: only the
-    /// student sees masks.
-    pub fn model_header(&self, step: usize) -> ModelHeader {
-        ModelHeader {
-            backbone: self.settings.config.backbone().with_mask_token(false),
-            eval_resize: self.settings.eval_resize(),
-            step,
+    /// The part of the plan that any run has, over `images` images.
+    pub fn run_plan(&self, images: usize) -> RunPlan {
+        let Settings {
+            config, run, eval, ..
+        } = &self.settings;
+        RunPlan {
+            settings: run.clone(),
+            evals: eval.clone(),
+            eval_size: config.crops.global_size,
+            batch_size: config.optim.batch_size,
+            steps_per_epoch: self.schedules.steps_per_epoch(),
+            total_steps: self.schedules.total_steps(),
+            identity: Identity {
+                seed: run.seed,
+                images,
+                workers: self.workers,
+            },
+            // Only the student sees masks, and files hold the teacher.
+            model: ModelHeader {
+                backbone: config.backbone().with_mask_token(false),
+                eval_resize: self.settings.eval_resize(),
+                step: 0,
+            },
         }
     }
 

@@ -3,11 +3,11 @@
 use anyhow::Result;
 
 use super::multi_crop::MultiCrop;
-use super::run_dir::RunDir;
 use crate::data::Dataset;
 use crate::data::loader::Draw;
 use crate::report::png::save_png;
 use crate::report::preview::{PatchMask, PreviewRow, preview};
+use crate::run::run_dir::RunDir;
 use crate::settings::Settings;
 
 /// Images in the picture.

@@ -8,12 +8,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
-use futures_lite::future::block_on;
-use ibot_core::pretrain::{Snapshot, TrainState, Updates};
+use ibot_core::pretrain::{Snapshot, Updates};
 use ibot_core::weights::{ModelHeader, StoredPrecision, from_safetensors, to_safetensors};
 use serde::{Deserialize, Serialize};
 
-use super::metrics::recorded_steps;
+use super::record::recorded_steps;
 use super::run_dir::RunDir;
 use crate::files::{Pending, WriteError};
 use crate::seal;
@@ -53,9 +52,10 @@ pub struct Identity {
 }
 
 /// A state to continue from.
-pub struct Loaded {
-    /// The state.
-    pub state: TrainState,
+pub struct SavedState {
+    /// The checkpoint that holds it.
+    pub path: PathBuf,
+    pub state: Snapshot,
     /// Steps done.
     pub step: usize,
     /// What a person must know: damage, or data that has changed.
@@ -65,21 +65,20 @@ pub struct Loaded {
 /// The bytes of a checkpoint: `state` after the steps that `model` names.
 ///
 /// # Errors
-/// If the device fails.
-pub fn encode(state: &TrainState, model: &ModelHeader, identity: Identity) -> Result<Vec<u8>> {
-    let Snapshot { tensors, updates } = block_on(state.snapshot())?;
+/// If a tensor contradicts its shape.
+pub fn encode(state: &Snapshot, model: &ModelHeader, identity: Identity) -> Result<Vec<u8>> {
     let header = Header {
         step: model.step,
         seed: identity.seed,
         images: identity.images,
         workers: identity.workers,
-        updates,
+        updates: state.updates.clone(),
     };
 
     let mut metadata = model.to_metadata()?;
     metadata.insert(HEADER.to_owned(), serde_json::to_string(&header)?);
     seal::reserve(&mut metadata);
-    let mut bytes = to_safetensors(&tensors, metadata, StoredPrecision::F32)?;
+    let mut bytes = to_safetensors(&state.tensors, metadata, StoredPrecision::F32)?;
     seal::seal(&mut bytes)?;
     Ok(bytes)
 }
@@ -104,7 +103,11 @@ pub fn decode(bytes: &[u8]) -> Result<(Snapshot, Header)> {
 ///
 /// # Errors
 /// If a file cannot be written; the last checkpoint is then still there.
-pub fn save(dir: &RunDir, keep_epoch: Option<usize>, bytes: &[u8]) -> Result<(), WriteError> {
+pub fn write_checkpoint(
+    dir: &RunDir,
+    keep_epoch: Option<usize>,
+    bytes: &[u8],
+) -> Result<(), WriteError> {
     let pending = Pending::write(&dir.last_checkpoint(), bytes)?;
     if let Some(epoch) = keep_epoch {
         pending.also_as(&dir.epoch_checkpoint(epoch))?;
@@ -130,62 +133,61 @@ fn keep_previous(last: &Path, previous: &Path) -> Result<(), WriteError> {
         })
 }
 
-/// Reads the newest whole checkpoint of a run into `state`, which must be of the same dimensions;
-/// `None` if the run ended before it wrote one. A damaged last checkpoint is moved aside.
+/// Reads the newest whole checkpoint of a run; `None` if the run ended before it wrote one. A
+/// damaged last checkpoint is moved aside.
 ///
 /// # Errors
 /// If no checkpoint is whole, or they belong to other settings.
-pub fn load(dir: &RunDir, state: TrainState, identity: Identity) -> Result<Option<Loaded>> {
+pub fn load(dir: &RunDir, identity: Identity) -> Result<Option<SavedState>> {
     let (last, previous) = (dir.last_checkpoint(), dir.previous_checkpoint());
     let recorded = recorded_steps(dir);
     if !last.exists() && !previous.exists() && recorded == 0 {
         return Ok(None);
     }
     let mut warnings = Vec::new();
-    let (path, (snapshot, header)) = match read(&last) {
-        Ok(found) => (&last, found),
+    let (path, (state, header)) = match read(&last) {
+        Ok(found) => (last, found),
         Err(damage) => {
             let found = read(&previous).map_err(|second| none_is_whole(dir, &damage, &second))?;
-            let aside = set_aside(&last)?.map_or_else(String::new, |path| {
-                format!("; it is now {}", path.display())
-            });
-            let (step, lost) = (found.1.step, recorded.saturating_sub(found.1.step));
+            let aside = match set_aside(&last)? {
+                Some(path) => format!("; it is now {}", path.display()),
+                None => String::new(),
+            };
+            let step = found.1.step;
+            let lost = recorded.saturating_sub(step);
             warnings.push(format!(
                 "the checkpoint {} cannot be used: {damage:#}{aside}. Going back to the previous one, of step {step}: \
                  the {lost} steps recorded since are done again",
                 last.display()
             ));
-            (&previous, found)
+            (previous, found)
         }
     };
-    let place = || format!("checkpoint {}", path.display());
-    let Identity {
-        seed,
-        images,
-        workers,
-    } = identity;
+
     ensure!(
-        header.seed == seed,
-        "{} was made with seed {}, the run has seed {seed}",
-        place(),
-        header.seed
+        header.seed == identity.seed,
+        "checkpoint {} was made with seed {}, the run has seed {}",
+        path.display(),
+        header.seed,
+        identity.seed
     );
-    if header.images != images {
+    if header.images != identity.images {
         warnings.push(format!(
-            "the data has {images} images, it had {} when this run was saved: the order of images, and steps and \
+            "the data has {} images, it had {} when this run was saved: the order of images, and steps and \
              schedules where they follow from the number of images, differ from here on",
-            header.images
+            identity.images, header.images
         ));
     }
-    if header.workers != workers {
+    if header.workers != identity.workers {
         warnings.push(format!(
-            "the run goes on with {workers} workers in place of {}: batches have the same images, crops and masks; sums \
+            "the run goes on with {} workers in place of {}: batches have the same images, crops and masks; sums \
              are in another order, and stochastic depth draws other numbers",
-            header.workers
+            identity.workers, header.workers
         ));
     }
-    let state = state.restore(snapshot).with_context(place)?;
-    Ok(Some(Loaded {
+
+    Ok(Some(SavedState {
+        path,
         state,
         step: header.step,
         warnings,
@@ -211,13 +213,11 @@ fn set_aside(last: &Path) -> Result<Option<PathBuf>> {
     Ok(Some(aside))
 }
 
-/// What to tell someone whose last two checkpoints are gone: the newest one that was kept, if it is
-/// whole.
+/// The error of a run whose last two checkpoints are damaged. It names the newest checkpoint of an
+/// epoch that is whole, if there is one.
 fn none_is_whole(dir: &RunDir, last: &anyhow::Error, previous: &anyhow::Error) -> anyhow::Error {
-    let kept = dir.epoch_checkpoints().into_iter().rev();
-    let whole = kept
-        .filter_map(|path| read(&path).ok().map(|(_, header)| (path, header.step)))
-        .next();
+    let mut kept = dir.epoch_checkpoints().into_iter().rev();
+    let whole = kept.find_map(|path| read(&path).ok().map(|(_, header)| (path, header.step)));
     let (last_path, previous_path) = (dir.last_checkpoint(), dir.previous_checkpoint());
     let advice = match whole {
         Some((path, step)) => format!(

@@ -1,0 +1,157 @@
+//! The leader's part of a run of pre-training, up to its first step.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use burn::tensor::Device;
+use futures_lite::future::block_on;
+use ibot_core::pretrain::TrainState;
+
+use super::learner::Pretrainer;
+use super::plan::Plan;
+use super::task::{Seat, Task};
+use crate::files::write_atomically;
+use crate::model::read_checkpoint;
+use crate::run::checkpoint::load;
+use crate::run::clock::Clock;
+use crate::run::display::Display;
+use crate::run::leader::{Evaluator, Leader};
+use crate::run::learner::Learner as _;
+use crate::run::listeners::Listeners;
+use crate::run::metrics::Metrics;
+use crate::run::replicate::send_state;
+use crate::run::run_dir::RunDir;
+use crate::run::saver::Saver;
+use crate::run::status::{Status, StatusFile};
+
+/// Where a run starts.
+struct Start {
+    state: TrainState,
+    /// Steps done.
+    step: usize,
+    /// Step of the last checkpoint.
+    saved: Option<usize>,
+    warnings: Vec<String>,
+}
+
+/// Prepares a new run in `dir`, or the rest of the one there if it is to `resume`. `begin` is when
+/// the process began.
+///
+/// # Errors
+/// If its checkpoint, its initial weights or its folder cannot be used, or another worker fails.
+pub fn prepare_leader<'a>(
+    task: &Task,
+    seat: &'a Seat,
+    dir: Arc<RunDir>,
+    resume: bool,
+    begin: Instant,
+) -> Result<Leader<Pretrainer<'a>>> {
+    let Seat { team, assignment } = seat;
+    print_plan(task, &dir);
+    if !resume {
+        println!("\n{}", task.plan.settings.to_toml());
+        write_atomically(&dir.config(), task.plan.to_toml().as_bytes())?;
+    }
+
+    let start = start(task, &assignment.device, &dir, resume)?;
+    let step = start.step;
+
+    let run = &task.run;
+    let metrics = Metrics::open(&dir, step)?;
+    let status = Status {
+        total: run.total_steps,
+        skipped_steps: metrics.skipped(),
+        ..Status::default()
+    };
+    let mut listeners = Listeners {
+        display: Display::new(run.total_steps, step, run.batch_size, Pretrainer::summary),
+        status: StatusFile::new(&dir, status, run.batch_size),
+        metrics,
+    };
+    for warning in &start.warnings {
+        listeners.warn(warning);
+    }
+
+    team.check_same(task.plan.fingerprint(task.data.len()))?;
+    let state = start.state;
+    send_state(team, run, step, || Ok(block_on(state.snapshot())?))?;
+
+    let learner = task.learner(team, assignment, state, step)?;
+    let saver = Saver {
+        dir,
+        plan: run.clone(),
+        clock: Clock::new(begin, &run.settings),
+        interrupted: task.interrupted.clone(),
+        saved: start.saved,
+    };
+    let evaluator = Evaluator {
+        data: task.data.clone(),
+        device: assignment.device.clone(),
+        threads: assignment.loader_threads,
+    };
+    Ok(Leader::new(learner, step, listeners, saver, evaluator))
+}
+
+fn print_plan(task: &Task, dir: &RunDir) {
+    println!("data    {}", task.data.description());
+    println!("device  {}", task.device_names());
+    println!("out     {}", dir.path().display());
+    for note in &task.plan.notes {
+        println!("        {note}");
+    }
+    for warning in &task.plan.warnings {
+        println!("warning {warning}");
+    }
+}
+
+/// The state of the run in `dir`; that of a new run if it is not to `resume`, or ended before its
+/// first checkpoint.
+fn start(task: &Task, device: &Device, dir: &RunDir, resume: bool) -> Result<Start> {
+    let saved = if resume {
+        load(dir, task.run.identity)?
+    } else {
+        None
+    };
+    let state = task.first_state(device);
+
+    let Some(saved) = saved else {
+        let state = initialised(state, &task.plan, device)?;
+        if resume {
+            println!("nothing was saved yet: the run starts from its beginning");
+        }
+        return Ok(Start {
+            state,
+            step: 0,
+            saved: None,
+            warnings: Vec::new(),
+        });
+    };
+
+    let state = state
+        .restore(saved.state)
+        .with_context(|| format!("checkpoint {}", saved.path.display()))?;
+    println!("resumed after step {}", saved.step);
+    Ok(Start {
+        state,
+        step: saved.step,
+        saved: Some(saved.step),
+        warnings: saved.warnings,
+    })
+}
+
+/// The state of a new run: as it is, or with the weights that the settings name.
+fn initialised(state: TrainState, plan: &Plan, device: &Device) -> Result<TrainState> {
+    let Some(file) = &plan.settings.run.init else {
+        return Ok(state);
+    };
+    let checkpoint = read_checkpoint(file.as_ref(), None)?;
+    let started = checkpoint.start(state.student, &plan.settings.config.backbone());
+    let (student, report) = started.with_context(|| format!("cannot start from {file}"))?;
+    println!("init    {file}: {report}");
+    Ok(TrainState::new(
+        student,
+        plan.settings.config.head.shared_head,
+        device,
+    ))
+}

@@ -1,0 +1,33 @@
+//! The other workers of a run: they compute their share of every step and write nothing.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Result;
+
+use super::ending::Ending;
+use super::learner::{Learner, StepOutcome};
+use crate::exchange::Stop;
+
+/// Takes the steps from `step` on, up to `total_steps`.
+///
+/// # Errors
+/// If anything fails, here or on another worker. The leader saves what it can.
+pub fn follow(
+    learner: &mut impl Learner,
+    step: usize,
+    total_steps: usize,
+    rank: usize,
+    interrupted: &AtomicBool,
+) -> Result<Ending> {
+    for step in step..total_steps {
+        let stop = interrupted
+            .load(Ordering::Relaxed)
+            .then_some(Stop::Interrupted);
+        let mut warn = |warning: &str| eprintln!("warning: worker {rank}: {warning}");
+        match learner.step(step, stop, &mut warn)? {
+            StepOutcome::Done { .. } => {}
+            StepOutcome::Stopped(stop) => return Ok(Ending::Stopped(stop)),
+        }
+    }
+    Ok(Ending::Complete)
+}

@@ -1,0 +1,134 @@
+//! Means over steps: what a line of metrics holds.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::report::Report;
+use crate::process;
+
+/// Means over the steps up to `step`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Means {
+    pub step: usize,
+    /// Counted from 0.
+    pub epoch: usize,
+    /// Steps in the mean.
+    pub steps: usize,
+    pub skipped_steps: usize,
+    pub images_per_second: f64,
+    /// Share of the time in which the device waited for images.
+    #[serde(default)]
+    pub waiting: f64,
+    /// Resident memory of the process, in MiB.
+    pub memory_mib: Option<u64>,
+    /// What the learner reports, by name; `null` where a value is not finite.
+    #[serde(flatten)]
+    pub values: BTreeMap<String, Option<f64>>,
+}
+
+impl Means {
+    /// A value of the learner, if it has that name and is finite.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        self.values.get(name).copied().flatten()
+    }
+}
+
+/// Steps collected for a mean.
+pub struct Window {
+    start: Instant,
+    steps: usize,
+    skipped: usize,
+    images: usize,
+    waited: Duration,
+    loss: f64,
+    /// Sums of measured values.
+    sums: BTreeMap<&'static str, f64>,
+    /// The last values of schedules.
+    scheduled: BTreeMap<&'static str, f64>,
+    /// Which elements of a set were met, by the name of their share.
+    met: BTreeMap<&'static str, Vec<bool>>,
+}
+
+impl Window {
+    pub fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            steps: 0,
+            skipped: 0,
+            images: 0,
+            waited: Duration::ZERO,
+            loss: 0.0,
+            sums: BTreeMap::new(),
+            scheduled: BTreeMap::new(),
+            met: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a step of `images` images that were waited for so long.
+    pub fn add(&mut self, report: &Report, images: usize, waited: Duration) {
+        self.steps += 1;
+        self.skipped += usize::from(report.not_finite.is_some());
+        self.images += images;
+        self.waited += waited;
+
+        self.loss += report.loss;
+        for (name, value) in &report.measured {
+            *self.sums.entry(name).or_default() += value;
+        }
+        self.scheduled.extend(report.scheduled.iter().copied());
+
+        if let Some(coverage) = &report.coverage {
+            let blank = || vec![false; coverage.size];
+            let met = self.met.entry(coverage.name).or_insert_with(blank);
+            for element in &coverage.met {
+                if let Some(met) = met.get_mut(*element as usize) {
+                    *met = true;
+                }
+            }
+        }
+    }
+
+    /// Leaves out a pause that is no part of training.
+    pub fn pause(&mut self, pause: Duration) {
+        self.start += pause;
+    }
+
+    /// The means after `step` steps, in epoch `epoch`; the window is then empty.
+    pub fn take(&mut self, step: usize, epoch: usize) -> Means {
+        let window = std::mem::replace(self, Self::new());
+        let steps = window.steps.max(1) as f64;
+        let seconds = window.start.elapsed().as_secs_f64().max(1e-9);
+
+        let mut values = BTreeMap::new();
+        let mut insert = |name: &str, value: f64| {
+            values.insert(
+                name.to_owned(),
+                Some(value).filter(|value| value.is_finite()),
+            );
+        };
+        insert("loss", window.loss / steps);
+        for (name, sum) in window.sums {
+            insert(name, sum / steps);
+        }
+        for (name, value) in window.scheduled {
+            insert(name, value);
+        }
+        for (name, met) in window.met {
+            let count = met.iter().filter(|met| **met).count();
+            insert(name, count as f64 / met.len().max(1) as f64);
+        }
+
+        Means {
+            step,
+            epoch,
+            steps: window.steps,
+            skipped_steps: window.skipped,
+            images_per_second: window.images as f64 / seconds,
+            waiting: (window.waited.as_secs_f64() / seconds).min(1.0),
+            memory_mib: process::resident_mib(),
+            values,
+        }
+    }
+}
