@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use crate::settings::RunSettings;
 
-/// The part of the time since the last checkpoint that writing one may take without a word.
+/// The share of the time since the last checkpoint from which writing one counts as slow.
 const SLOW_SHARE: f64 = 0.1;
-/// Writing that is over faster is never slow.
+/// A write that takes less time is never slow.
 const FAST: Duration = Duration::from_secs(5);
 
 /// Measures a run against its settings.
@@ -18,7 +18,7 @@ pub struct Clock {
     save_every: Option<Duration>,
     last_save: Option<Instant>,
     slowest_save: Duration,
-    /// With what comes between it and the next: evaluation and saving.
+    /// The evaluations and saving after a step included.
     slowest_step: Duration,
     warned: bool,
 }
@@ -26,12 +26,10 @@ pub struct Clock {
 impl Clock {
     /// A clock for a process that began at `start`.
     pub fn new(start: Instant, run: &RunSettings) -> Self {
-        let positive =
-            |value: f64, unit: f64| (value > 0.0).then(|| Duration::from_secs_f64(value * unit));
         Self {
             start,
-            limit: positive(run.max_hours, 3600.0),
-            save_every: positive(run.save_every, 60.0),
+            limit: seconds(3600.0 * run.max_hours),
+            save_every: seconds(60.0 * run.save_every),
             last_save: None,
             slowest_save: Duration::ZERO,
             slowest_step: Duration::ZERO,
@@ -47,6 +45,7 @@ impl Clock {
     /// Notes a checkpoint written at `now`; a warning the first time that the disk is slow.
     pub fn saved(&mut self, now: Instant, took: Duration) -> Option<String> {
         self.slowest_save = self.slowest_save.max(took);
+
         // The first of a run is written before its first step: there is no time yet to compare it
         // with.
         let last = self.last_save.replace(now)?;
@@ -54,6 +53,7 @@ impl Clock {
         if self.warned || took < FAST || share < SLOW_SHARE {
             return None;
         }
+
         self.warned = true;
         Some(format!(
             "writing the checkpoint took {:.0} s, {:.0} % of the time since the last one: think of a faster disk for \
@@ -63,19 +63,25 @@ impl Clock {
         ))
     }
 
-    /// Whether the last checkpoint is older than a run may lose.
+    /// Whether a kill would lose more time than `run.save_every`.
     pub fn save_is_due(&self, now: Instant) -> bool {
         self.save_every
             .is_some_and(|every| now.duration_since(self.last_save.unwrap_or(self.start)) >= every)
     }
 
-    /// Whether another step, and saving after it, might not fit before the limit. Both are taken as
-    /// the slowest yet, saving twice over: a disk that was fast can be busy.
+    /// Whether another step, and saving after it, might not end before the limit. Both are assumed
+    /// to take as long as the slowest so far, and saving twice as long: a disk that was fast can be
+    /// busy.
     pub fn time_is_up(&self, now: Instant) -> bool {
         let margin = self.slowest_step + 2 * self.slowest_save;
         self.limit
             .is_some_and(|limit| now.duration_since(self.start) + margin >= limit)
     }
+}
+
+/// A duration; `None` for 0, which switches a setting off.
+fn seconds(seconds: f64) -> Option<Duration> {
+    (seconds > 0.0).then(|| Duration::from_secs_f64(seconds))
 }
 
 #[cfg(test)]

@@ -23,8 +23,11 @@ pub fn follow(
         let stop = interrupted
             .load(Ordering::Relaxed)
             .then_some(Stop::Interrupted);
-        let mut warn = |warning: &str| eprintln!("warning: worker {rank}: {warning}");
-        match learner.step(step, stop, &mut warn)? {
+
+        let outcome = learner.step(step, stop, &mut |warning| {
+            eprintln!("warning: worker {rank}: {warning}");
+        })?;
+        match outcome {
             StepOutcome::Done { .. } => {}
             StepOutcome::Stopped(stop) => return Ok(Ending::Stopped(stop)),
         }

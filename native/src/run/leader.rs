@@ -1,15 +1,13 @@
 //! The leader of a run: it trains as all workers do, and records, evaluates and saves.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use burn::tensor::Device;
-use ibot_core::weights::ModelHeader;
 
 use super::ending::Ending;
+use super::evaluator::Evaluator;
 use super::event::Event;
 use super::learner::{Learner, StepOutcome};
 use super::listeners::Listeners;
@@ -22,10 +20,7 @@ use super::report::Report;
 use super::saver::{Saver, Unsaved};
 use super::slow_data::SlowData;
 use super::state::RunState;
-use crate::data::Dataset;
-use crate::eval::{EvalProgress, Subject};
 use crate::exchange::Stop;
-use crate::features::{Encoder, EvalView, Extractor};
 
 /// A run under way.
 pub struct Leader<L> {
@@ -46,13 +41,6 @@ pub struct Leader<L> {
     first_step: usize,
 }
 
-/// With what a run evaluates: the images that it learns from, and the leader's device.
-pub struct Evaluator {
-    pub data: Arc<Dataset>,
-    pub device: Device,
-    pub threads: NonZeroUsize,
-}
-
 impl<L: Learner> Leader<L> {
     /// A run whose `learner` has done `step` steps.
     pub fn new(
@@ -63,8 +51,10 @@ impl<L: Learner> Leader<L> {
         evaluator: Evaluator,
     ) -> Self {
         let plan = saver.plan.clone();
+        let max_skipped = plan.settings.max_skipped;
+
         Self {
-            skips: SkipLimit::new(plan.settings.max_skipped, L::DIVERGED_ADVICE),
+            skips: SkipLimit::new(max_skipped, L::DIVERGED_ADVICE),
             slow_data: SlowData::default(),
             recent: Window::new(),
             epoch: Window::new(),
@@ -190,6 +180,7 @@ impl<L: Learner> Leader<L> {
     /// What comes before the first step of this process.
     fn start(&mut self) -> Result<()> {
         self.emit_state(RunState::Running, None);
+
         if self.step == 0 {
             if self.saver.saved.is_none() {
                 // A folder that cannot hold a checkpoint shows now, not after hours.
@@ -206,6 +197,8 @@ impl<L: Learner> Leader<L> {
             self.saver
                 .publish(&self.learner, self.step, &mut self.listeners)?;
         }
+
+        // What came before does not count towards the first images a second.
         self.restart_windows();
         Ok(())
     }
@@ -264,47 +257,12 @@ impl<L: Learner> Leader<L> {
         Ok(())
     }
 
-    /// Carries out the evaluations that are due after `epochs` epochs, on the images that the run
-    /// learns from, and returns a sentence for each.
+    /// Carries out the evaluations that are due after `epochs` epochs, and returns a sentence for
+    /// each.
     fn evaluate(&mut self, epochs: usize) -> Result<Vec<String>> {
-        let is_last = self.step == self.plan.total_steps;
-        let mut sentences = Vec::new();
-        for eval in &self.plan.evals {
-            let task = eval.evaluation.task();
-            if !eval.is_due(epochs, is_last) || !task.suits(&self.evaluator.data) {
-                continue;
-            }
-
-            let view = eval.view(EvalView {
-                size: self.plan.eval_size,
-                resize_ratio: ModelHeader::USUAL_RESIZE,
-            });
-            let subject = Subject {
-                extractor: Extractor {
-                    encoder: Encoder::Network(self.learner.backbone()),
-                    view,
-                    threads: self.evaluator.threads,
-                    device: &self.evaluator.device,
-                },
-                data: &self.evaluator.data,
-                val: None,
-            };
-            let measures = task.run(&subject)?.measures;
-
-            self.listeners.emit(&Event::Record(Record::Eval {
-                name: task.name().to_owned(),
-                step: self.step,
-                epoch: epochs,
-                measures: measures.clone(),
-            }));
-            let progress = EvalProgress {
-                epochs,
-                starts_trained: self.plan.settings.init.is_some(),
-                first: self.listeners.metrics.first_eval(task.name()),
-            };
-            sentences.extend(progress.sentence(task, &measures));
-        }
-        Ok(sentences)
+        let backbone = self.learner.backbone();
+        self.evaluator
+            .evaluate(backbone, &self.plan, self.step, epochs, &mut self.listeners)
     }
 
     fn save(&mut self, keep_epoch: Option<usize>) -> Result<()> {

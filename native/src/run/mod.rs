@@ -8,6 +8,7 @@ pub mod clock;
 pub mod curves;
 pub mod display;
 pub mod ending;
+pub mod evaluator;
 mod event;
 pub mod folder;
 pub mod follower;

@@ -1,6 +1,7 @@
 //! The folder of a run: made once, never overwritten.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::files::PARTIAL;
@@ -9,39 +10,28 @@ use crate::model::{CHECKPOINT_FILE, TEACHER_FILE};
 /// Why a folder cannot take a run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunDirError {
-    /// There is a run already.
     #[error("{0} already holds a run: continue it with --resume, or choose another --out")]
     Taken(PathBuf),
-    /// Another process has the run.
     #[error("{0} is in use: another process trains this run; see status.json there")]
     InUse(PathBuf),
-    /// Something else is there.
     #[error("{0} exists and is not empty: choose another --out")]
     NotEmpty(PathBuf),
-    /// There is nothing to continue.
     #[error("{0} holds no run to resume: it has no config.toml")]
     NothingToResume(PathBuf),
-    /// The system refuses.
     #[error("cannot use the folder {path}: {source}")]
-    Io {
-        /// The folder.
-        path: PathBuf,
-        /// What the system says.
-        source: std::io::Error,
-    },
+    Io { path: PathBuf, source: io::Error },
 }
 
-/// The folder of a run, which no other process can take while this value lives.
+/// The folder of a run. No other process can take it while this value exists.
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
-    /// Locked; the system frees it however the process ends. `None` where folders cannot be locked.
+    /// Locked until the process ends, however it ends. `None` where files cannot be locked.
     _lock: Option<File>,
 }
 
 const CONFIG_FILE: &str = "config.toml";
 const CHECKPOINTS: &str = "checkpoints";
-/// Name of the file that is locked.
 const LOCK: &str = ".lock";
 
 impl RunDir {
@@ -50,24 +40,16 @@ impl RunDir {
     /// # Errors
     /// If `out` is not empty or cannot be made.
     pub fn create(out: Option<&Path>, name: &str) -> Result<Self, RunDirError> {
-        let free = |path: &PathBuf| !path.exists();
-        let path = out.map(Path::to_owned).unwrap_or_else(|| {
-            let numbered = (2..).map(|i| PathBuf::from(format!("runs/{name}-{i}")));
-            // The numbers never end, so one of the folders is free.
-            std::iter::once(PathBuf::from(format!("runs/{name}")))
-                .chain(numbered)
-                .find(free)
-                .unwrap_or_default()
-        });
+        let path = match out {
+            Some(out) => out.to_owned(),
+            None => first_free(name),
+        };
         if path.join(CONFIG_FILE).exists() {
             return Err(RunDirError::Taken(path));
         }
-        // A process killed in its first moments leaves these.
-        let remains = |name: &str| name == LOCK || name == CHECKPOINTS || name.ends_with(PARTIAL);
-        let occupied = |entry: fs::DirEntry| !remains(&entry.file_name().to_string_lossy());
-        if fs::read_dir(&path).is_ok_and(|entries| entries.flatten().any(occupied))
-            || path.is_file()
-        {
+
+        let mut entries = fs::read_dir(&path).into_iter().flatten().flatten();
+        if path.is_file() || entries.any(|entry| !is_left_over(&entry)) {
             return Err(RunDirError::NotEmpty(path));
         }
         Self::lock(path)
@@ -76,7 +58,7 @@ impl RunDir {
     /// Opens the folder of a run to continue it.
     ///
     /// # Errors
-    /// If it holds none, or another process is at it.
+    /// If it holds none, or another process trains it.
     pub fn open(path: &Path) -> Result<Self, RunDirError> {
         if !path.join(CONFIG_FILE).exists() {
             return Err(RunDirError::NothingToResume(path.to_owned()));
@@ -85,23 +67,17 @@ impl RunDir {
     }
 
     fn lock(path: PathBuf) -> Result<Self, RunDirError> {
-        let io = |source| RunDirError::Io {
-            path: path.clone(),
-            source,
+        let file = match open_lock(&path) {
+            Ok(file) => file,
+            Err(source) => return Err(RunDirError::Io { path, source }),
         };
-        fs::create_dir_all(path.join(CHECKPOINTS)).map_err(io)?;
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(path.join(LOCK))
-            .map_err(io)?;
         match file.try_lock() {
             Ok(()) => Ok(Self {
                 path,
                 _lock: Some(file),
             }),
             Err(TryLockError::WouldBlock) => Err(RunDirError::InUse(path)),
-            // Some network file systems have no locks; a run there is as safe as its user.
+            // Some network file systems have no locks. There, nothing keeps a second process out.
             Err(TryLockError::Error(_)) => Ok(Self { path, _lock: None }),
         }
     }
@@ -135,20 +111,15 @@ impl RunDir {
 
     /// All states kept after epochs, by their names.
     pub fn epoch_checkpoints(&self) -> Vec<PathBuf> {
-        let entries = fs::read_dir(self.path.join(CHECKPOINTS))
-            .into_iter()
-            .flatten()
-            .flatten();
-        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-        let name = |path: &PathBuf| {
-            path.file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned()
-        };
-        paths.retain(|path| {
-            name(path).starts_with("epoch-") && name(path).ends_with(".safetensors")
-        });
+        let folder = self.path.join(CHECKPOINTS);
+        let mut paths = Vec::new();
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with("epoch-") && name.ends_with(".safetensors") {
+                paths.push(entry.path());
+            }
+        }
         paths.sort_unstable();
         paths
     }
@@ -182,6 +153,33 @@ impl RunDir {
     pub fn curves(&self) -> PathBuf {
         self.path.join("curves.svg")
     }
+}
+
+/// The first of `runs/NAME`, `runs/NAME-2`, ... that is not there.
+fn first_free(name: &str) -> PathBuf {
+    let mut path = PathBuf::from(format!("runs/{name}"));
+    let mut number = 2;
+    while path.exists() {
+        path = PathBuf::from(format!("runs/{name}-{number}"));
+        number += 1;
+    }
+    path
+}
+
+/// Whether a process that was killed in its first moments can have left this.
+fn is_left_over(entry: &fs::DirEntry) -> bool {
+    let name = entry.file_name();
+    let name = name.to_string_lossy();
+    name == LOCK || name == CHECKPOINTS || name.ends_with(PARTIAL)
+}
+
+/// Makes the folder of a run and the file that is locked.
+fn open_lock(path: &Path) -> io::Result<File> {
+    fs::create_dir_all(path.join(CHECKPOINTS))?;
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path.join(LOCK))
 }
 
 #[cfg(test)]
