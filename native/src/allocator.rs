@@ -1,10 +1,10 @@
-//! Where the command's memory comes from.
+//! The memory allocator of the command.
 
 use libmimalloc_sys::{mi_option_set_default, mi_option_t};
 use mimalloc::MiMalloc;
 
-/// A training step on the CPU allocates and frees many large tensors; the system's allocator
-/// returns each to the kernel and pays for its pages anew.
+/// A training step on the CPU allocates and frees many large tensors. The system's allocator returns
+/// each to the kernel, which then clears new pages for the next.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
@@ -12,9 +12,8 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 /// which freed pages go back to the kernel, -1 for never.
 const PURGE_DELAY: mi_option_t = 15;
 
-/// Keeps freed pages: the next step needs as many, and clearing them anew took a tenth of a step's
-/// processor time. `MIMALLOC_PURGE_DELAY` still has its say. To be called before there are other
-/// threads.
+/// Keeps freed pages: the next step needs as many, and clearing new ones took a tenth of a step's
+/// processor time. `MIMALLOC_PURGE_DELAY` can override this. Call before starting threads.
 #[expect(unsafe_code, reason = "mimalloc's options are set by a C function")]
 pub fn keep_pages() {
     // SAFETY: the function must not run beside itself or other changes of options; only this one

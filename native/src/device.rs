@@ -1,4 +1,5 @@
-//! Which device computes: the CPU through burn's flex backend, or a GPU through wgpu.
+//! Which device computes: the CPU through burn's flex backend, a GPU through wgpu, or an NVIDIA GPU
+//! through CUDA.
 
 use std::num::NonZeroUsize;
 use std::str::FromStr;
@@ -26,24 +27,28 @@ impl FromStr for DeviceChoice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let index = |number: &str| {
-            number
-                .parse()
-                .map_err(|_| format!("`{number}` is not a device number; write for example gpu:0"))
+        let (kind, number) = match text.split_once(':') {
+            Some((kind, number)) => (kind, Some(number)),
+            None => (text, None),
         };
-        match text.split_once(':') {
-            None if text == "auto" => Ok(Self::Auto),
-            None if text == "cpu" => Ok(Self::Cpu),
+        let unknown =
+            format!("`{text}` is not a device; use auto, cpu, gpu, gpu:N, software or cuda:N");
+        if number.is_some() && !["cpu", "gpu", "cuda"].contains(&kind) {
+            return Err(unknown);
+        }
+
+        let number = number.unwrap_or("0");
+        let number: usize = number
+            .parse()
+            .map_err(|_| format!("`{number}` is not a device number; write for example gpu:0"))?;
+        match kind {
+            "auto" => Ok(Self::Auto),
             // There is one CPU; numbers tell its workers apart.
-            Some(("cpu", number)) => index(number).map(|_| Self::Cpu),
-            None if text == "gpu" => Ok(Self::Gpu(0)),
-            None if text == "software" => Ok(Self::Software),
-            None if text == "cuda" => Ok(Self::Cuda(0)),
-            Some(("gpu", number)) => index(number).map(Self::Gpu),
-            Some(("cuda", number)) => index(number).map(Self::Cuda),
-            _ => Err(format!(
-                "`{text}` is not a device; use auto, cpu, gpu, gpu:N, software or cuda:N"
-            )),
+            "cpu" => Ok(Self::Cpu),
+            "gpu" => Ok(Self::Gpu(number)),
+            "software" => Ok(Self::Software),
+            "cuda" => Ok(Self::Cuda(number)),
+            _ => Err(unknown),
         }
     }
 }
@@ -53,7 +58,6 @@ impl FromStr for DeviceChoice {
 pub enum Devices {
     /// Every hardware GPU, or the CPU if there is none.
     All,
-    /// These.
     Of(Vec<DeviceChoice>),
 }
 
@@ -74,15 +78,8 @@ impl FromStr for Devices {
 /// Why the device asked for cannot be had.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum DeviceError {
-    /// There are fewer GPUs.
     #[error("there is no GPU {wanted}: {}; use --device cpu or auto", found(.names))]
-    NoGpu {
-        /// The number asked for.
-        wanted: usize,
-        /// The GPUs there are.
-        names: Vec<String>,
-    },
-    /// No software adapter is installed.
+    NoGpu { wanted: usize, names: Vec<String> },
     #[error(
         "no software GPU is installed (on Debian: mesa-vulkan-drivers); use --device cpu or auto"
     )]
@@ -91,23 +88,14 @@ pub enum DeviceError {
     #[error(
         "process {process} of this machine has no device: there are {devices}; start fewer, or name more in --devices"
     )]
-    TooManyProcesses {
-        /// The number of the process, from 0.
-        process: usize,
-        /// Devices.
-        devices: usize,
-    },
-    /// The device lacks the numbers asked for.
+    TooManyProcesses { process: usize, devices: usize },
     #[error(
         "optim.precision = {precision}: {device} does not compute with such numbers; f32 works everywhere"
     )]
     NoPrecision {
-        /// What was asked for.
         precision: ComputePrecision,
-        /// The device.
         device: String,
     },
-    /// The build has no CUDA.
     #[error("this build has no CUDA; rebuild with --features cuda, or use --device gpu (Vulkan)")]
     NoCuda,
 }
@@ -127,7 +115,6 @@ pub struct Selected {
     pub device: Device,
     /// Its name, and why it was taken.
     pub description: String,
-    /// Whether it is the CPU.
     pub is_cpu: bool,
     /// Whether it is reached through CUDA.
     pub is_cuda: bool,
@@ -184,25 +171,28 @@ pub fn select_each(
     devices: &Devices,
     local_rank: Option<usize>,
 ) -> Result<Vec<Selected>, DeviceError> {
-    let auto = |devices: &[DeviceChoice]| devices == [DeviceChoice::Auto];
-    let mut found = match devices {
-        Devices::Of(choices) if local_rank.is_none() || !auto(choices) => choices
-            .iter()
-            .map(|choice| select(*choice))
-            .collect::<Result<Vec<_>, _>>()?,
-        _ => gpus(),
-    };
+    // To the processes of a launcher `auto` means all GPUs, of which each takes its own.
+    let of_launcher =
+        |choices: &[DeviceChoice]| local_rank.is_some() && choices == [DeviceChoice::Auto];
+    let mut found = Vec::new();
+    match devices {
+        Devices::Of(choices) if !of_launcher(choices) => {
+            for choice in choices {
+                found.push(select(*choice)?);
+            }
+        }
+        _ => found = gpus(),
+    }
     if found.is_empty() {
         found.push(cpu("no hardware GPU was found"));
     }
+
+    let devices = found.len();
     match local_rank {
-        Some(process) if found.len() > 1 => {
-            let devices = found.len();
-            if process >= devices {
-                return Err(DeviceError::TooManyProcesses { process, devices });
-            }
-            Ok(vec![found.swap_remove(process)])
+        Some(process) if process >= devices && devices > 1 => {
+            Err(DeviceError::TooManyProcesses { process, devices })
         }
+        Some(process) if devices > 1 => Ok(vec![found.swap_remove(process)]),
         _ => Ok(found),
     }
 }
@@ -222,7 +212,7 @@ pub fn cores() -> NonZeroUsize {
     available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-/// What comes before the first GPU is looked for through wgpu.
+/// Must run before the first GPU is opened through wgpu.
 fn prepare() {
     #[cfg(feature = "kernel-cache")]
     crate::kernel_cache::load();
@@ -231,20 +221,22 @@ fn prepare() {
 /// Hardware GPUs through wgpu, one entry a card.
 fn gpus() -> Vec<Selected> {
     prepare();
-    let cards = Device::enumerate_physical().into_iter();
-    let reached = cards.filter_map(|card| {
-        let device = card.devices.into_vec().into_iter().next()?;
-        Some(Selected {
-            device,
-            description: format!("GPU {} through wgpu", card.name),
-            is_cpu: false,
-            is_cuda: false,
-        })
-    });
-    reached.collect()
+    let mut gpus = Vec::new();
+    for card in Device::enumerate_physical() {
+        // A card can be reached in several ways; the first is the best.
+        if let Some(device) = card.devices.into_vec().into_iter().next() {
+            gpus.push(Selected {
+                device,
+                description: format!("GPU {} through wgpu", card.name),
+                is_cpu: false,
+                is_cuda: false,
+            });
+        }
+    }
+    gpus
 }
 
-/// The first adapter that is no card.
+/// The first adapter that is not a card.
 fn software() -> Option<Selected> {
     prepare();
     let devices = Device::enumerate(DeviceType::Wgpu).into_vec();

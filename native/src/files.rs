@@ -1,24 +1,22 @@
-//! Files that are whole or not there at all, and files that grow.
+//! Files that are replaced as a whole, and files that grow.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-/// What follows the name of a file that is not in place yet.
+/// Ends the name of a file that is not in place yet.
 pub const PARTIAL: &str = ".partial";
 
 /// A file could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {path}: {source}")]
 pub struct WriteError {
-    /// The file.
     pub path: PathBuf,
-    /// What the system says.
     pub source: io::Error,
 }
 
-/// A file that is written and on the disk, but not in place yet. Dropped uncommitted, it leaves
-/// nothing behind: on a full disk its space is needed.
+/// A file that is written and on the disk, but not in place yet. If it is dropped before
+/// [`commit`](Self::commit), it is removed: on a full disk its space is needed.
 #[derive(Debug)]
 pub struct Pending {
     partial: PathBuf,
@@ -41,16 +39,14 @@ impl Pending {
             partial: path.with_file_name(name),
             path: path.to_owned(),
         };
-        let write = || -> io::Result<()> {
-            let mut file = File::create(&pending.partial)?;
-            file.write_all(bytes)?;
-            if sync { file.sync_all() } else { Ok(()) }
-        };
-        write().map_err(|source| WriteError {
-            path: path.to_owned(),
-            source,
-        })?;
-        Ok(pending)
+
+        match create(&pending.partial, bytes, sync) {
+            Ok(()) => Ok(pending),
+            Err(source) => Err(WriteError {
+                path: path.to_owned(),
+                source,
+            }),
+        }
     }
 
     /// Gives the content the name `path` as well, without writing it again where the system has
@@ -59,7 +55,7 @@ impl Pending {
     /// # Errors
     /// If the system refuses.
     pub fn also_as(&self, path: &Path) -> Result<(), WriteError> {
-        // Where there is nothing to remove, linking says whether anything is wrong.
+        // Any error here comes again when the link is made.
         let _ = fs::remove_file(path);
         fs::hard_link(&self.partial, path)
             .or_else(|_| fs::copy(&self.partial, path).map(drop))
@@ -78,6 +74,7 @@ impl Pending {
             path: self.path.clone(),
             source,
         })?;
+
         // The rename itself is on the disk only when the folder is. Not every system can sync a
         // folder.
         if let Some(folder) = self
@@ -97,6 +94,13 @@ impl Drop for Pending {
     }
 }
 
+/// Writes a file, and waits until it is on the disk if it is to `sync`.
+fn create(path: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    if sync { file.sync_all() } else { Ok(()) }
+}
+
 /// Writes `bytes` to a temporary file beside `path`, brings them to the disk, and moves the file
 /// into place: a reader, and a crash at any moment, sees the old content or the new.
 ///
@@ -106,8 +110,8 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     Pending::write(path, bytes)?.commit()
 }
 
-/// As [`write_atomically`] for readers, but without waiting for the disk: for what is soon replaced
-/// again.
+/// As [`write_atomically`], without waiting for the disk: for files that are soon replaced again. A
+/// reader sees the old content or the new; a crash of the machine may lose both.
 ///
 /// # Errors
 /// If the system refuses; the old content is then still there.
@@ -137,7 +141,6 @@ impl Growing {
         }
     }
 
-    /// The file.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -1,4 +1,4 @@
-//! What this process takes of the machine, where the system tells (Linux).
+//! Memory and processor time of this process, on Linux.
 
 use std::fs;
 use std::time::Duration;
@@ -8,7 +8,7 @@ pub fn resident_mib() -> Option<u64> {
     status("VmRSS:").map(|kib| kib / 1024)
 }
 
-/// The most that was ever resident, in MiB.
+/// The largest resident memory so far, in MiB.
 pub fn peak_mib() -> Option<u64> {
     status("VmHWM:").map(|kib| kib / 1024)
 }

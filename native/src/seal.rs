@@ -1,8 +1,8 @@
 //! A checksum inside a safetensors file, over every byte of it.
 //!
 //! The format allows nothing after the tensors, so the checksum lies in the header: eight
-//! hexadecimal digits, which count as zeros in the sum. Other programs read the file as any
-//! safetensors.
+//! hexadecimal digits, which count as zeros in the sum. Other programs read the file as they read
+//! any other.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -15,10 +15,8 @@ const BLANK: &str = "00000000";
 /// A file is not what was written.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SealError {
-    /// There is no checksum where one must be.
     #[error("it is damaged, or no checkpoint: its header holds no checksum")]
     Missing,
-    /// The content does not have its checksum.
     #[error("it is damaged: its checksum is {found:08x}, not {written} as written")]
     Mismatch {
         /// The checksum in the file.

@@ -1,8 +1,8 @@
-//! What a launcher of several processes, `mpirun` or Slurm's `srun`, says about this one.
+//! What a launcher of several processes, `mpirun` or Slurm's `srun`, tells this process about itself.
 
 use std::env;
 
-/// A process among those that were started together.
+/// The place of this process among those that were started together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Launch {
     /// Number of this process, from 0.
@@ -26,22 +26,32 @@ const LAUNCHERS: [[&str; 3]; 3] = [
 ];
 
 impl Launch {
-    /// What the environment says; `None` for a process that was started alone.
+    /// Reads the environment; `None` for a process that was started alone.
     pub fn from_environment() -> Option<Self> {
         Self::from(|name| env::var(name).ok())
     }
 
     fn from(variable: impl Fn(&str) -> Option<String>) -> Option<Self> {
-        let number = |name: &str| variable(name)?.parse().ok();
-        LAUNCHERS.iter().find_map(|[size, rank, local_rank]| {
-            let (size, rank) = (number(size)?, number(rank)?);
-            (size > 1).then(|| Self {
-                rank,
-                size,
-                local_rank: number(local_rank).unwrap_or(0),
-            })
-        })
+        for [size, rank, local_rank] in LAUNCHERS {
+            let size = number(variable(size));
+            let rank = number(variable(rank));
+            if let (Some(size), Some(rank)) = (size, rank)
+                && size > 1
+            {
+                let local_rank = number(variable(local_rank)).unwrap_or(0);
+                return Some(Self {
+                    rank,
+                    size,
+                    local_rank,
+                });
+            }
+        }
+        None
     }
+}
+
+fn number(text: Option<String>) -> Option<usize> {
+    text?.parse().ok()
 }
 
 #[cfg(test)]
