@@ -1,4 +1,4 @@
-//! The file: safetensors with one tensor of bytes for each entry, sealed as checkpoints are.
+//! The file: safetensors with one tensor of bytes for each entry, with a checksum as in checkpoints.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,7 +8,7 @@ use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use crate::seal;
 use crate::seal::SealError;
 
-/// In the header: what the content holds for.
+/// The key in the header of what the content depends on.
 const BASIS: &str = "basis";
 
 /// Keys and values of each namespace, as burn writes them.
@@ -17,26 +17,22 @@ pub type Entries = BTreeMap<String, Vec<(Vec<u8>, Vec<u8>)>>;
 /// Why a file is not used.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Unusable {
-    /// It is not what was written.
     #[error("it is damaged")]
     Damaged,
-    /// It was written under other circumstances.
     #[error("it comes from another version of this program, or from other GPUs or drivers")]
     Foreign,
 }
 
-/// The entries do not make a file.
+/// The entries cannot be written as a file.
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
-    /// They make no safetensors file.
     #[error(transparent)]
     Tensors(#[from] SafeTensorError),
-    /// There is no room for the checksum.
     #[error(transparent)]
     Seal(#[from] SealError),
 }
 
-/// The file for `entries`, which hold for `basis` alone.
+/// The file for `entries`, which depend on `basis`.
 ///
 /// # Errors
 /// If two entries of a namespace have the same key.
@@ -57,26 +53,21 @@ pub fn pack(entries: &Entries, basis: &str) -> Result<Vec<u8>, PackError> {
     Ok(bytes)
 }
 
-/// The entries of a file, if it is sound and holds for `basis`.
+/// The entries of a file that was written for `basis`.
 ///
 /// # Errors
-/// If it is not what was written, or does not.
+/// If it is damaged, or was written for something else.
 pub fn unpack(bytes: &[u8], basis: &str) -> Result<Entries, Unusable> {
     seal::verify(bytes).map_err(|_| Unusable::Damaged)?;
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|_| Unusable::Damaged)?;
-    if header
-        .metadata()
-        .as_ref()
-        .and_then(|metadata| metadata.get(BASIS))
-        .is_none_or(|found| found != basis)
-    {
+    let metadata = header.metadata().as_ref();
+    if metadata.and_then(|metadata| metadata.get(BASIS)) != Some(&basis.to_owned()) {
         return Err(Unusable::Foreign);
     }
+
     let mut entries = Entries::new();
-    for (name, tensor) in SafeTensors::deserialize(bytes)
-        .map_err(|_| Unusable::Damaged)?
-        .iter()
-    {
+    let tensors = SafeTensors::deserialize(bytes).map_err(|_| Unusable::Damaged)?;
+    for (name, tensor) in tensors.iter() {
         let (namespace, key) = name.rsplit_once('/').ok_or(Unusable::Damaged)?;
         let pair = (unhex(key).ok_or(Unusable::Damaged)?, tensor.data().to_vec());
         entries.entry(namespace.to_owned()).or_default().push(pair);

@@ -1,9 +1,9 @@
-//! What one start on a GPU leaves for the next: which kernels autotune found the fastest, and how
-//! fast the GPU is.
+//! Keeps what burn measured on a GPU for the next start: which kernels autotune found the fastest,
+//! and how fast the GPU is.
 //!
-//! burn would keep this in a database, which has no checksums and numbers GPUs without naming them
-//! or their drivers. Here burn keeps it in memory, and one file holds all of it: read whole or not
-//! at all, and replaced as a whole, so that processes share no more than its name.
+//! burn's own store is a database, which has no checksums and numbers GPUs without naming them or
+//! their drivers. So burn keeps its measurements in memory here, and one file holds all of them. It
+//! is read as a whole or not at all, and replaced as a whole, so processes can share it.
 
 mod file;
 
@@ -28,14 +28,14 @@ use futures_lite::future::block_on;
 use self::file::{Entries, PackError, pack, unpack};
 use crate::files::{WriteError, write_atomically};
 
-/// Moves the folder, or turns it `off`.
+/// Names another folder, or is `off`.
 const VARIABLE: &str = "IBOT_KERNEL_CACHE";
-/// Where burn is told to keep its database. No system takes such a path, and without a database
-/// burn keeps to memory.
+/// The path given to burn for its database. No system accepts it, and without a database burn keeps
+/// everything in memory.
 const NOWHERE: &str = "\0";
-/// How much a killed process can lose.
+/// A process that is killed loses what it measured in this time.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
-/// Every dependency with its version: what results depend on beside GPUs and drivers.
+/// Every dependency with its version. Measurements depend on them, on GPUs and on drivers.
 const LOCK: &[u8] = include_bytes!("../../../Cargo.lock");
 
 /// The file of this process, if it has one.
@@ -43,15 +43,15 @@ static CACHE: OnceLock<Option<Cache>> = OnceLock::new();
 
 struct Cache {
     path: PathBuf,
-    /// What the content holds for.
+    /// What the content depends on: versions, GPUs, drivers.
     basis: String,
-    /// Entries and bytes of what was last read or written.
+    /// Entries and bytes of what was last read or written, which show whether there is more.
     kept: Mutex<(u64, u64)>,
 }
 
 /// The file could not be written.
 #[derive(Debug, thiserror::Error)]
-enum SaveError {
+enum StoreError {
     #[error(transparent)]
     Pack(#[from] PackError),
     #[error(transparent)]
@@ -60,16 +60,18 @@ enum SaveError {
     Place(#[from] io::Error),
 }
 
-/// Gives burn what earlier processes left. The first call does, and comes before the first GPU is
-/// opened; from then on the file follows what burn finds out.
+/// Gives burn what earlier processes measured, and saves from then on what it measures. Only the
+/// first call does this; it must come before the first GPU is opened.
 pub fn load() {
     CACHE.get_or_init(|| {
         keep_in_memory();
         let cache = Cache::new(folder(|name| env::var_os(name))?, &adapters(), &autotune())?;
+
         give(cache.read());
         *cache.kept.lock().unwrap_or_else(PoisonError::into_inner) = size();
-        // A process that is killed has no end to save at. If the system refuses the thread, it
-        // saves at its end alone.
+
+        // A process that is killed does not reach its last save. If the system refuses the thread,
+        // the last save is the only one.
         let _ = thread::Builder::new()
             .name("kernel-cache".into())
             .spawn(|| {
@@ -82,8 +84,8 @@ pub fn load() {
     });
 }
 
-/// Writes the file if burn has found out more than it holds. What cannot be kept is found out again
-/// at the next start: that is a warning at most.
+/// Writes the file if burn has measured more than it holds. A failure is a warning: the next start
+/// measures again.
 pub fn save() {
     let Some(Some(cache)) = CACHE.get() else {
         return;
@@ -91,7 +93,7 @@ pub fn save() {
     let mut kept = cache.kept.lock().unwrap_or_else(PoisonError::into_inner);
     let now = size();
     if *kept != now {
-        // Whether or not it succeeds, so that one warning does.
+        // Set even if writing fails, so that the warning comes once.
         *kept = now;
         if let Err(error) = cache.write(&take(), process::id()) {
             eprintln!("warning: {} is not written: {error}", cache.path.display());
@@ -104,6 +106,7 @@ impl Cache {
     /// without any adapter, as it would then be for no GPU.
     fn new(folder: PathBuf, adapters: &[String], autotune: &str) -> Option<Self> {
         let adapters = Some(adapters.join("\n")).filter(|adapters| !adapters.is_empty())?;
+
         let path = folder.join(format!(
             "{:08x}.safetensors",
             crc32fast::hash(adapters.as_bytes())
@@ -120,7 +123,7 @@ impl Cache {
         })
     }
 
-    /// What the file holds: nothing if there is none, or none that may be used.
+    /// The entries of the file; none if it is missing or cannot be used.
     fn read(&self) -> Entries {
         let found = match fs::read(&self.path) {
             Ok(bytes) => unpack(&bytes, &self.basis).map_err(|unusable| unusable.to_string()),
@@ -136,9 +139,9 @@ impl Cache {
         })
     }
 
-    /// Replaces the file. Until it is whole it has a name of its process, as others may be writing
+    /// Replaces the file. Until it is whole its name contains the process, as others may be writing
     /// theirs.
-    fn write(&self, entries: &Entries, process: u32) -> Result<(), SaveError> {
+    fn write(&self, entries: &Entries, process: u32) -> Result<(), StoreError> {
         let bytes = pack(entries, &self.basis)?;
         self.path.parent().map_or(Ok(()), fs::create_dir_all)?;
         let own = self.path.with_extension(process.to_string());
@@ -148,12 +151,12 @@ impl Cache {
     }
 }
 
-/// Has burn keep what it finds out in memory.
+/// Makes burn keep its measurements in memory.
 fn keep_in_memory() {
-    // Reading the configuration sets what follows, so it comes first.
+    // Reading the configuration sets both of the following, so it comes first.
     CubeClRuntimeConfig::get();
     environment::set_root(NOWHERE);
-    // An account of every start, which grows without end.
+    // burn would keep an account of every start, which grows without end.
     records::configure(RecordsConfig {
         level: RecordLevel::Off,
         keep_sessions: None,
@@ -170,20 +173,16 @@ fn size() -> (u64, u64) {
 
 /// Everything in burn's memory.
 fn take() -> Entries {
-    let pairs = |namespace: &str| {
+    let mut entries = Entries::new();
+    for each in MemoryStorage::namespaces() {
         let mut pairs = Vec::new();
-        open(namespace).scan(&mut |key, value| pairs.push((key.to_vec(), value.to_vec())));
-        pairs
-    };
-    let namespaces = MemoryStorage::namespaces()
-        .into_iter()
-        .map(|each| each.namespace);
-    namespaces
-        .map(|namespace| (namespace.clone(), pairs(&namespace)))
-        .collect()
+        open(&each.namespace).scan(&mut |key, value| pairs.push((key.to_vec(), value.to_vec())));
+        entries.insert(each.namespace, pairs);
+    }
+    entries
 }
 
-/// Puts `entries` into burn's memory. What burn finds out itself replaces them.
+/// Puts `entries` into burn's memory. What burn measures itself replaces them.
 fn give(entries: Entries) {
     for (namespace, pairs) in entries {
         let mut pairs = pairs
@@ -196,20 +195,19 @@ fn give(entries: Entries) {
 /// `IBOT_KERNEL_CACHE`, else `ibot/kernels` among the user's caches; `None` if it is `off`, or the
 /// user has no caches.
 fn folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    let set = |name| {
-        variable(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
+    let path = |name| {
+        Some(PathBuf::from(
+            variable(name).filter(|value| !value.is_empty())?,
+        ))
     };
-    match set(VARIABLE) {
-        Some(off) if off == Path::new("off") => None,
-        Some(folder) => Some(folder),
-        // The XDG specification has relative paths ignored.
-        None => set("XDG_CACHE_HOME")
-            .filter(|path| path.is_absolute())
-            .or_else(|| Some(set("HOME")?.join(".cache")))
-            .map(|caches| caches.join("ibot/kernels")),
+    if let Some(folder) = path(VARIABLE) {
+        return (folder != Path::new("off")).then_some(folder);
     }
+
+    // The XDG specification says to ignore relative paths.
+    let xdg = path("XDG_CACHE_HOME").filter(|path| path.is_absolute());
+    let caches = xdg.or_else(|| Some(path("HOME")?.join(".cache")))?;
+    Some(caches.join("ibot/kernels"))
 }
 
 /// How thoroughly burn tunes.
