@@ -161,8 +161,11 @@ impl Dataset {
         order.sort_by_key(|&index| self.label(index));
 
         let skip = skip % (len / n);
-        let start = |run: usize| (run as u128 * len as u128 / n as u128) as usize;
-        let mut chosen: Vec<usize> = (0..n).map(|run| order[start(run) + skip]).collect();
+        let mut chosen = Vec::with_capacity(n);
+        for run in 0..n {
+            let start = (run as u128 * len as u128 / n as u128) as usize;
+            chosen.push(order[start + skip]);
+        }
         chosen.sort_unstable();
         chosen
     }

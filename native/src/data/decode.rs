@@ -23,7 +23,6 @@ pub(super) const FORMATS: &str = "JPEG, PNG, WebP, BMP, GIF or TIFF";
 /// Why bytes do not give an image.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum DecodeError {
-    /// There are no bytes.
     #[error("the file is empty (0 bytes); restore it or remove it")]
     Empty,
     /// The content has the mark of no supported format.
@@ -34,24 +33,18 @@ pub enum DecodeError {
     Unsupported {
         /// The format its first bytes announce.
         format: String,
-        /// The decoder's words.
         problem: String,
     },
-    /// Decoding would take too much memory.
     #[error(
         "{size} is beyond the limit of {MAX_SIDE} x {MAX_SIDE} pixels and {} MiB; scale it down or remove it",
         MAX_BYTES >> 20
     )]
-    TooLarge {
-        /// Its size, in words.
-        size: String,
-    },
+    TooLarge { size: String },
     /// The content breaks off or contradicts its format.
     #[error("damaged {format}: {problem}; restore it or remove it")]
     Damaged {
         /// The format its first bytes announce.
         format: String,
-        /// The decoder's words.
         problem: String,
     },
 }
@@ -80,20 +73,13 @@ fn contained<T>(
 }
 
 fn decode_as(bytes: &[u8], format: ImageFormat) -> Result<RgbImage, DecodeError> {
-    let failed = |error| match error {
-        ImageError::Unsupported(_) if !is_supported(format) => DecodeError::Unrecognised,
-        ImageError::Unsupported(error) => DecodeError::Unsupported {
-            format: shown(format),
-            problem: error.to_string(),
-        },
-        ImageError::Limits(_) => too_large("its decoded size"),
-        error => damaged(format, error),
-    };
     let mut limits = Limits::default();
     limits.max_alloc = Some(MAX_BYTES);
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     reader.limits(limits.clone());
-    let mut decoder = reader.into_decoder().map_err(failed)?;
+    let mut decoder = reader
+        .into_decoder()
+        .map_err(|error| explain(format, error))?;
 
     // The sides are checked here and not only by the decoder, whose message does not tell them.
     let (width, height) = decoder.dimensions();
@@ -101,6 +87,7 @@ fn decode_as(bytes: &[u8], format: ImageFormat) -> Result<RgbImage, DecodeError>
     if width.max(height) > MAX_SIDE || rgb_bytes.max(decoder.total_bytes()) > MAX_BYTES {
         return Err(too_large(format!("{width} x {height} pixels")));
     }
+
     // Every block of 8 x 8 pixels takes a bit at least; the decoder would make up gray for those
     // that are not there.
     if format == ImageFormat::Jpeg
@@ -114,19 +101,37 @@ fn decode_as(bytes: &[u8], format: ImageFormat) -> Result<RgbImage, DecodeError>
             ),
         ));
     }
+
     limits.max_image_width = Some(MAX_SIDE);
     limits.max_image_height = Some(MAX_SIDE);
-    decoder.set_limits(limits).map_err(failed)?;
+    decoder
+        .set_limits(limits)
+        .map_err(|error| explain(format, error))?;
 
     // A damaged EXIF block says nothing about the pixels: PIL ignores it, too.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut image = DynamicImage::from_decoder(decoder).map_err(failed)?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(|error| explain(format, error))?;
     if format == ImageFormat::Jpeg && !jpeg_is_complete(bytes) {
         return Err(damaged(format, "it breaks off before its end"));
     }
     image.apply_orientation(orientation);
-    let (width, height) = (image.width() as usize, image.height() as usize);
+
+    let width = image.width() as usize;
+    let height = image.height() as usize;
     RgbImage::new(width, height, into_rgb(image)).map_err(|error| damaged(format, error))
+}
+
+/// What to say about a decoder's error.
+fn explain(format: ImageFormat, error: ImageError) -> DecodeError {
+    match error {
+        ImageError::Unsupported(_) if !is_supported(format) => DecodeError::Unrecognised,
+        ImageError::Unsupported(error) => DecodeError::Unsupported {
+            format: shown(format),
+            problem: error.to_string(),
+        },
+        ImageError::Limits(_) => too_large("its decoded size"),
+        error => damaged(format, error),
+    }
 }
 
 fn is_supported(format: ImageFormat) -> bool {
@@ -149,8 +154,11 @@ fn too_large(size: impl Into<String>) -> DecodeError {
     DecodeError::TooLarge { size: size.into() }
 }
 
+fn high_byte(sample: u16) -> u8 {
+    (sample >> 8) as u8
+}
+
 fn into_rgb(image: DynamicImage) -> Vec<u8> {
-    let high = |sample: u16| (sample >> 8) as u8;
     match image {
         DynamicImage::ImageRgb8(image) => image.into_raw(),
         DynamicImage::ImageRgba8(image) => {
@@ -158,12 +166,16 @@ fn into_rgb(image: DynamicImage) -> Vec<u8> {
         }
         DynamicImage::ImageLuma8(image) => image.pixels().flat_map(|p| [p[0]; 3]).collect(),
         DynamicImage::ImageLumaA8(image) => image.pixels().flat_map(|p| [p[0]; 3]).collect(),
-        DynamicImage::ImageLuma16(image) => image.pixels().flat_map(|p| [high(p[0]); 3]).collect(),
-        DynamicImage::ImageLumaA16(image) => image.pixels().flat_map(|p| [high(p[0]); 3]).collect(),
-        DynamicImage::ImageRgb16(image) => image.into_raw().into_iter().map(high).collect(),
+        DynamicImage::ImageLuma16(image) => {
+            image.pixels().flat_map(|p| [high_byte(p[0]); 3]).collect()
+        }
+        DynamicImage::ImageLumaA16(image) => {
+            image.pixels().flat_map(|p| [high_byte(p[0]); 3]).collect()
+        }
+        DynamicImage::ImageRgb16(image) => image.into_raw().into_iter().map(high_byte).collect(),
         DynamicImage::ImageRgba16(image) => image
             .pixels()
-            .flat_map(|p| [p[0], p[1], p[2]].map(high))
+            .flat_map(|p| [p[0], p[1], p[2]].map(high_byte))
             .collect(),
         other => other.into_rgb8().into_raw(),
     }
@@ -175,6 +187,7 @@ fn jpeg_is_complete(bytes: &[u8]) -> bool {
     const SCAN: u8 = 0xDA;
     const END: [u8; 2] = [0xFF, 0xD9];
     let mut at = 2;
+
     // Headers are stepped over one by one, for an embedded thumbnail has an end marker of its own.
     while let Some(&[0xFF, marker]) = bytes.get(at..at + 2) {
         match marker {
@@ -187,6 +200,7 @@ fn jpeg_is_complete(bytes: &[u8]) -> bool {
             },
         }
     }
+
     // Bytes between segments are skipped by lenient decoders; there is no telling headers from data
     // then.
     bytes.windows(2).rev().any(|pair| pair == END)

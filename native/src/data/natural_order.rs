@@ -10,8 +10,9 @@ pub(super) fn natural_order(a: &str, b: &str) -> Ordering {
         let Some(other) = others.next() else {
             return Ordering::Greater;
         };
-        // Ties such as `1` and `01` are settled folder by folder, or a folder's images would be
-        // torn apart.
+
+        // Ties such as `1` and `01` are decided folder by folder: otherwise the images of a folder
+        // would not stay together.
         let order =
             natural_part_order(part.as_bytes(), other.as_bytes()).then_with(|| part.cmp(other));
         if order.is_ne() {
@@ -30,6 +31,7 @@ fn natural_part_order(mut a: &[u8], mut b: &[u8]) -> Ordering {
         if first.is_ascii_digit() && other.is_ascii_digit() {
             let (number, after) = split_number(a);
             let (other_number, other_after) = split_number(b);
+
             // Without leading zeros a longer number is a larger one, whatever its length.
             let order = number
                 .len()

@@ -86,26 +86,25 @@ fn compressed(path: &Path) -> DataError {
 
 /// Opens a file of images, with the labels beside it if they are there.
 pub fn open(path: &Path) -> Result<Dataset, DataError> {
-    let fail = |problem: String| DataError::Idx {
-        path: path.to_owned(),
-        problem,
-    };
-
     let mut file = File::open(path).map_err(DataError::read(path))?;
     let length = file.metadata().map_err(DataError::read(path))?.len();
     let mut header = [0; IMAGES_HEADER as usize];
     if length < IMAGES_HEADER {
-        return Err(fail(format!(
-            "{length} bytes are too few for an IDX header; download it again"
-        )));
+        return Err(DataError::idx(
+            path,
+            format!("{length} bytes are too few for an IDX header; download it again"),
+        ));
     }
     file.read_exact(&mut header)
         .map_err(DataError::read(path))?;
     let [magic, len, height, width] = words(&header);
     if magic != u32::from_be_bytes(IMAGES_MAGIC) {
-        return Err(fail(format!(
-            "starts with {magic:#010x}, not 0x00000803, so it holds no IDX images of bytes"
-        )));
+        return Err(DataError::idx(
+            path,
+            format!(
+                "starts with {magic:#010x}, not 0x00000803, so it holds no IDX images of bytes"
+            ),
+        ));
     }
 
     // The numbers of the header can be anything: their product is computed in 128 bits, and used
@@ -115,9 +114,10 @@ pub fn open(path: &Path) -> Result<Dataset, DataError> {
     if expected != u128::from(length) {
         let claim =
             format!("the header claims {len} images of {width} x {height}, so {expected} bytes");
-        return Err(fail(format!(
-            "{claim}, but the file has {length}; download or unpack it again"
-        )));
+        return Err(DataError::idx(
+            path,
+            format!("{claim}, but the file has {length}; download or unpack it again"),
+        ));
     }
     if len == 0 || height == 0 || width == 0 {
         let looked_for = format!("IDX images; the header says {len} images of {width} x {height}");
@@ -185,29 +185,33 @@ fn labels_beside(images: &Path) -> Result<Option<PathBuf>, DataError> {
 }
 
 fn read_labels(path: &Path, images: u32) -> Result<Classes, DataError> {
-    let fail = |problem: String| DataError::Idx {
-        path: path.to_owned(),
-        problem,
-    };
-
     let length = fs::metadata(path).map_err(DataError::read(path))?.len();
     // One byte an image: the length is known before anything is read.
     if length != LABELS_HEADER + u64::from(images) {
         let expected = LABELS_HEADER + u64::from(images);
-        return Err(fail(format!(
-            "labels for {images} images take {expected} bytes, but the file has {length}; download both files again"
-        )));
+        return Err(DataError::idx(
+            path,
+            format!(
+                "labels for {images} images take {expected} bytes, but the file has {length}; download both files again"
+            ),
+        ));
     }
 
     let bytes = fs::read(path).map_err(DataError::read(path))?;
     let Some((header, labels)) = bytes.split_at_checked(LABELS_HEADER as usize) else {
-        return Err(fail("it changed while being read; try again".to_owned()));
+        return Err(DataError::idx(
+            path,
+            "it changed while being read; try again".to_owned(),
+        ));
     };
     let [magic, len] = words(header);
     if magic != u32::from_be_bytes(LABELS_MAGIC) || len != images {
-        return Err(fail(format!(
-            "the header {magic:#010x} with {len} labels does not match 0x00000801 with {images}; download it again"
-        )));
+        return Err(DataError::idx(
+            path,
+            format!(
+                "the header {magic:#010x} with {len} labels does not match 0x00000801 with {images}; download it again"
+            ),
+        ));
     }
     Ok(Classes::from_numbers(
         labels.iter().map(|&label| u32::from(label)).collect(),

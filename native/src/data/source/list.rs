@@ -5,7 +5,7 @@
 //! `.csv`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::folder::ImageFiles;
 use crate::data::classes::Classes;
@@ -30,7 +30,8 @@ const HEADERS: [&str; 8] = [
 ];
 
 struct Entry<'a> {
-    number: usize,
+    /// Counted from 1.
+    line: usize,
     path: &'a str,
     label: Option<&'a str>,
 }
@@ -38,84 +39,84 @@ struct Entry<'a> {
 /// Opens the images a list names, in the order of the list.
 pub fn open(path: &Path) -> Result<Dataset, DataError> {
     let bytes = fs::read(path).map_err(DataError::read(path))?;
-    let fail = |line, problem: String| DataError::List {
-        path: path.to_owned(),
-        line,
-        problem,
-    };
     let text = std::str::from_utf8(&bytes).map_err(|error| {
-        let line = bytes[..error.valid_up_to()]
-            .iter()
-            .filter(|&&byte| byte == b'\n')
-            .count()
-            + 1;
-        fail(line, "not UTF-8 text; save the list as UTF-8".to_owned())
+        let before = &bytes[..error.valid_up_to()];
+        let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+        DataError::list(path, line, "not UTF-8 text; save the list as UTF-8")
     })?;
 
-    let root = path.parent().unwrap_or(Path::new("")).to_owned();
-    let is_csv = path
-        .extension()
-        .is_some_and(|end| end.eq_ignore_ascii_case("csv"));
+    let root = path.parent().unwrap_or(Path::new(""));
+    let entries = read_entries(path, text, root)?;
+    check_first(path, &entries, root)?;
+    check_labels(path, &entries)?;
 
-    let mut lines: Vec<Entry> = Vec::new();
-    for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
-        let line = line.trim();
-        if line.is_empty()
-            || line.starts_with('#')
-            || (is_csv && lines.is_empty() && is_header(line))
-        {
+    let files = ImageFiles {
+        root: root.to_owned(),
+        paths: entries.iter().map(|entry| entry.path.into()).collect(),
+    };
+    Ok(Dataset::new("list", path, classes(path, &entries)?, files))
+}
+
+/// The lines of the list that name images.
+fn read_entries<'a>(list: &Path, text: &'a str, root: &Path) -> Result<Vec<Entry<'a>>, DataError> {
+    let extension = list.extension();
+    let is_csv = extension.is_some_and(|end| end.eq_ignore_ascii_case("csv"));
+
+    let mut entries: Vec<Entry> = Vec::new();
+    for (line, text) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
+        let text = text.trim();
+        let is_comment = text.is_empty() || text.starts_with('#');
+        let may_be_header = is_csv && entries.is_empty();
+        if is_comment || may_be_header && is_header(text) {
             continue;
         }
-        let (path, label) = split(line, &root).map_err(|problem| fail(number, problem))?;
-        lines.push(Entry {
-            number,
-            path,
-            label,
-        });
-    }
 
-    let Some(first) = lines.first() else {
-        let looked_for =
-            "one image path a line, optionally with a label after a tab or comma".to_owned();
+        let split = split(text, root);
+        let (path, label) = split.map_err(|problem| DataError::list(list, line, problem))?;
+        entries.push(Entry { line, path, label });
+    }
+    Ok(entries)
+}
+
+/// Checks that the list names images: one that was moved away from them fails at once here, not at
+/// every image of a run.
+fn check_first(list: &Path, entries: &[Entry], root: &Path) -> Result<(), DataError> {
+    let Some(first) = entries.first() else {
         return Err(DataError::Empty {
-            path: path.to_owned(),
-            looked_for,
+            path: list.to_owned(),
+            looked_for: "one image path a line, optionally with a label after a tab or comma"
+                .to_owned(),
         });
     };
 
-    // A list moved away from its images fails at once here, not at every image of a run.
-    if !root.join(first.path).is_file() {
+    let path = root.join(first.path);
+    if !path.is_file() {
         let problem = format!(
             "{} is not a file; paths are relative to the list's folder",
-            root.join(first.path).display()
+            path.display()
         );
-        return Err(fail(first.number, problem));
+        return Err(DataError::list(list, first.line, problem));
     }
+    Ok(())
+}
 
-    if let Some(odd) = lines
-        .iter()
-        .find(|line| line.label.is_some() != first.label.is_some())
-    {
-        let (has, other) = if odd.label.is_some() {
-            ("a", "none")
-        } else {
-            ("no", "one")
-        };
-        let problem = format!(
-            "{has} label, but line {} has {other}; label all lines or none",
-            first.number
-        );
-        return Err(fail(odd.number, problem));
-    }
+/// Checks that all lines have labels, or none.
+fn check_labels(list: &Path, entries: &[Entry]) -> Result<(), DataError> {
+    let labelled = entries.iter().find(|entry| entry.label.is_some());
+    let unlabelled = entries.iter().find(|entry| entry.label.is_none());
+    let (Some(labelled), Some(unlabelled)) = (labelled, unlabelled) else {
+        return Ok(());
+    };
 
-    let classes = classes(&lines).map_err(|(line, problem)| fail(line, problem))?;
-    let paths = lines.iter().map(|line| PathBuf::from(line.path)).collect();
-    Ok(Dataset::new(
-        "list",
-        path,
-        classes,
-        ImageFiles { root, paths },
-    ))
+    let (has, other) = if labelled.line > unlabelled.line {
+        ("a", "none")
+    } else {
+        ("no", "one")
+    };
+    let first = labelled.line.min(unlabelled.line);
+    let problem = format!("{has} label, but line {first} has {other}; label all lines or none");
+    let odd = labelled.line.max(unlabelled.line);
+    Err(DataError::list(list, odd, problem))
 }
 
 fn is_header(line: &str) -> bool {
@@ -127,19 +128,24 @@ fn is_header(line: &str) -> bool {
 
 /// The path and the label of a line.
 fn split<'a>(line: &'a str, root: &Path) -> Result<(&'a str, Option<&'a str>), String> {
-    // No label looks like an image file, so the common lines need no look at the disk.
+    // No label looks like an image file, so the common lines need no access to the disk.
     if has_image_extension(unquoted(line)) {
         return Ok((unquoted(line), None));
     }
+
     let halves = line.rsplit_once('\t').or_else(|| line.rsplit_once(','));
     let by_space = halves.is_none();
     let Some((path, label)) = halves.or_else(|| line.rsplit_once(' ')) else {
         return Ok((unquoted(line), None));
     };
-    let (path, label) = (unquoted(path.trim()), unquoted(label.trim()));
+    let path = unquoted(path.trim());
+    let label = unquoted(label.trim());
+
+    // A space or comma can belong to the name of a file.
     if !has_image_extension(path) && root.join(line).is_file() {
         return Ok((line, None));
     }
+
     if path.is_empty() {
         return Err("no path before the label; write `path,label`".to_owned());
     }
@@ -161,21 +167,22 @@ fn unquoted(text: &str) -> &str {
 }
 
 /// Numbers stay what they are if all labels are numbers; otherwise labels are names.
-fn classes(lines: &[Entry]) -> Result<Classes, (usize, String)> {
-    let labelled = || lines.iter().filter_map(|line| line.label);
-    if !labelled().all(|label| label.parse::<i64>().is_ok()) {
-        return Ok(Classes::from_names(labelled()));
+fn classes(list: &Path, entries: &[Entry]) -> Result<Classes, DataError> {
+    let labels = entries.iter().filter_map(|entry| entry.label);
+    if !labels.clone().all(|label| label.parse::<i64>().is_ok()) {
+        return Ok(Classes::from_names(labels));
     }
-    let mut numbers = Vec::with_capacity(lines.len());
-    for line in lines {
-        let Some(label) = line.label else { continue };
+
+    let mut numbers = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let Some(label) = entry.label else { continue };
         match label.parse() {
             Ok(number) if number <= MAX_NUMBER => numbers.push(number),
             _ => {
                 let problem = format!(
                     "label {label} is not in 0..={MAX_NUMBER}; number classes from 0, or name them"
                 );
-                return Err((line.number, problem));
+                return Err(DataError::list(list, entry.line, problem));
             }
         }
     }
@@ -184,6 +191,8 @@ fn classes(lines: &[Entry]) -> Result<Classes, (usize, String)> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
     use crate::data::testing::{class_names, failure, names, open, shades, spec, tree, write};
 
