@@ -11,7 +11,7 @@ use super::classes::Classes;
 use super::error::{ImageLoadError, LoadCause};
 
 /// Where images come from. [`Dataset`] checks that indices are below `len`.
-pub(super) trait Source: Send + Sync {
+pub(super) trait ImageSource: Send + Sync {
     fn len(&self) -> usize;
     fn name(&self, index: usize) -> Cow<'_, str>;
     fn load(&self, index: usize) -> Result<RgbImage, LoadCause>;
@@ -31,7 +31,7 @@ pub struct Dataset {
     kind: &'static str,
     place: PathBuf,
     classes: Classes,
-    source: Box<dyn Source>,
+    source: Box<dyn ImageSource>,
 }
 
 impl fmt::Debug for Dataset {
@@ -49,7 +49,7 @@ impl Dataset {
         kind: &'static str,
         place: impl Into<PathBuf>,
         classes: Classes,
-        source: impl Source + 'static,
+        source: impl ImageSource + 'static,
     ) -> Self {
         Self {
             kind,

@@ -34,13 +34,14 @@ pub trait Collate: Send + Sync + 'static {
     fn empty(&self, images: usize) -> Self::Batch;
 
     /// Makes the sample of an image and writes it into the batch at `position`. All randomness
-    /// derives from `draw`, so that a resumed run makes the same samples.
-    fn write(&self, batch: &mut Self::Batch, position: usize, image: &RgbImage, draw: Draw);
+    /// derives from `id`, so that a resumed run makes the same samples.
+    fn write(&self, batch: &mut Self::Batch, position: usize, image: &RgbImage, id: SampleId);
 }
 
-/// What the random numbers of a sample derive from, beside the seed of the run.
+/// One use of an image in a run. With the seed of the run, all random numbers of the sample derive
+/// from it.
 #[derive(Clone, Copy, Debug)]
-pub struct Draw {
+pub struct SampleId {
     pub epoch: usize,
     /// The index of the image in its dataset.
     pub image: usize,
@@ -218,11 +219,11 @@ impl<C: Collate> Work<C> {
         for (position, index) in images.iter().enumerate() {
             // The sample of an image that replaces another draws as its own image does.
             let (index, image) = self.unreadable.load(&self.data, *index, skipped)?;
-            let draw = Draw {
+            let id = SampleId {
                 epoch,
                 image: index,
             };
-            self.collate.write(&mut batch, position, &image, draw);
+            self.collate.write(&mut batch, position, &image, id);
         }
         Ok(batch)
     }

@@ -51,7 +51,7 @@ struct Cache {
 
 /// The file could not be written.
 #[derive(Debug, thiserror::Error)]
-enum StoreError {
+enum CacheError {
     #[error(transparent)]
     Pack(#[from] PackError),
     #[error(transparent)]
@@ -141,7 +141,7 @@ impl Cache {
 
     /// Replaces the file. Until it is whole its name contains the process, as others may be writing
     /// theirs.
-    fn write(&self, entries: &Entries, process: u32) -> Result<(), StoreError> {
+    fn write(&self, entries: &Entries, process: u32) -> Result<(), CacheError> {
         let bytes = pack(entries, &self.basis)?;
         self.path.parent().map_or(Ok(()), fs::create_dir_all)?;
         let own = self.path.with_extension(process.to_string());

@@ -10,7 +10,7 @@ use ibot_core::pretrain::TrainState;
 
 use super::learner::Pretrainer;
 use super::plan::Plan;
-use super::task::{Seat, Task};
+use super::task::{ProcessTask, Seat};
 use crate::files::write_atomically;
 use crate::model::read_checkpoint;
 use crate::run::checkpoint::load;
@@ -27,7 +27,7 @@ use crate::run::saver::Saver;
 use crate::run::status::{Status, StatusFile};
 
 /// Where a run starts.
-struct Start {
+struct StartPoint {
     state: TrainState,
     /// Steps done.
     step: usize,
@@ -42,20 +42,20 @@ struct Start {
 /// # Errors
 /// If its checkpoint, its initial weights or its folder cannot be used, or another worker fails.
 pub fn prepare_leader<'a>(
-    task: &Task,
+    task: &ProcessTask,
     seat: &'a Seat,
     dir: Arc<RunDir>,
     resume: bool,
     begin: Instant,
 ) -> Result<Leader<Pretrainer<'a>>> {
-    let Seat { team, assignment } = seat;
+    let Seat { team, options } = seat;
     print_plan(task, &dir);
     if !resume {
         println!("\n{}", task.plan.settings.to_toml());
         write_atomically(&dir.config(), task.plan.to_toml().as_bytes())?;
     }
 
-    let start = start(task, &assignment.device, &dir, resume)?;
+    let start = start(task, &options.device, &dir, resume)?;
     let step = start.step;
 
     let run = &task.run;
@@ -78,7 +78,7 @@ pub fn prepare_leader<'a>(
     let state = start.state;
     send_state(team, run, step, || Ok(block_on(state.snapshot())?))?;
 
-    let learner = task.learner(team, assignment, state, step)?;
+    let learner = task.learner(team, options, state, step)?;
     let saver = Saver {
         dir,
         plan: run.clone(),
@@ -88,13 +88,13 @@ pub fn prepare_leader<'a>(
     };
     let evaluator = Evaluator {
         data: task.data.clone(),
-        device: assignment.device.clone(),
-        threads: assignment.loader_threads,
+        device: options.device.clone(),
+        threads: options.loader_threads,
     };
     Ok(Leader::new(learner, step, listeners, saver, evaluator))
 }
 
-fn print_plan(task: &Task, dir: &RunDir) {
+fn print_plan(task: &ProcessTask, dir: &RunDir) {
     println!("data    {}", task.data.description());
     println!("device  {}", task.device_names());
     println!("out     {}", dir.path().display());
@@ -108,7 +108,7 @@ fn print_plan(task: &Task, dir: &RunDir) {
 
 /// The state of the run in `dir`; that of a new run if it is not to `resume`, or ended before its
 /// first checkpoint.
-fn start(task: &Task, device: &Device, dir: &RunDir, resume: bool) -> Result<Start> {
+fn start(task: &ProcessTask, device: &Device, dir: &RunDir, resume: bool) -> Result<StartPoint> {
     let saved = if resume {
         load(dir, task.run.identity)?
     } else {
@@ -121,7 +121,7 @@ fn start(task: &Task, device: &Device, dir: &RunDir, resume: bool) -> Result<Sta
         if resume {
             println!("nothing was saved yet: the run starts from its beginning");
         }
-        return Ok(Start {
+        return Ok(StartPoint {
             state,
             step: 0,
             saved: None,
@@ -133,7 +133,7 @@ fn start(task: &Task, device: &Device, dir: &RunDir, resume: bool) -> Result<Sta
         .restore(saved.state)
         .with_context(|| format!("checkpoint {}", saved.path.display()))?;
     println!("resumed after step {}", saved.step);
-    Ok(Start {
+    Ok(StartPoint {
         state,
         step: saved.step,
         saved: Some(saved.step),

@@ -30,7 +30,7 @@ use crate::run::run_dir::RunDir;
 
 /// Where a worker computes, and with what.
 #[derive(Clone, Debug)]
-pub struct Assignment {
+pub struct WorkerOptions {
     pub device: Device,
     pub loader_threads: NonZeroUsize,
     /// Whether the process has other workers.
@@ -56,18 +56,19 @@ impl<'a> Pretrainer<'a> {
     /// If the system refuses a thread.
     pub fn new(
         team: &'a Team,
-        assignment: &Assignment,
+        options: &WorkerOptions,
         data: Arc<Dataset>,
         plan: Arc<Plan>,
         (state, step): (TrainState, usize),
         interrupted: Arc<AtomicBool>,
     ) -> Result<Self> {
         let settings = &plan.settings;
-        let threads = Threads::new(settings.run.shards, assignment.shares_process);
-        let loader_threads = assignment.loader_threads;
+        let threads = Threads::new(settings.run.shards, options.shares_process);
+        let loader_threads = options.loader_threads;
+
         Ok(Self {
             team,
-            device: assignment.device.clone(),
+            device: options.device.clone(),
             state,
             loader: batches(data, settings, loader_threads, step, team.share()),
             threads: threads.context("cannot start threads")?,
@@ -229,12 +230,7 @@ impl Learner for Pretrainer<'_> {
         let prototypes = self.plan.settings.config.head.out_dim;
         // Where a loss or an entropy stays at this level, nothing is learned.
         let ln_k = Some(("ln K", (prototypes as f64).ln()));
-        let chart = |title, unit, lines, reference| ChartSpec {
-            title,
-            unit,
-            lines,
-            reference,
-        };
+
         vec![
             chart(
                 "Loss",
@@ -262,5 +258,19 @@ impl Learner for Pretrainer<'_> {
                 None,
             ),
         ]
+    }
+}
+
+fn chart(
+    title: &'static str,
+    unit: Option<&'static str>,
+    lines: Vec<(&'static str, &'static str)>,
+    reference: Option<(&'static str, f64)>,
+) -> ChartSpec {
+    ChartSpec {
+        title,
+        unit,
+        lines,
+        reference,
     }
 }

@@ -19,7 +19,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 
 use self::lead::prepare_leader;
-use self::task::Task;
+use self::task::ProcessTask;
 use crate::exchange::launcher::Launch;
 use crate::run::ending::Ending;
 use crate::run::folder::RunFolder;
@@ -44,7 +44,7 @@ pub fn pretrain(request: &PretrainRequest, interrupted: &Arc<AtomicBool>) -> Res
     };
 
     folder.report_failure(|| {
-        let task = Task::plan(request, launch, interrupted)?;
+        let task = ProcessTask::plan(request, launch, interrupted)?;
         let mut seats = task.connect()?.into_iter();
         let seat = seats.next().context("no device was asked for")?;
         for seat in seats {

@@ -12,7 +12,7 @@ use ibot_core::pretrain::masking::Mask;
 use ibot_core::rng::{Purpose, crop_stream};
 
 use crate::data::Dataset;
-use crate::data::loader::{Collate, Draw, Loader, LoaderOptions};
+use crate::data::loader::{Collate, Loader, LoaderOptions, SampleId};
 use crate::settings::Settings;
 
 /// Makes the crops and masks that the settings of a run ask for.
@@ -30,19 +30,15 @@ impl MultiCrop {
     }
 
     /// The crops of an image in an epoch.
-    pub fn crops(&self, image: &RgbImage, draw: Draw) -> Crops {
-        let Draw {
-            epoch,
-            image: index,
-        } = draw;
+    pub fn crops(&self, image: &RgbImage, id: SampleId) -> Crops {
         multi_crop(image, &self.config.crops, &self.config.augment, |crop| {
-            crop_stream(self.seed, Purpose::Augment, epoch, index, crop)
+            crop_stream(self.seed, Purpose::Augment, id.epoch, id.image, crop)
         })
     }
 
     /// A mask for each global crop of an image in an epoch.
-    pub fn masks(&self, draw: Draw) -> Vec<Mask> {
-        self.config.masks(self.seed, draw.epoch, draw.image)
+    pub fn masks(&self, id: SampleId) -> Vec<Mask> {
+        self.config.masks(self.seed, id.epoch, id.image)
     }
 }
 
@@ -53,9 +49,9 @@ impl Collate for MultiCrop {
         HostBatch::zeros(&self.config.crops, images)
     }
 
-    fn write(&self, batch: &mut HostBatch, position: usize, image: &RgbImage, draw: Draw) {
-        let crops = self.crops(image, draw);
-        batch.set(position, &crops, self.masks(draw));
+    fn write(&self, batch: &mut HostBatch, position: usize, image: &RgbImage, id: SampleId) {
+        let crops = self.crops(image, id);
+        batch.set(position, &crops, self.masks(id));
     }
 }
 
@@ -67,7 +63,9 @@ pub fn batches(
     first_step: usize,
     share: Range<usize>,
 ) -> Loader<HostBatch> {
-    let Settings { config, run, .. } = settings;
+    let config = &settings.config;
+    let run = &settings.run;
+
     let options = LoaderOptions {
         threads,
         seed: run.seed,

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::multi_crop::MultiCrop;
 use crate::data::Dataset;
-use crate::data::loader::Draw;
+use crate::data::loader::SampleId;
 use crate::report::png::save_png;
 use crate::report::preview::{PatchMask, PreviewRow, preview};
 use crate::run::run_dir::RunDir;
@@ -28,13 +28,13 @@ pub fn save_preview(data: &Dataset, settings: &Settings, dir: &RunDir) -> Result
         };
         let crops = samples.crops(
             &image,
-            Draw {
+            SampleId {
                 epoch: 0,
                 image: index,
             },
         );
         // The first epoch that has masks may be a later one.
-        let masks = samples.masks(Draw {
+        let masks = samples.masks(SampleId {
             epoch: config.mask.pred_start_epoch,
             image: index,
         });

@@ -9,7 +9,7 @@ use anyhow::Result;
 use burn::tensor::Device;
 use ibot_core::pretrain::TrainState;
 
-use super::learner::{Assignment, Pretrainer};
+use super::learner::{Pretrainer, WorkerOptions};
 use super::plan::Plan;
 use super::request::PretrainRequest;
 use crate::data::Dataset;
@@ -24,7 +24,7 @@ use crate::run::replicate::receive_state;
 
 /// What all workers of a process share.
 #[derive(Clone)]
-pub struct Task {
+pub struct ProcessTask {
     pub plan: Arc<Plan>,
     pub run: Arc<RunPlan>,
     pub data: Arc<Dataset>,
@@ -36,10 +36,10 @@ pub struct Task {
 /// A worker that is connected to the others.
 pub struct Seat {
     pub team: Team,
-    pub assignment: Assignment,
+    pub options: WorkerOptions,
 }
 
-impl Task {
+impl ProcessTask {
     /// Opens the data, finds the devices and computes what the run will do.
     ///
     /// # Errors
@@ -93,7 +93,7 @@ impl Task {
         for (team, device) in teams.into_iter().zip(&self.devices) {
             seats.push(Seat {
                 team: team.with_nccl(nccl.clone()),
-                assignment: Assignment {
+                options: WorkerOptions {
                     device: device.device.clone(),
                     loader_threads: loader_threads.unwrap_or(cores_each(here)),
                     shares_process: here > 1,
@@ -141,13 +141,13 @@ impl Task {
     /// # Errors
     /// If anything fails, here or on another worker. The leader saves what it can.
     pub fn follow(&self, seat: Seat) -> Result<Ending> {
-        let Seat { team, assignment } = seat;
+        let Seat { team, options } = seat;
         let result = catch_panic(|| {
             team.check_same(self.plan.fingerprint(self.data.len()))?;
             let (snapshot, step) = receive_state(&team)?;
-            let state = self.first_state(&assignment.device).restore(snapshot)?;
+            let state = self.first_state(&options.device).restore(snapshot)?;
 
-            let mut learner = self.learner(&team, &assignment, state, step)?;
+            let mut learner = self.learner(&team, &options, state, step)?;
             let total = self.run.total_steps;
             follow(&mut learner, step, total, team.rank(), &self.interrupted)
         });
@@ -162,13 +162,13 @@ impl Task {
     pub fn learner<'a>(
         &self,
         team: &'a Team,
-        assignment: &Assignment,
+        options: &WorkerOptions,
         state: TrainState,
         step: usize,
     ) -> Result<Pretrainer<'a>> {
         Pretrainer::new(
             team,
-            assignment,
+            options,
             self.data.clone(),
             self.plan.clone(),
             (state, step),

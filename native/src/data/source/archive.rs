@@ -9,7 +9,7 @@ use ibot_core::image::RgbImage;
 
 use super::positioned::PositionedFile;
 use crate::data::classes::Classes;
-use crate::data::dataset::{Dataset, Source};
+use crate::data::dataset::{Dataset, ImageSource};
 use crate::data::decode::decode;
 use crate::data::error::{DataError, LoadCause};
 use crate::data::file_names::{has_image_extension, looked_for};
@@ -137,7 +137,7 @@ fn normal_name(raw: &[u8]) -> String {
     parts.join("/")
 }
 
-impl Source for Members {
+impl ImageSource for Members {
     fn len(&self) -> usize {
         self.members.len()
     }

@@ -8,7 +8,7 @@ use ibot_core::scenes;
 use ibot_core::scenes::Split;
 
 use crate::data::classes::Classes;
-use crate::data::dataset::{Dataset, Source};
+use crate::data::dataset::{Dataset, ImageSource};
 use crate::data::error::LoadCause;
 
 /// The class of a scene does not depend on its size, and one pixel is painted fast.
@@ -30,7 +30,7 @@ pub fn open(split: Split, name: &'static str) -> Dataset {
     Dataset::new("scenes", name, classes, Scenes { split, name })
 }
 
-impl Source for Scenes {
+impl ImageSource for Scenes {
     fn len(&self) -> usize {
         scenes::len(self.split)
     }

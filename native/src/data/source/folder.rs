@@ -9,7 +9,7 @@ use ibot_core::image::RgbImage;
 
 use super::positioned::encoded_size;
 use crate::data::classes::Classes;
-use crate::data::dataset::{Dataset, Source};
+use crate::data::dataset::{Dataset, ImageSource};
 use crate::data::decode::{MAX_BYTES, decode};
 use crate::data::error::{DataError, LoadCause};
 use crate::data::file_names::{has_image_extension, looked_for};
@@ -106,7 +106,7 @@ fn walk(
     Ok(())
 }
 
-impl Source for ImageFiles {
+impl ImageSource for ImageFiles {
     fn len(&self) -> usize {
         self.paths.len()
     }

@@ -10,7 +10,7 @@ use ibot_core::image::RgbImage;
 
 use super::positioned::PositionedFile;
 use crate::data::classes::Classes;
-use crate::data::dataset::{Dataset, Source};
+use crate::data::dataset::{Dataset, ImageSource};
 use crate::data::decode::{DecodeError, MAX_BYTES};
 use crate::data::error::{DataError, LoadCause};
 
@@ -218,7 +218,7 @@ fn read_labels(path: &Path, images: u32) -> Result<Classes, DataError> {
     ))
 }
 
-impl Source for GrayImages {
+impl ImageSource for GrayImages {
     fn len(&self) -> usize {
         self.len
     }

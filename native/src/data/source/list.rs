@@ -29,7 +29,7 @@ const HEADERS: [&str; 8] = [
     "image_path",
 ];
 
-struct Entry<'a> {
+struct ListEntry<'a> {
     /// Counted from 1.
     line: usize,
     path: &'a str,
@@ -58,11 +58,15 @@ pub fn open(path: &Path) -> Result<Dataset, DataError> {
 }
 
 /// The lines of the list that name images.
-fn read_entries<'a>(list: &Path, text: &'a str, root: &Path) -> Result<Vec<Entry<'a>>, DataError> {
+fn read_entries<'a>(
+    list: &Path,
+    text: &'a str,
+    root: &Path,
+) -> Result<Vec<ListEntry<'a>>, DataError> {
     let extension = list.extension();
     let is_csv = extension.is_some_and(|end| end.eq_ignore_ascii_case("csv"));
 
-    let mut entries: Vec<Entry> = Vec::new();
+    let mut entries: Vec<ListEntry> = Vec::new();
     for (line, text) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
         let text = text.trim();
         let is_comment = text.is_empty() || text.starts_with('#');
@@ -73,14 +77,14 @@ fn read_entries<'a>(list: &Path, text: &'a str, root: &Path) -> Result<Vec<Entry
 
         let split = split(text, root);
         let (path, label) = split.map_err(|problem| DataError::list(list, line, problem))?;
-        entries.push(Entry { line, path, label });
+        entries.push(ListEntry { line, path, label });
     }
     Ok(entries)
 }
 
 /// Checks that the list names images: one that was moved away from them fails at once here, not at
 /// every image of a run.
-fn check_first(list: &Path, entries: &[Entry], root: &Path) -> Result<(), DataError> {
+fn check_first(list: &Path, entries: &[ListEntry], root: &Path) -> Result<(), DataError> {
     let Some(first) = entries.first() else {
         return Err(DataError::Empty {
             path: list.to_owned(),
@@ -101,7 +105,7 @@ fn check_first(list: &Path, entries: &[Entry], root: &Path) -> Result<(), DataEr
 }
 
 /// Checks that all lines have labels, or none.
-fn check_labels(list: &Path, entries: &[Entry]) -> Result<(), DataError> {
+fn check_labels(list: &Path, entries: &[ListEntry]) -> Result<(), DataError> {
     let labelled = entries.iter().find(|entry| entry.label.is_some());
     let unlabelled = entries.iter().find(|entry| entry.label.is_none());
     let (Some(labelled), Some(unlabelled)) = (labelled, unlabelled) else {
@@ -167,7 +171,7 @@ fn unquoted(text: &str) -> &str {
 }
 
 /// Numbers stay what they are if all labels are numbers; otherwise labels are names.
-fn classes(list: &Path, entries: &[Entry]) -> Result<Classes, DataError> {
+fn classes(list: &Path, entries: &[ListEntry]) -> Result<Classes, DataError> {
     let labels = entries.iter().filter_map(|entry| entry.label);
     if !labels.clone().all(|label| label.parse::<i64>().is_ok()) {
         return Ok(Classes::from_names(labels));
