@@ -6,7 +6,8 @@ use futures_lite::future::block_on;
 use ibot_core::eval::knn::{KnnAccuracy, Labelled, NEIGHBOURS, TEMPERATURE, knn};
 use serde::{Deserialize, Serialize};
 
-use super::{Measures, Subject, Task, TaskOutput};
+use super::measures::Measures;
+use super::task::{Subject, Task, TaskOutput};
 use crate::data::Dataset;
 use crate::features::{Extractor, Pooling};
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::Measures;
+use super::measures::Measures;
 
 /// What `ibot eval` writes.
 #[derive(Clone, Debug, Serialize)]

@@ -3,7 +3,9 @@
 use ibot_core::problems::Problems;
 use serde::{Deserialize, Serialize};
 
-use super::{Evaluation, Measures, Task};
+use super::evaluation::Evaluation;
+use super::measures::Measures;
+use super::task::Task;
 use crate::features::EvalView;
 
 /// An evaluation that a run carries out again and again.
@@ -83,7 +85,7 @@ impl EvalProgress<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Knn;
+    use super::super::knn::Knn;
     use super::*;
 
     fn every(every: usize) -> ScheduledEval {

@@ -9,7 +9,6 @@ pub mod text;
 use ibot_core::image::RgbImage;
 use ibot_core::picture::{Interpolation, Rect, mix, resize};
 
-/// The page.
 pub const PAPER: [u8; 3] = [255; 3];
 /// Text.
 pub const INK: [u8; 3] = [38, 42, 51];

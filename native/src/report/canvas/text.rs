@@ -75,12 +75,9 @@ impl TextStyle {
 /// Which part of a text a position is meant for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Align {
-    /// Its left end.
     #[default]
     Left,
-    /// Its middle.
     Center,
-    /// Its right end.
     Right,
 }
 

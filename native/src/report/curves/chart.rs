@@ -1,15 +1,12 @@
 //! One chart: a card with a title, a legend, axes and curves.
 
+use super::data::{Chart, Curve};
 use super::legend::{Legend, color_class};
+use super::size::{HEIGHT, PADDING, WIDTH};
 use super::svg::{escape, no_data, shorten, text_width};
 use super::thin::{drawable, is_drawable, thin};
-use super::{Chart, Curve};
 use crate::report::axis::Axis;
 
-pub(super) const WIDTH: f64 = 470.0;
-pub(super) const HEIGHT: f64 = 300.0;
-/// Between the edge of the card and what is on it.
-pub(super) const PADDING: f64 = 18.0;
 /// Width of the numbers of the vertical axis.
 const NUMBERS: f64 = 40.0;
 /// Height of the title, and of the numbers and the label of the horizontal axis.

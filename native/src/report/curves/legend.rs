@@ -1,7 +1,7 @@
 //! The legend of a chart.
 
-use super::Curve;
-use super::chart::{PADDING, WIDTH};
+use super::data::Curve;
+use super::size::{PADDING, WIDTH};
 use super::svg::{escape, shorten, text_width};
 use super::thin::is_drawable;
 use crate::report::axis::significant;

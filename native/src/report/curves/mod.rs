@@ -5,46 +5,15 @@
 //! preference cannot change them.
 
 mod chart;
+mod data;
 mod legend;
+mod size;
 mod svg;
 mod thin;
 
+pub use self::data::{Chart, Curve};
+use self::size::{HEIGHT, WIDTH};
 use self::svg::escape;
-
-/// One set of axes with its curves.
-#[derive(Clone, Debug, Default)]
-pub struct Chart {
-    pub title: String,
-    /// The unit of the vertical axis.
-    pub unit: Option<String>,
-    /// What runs along the horizontal axis.
-    pub x_label: String,
-    pub curves: Vec<Curve>,
-    /// Labelled levels to compare with, drawn as dashed horizontal lines.
-    pub references: Vec<(String, f64)>,
-}
-
-/// One curve.
-#[derive(Clone, Debug, Default)]
-pub struct Curve {
-    /// Its name in the legend.
-    pub name: String,
-    /// Its points in drawing order. A point that is not finite interrupts the curve.
-    pub points: Vec<(f64, f64)>,
-}
-
-impl Chart {
-    /// Adds a point to the curve `name`, which is made if it is missing.
-    pub fn add_point(&mut self, name: String, point: (f64, f64)) {
-        match self.curves.iter_mut().find(|curve| curve.name == name) {
-            Some(curve) => curve.points.push(point),
-            None => self.curves.push(Curve {
-                name,
-                points: vec![point],
-            }),
-        }
-    }
-}
 
 /// Between charts, in pixels as all lengths here.
 const GAP: f64 = 18.0;
@@ -62,8 +31,8 @@ pub fn curves_svg(title: &str, charts: &[Chart]) -> String {
     let columns = charts.len().clamp(1, COLUMNS);
     let rows = charts.len().div_ceil(columns).max(1);
     let header = if title.is_empty() { MARGIN } else { HEADER };
-    let width = 2.0 * MARGIN + columns as f64 * (chart::WIDTH + GAP) - GAP;
-    let height = header + rows as f64 * (chart::HEIGHT + GAP) - GAP + MARGIN;
+    let width = 2.0 * MARGIN + columns as f64 * (WIDTH + GAP) - GAP;
+    let height = header + rows as f64 * (HEIGHT + GAP) - GAP + MARGIN;
 
     let title = escape(title);
     let mut svg = format!(
@@ -73,13 +42,13 @@ pub fn curves_svg(title: &str, charts: &[Chart]) -> String {
          <text class=\"head\" x=\"{MARGIN}\" y=\"40\">{title}</text>\n"
     );
     for (index, chart) in charts.iter().enumerate() {
-        let left = MARGIN + (index % columns) as f64 * (chart::WIDTH + GAP);
-        let top = header + (index / columns) as f64 * (chart::HEIGHT + GAP);
+        let left = MARGIN + (index % columns) as f64 * (WIDTH + GAP);
+        let top = header + (index / columns) as f64 * (HEIGHT + GAP);
         let drawn = chart.draw();
         svg += &format!("<g transform=\"translate({left} {top})\">{drawn}</g>\n");
     }
     if charts.is_empty() {
-        svg += &svg::no_data(width / 2.0, header + chart::HEIGHT / 2.0);
+        svg += &svg::no_data(width / 2.0, header + HEIGHT / 2.0);
     }
     svg + "</svg>\n"
 }

@@ -9,7 +9,6 @@ use crate::report::sheet::{Panel, Sheet, wrap};
 /// An image and the colors of its patches.
 #[derive(Clone, Debug)]
 pub struct PcaImage<'a> {
-    /// The image.
     pub image: &'a RgbImage,
     /// The first three components of each patch, scaled to 0 to 1 for all images alike.
     pub colors: PatchGrid<'a, [f32; 3]>,

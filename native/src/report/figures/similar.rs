@@ -13,7 +13,6 @@ use crate::report::sheet::{ColorBar, DrawnSheet, Panel, Sheet, wrap};
 /// The patch in question.
 #[derive(Clone, Debug)]
 pub struct Query<'a> {
-    /// Its image.
     pub image: &'a RgbImage,
     /// Its row and column in the grid of `similarity`.
     pub patch: (usize, usize),
@@ -26,7 +25,6 @@ pub struct Query<'a> {
 pub struct Candidate<'a> {
     /// What it is called.
     pub title: String,
-    /// The image.
     pub image: &'a RgbImage,
     /// The cosine similarity of its patches with the one in question.
     pub similarity: PatchGrid<'a, f32>,

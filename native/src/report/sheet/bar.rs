@@ -12,7 +12,6 @@ use crate::report::canvas::{Canvas, FRAME, QUIET};
 pub struct ColorBar {
     /// The values at its ends.
     pub range: Range,
-    /// Its colors.
     pub scale: ColorScale,
     /// What the numbers are.
     pub label: String,

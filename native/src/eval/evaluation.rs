@@ -1,0 +1,24 @@
+//! All evaluations, as the command line and the settings know them.
+
+use clap::Subcommand;
+use serde::{Deserialize, Serialize};
+
+use super::knn::Knn;
+use super::task::Task;
+
+/// All evaluations. A variant is a subcommand of `ibot eval` and a `kind` of `[[eval]]`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Subcommand)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Evaluation {
+    /// Classify images by the nearest neighbours of their frozen features (paper section 4.1)
+    Knn(Knn),
+}
+
+impl Evaluation {
+    /// The settings of the evaluation with what it does.
+    pub fn task(&self) -> &dyn Task {
+        match self {
+            Self::Knn(knn) => knn,
+        }
+    }
+}
