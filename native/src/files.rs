@@ -167,9 +167,6 @@ impl Growing {
     }
 
     /// Brings all that was added to the disk.
-    ///
-    /// # Errors
-    /// As [`flush`](Self::flush).
     pub fn sync(&mut self) -> Result<(), WriteError> {
         self.flush()?;
         self.file.sync_data().map_err(|source| self.error(source))

@@ -117,6 +117,7 @@ impl Dataset {
     /// is out of range.
     pub fn load(&self, index: usize) -> Result<RgbImage, ImageLoadError> {
         let len = self.len();
+
         let loaded = if index < len {
             self.source.load(index)
         } else {

@@ -97,13 +97,8 @@ fn open_folder(path: &Path, asked: Option<IdxSplit>) -> Result<Dataset, DataErro
         return idx::open(&images);
     }
     if asked.is_some() {
-        let absent = || {
-            unsupported(
-                path,
-                "it has no IDX images for that suffix; without it, image files are opened",
-            )
-        };
-        return Err(idx::obstacle(path, split).unwrap_or_else(absent));
+        let absent = "it has no IDX images for that suffix; without it, image files are opened";
+        return Err(idx::obstacle(path, split).unwrap_or(unsupported(path, absent)));
     }
 
     match folder::open(path) {

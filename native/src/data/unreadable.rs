@@ -55,6 +55,7 @@ impl Unreadable {
         let mut index = index;
         loop {
             self.tried.fetch_add(1, Ordering::Relaxed);
+
             match data.load(index) {
                 Ok(image) => return Ok((index, image)),
                 Err(error) => {
@@ -66,6 +67,7 @@ impl Unreadable {
                     self.judge(failed.len(), data.len(), message)?;
                 }
             }
+
             index = (index + 1) % data.len();
         }
     }

@@ -72,13 +72,13 @@ impl Connection {
             }
         });
 
-        let late = |_| ExchangeError::Timeout {
-            who: "the other workers".into(),
-            timeout,
+        let Ok(connected) = connected.recv_timeout(timeout.saturating_add(MARGIN)) else {
+            return Err(ExchangeError::Timeout {
+                who: "the other workers".into(),
+                timeout,
+            });
         };
-        let (rank, size) = connected
-            .recv_timeout(timeout.saturating_add(MARGIN))
-            .map_err(late)??;
+        let (rank, size) = connected?;
 
         Ok(Self {
             rank,
@@ -138,9 +138,6 @@ impl Connection {
     }
 
     /// Begins an operation and waits for it.
-    ///
-    /// # Errors
-    /// As [`Self::finish`].
     pub fn run<T: Send + 'static>(
         &self,
         operation: impl FnOnce(&mut dyn Exchange) -> Result<T, ExchangeError> + Send + 'static,

@@ -30,13 +30,14 @@ impl Local {
     /// each other.
     pub fn group(size: usize, timeout: Duration) -> Vec<Self> {
         let rendezvous = Arc::new(Rendezvous::new(size));
-        let member = |rank| Self {
-            rank,
-            size,
-            rendezvous: rendezvous.clone(),
-            timeout,
-        };
-        (0..size).map(member).collect()
+        (0..size)
+            .map(|rank| Self {
+                rank,
+                size,
+                rendezvous: rendezvous.clone(),
+                timeout,
+            })
+            .collect()
     }
 
     fn exchange(&self, message: Message) -> Result<Arc<Vec<Message>>, ExchangeError> {

@@ -59,8 +59,9 @@ impl Team {
 
     /// The images of a batch that this worker computes.
     pub fn share(&self) -> Range<usize> {
-        let start = |rank: usize| rank * self.batch / self.size();
-        start(self.rank())..start(self.rank() + 1)
+        let start = self.rank() * self.batch / self.size();
+        let end = (self.rank() + 1) * self.batch / self.size();
+        start..end
     }
 
     /// Waits for all workers and returns the reason to stop, if any of them has one. Every

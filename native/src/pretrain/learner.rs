@@ -209,15 +209,11 @@ impl Learner for Pretrainer<'_> {
     }
 
     fn summary(means: &Means) -> String {
-        let number = |name: &str| match means.get(name) {
-            Some(value) => format!("{value:.3}"),
-            None => "not finite".to_owned(),
-        };
         format!(
             "loss {} (CLS {}, patch {})  lr {:.1e}",
-            number("loss"),
-            number("cls"),
-            number("patch"),
+            in_three_digits(means.get("loss")),
+            in_three_digits(means.get("cls")),
+            in_three_digits(means.get("patch")),
             means.get("lr").unwrap_or(f64::NAN)
         )
     }
@@ -259,6 +255,10 @@ impl Learner for Pretrainer<'_> {
             ),
         ]
     }
+}
+
+fn in_three_digits(value: Option<f64>) -> String {
+    value.map_or("not finite".to_owned(), |value| format!("{value:.3}"))
 }
 
 fn chart(

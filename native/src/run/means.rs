@@ -80,8 +80,8 @@ impl Window {
         self.scheduled.extend(report.scheduled.iter().copied());
 
         if let Some(coverage) = &report.coverage {
-            let blank = || vec![false; coverage.size];
-            let met = self.met.entry(coverage.name).or_insert_with(blank);
+            let met = self.met.entry(coverage.name).or_default();
+            met.resize(coverage.size, false);
             for element in &coverage.met {
                 if let Some(met) = met.get_mut(*element as usize) {
                     *met = true;
@@ -101,24 +101,26 @@ impl Window {
         let steps = window.steps.max(1) as f64;
         let seconds = window.start.elapsed().as_secs_f64().max(1e-9);
 
-        let mut values = BTreeMap::new();
-        let mut insert = |name: &str, value: f64| {
-            values.insert(
-                name.to_owned(),
-                Some(value).filter(|value| value.is_finite()),
-            );
-        };
-        insert("loss", window.loss / steps);
+        let mut named = window.scheduled;
+        named.insert("loss", window.loss / steps);
         for (name, sum) in window.sums {
-            insert(name, sum / steps);
-        }
-        for (name, value) in window.scheduled {
-            insert(name, value);
+            named.insert(name, sum / steps);
         }
         for (name, met) in window.met {
             let count = met.iter().filter(|met| **met).count();
-            insert(name, count as f64 / met.len().max(1) as f64);
+            named.insert(name, count as f64 / met.len().max(1) as f64);
         }
+
+        // JSON has no numbers that are not finite.
+        let values = named
+            .into_iter()
+            .map(|(name, value)| {
+                (
+                    name.to_owned(),
+                    Some(value).filter(|value| value.is_finite()),
+                )
+            })
+            .collect();
 
         Means {
             step,

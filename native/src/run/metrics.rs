@@ -91,8 +91,10 @@ impl Metrics {
 
     /// Steps skipped so far.
     pub fn skipped(&self) -> usize {
-        let skipped = |record: &&Record| matches!(record, Record::Skipped { .. });
-        self.records.iter().filter(skipped).count()
+        self.records
+            .iter()
+            .filter(|record| matches!(record, Record::Skipped { .. }))
+            .count()
     }
 
     /// The measures of `evaluation` before the first step, if it was carried out then.

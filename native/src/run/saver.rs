@@ -61,9 +61,6 @@ impl Saver {
     }
 
     /// Writes the checkpoint alone.
-    ///
-    /// # Errors
-    /// As [`Self::save`].
     pub fn save_checkpoint(
         &mut self,
         learner: &impl Learner,
@@ -88,9 +85,6 @@ impl Saver {
     }
 
     /// Writes what others use of a run: the network and the curves.
-    ///
-    /// # Errors
-    /// As [`Self::save`].
     pub fn publish(
         &self,
         learner: &impl Learner,

@@ -167,16 +167,16 @@ fn labels_beside(images: &Path) -> Result<Option<PathBuf>, DataError> {
         name.replace(".idx1", "-idx1"),
         name.replace("-idx1", ".idx1"),
     ];
-    let candidates = std::iter::once(name)
-        .chain(others)
-        .map(|name| images.with_file_name(name));
-    for path in candidates {
+
+    for name in std::iter::once(name).chain(others) {
+        let path = images.with_file_name(name);
         if path.is_file() {
             return Ok(Some(path));
         }
+
         let mut packed = path.into_os_string();
         packed.push(".gz");
-        // Training without the labels somebody downloaded would surprise more than an error.
+        // Somebody downloaded the labels and expects them to be used.
         if Path::new(&packed).is_file() {
             return Err(compressed(Path::new(&packed)));
         }
