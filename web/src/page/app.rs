@@ -50,6 +50,7 @@ impl App {
     }
 
     fn wire(self: &Rc<Self>) -> Result<(), PageError> {
+        // Everything listens before the first worker starts: the page can be used while it loads.
         model::wire(&self.client)?;
         let app = self.clone();
         self.client.on_model(move |model| app.clone().follow(model));
@@ -115,6 +116,7 @@ impl App {
         device: DevicePreference,
         failure: Option<String>,
     ) -> Result<(), PageError> {
+        // A failure of the new worker is dealt with below.
         if self.restarting.replace(true) {
             return Ok(());
         }

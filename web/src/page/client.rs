@@ -47,6 +47,7 @@ impl Client {
     /// The worker's reason why there is no answer, or that the worker is gone.
     pub async fn ask<A: Ask>(&self, ask: A) -> Result<A::Answer, PageError> {
         let request: Request = ask.into();
+        // The link is only borrowed to send: it may be replaced before the answer comes.
         let reply = match &*self.link.borrow() {
             Some(link) => link.send(&request)?,
             None => return Err(PageError::Gone),
@@ -83,6 +84,8 @@ impl Client {
     pub async fn load(&self, name: &str, blob: Blob) -> Result<(), PageError> {
         let name = name.to_owned();
         let loaded = self.try_load(ModelFile { name, blob }).await;
+        // A worker that refuses a file has given up its model already. One that is gone is replaced,
+        // and loads the model again anyway.
         if let Err(PageError::Worker(_)) = loaded {
             self.reload().await?;
         }

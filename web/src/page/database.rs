@@ -64,6 +64,7 @@ async fn store(mode: IdbTransactionMode) -> Result<IdbObjectStore, PageError> {
         .ok_or(PageError::Missing("IndexedDB"))?;
     let request: IdbOpenDbRequest = factory.open_with_u32(DATABASE, 1)?;
 
+    // The first visit makes the store.
     let opened = request.clone();
     let create = Closure::once_into_js(move || {
         if let Ok(database) = opened.result().and_then(JsCast::dyn_into::<IdbDatabase>) {

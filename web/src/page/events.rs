@@ -52,6 +52,7 @@ pub fn listen<E: JsCast>(
     kind: &'static str,
     act: impl FnMut(E) + 'static,
 ) {
+    // The elements stay as long as the page, and so do their listeners.
     std::mem::forget(Listener::new(target, kind, act));
 }
 

@@ -63,10 +63,12 @@ impl WorkerLink {
     /// worker ends first.
     pub fn send(&self, request: &Request) -> Result<oneshot::Receiver<Reply>, PageError> {
         let request = wire::to_js(request).map_err(|error| PageError::Worker(error.to_string()))?;
+        // Events have the number 0.
         let id = self.last_id.get().wrapping_add(1).max(1);
         self.last_id.set(id);
 
         let (sender, reply) = oneshot::channel();
+        // Before the message is sent, so that no answer can miss it.
         self.calls.0.borrow_mut().insert(id, sender);
 
         let message = wire::message(id, "ask", &request);

@@ -29,6 +29,7 @@ pub fn wire(client: &Rc<Client>) -> Result<(), PageError> {
 
     let panel: HtmlElement = dom::by_id("model")?;
     events::on(&panel, "drop", client, |client, event: DragEvent| {
+        // By default the browser would leave the page and open the file.
         event.prevent_default();
         let data = event.data_transfer();
         load_first(client, dom::files(data.and_then(|data| data.files())));
@@ -37,6 +38,7 @@ pub fn wire(client: &Rc<Client>) -> Result<(), PageError> {
     let form: HtmlFormElement = dom::by_id("model-from-url")?;
     let address: HtmlInputElement = dom::by_id("model-url")?;
     events::on(&form, "submit", client, move |client, event: Event| {
+        // By default the browser would load the page again.
         event.prevent_default();
         let client = client.clone();
         let url = address.value();
@@ -106,6 +108,7 @@ async fn download(url: &str) -> Result<Blob, PageError> {
 
     bar.set_hidden(false);
     let chunks = read_body(url, &response, &bar).await;
+    // Also after an error.
     bar.set_hidden(true);
 
     let chunks = chunks?;

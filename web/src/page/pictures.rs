@@ -64,6 +64,7 @@ pub fn shrunk(picture: &HtmlCanvasElement, longest: f64) -> Result<HtmlCanvasEle
 /// `longest`.
 pub fn fit(width: u32, height: u32, longest: f64) -> (f64, f64) {
     let scale = (longest / f64::from(width.max(height))).min(1.0);
+    // A side of a very long picture may round to 0.
     let scaled = [width, height].map(|side| (f64::from(side) * scale).round().max(1.0));
     (scaled[0], scaled[1])
 }

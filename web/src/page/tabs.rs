@@ -45,6 +45,7 @@ impl Tabs {
 fn select(tab: &HtmlElement, selected: bool) {
     // Setting attributes of an element that exists cannot fail.
     let _ = tab.set_attribute("aria-selected", if selected { "true" } else { "false" });
+    // The tab key reaches the chosen tab only; arrow keys lead from there to the others.
     tab.set_tab_index(if selected { 0 } else { -1 });
 
     let panel = tab.get_attribute("aria-controls");

@@ -27,6 +27,7 @@ use ibot_web::protocol::WorkerEvent;
 pub fn run() {
     panic::set_hook(Box::new(|info| {
         web_sys::console::error_1(&info.to_string().into());
+        // After a panic nothing is answered any more: the page has to start another worker.
         port::send(&WorkerEvent::Panicked(info.to_string()));
     }));
     if let Err(error) = construct() {

@@ -7,6 +7,7 @@ use ibot_web::wire::Bytes;
 
 /// The picture without its fourth channel.
 pub fn to_rgb(picture: &Picture) -> Result<RgbImage, ImageError> {
+    // The page has put transparent pixels on white.
     let pixels = picture.rgba.0.as_chunks::<4>().0;
     let pixels = pixels.iter().flat_map(|[r, g, b, _]| [*r, *g, *b]);
     RgbImage::new(picture.width, picture.height, pixels.collect())

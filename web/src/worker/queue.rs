@@ -58,6 +58,7 @@ async fn learn(worker: &mut WorkerState) {
         Err(problem) => Err(problem),
     };
     if let Err(problem) = learned {
+        // A step that failed would fail again.
         worker.tuner.stop();
         worker.report_loss(&problem);
         port::send(&WorkerEvent::Lesson(LessonEvent::Failed(

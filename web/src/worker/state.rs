@@ -28,6 +28,7 @@ impl WorkerState {
     }
 
     pub fn model(&self) -> Result<Rc<LoadedModel>, Problem> {
+        // A reference of its own, so that an answer may change the rest of the state meanwhile.
         self.model.clone().ok_or(Problem::NoModel)
     }
 

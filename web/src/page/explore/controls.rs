@@ -149,6 +149,7 @@ impl Controls {
         }
         fill(&self.block, options, model.depth)?;
 
+        // 0 is the mean: heads are counted from 1.
         let mut options = vec![(0, "mean of all".to_owned())];
         for head in 1..=model.heads {
             options.push((head, head.to_string()));
@@ -274,6 +275,7 @@ fn usual_resolution(model: &ModelInfo) -> usize {
 
 fn number(input: &HtmlInputElement, least: f64, most: f64, usual: f64) -> f64 {
     let value = input.value_as_number();
+    // The value of an empty field is NaN.
     if value.is_finite() {
         value.clamp(least, most)
     } else {

@@ -100,6 +100,7 @@ pub fn layout(drawing: &Drawing, width: f64) -> PerSlot<Placement> {
     let mut top = 0.0;
     for (slot, pane) in drawing.panes.iter().enumerate() {
         let Some(pane) = pane else { continue };
+        // A very high image is narrower than its room.
         let aspect = f64::from(pane.picture.height()) / f64::from(pane.picture.width().max(1));
         let shown = room.min(TALLEST / aspect.max(1e-3));
         let first = match narrow {

@@ -57,11 +57,13 @@ impl Explore {
         };
 
         if self.controls.mode() == ExploreMode::Predict {
+            // Otherwise a stroke would select text or scroll the page.
             event.prevent_default();
             let hide = !self.state.borrow().is_hidden(at);
             self.state.borrow_mut().brush = if hide { Brush::Hides } else { Brush::Shows };
             self.paint_mask(at, hide);
         } else {
+            // A click pins the patch; a second click on the same patch releases it.
             let mut state = self.state.borrow_mut();
             state.pinned = state.cursor != Some(at) || !state.pinned;
         }
@@ -73,6 +75,7 @@ impl Explore {
         let Some(at) = self.patch_under(&event) else {
             return;
         };
+        // Most events of a pointer stay within a patch.
         if self.state.borrow().cursor == Some(at) {
             return;
         }
@@ -127,6 +130,7 @@ impl Explore {
         };
 
         match key {
+            // There the keys do what the pointer does in this mode.
             " " | "Enter" if self.controls.mode() == ExploreMode::Predict => {
                 let hide = !self.state.borrow().is_hidden(cursor);
                 self.paint_mask(cursor, hide);

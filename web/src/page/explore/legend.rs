@@ -31,6 +31,7 @@ pub enum ColorLegend {
 
 impl ColorLegend {
     pub fn show(&self, place: &HtmlElement) -> Result<(), PageError> {
+        // The legend of another mode has other elements.
         place.set_inner_html("");
         match self {
             Self::None => {}

@@ -20,6 +20,7 @@ impl Explore {
     pub(super) async fn draw_random_mask(self: Rc<Self>) -> Result<(), PageError> {
         let (slot, seed) = {
             let mut state = self.state.borrow_mut();
+            // Each time it is another mask.
             state.seed = state.seed.wrapping_add(1);
             state.masked = state.cursor.map_or(0, |cursor| cursor.slot);
             (state.masked, state.seed)

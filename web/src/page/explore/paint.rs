@@ -66,6 +66,7 @@ fn paint_attention(
 /// One head, counted from 1, or the mean of all.
 fn attention_of(maps: &AttentionMaps, head: Option<usize>) -> Vec<f32> {
     let patches = maps.values.0.len() / maps.heads.max(1);
+    // `chunks_exact` accepts no size of 0.
     let mut heads = maps.values.0.chunks_exact(patches.max(1));
     if let Some(map) = head.and_then(|head| heads.clone().nth(head - 1)) {
         return map.to_vec();

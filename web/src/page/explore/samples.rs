@@ -36,6 +36,7 @@ pub async fn show_samples(explore: &Rc<Explore>) -> Result<(), PageError> {
     for (n, (index, name)) in SCENES.into_iter().enumerate() {
         let scene = explore.client.ask(PaintScene { index, size: SIZE }).await?;
         let picture = pictures::from_pixels(&scene)?;
+        // Shown at once: the first heatmap shall not wait for the other samples.
         if n < 2 {
             explore.show(n, picture.clone(), name).await?;
         }

@@ -46,6 +46,7 @@ impl Explore {
             state.images[slot] = Some(image);
             state.analysis = Analysis::None;
             state.masks[slot].clear();
+            // The next image goes beside this one.
             state.active = (slot + 1) % SLOTS;
         }
 
@@ -98,6 +99,7 @@ impl Explore {
             Some(image) => image.picture.clone(),
             None => return Ok(()),
         };
+        // The image is shown before its tokens are there.
         self.draw();
         if !self.client.has_model() {
             return Ok(());
@@ -132,6 +134,7 @@ impl Explore {
                 grid.milliseconds / 1000.0
             ));
         }
+        // With the same number of patches a mask survives another model or block.
         if state.masks[slot].len() != count {
             state.masks[slot] = vec![false; count];
         }

@@ -60,6 +60,7 @@ impl Explore {
     pub async fn use_model(self: &Rc<Self>, model: &ModelInfo) -> Result<(), PageError> {
         self.controls.offer(model)?;
         for image in self.state.borrow_mut().images.iter_mut().flatten() {
+            // The old tokens are of another model.
             image.grid = None;
         }
         self.encode_all().await
@@ -196,6 +197,7 @@ impl Explore {
         }
 
         self.stage.draw(&drawing)?;
+        // Only what was drawn is explained: an error above leaves the old legend.
         painted.legend.show(&self.legend)?;
         self.reading.set_text_content(Some(&reading(&state)));
         Ok(())

@@ -25,6 +25,7 @@ pub fn find(class: usize, part: &str) -> Option<Element> {
 /// Makes all cards again.
 pub fn show(state: &TuneState) -> Result<(), PageError> {
     let list: HtmlElement = dom::by_id("tune-classes")?;
+    // Few classes: making all cards again costs less than finding the difference.
     list.set_text_content(None);
 
     for (class, name) in state.classes.iter().enumerate() {

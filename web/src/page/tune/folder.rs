@@ -70,6 +70,7 @@ pub async fn files_in(
 pub fn chosen(files: Vec<File>) -> Vec<FolderFile> {
     let mut named = Vec::with_capacity(files.len());
     for file in files {
+        // Not in the bindings: the property is not of a standard.
         let path = wire::property(&file, "webkitRelativePath");
         let path = path.as_string().unwrap_or_default();
         let folder = path.rsplit('/').nth(1).unwrap_or("class 1").to_owned();

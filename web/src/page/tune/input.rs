@@ -66,6 +66,7 @@ impl Tune {
             self.try_first(files);
         } else if !files.is_empty() {
             let class = self.class_for(event);
+            // Another class may have become active or may be new.
             status::report(cards::show(&self.state.borrow()));
             self.add_files(class, files);
         }
@@ -138,6 +139,7 @@ impl Tune {
         let Some(class) = class_of(event).filter(|_| on_button) else {
             return;
         };
+        // A second finger or key does not begin another recording.
         if self.recording.is_on() {
             return;
         }

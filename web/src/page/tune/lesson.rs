@@ -104,6 +104,7 @@ impl Tune {
             let mut state = self.state.borrow_mut();
             state.forget_lesson();
             state.lesson = Some(lesson.clone());
+            // Before the worker has begun, so that no second click begins another lesson.
             state.phase = Phase::Running;
         }
         self.show()?;
@@ -113,6 +114,7 @@ impl Tune {
             Ok(file) => self.client.ask(Train { lesson, file }).await,
             Err(error) => Err(error),
         };
+        // Nothing is running then; the form offers to train again.
         if begun.is_err() {
             self.state.borrow_mut().forget_lesson();
             self.show()?;

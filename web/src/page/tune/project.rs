@@ -45,6 +45,7 @@ impl Tune {
                 bytes: Bytes::default(),
             });
         }
+        // Reading waits, and the state must not be borrowed meanwhile.
         for (image, file) in images.iter_mut().zip(&files) {
             image.bytes.0 = blob::bytes(file).await?;
         }
@@ -76,6 +77,7 @@ impl Tune {
     async fn resume(self: Rc<Self>) -> Result<(), PageError> {
         let project = database::find().await?;
         show_banner(None)?;
+        // The offer is above both tabs.
         dom::by_id::<HtmlElement>("tab-tune")?.click();
 
         match project {
@@ -121,6 +123,7 @@ impl Tune {
             self.add(class, &picture, &name).await?;
         }
 
+        // A lesson needs the very model that it began with.
         let loaded = self.client.model().map(|model| model.name);
         if loaded.as_ref() != Some(&project.model) {
             status::say(&format!(

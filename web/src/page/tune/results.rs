@@ -17,6 +17,7 @@ pub fn show(state: &TuneState, asked: &Lesson, ready: bool) -> Result<(), PageEr
     show_progress(state)?;
     show_result(state)?;
 
+    // The axis has its full length from the start.
     let total = state.lesson.as_ref().unwrap_or(asked).steps;
     plot::curves(&dom::by_id("tune-curve")?, &state.steps, total)?;
     confusion::show(state)

@@ -59,6 +59,7 @@ impl Tune {
     async fn keep(&self) -> Result<(), PageError> {
         let classes = self.state.borrow().classes.len();
         let images = self.state.borrow().images.len();
+        // Nothing would be left to resume.
         if classes == 0 {
             return database::clear().await;
         }

@@ -47,6 +47,7 @@ impl Tune {
 
     /// Gives all images to another model, which may be in another worker.
     pub async fn use_model(self: &Rc<Self>) -> Result<(), PageError> {
+        // What was learned belongs to the old model.
         self.state.borrow_mut().forget_lesson();
         let mut files = Vec::new();
         for image in &self.state.borrow().images {
@@ -73,6 +74,7 @@ impl Tune {
         picture: &HtmlCanvasElement,
         name: &str,
     ) -> Result<(), PageError> {
+        // The project keeps the small image: the network sees no more of it.
         let picture = pictures::shrunk(picture, LONGEST)?;
         let thumb = pictures::square(&picture, THUMB)?;
         let file = pictures::png(&picture).await?;

@@ -79,6 +79,7 @@ impl Tune {
         shown.append_child(&picture)?;
 
         let bars: HtmlElement = dom::by_id("tune-prediction")?;
+        // The old bars stay until the answer is there; after an error there are none.
         let answer = self.client.ask(question).await;
         bars.set_text_content(None);
         self.show_probabilities(&bars, &answer?, announced)
@@ -93,6 +94,7 @@ impl Tune {
     ) -> Result<(), PageError> {
         let state = self.state.borrow();
         let mut order: Vec<usize> = (0..probabilities.len()).collect();
+        // `total_cmp` also orders NaN, which a lesson that diverged may give.
         order.sort_by(|a, b| probabilities[*b].total_cmp(&probabilities[*a]));
 
         for (rank, class) in order.into_iter().enumerate() {

@@ -33,6 +33,7 @@ impl Answer for ColorComponents {
         for (slot, colors) in slots.into_iter().zip(images) {
             let mut rgba = Vec::with_capacity(4 * colors.rgb.len());
             for ([r, g, b], shown) in colors.rgb.iter().zip(&colors.foreground) {
+                // The background stays without a color.
                 let channels = [*r, *g, *b, f32::from(*shown)];
                 rgba.extend(channels.map(|channel| (channel * 255.0).round() as u8));
             }

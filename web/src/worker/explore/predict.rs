@@ -15,6 +15,7 @@ impl Answer for DrawMask {
         let grid = worker.slots.grid(self.slot)?;
         let config = MaskConfig {
             pred_ratio: vec![self.ratio.clamp(0.0, 1.0)],
+            // Exactly this share; pre-training varies it.
             pred_ratio_var: vec![0.0],
             ..MaskConfig::default()
         };

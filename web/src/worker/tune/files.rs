@@ -147,6 +147,7 @@ impl Answer for Restore {
 
         tuner.examples.complete(&model).await?;
         let file = self.file.as_ref().map(|file| &file.0[..]);
+        // The state restores weights and steps; everything else follows from the lesson.
         let fresh = Session::new(lesson.clone(), file, &tuner.examples, &model).await?;
         tuner.session = Some(fresh.restore(&state)?);
         tuner.judge(&model).await?;

@@ -267,6 +267,7 @@ fn read_teacher(file: &[u8]) -> Result<Checkpoint, Problem> {
 /// A linear head on cached features after all of its steps.
 pub fn trained_head(set: &FeatureSet) -> Result<Classifier, Problem> {
     let settings = HeadSettings::default();
+    // A head that fits the frozen backbone: a random one would first spoil the backbone.
     let mut head = LinearHead::new(set, settings)?;
     for _ in 0..settings.steps {
         head.step();

@@ -33,6 +33,7 @@ impl Answer for Train {
 
         // The last lesson is freed before there is a new one.
         tuner.forget_lesson();
+        // Images that were added while there was no model have no features yet.
         tuner.examples.complete(&model).await?;
         let file = self.file.as_ref().map(|file| &file.0[..]);
         tuner.session = Some(Session::new(self.lesson, file, &tuner.examples, &model).await?);

@@ -99,6 +99,7 @@ impl Session {
         };
 
         let number = self.learner.steps();
+        // The curve always ends with a measurement.
         let last = number == self.lesson.steps;
         let measured = match self.learner {
             Learner::Linear(_) => true,

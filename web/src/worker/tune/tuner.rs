@@ -69,6 +69,7 @@ impl Tuner {
             steps.extend(session.step(&self.examples, model).await?);
         }
 
+        // Without the measurements of the result, which are no part of learning.
         session.spent += js::now() - start;
         let complete = session.is_complete();
         port::send(&WorkerEvent::Lesson(LessonEvent::Stepped(steps)));
