@@ -14,7 +14,7 @@ need_rust() {
     local toolchain
     toolchain="$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)"
     # `toolchain install` would update a toolchain that is there; the two below only add.
-    rustup run "$toolchain" rustc --version >/dev/null 2>&1 || rustup toolchain install "$toolchain" --profile minimal
+    rustup run "$toolchain" rustc --version >/dev/null 2>&1 || rustup toolchain install "$toolchain" --profile minimal --no-self-update
     while (($#)); do
         rustup --quiet "$1" add --toolchain "$toolchain" "$2"
         shift 2
@@ -24,8 +24,11 @@ need_rust() {
 # need_crate PROGRAM CRATE VERSION: a program that cargo installs.
 need_crate() {
     [[ "$("$1" --version 2>/dev/null)" == "$1 $3" ]] && return
-    # Built aside: the workspace's target folder is for the workspace.
-    local install=(env -u CARGO_TARGET_DIR cargo install --root "$tools" --target-dir "$tools/build" "$2" --version "=$3")
+    # Built aside: the workspace's target folder is for the workspace. These programs run for seconds, so what counts is
+    # how fast they build; trunk's own profile optimises the whole program at once, on one core.
+    local install=(env -u CARGO_TARGET_DIR
+        CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
+        cargo install --root "$tools" --target-dir "$tools/build" "$2" --version "=$3")
     # A registry that lags behind lacks some of the newest versions that a lock file names; others do as well.
     "${install[@]}" --locked || "${install[@]}"
 }
