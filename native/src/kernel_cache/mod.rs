@@ -6,33 +6,23 @@
 //! is read as a whole or not at all, and replaced as a whole, so processes can share it.
 
 mod file;
+mod machine;
+mod memory;
 
 use std::env;
-use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use burn::cubecl::config::{CubeClRuntimeConfig, RuntimeConfig as _};
-use burn::cubecl::wgpu::wgpu::{AdapterInfo, Backends, Instance, InstanceDescriptor};
-use cubecl_environment::bytes::Bytes;
-use cubecl_environment::environment;
-use cubecl_environment::persistence::{MemoryStorage, Origin, open};
-use cubecl_environment::records::{self, RecordLevel, RecordsConfig};
-use futures_lite::future::block_on;
-
 use self::file::{Entries, PackError, pack, unpack};
+use self::machine::{adapters, autotune, folder};
+use self::memory::{give, keep_in_memory, size, take};
 use crate::files::{WriteError, write_atomically};
 
-/// Names another folder, or is `off`.
-const VARIABLE: &str = "IBOT_KERNEL_CACHE";
-/// The path given to burn for its database. No system accepts it, and without a database burn keeps
-/// everything in memory.
-const NOWHERE: &str = "\0";
 /// A process that is killed loses what it measured in this time.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
 /// Every dependency with its version. Measurements depend on them, on GPUs and on drivers.
@@ -151,98 +141,17 @@ impl Cache {
     }
 }
 
-/// Makes burn keep its measurements in memory.
-fn keep_in_memory() {
-    // Reading the configuration sets both of the following, so it comes first.
-    CubeClRuntimeConfig::get();
-    environment::set_root(NOWHERE);
-    // burn would keep an account of every start, which grows without end.
-    records::configure(RecordsConfig {
-        level: RecordLevel::Off,
-        keep_sessions: None,
-    });
-}
-
-/// Entries and bytes in burn's memory.
-fn size() -> (u64, u64) {
-    let namespaces = MemoryStorage::namespaces();
-    namespaces.iter().fold((0, 0), |(entries, bytes), each| {
-        (entries + each.entries, bytes + each.bytes)
-    })
-}
-
-/// Everything in burn's memory.
-fn take() -> Entries {
-    let mut entries = Entries::new();
-    for each in MemoryStorage::namespaces() {
-        let mut pairs = Vec::new();
-        open(&each.namespace).scan(&mut |key, value| pairs.push((key.to_vec(), value.to_vec())));
-        entries.insert(each.namespace, pairs);
-    }
-    entries
-}
-
-/// Puts `entries` into burn's memory. What burn measures itself replaces them.
-fn give(entries: Entries) {
-    for (namespace, pairs) in entries {
-        let mut pairs = pairs
-            .into_iter()
-            .map(|(key, value)| (Bytes::from_bytes_vec(key), Bytes::from_bytes_vec(value)));
-        open(&namespace).insert_many(&mut pairs, Origin::Imported);
-    }
-}
-
-/// `IBOT_KERNEL_CACHE`, else `ibot/kernels` among the user's caches; `None` if it is `off`, or the
-/// user has no caches.
-fn folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
-    let path = |name| {
-        Some(PathBuf::from(
-            variable(name).filter(|value| !value.is_empty())?,
-        ))
-    };
-    if let Some(folder) = path(VARIABLE) {
-        return (folder != Path::new("off")).then_some(folder);
-    }
-
-    // The XDG specification says to ignore relative paths.
-    let xdg = path("XDG_CACHE_HOME").filter(|path| path.is_absolute());
-    let caches = xdg.or_else(|| Some(path("HOME")?.join(".cache")))?;
-    Some(caches.join("ibot/kernels"))
-}
-
-/// How thoroughly burn tunes.
-fn autotune() -> String {
-    format!("{:?}", CubeClRuntimeConfig::get().autotune.level)
-}
-
-/// Every adapter in order, with its driver.
-fn adapters() -> Vec<String> {
-    let backends = Backends::all();
-    let instance = Instance::new(InstanceDescriptor {
-        backends,
-        ..InstanceDescriptor::new_without_display_handle()
-    });
-    block_on(instance.enumerate_adapters(backends))
-        .iter()
-        .map(|adapter| describe(&adapter.get_info()))
-        .collect()
-}
-
-fn describe(adapter: &AdapterInfo) -> String {
-    let AdapterInfo {
-        name,
-        vendor,
-        device,
-        backend,
-        driver,
-        driver_info,
-        ..
-    } = adapter;
-    format!("{name} {vendor:x}:{device:x} {backend} {driver} {driver_info}")
-}
-
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+    use std::path::Path;
+
+    use cubecl_environment::bytes::Bytes;
+    use cubecl_environment::environment;
+    use cubecl_environment::persistence::{Origin, open};
+
+    use super::machine::VARIABLE;
+    use super::memory::NOWHERE;
     use super::*;
 
     const NAMESPACE: &str = "autotune/test/0/matmul";
