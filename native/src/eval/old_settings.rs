@@ -23,7 +23,8 @@ pub fn assign_old(settings: &mut Value, key: &str, value: &Value) -> bool {
     let index = match entries.iter().position(|entry| entry["kind"] == "knn") {
         Some(index) => index,
         None => {
-            entries.push(json!({ "kind": "knn" }));
+            // Old runs evaluated never unless they said otherwise.
+            entries.push(json!({ "kind": "knn", "every": 0 }));
             entries.len() - 1
         }
     };

@@ -11,8 +11,9 @@ use crate::features::EvalView;
 /// An evaluation that a run carries out again and again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScheduledEval {
+    #[serde(flatten)]
+    pub evaluation: Evaluation,
     /// Epochs between two evaluations; 0 evaluates never.
-    #[serde(default)]
     pub every: usize,
     /// Side of the central crop in pixels; the default is that of the global crops.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -21,8 +22,6 @@ pub struct ScheduledEval {
     /// the default is 256 / 224. The run's model file keeps it for later evaluations.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resize: Option<f64>,
-    #[serde(flatten)]
-    pub evaluation: Evaluation,
 }
 
 impl ScheduledEval {
@@ -144,7 +143,12 @@ mod tests {
             read(&toml::to_string(&entry).expect("TOML")).expect("its own"),
             entry
         );
-        for wrong in ["kind = \"knn\"\nbnk = 5", "kind = \"knm\"", "every = 1"] {
+        for wrong in [
+            "kind = \"knn\"\nbnk = 5",
+            "kind = \"knm\"",
+            "every = 1",
+            "kind = \"knn\"",
+        ] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
     }

@@ -3,7 +3,7 @@
 mod event;
 mod record;
 
-use std::fs::{self, DirEntry, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -65,21 +65,24 @@ impl EventWriter {
 /// # Errors
 /// If a file cannot be read, written or removed.
 pub fn prune(dir: &Path, step: Option<u64>) -> io::Result<()> {
-    // A folder that does not exist has nothing to drop. The list is complete before anything
-    // changes: files that are rewritten would appear in it again.
-    let entries: Vec<DirEntry> = fs::read_dir(dir).into_iter().flatten().flatten().collect();
-    for entry in entries {
-        let path = entry.path();
+    let mut events = Vec::new();
+    // A folder that does not exist has nothing to drop.
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         if !name.starts_with(FILE_NAME) {
             continue;
         }
         if name.ends_with(PARTIAL) {
             // A crash while a file was rewritten left this; the file itself is whole.
-            fs::remove_file(&path)?;
+            fs::remove_file(entry.path())?;
         } else {
-            prune_file(&path, step)?;
+            events.push(entry.path());
         }
+    }
+
+    // Only now, because a file that is rewritten has a partial one beside it for a moment.
+    for path in events {
+        prune_file(&path, step)?;
     }
     Ok(())
 }
