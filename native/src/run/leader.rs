@@ -56,8 +56,8 @@ impl<L: Learner> Leader<L> {
         Self {
             skips: SkipLimit::new(max_skipped, L::DIVERGED_ADVICE),
             slow_data: SlowData::default(),
-            recent: Window::new(),
-            epoch: Window::new(),
+            recent: Window::default(),
+            epoch: Window::default(),
             first_step: step,
             learner,
             plan,
@@ -271,8 +271,8 @@ impl<L: Learner> Leader<L> {
     }
 
     fn restart_windows(&mut self) {
-        self.recent = Window::new();
-        self.epoch = Window::new();
+        self.recent = Window::default();
+        self.epoch = Window::default();
     }
 
     fn emit_state(&mut self, state: RunState, message: Option<&str>) {

@@ -51,8 +51,8 @@ pub struct Window {
     met: BTreeMap<&'static str, Vec<bool>>,
 }
 
-impl Window {
-    pub fn new() -> Self {
+impl Default for Window {
+    fn default() -> Self {
         Self {
             start: Instant::now(),
             steps: 0,
@@ -65,7 +65,9 @@ impl Window {
             met: BTreeMap::new(),
         }
     }
+}
 
+impl Window {
     /// Adds a step of `images` images that were waited for so long.
     pub fn add(&mut self, report: &Report, images: usize, waited: Duration) {
         self.steps += 1;
@@ -97,7 +99,7 @@ impl Window {
 
     /// The means after `step` steps, in epoch `epoch`; the window is then empty.
     pub fn take(&mut self, step: usize, epoch: usize) -> Means {
-        let window = std::mem::replace(self, Self::new());
+        let window = std::mem::take(self);
         let steps = window.steps.max(1) as f64;
         let seconds = window.start.elapsed().as_secs_f64().max(1e-9);
 
