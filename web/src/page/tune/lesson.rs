@@ -5,7 +5,7 @@ use std::rc::Rc;
 use web_sys::{Event, HtmlElement, HtmlInputElement, HtmlSelectElement};
 
 use super::modes;
-use super::state::Phase;
+use super::state::LessonPhase;
 use super::tab::Tune;
 use crate::page::problem::PageError;
 use crate::page::{dom, events, status};
@@ -36,8 +36,8 @@ impl Tune {
             LessonEvent::Judged(outcome) => {
                 let mut state = self.state.borrow_mut();
                 state.phase = match outcome.complete {
-                    true => Phase::Complete,
-                    false => Phase::Paused,
+                    true => LessonPhase::Complete,
+                    false => LessonPhase::Paused,
                 };
                 state.outcome = Some(outcome);
                 drop(state);
@@ -87,7 +87,7 @@ impl Tune {
             return self.train_anew().await;
         }
 
-        self.state.borrow_mut().phase = Phase::Running;
+        self.state.borrow_mut().phase = LessonPhase::Running;
         self.show()?;
         self.client.ask(Continue).await
     }
@@ -105,7 +105,7 @@ impl Tune {
             state.forget_lesson();
             state.lesson = Some(lesson.clone());
             // Before the worker has begun, so that no second click begins another lesson.
-            state.phase = Phase::Running;
+            state.phase = LessonPhase::Running;
         }
         self.show()?;
         status::say("Learning…");

@@ -4,7 +4,7 @@ use web_sys::{
     HtmlButtonElement, HtmlElement, HtmlInputElement, HtmlProgressElement, HtmlSelectElement,
 };
 
-use super::state::{Phase, TuneState};
+use super::state::{LessonPhase, TuneState};
 use super::{confusion, plot};
 use crate::page::dom;
 use crate::page::problem::PageError;
@@ -24,7 +24,7 @@ pub fn show(state: &TuneState, asked: &Lesson, ready: bool) -> Result<(), PageEr
 }
 
 fn show_buttons(state: &TuneState, asked: &Lesson, ready: bool) -> Result<(), PageError> {
-    let running = state.phase == Phase::Running;
+    let running = state.phase == LessonPhase::Running;
     let goes_on = state.can_continue(asked);
 
     let train: HtmlButtonElement = dom::by_id("tune-train")?;
@@ -49,7 +49,7 @@ fn show_buttons(state: &TuneState, asked: &Lesson, ready: bool) -> Result<(), Pa
 
 fn show_progress(state: &TuneState) -> Result<(), PageError> {
     let bar: HtmlProgressElement = dom::by_id("tune-progress")?;
-    bar.set_hidden(state.phase != Phase::Running);
+    bar.set_hidden(state.phase != LessonPhase::Running);
     if let Some(lesson) = &state.lesson {
         let taken = state.steps.last().map_or(0, |step| step.number);
         bar.set_value(taken as f64 / lesson.steps as f64);
@@ -58,7 +58,7 @@ fn show_progress(state: &TuneState) -> Result<(), PageError> {
 }
 
 fn show_result(state: &TuneState) -> Result<(), PageError> {
-    let running = state.phase == Phase::Running;
+    let running = state.phase == LessonPhase::Running;
     let text = match (running, state.steps.last(), &state.outcome) {
         (true, Some(step), _) => format!("Step {}: loss {:.3}", step.number, step.loss),
         (true, None, _) => "Starting…".to_owned(),

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use web_sys::HtmlElement;
 
-use super::state::{Phase, Saving};
+use super::state::{LessonPhase, Saving};
 use super::switch::Lease;
 use super::tab::Tune;
 use crate::page::database::{self, SavedProject};
@@ -43,7 +43,7 @@ impl Tune {
         events::start(async move {
             js::sleep(SETTLED).await;
             // A lesson that runs ends with a change of its own.
-            let running = tune.state.borrow().phase == Phase::Running;
+            let running = tune.state.borrow().phase == LessonPhase::Running;
             if !turn.lasts() || running || !tune.client.has_model() {
                 return Ok(());
             }

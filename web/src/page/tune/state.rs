@@ -17,7 +17,7 @@ pub struct TuneState {
     pub active: usize,
     /// The last lesson, whether or not it is complete.
     pub lesson: Option<Lesson>,
-    pub phase: Phase,
+    pub phase: LessonPhase,
     pub steps: Vec<LessonStep>,
     pub outcome: Option<LessonResult>,
 }
@@ -35,7 +35,7 @@ pub struct ExampleImage {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Phase {
+pub enum LessonPhase {
     /// There is no lesson.
     #[default]
     Idle,
@@ -121,13 +121,13 @@ impl TuneState {
 
     pub fn forget_lesson(&mut self) {
         self.lesson = None;
-        self.phase = Phase::Idle;
+        self.phase = LessonPhase::Idle;
         self.steps.clear();
         self.outcome = None;
     }
 
     /// Whether `lesson` is the one that was paused.
     pub fn can_continue(&self, lesson: &Lesson) -> bool {
-        self.phase == Phase::Paused && self.lesson.as_ref() == Some(lesson)
+        self.phase == LessonPhase::Paused && self.lesson.as_ref() == Some(lesson)
     }
 }

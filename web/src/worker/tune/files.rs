@@ -5,7 +5,7 @@ use ibot_core::model::Backbone;
 use ibot_core::session::{Project, ProjectImage, ProjectSettings, TunedModel, write_tuned};
 use ibot_core::weights::{StoredPrecision, Weights, timm, to_safetensors};
 
-use super::learner::{Learner, settings};
+use super::learner::{TuneLearner, settings};
 use super::session::Session;
 use super::tuner::StoredLesson;
 use crate::worker::answer::Answer;
@@ -23,10 +23,10 @@ impl Answer for ExportModel {
     async fn answer(self, worker: &mut WorkerState) -> Result<Bytes, Problem> {
         let model = worker.model()?;
         let (backbone, classifier) = match &worker.tuner.session()?.learner {
-            Learner::Linear(head) => (model.backbone.clone(), head.classifier()),
-            Learner::FineTune(learner) => learner.tuned().await?,
-            Learner::Knn(_) => return Err(Problem::NoWeights),
-            Learner::Adapt { adapt, .. } => {
+            TuneLearner::Linear(head) => (model.backbone.clone(), head.classifier()),
+            TuneLearner::FineTune(learner) => learner.tuned().await?,
+            TuneLearner::Knn(_) => return Err(Problem::NoWeights),
+            TuneLearner::Adapt { adapt, .. } => {
                 let backbone = adapt.backbone().clone().without_mask_token();
                 return write_backbone(&backbone, &model).await.map(Bytes);
             }

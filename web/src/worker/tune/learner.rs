@@ -19,7 +19,7 @@ pub const NEIGHBOURS: usize = 10;
 /// What errors call the model's file.
 const MODEL: &str = "the model";
 
-pub enum Learner {
+pub enum TuneLearner {
     Linear(LinearHead),
     Knn(KnnHead),
     FineTune(Box<FineTune>),
@@ -36,7 +36,7 @@ pub struct StepMeasures {
     pub accuracy: Option<f64>,
 }
 
-impl Learner {
+impl TuneLearner {
     pub fn linear(set: &FeatureSet, settings: &ProjectSettings) -> Result<Self, Problem> {
         Ok(Self::Linear(LinearHead::new(set, settings.head)?))
     }

@@ -7,7 +7,7 @@ use ibot_core::session::split;
 use ibot_core::weights::Weights;
 
 use super::examples::Examples;
-use super::learner::{Learner, NEIGHBOURS, settings, trained_head};
+use super::learner::{NEIGHBOURS, TuneLearner, settings, trained_head};
 use crate::worker::model::LoadedModel;
 use crate::worker::problem::Problem;
 use ibot_web::protocol::{ExampleLabel, Lesson, LessonResult, LessonStep, TuneMode};
@@ -17,7 +17,7 @@ const MEASURE_EVERY: usize = 10;
 
 pub struct Session {
     pub lesson: Lesson,
-    pub learner: Learner,
+    pub learner: TuneLearner,
     halves: Halves,
     baseline: Option<(f64, String)>,
     /// Milliseconds of all steps.
@@ -48,18 +48,18 @@ impl Session {
             TuneMode::Linear => {
                 let set = set()?;
                 let share = knn_accuracy(&set, judges, examples, model).await?;
-                (Learner::linear(&set, &settings)?, share, "k-NN")
+                (TuneLearner::linear(&set, &settings)?, share, "k-NN")
             }
-            TuneMode::Knn => (Learner::knn(&set()?, model), None, ""),
+            TuneMode::Knn => (TuneLearner::knn(&set()?, model), None, ""),
             TuneMode::Lora | TuneMode::LastBlocks => {
                 let head = trained_head(&set()?)?;
-                let learner = Learner::fine_tune(&head, &settings, model)?;
+                let learner = TuneLearner::fine_tune(&head, &settings, model)?;
                 let share =
                     accuracy(async |feature| head.predict(feature), judges, examples).await?;
                 (learner, share, "a head on the frozen backbone")
             }
             TuneMode::Adapt => {
-                let learner = Learner::adapt(file, &settings, model)?;
+                let learner = TuneLearner::adapt(file, &settings, model)?;
                 let share = match lesson.classes {
                     // Labels only serve to compare; there may be none.
                     0 | 1 => None,
@@ -80,7 +80,7 @@ impl Session {
 
     /// Whether there is nothing more to do.
     pub fn is_complete(&self) -> bool {
-        matches!(self.learner, Learner::Knn(_)) || self.learner.steps() >= self.lesson.steps
+        matches!(self.learner, TuneLearner::Knn(_)) || self.learner.steps() >= self.lesson.steps
     }
 
     /// One step; `None` if there is nothing to learn.
@@ -91,7 +91,7 @@ impl Session {
     ) -> Result<Option<LessonStep>, Problem> {
         let labels = match self.learner {
             // It needs no labels, so that it may learn from all images.
-            Learner::Adapt { .. } => &self.lesson.labels,
+            TuneLearner::Adapt { .. } => &self.lesson.labels,
             _ => &self.halves.train,
         };
         let Some(measures) = self.learner.step(labels, examples).await? else {
@@ -102,9 +102,9 @@ impl Session {
         // The curve always ends with a measurement.
         let last = number == self.lesson.steps;
         let measured = match self.learner {
-            Learner::Linear(_) => true,
-            Learner::FineTune(_) => number.is_multiple_of(MEASURE_EVERY) || last,
-            Learner::Knn(_) | Learner::Adapt { .. } => false,
+            TuneLearner::Linear(_) => true,
+            TuneLearner::FineTune(_) => number.is_multiple_of(MEASURE_EVERY) || last,
+            TuneLearner::Knn(_) | TuneLearner::Adapt { .. } => false,
         };
         let validation = match measured {
             true => self.validate(examples, model).await?,
