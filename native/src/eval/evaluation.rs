@@ -4,7 +4,7 @@ use clap::Subcommand;
 use serde::{Deserialize, Serialize};
 
 use super::knn::Knn;
-use super::task::Task;
+use super::task::EvalTask;
 
 /// All evaluations. A variant is a subcommand of `ibot eval` and a `kind` of `[[eval]]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Subcommand)]
@@ -16,7 +16,7 @@ pub enum Evaluation {
 
 impl Evaluation {
     /// The settings of the evaluation with what it does.
-    pub fn task(&self) -> &dyn Task {
+    pub fn task(&self) -> &dyn EvalTask {
         match self {
             Self::Knn(knn) => knn,
         }

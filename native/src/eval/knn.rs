@@ -7,7 +7,7 @@ use ibot_core::eval::knn::{KnnAccuracy, Labelled, NEIGHBOURS, TEMPERATURE, knn};
 use serde::{Deserialize, Serialize};
 
 use super::measures::Measures;
-use super::task::{Subject, Task, TaskOutput};
+use super::task::{EvalTask, Subject, TaskOutput};
 use crate::data::Dataset;
 use crate::features::{Extractor, Pooling};
 
@@ -58,7 +58,7 @@ struct Subset<'a> {
     indices: Vec<usize>,
 }
 
-impl Task for Knn {
+impl EvalTask for Knn {
     fn title(&self) -> &'static str {
         "k-NN"
     }

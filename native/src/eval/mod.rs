@@ -18,4 +18,4 @@ pub use self::measures::Measures;
 pub use self::old_settings::assign_old;
 pub use self::result::{EvalResult, sha256};
 pub use self::schedule::{EvalProgress, ScheduledEval};
-pub use self::task::{Subject, Task, TaskOutput};
+pub use self::task::{EvalTask, Subject, TaskOutput};

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::evaluation::Evaluation;
 use super::measures::Measures;
-use super::task::Task;
+use super::task::EvalTask;
 use crate::features::EvalView;
 
 /// An evaluation that a run carries out again and again.
@@ -55,7 +55,7 @@ pub struct EvalProgress<'a> {
 
 impl EvalProgress<'_> {
     /// The measure that `task` is quoted by, beside that of the network before training.
-    pub fn sentence(&self, task: &dyn Task, measures: &Measures) -> Option<String> {
+    pub fn sentence(&self, task: &dyn EvalTask, measures: &Measures) -> Option<String> {
         let measure = task.headline(measures)?;
         let percent = 100.0 * measures.get(measure)?;
         let (title, quantity) = (task.title(), task.quantity());

@@ -7,7 +7,7 @@ use crate::data::Dataset;
 use crate::features::Extractor;
 
 /// What every evaluation does.
-pub trait Task {
+pub trait EvalTask {
     /// How people call it, such as `k-NN`.
     fn title(&self) -> &'static str;
 

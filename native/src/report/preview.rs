@@ -5,7 +5,7 @@ use ibot_core::image::RgbImage;
 use ibot_core::picture::patches::patch_rect;
 use ibot_core::picture::{Interpolation, Rect, resize};
 
-use super::canvas::{Canvas, fit};
+use super::canvas::{Page, fit};
 use super::sheet::{Panel, Sheet, SheetRow};
 
 /// One source image and everything cut from it.
@@ -103,7 +103,7 @@ fn enlarged(crop: &RgbImage, scale: usize) -> RgbImage {
 fn masked(crop: &RgbImage, mask: PatchMask) -> RgbImage {
     let PatchMask { rows, columns, .. } = mask;
     let size = (crop.width(), crop.height());
-    let mut canvas = Canvas::new(size.0, size.1);
+    let mut canvas = Page::new(size.0, size.1);
     canvas.image(0, 0, crop);
     // A patch below two pixels would be nothing but outline.
     let has_outline = columns <= size.0 / 2 && rows <= size.1 / 2;

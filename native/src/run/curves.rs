@@ -2,8 +2,8 @@
 
 use super::means::Means;
 use super::record::Record;
-use crate::eval::{ScheduledEval, Task};
-use crate::report::curves::{Chart, Curve};
+use crate::eval::{EvalTask, ScheduledEval};
+use crate::report::curves::{Chart, ChartLine};
 
 /// Values of the records of steps that are drawn in one chart.
 pub struct ChartSpec {
@@ -45,12 +45,12 @@ pub fn charts(records: &[Record], evals: &[ScheduledEval], specs: &[ChartSpec]) 
     charts
 }
 
-fn step_line(records: &[Record], label: &str, value: impl Fn(&Means) -> f64) -> Curve {
+fn step_line(records: &[Record], label: &str, value: impl Fn(&Means) -> f64) -> ChartLine {
     let points = records.iter().filter_map(|record| match record {
         Record::Step(means) => Some((means.step as f64, value(means))),
         _ => None,
     });
-    Curve {
+    ChartLine {
         name: label.into(),
         points: points.collect(),
     }
@@ -98,7 +98,7 @@ fn eval_charts(records: &[Record], evals: &[ScheduledEval]) -> Vec<Chart> {
     charts.into_iter().map(|(_, chart)| chart).collect()
 }
 
-fn eval_chart(name: &str, task: Option<&dyn Task>) -> Chart {
+fn eval_chart(name: &str, task: Option<&dyn EvalTask>) -> Chart {
     let title = task.map_or(name.to_owned(), |task| {
         format!("{} {}", task.title(), task.quantity())
     });

@@ -21,11 +21,11 @@ pub const EMPTY: [u8; 3] = [233, 235, 239];
 
 /// An image being drawn.
 #[derive(Clone, Debug)]
-pub struct Canvas {
+pub struct Page {
     image: RgbImage,
 }
 
-impl Canvas {
+impl Page {
     /// An empty page. Sides below 1 are taken as 1.
     pub fn new(width: usize, height: usize) -> Self {
         Self {
@@ -138,7 +138,7 @@ mod tests {
 
     const RED: [u8; 3] = [200, 0, 0];
 
-    fn count(canvas: &Canvas, color: [u8; 3]) -> usize {
+    fn count(canvas: &Page, color: [u8; 3]) -> usize {
         canvas
             .image
             .pixels()
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn rectangles_are_cut_at_the_border() {
-        let mut canvas = Canvas::new(10, 8);
+        let mut canvas = Page::new(10, 8);
         canvas.fill(
             Rect {
                 left: 7,
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn frames_lie_inside_of_their_area() {
         for (width, expected) in [(1, 2 * 6 + 2 * 3), (2, 30 - 2), (9, 30)] {
-            let mut canvas = Canvas::new(20, 20);
+            let mut canvas = Page::new(20, 20);
             canvas.frame(
                 Rect {
                     left: 3,
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn images_fit_their_place() {
-        let mut canvas = Canvas::new(40, 40);
+        let mut canvas = Page::new(40, 40);
         let image = RgbImage::from_fn(4, 2, |_, _| RED);
         let area = Rect {
             left: 5,

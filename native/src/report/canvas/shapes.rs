@@ -1,12 +1,12 @@
 //! Lines and discs with smooth edges. Points are `(x, y)` in pixels; pixel `n` reaches from `n` to
 //! `n + 1`.
 
-use super::Canvas;
+use super::Page;
 
 /// A point on the canvas.
 pub type Position = (f32, f32);
 
-impl Canvas {
+impl Page {
     /// A line with round ends.
     pub fn line(&mut self, from: Position, to: Position, width: f32, color: [u8; 3]) {
         let reach = width / 2.0;
@@ -69,7 +69,7 @@ mod tests {
     const BLACK: [u8; 3] = [0; 3];
 
     /// How much ink is on the page, in pixels.
-    fn ink(canvas: Canvas) -> f64 {
+    fn ink(canvas: Page) -> f64 {
         canvas
             .into_image()
             .pixels()
@@ -80,8 +80,8 @@ mod tests {
 
     #[test]
     fn shapes_cover_their_area() {
-        let drawn = |draw: fn(&mut Canvas)| {
-            let mut canvas = Canvas::new(100, 100);
+        let drawn = |draw: fn(&mut Page)| {
+            let mut canvas = Page::new(100, 100);
             draw(&mut canvas);
             ink(canvas)
         };
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn edges_are_smooth() {
-        let mut canvas = Canvas::new(10, 10);
+        let mut canvas = Page::new(10, 10);
         canvas.line((0.0, 5.0), (10.0, 5.0), 3.0, BLACK);
         let column: Vec<u8> = (0..10).map(|y| canvas.image.pixel(5, y)[0]).collect();
         assert_eq!(column, [255, 255, 255, 128, 0, 0, 128, 255, 255, 255]);
@@ -115,7 +115,7 @@ mod tests {
             0.0,
             7.0,
         ];
-        let mut canvas = Canvas::new(9, 7);
+        let mut canvas = Page::new(9, 7);
         for a in numbers {
             for b in numbers {
                 canvas.line((a, b), (b, a), a, BLACK);

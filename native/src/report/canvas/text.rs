@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_width};
 
 use super::shapes::Position;
-use super::{Canvas, INK, QUIET};
+use super::{INK, Page, QUIET};
 
 /// How text looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ pub enum Align {
     Right,
 }
 
-impl Canvas {
+impl Page {
     /// Writes a line of text whose upper edge is at `top`. A text that would begin left of the
     /// canvas begins at its edge.
     pub fn text(&mut self, x: usize, top: usize, text: &str, style: TextStyle, align: Align) {
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     /// The columns and rows with anything on them.
-    fn extent(canvas: &Canvas) -> Option<((usize, usize), (usize, usize))> {
+    fn extent(canvas: &Page) -> Option<((usize, usize), (usize, usize))> {
         let image = &canvas.image;
         let dark = |x: usize, y: usize| image.pixel(x, y) != super::super::PAPER;
         let columns: Vec<usize> = (0..image.width())
@@ -159,7 +159,7 @@ mod tests {
                     (Align::Center, 10 + width / 2),
                     (Align::Right, 10 + width),
                 ] {
-                    let mut canvas = Canvas::new(width + 20, height + 20);
+                    let mut canvas = Page::new(width + 20, height + 20);
                     canvas.text(x, 10, text, style, align);
                     let (columns, rows) = extent(&canvas).expect("letters");
                     assert!(
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn every_letter_is_written() {
         let written = |letter: char| {
-            let mut canvas = Canvas::new(20, 30);
+            let mut canvas = Page::new(20, 30);
             canvas.text(2, 2, &letter.to_string(), TextStyle::TITLE, Align::Left);
             canvas.into_image()
         };
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn numbers_stand_in_the_middle_of_marks() {
-        let mut canvas = Canvas::new(40, 40);
+        let mut canvas = Page::new(40, 40);
         canvas.text_around((20.0, 20.0), "8", TextStyle::MARK);
         let (columns, rows) = extent(&canvas).expect("a digit");
         assert!(
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn text_beyond_the_canvas_is_left_out() {
-        let mut canvas = Canvas::new(5, 5);
+        let mut canvas = Page::new(5, 5);
         for x in [0, 3, 99, usize::MAX / 2] {
             canvas.text(x, x, "text", TextStyle::HEAD, Align::Center);
         }

@@ -1,7 +1,7 @@
 //! One chart: a card with a title, a legend, axes and curves.
 
-use super::data::{Chart, Curve};
-use super::legend::{Legend, color_class};
+use super::data::{Chart, ChartLine};
+use super::legend::{CurveLegend, color_class};
 use super::size::{HEIGHT, PADDING, WIDTH};
 use super::svg::{escape, no_data, shorten, text_width};
 use super::thin::{drawable, is_drawable, thin};
@@ -27,7 +27,7 @@ struct Plot {
 impl Chart {
     /// The chart with its upper left corner at the origin.
     pub(super) fn draw(&self) -> String {
-        let legend = Legend::new(&self.curves);
+        let legend = CurveLegend::new(&self.curves);
         let Some(plot) = self.plot(TITLE + legend.height) else {
             return self.draw_card() + &no_data(WIDTH / 2.0, HEIGHT / 2.0);
         };
@@ -167,7 +167,7 @@ impl Plot {
         svg
     }
 
-    fn draw_curve(&self, curve: &Curve) -> String {
+    fn draw_curve(&self, curve: &ChartLine) -> String {
         let mut path = String::new();
         let mut dots = String::new();
         for run in thin(&curve.points).split(|point| !is_drawable(point)) {

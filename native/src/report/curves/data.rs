@@ -8,14 +8,14 @@ pub struct Chart {
     pub unit: Option<String>,
     /// What runs along the horizontal axis.
     pub x_label: String,
-    pub curves: Vec<Curve>,
+    pub curves: Vec<ChartLine>,
     /// Labelled levels to compare with, drawn as dashed horizontal lines.
     pub references: Vec<(String, f64)>,
 }
 
 /// One curve.
 #[derive(Clone, Debug, Default)]
-pub struct Curve {
+pub struct ChartLine {
     /// Its name in the legend.
     pub name: String,
     /// Its points in drawing order. A point that is not finite interrupts the curve.
@@ -27,7 +27,7 @@ impl Chart {
     pub fn add_point(&mut self, name: String, point: (f64, f64)) {
         match self.curves.iter_mut().find(|curve| curve.name == name) {
             Some(curve) => curve.points.push(point),
-            None => self.curves.push(Curve {
+            None => self.curves.push(ChartLine {
                 name,
                 points: vec![point],
             }),

@@ -1,6 +1,6 @@
 //! The legend of a chart.
 
-use super::data::Curve;
+use super::data::ChartLine;
 use super::size::{PADDING, WIDTH};
 use super::svg::{escape, shorten, text_width};
 use super::thin::is_drawable;
@@ -20,13 +20,13 @@ const MORE: f64 = 60.0;
 const COLORS: usize = 8;
 
 /// The names of curves with their latest values, in rows.
-pub(super) struct Legend {
+pub(super) struct CurveLegend {
     pub svg: String,
     pub height: f64,
 }
 
-impl Legend {
-    pub fn new(curves: &[Curve]) -> Self {
+impl CurveLegend {
+    pub fn new(curves: &[ChartLine]) -> Self {
         let mut svg = String::new();
         let mut x = PADDING;
         let mut row = 0;
@@ -75,7 +75,7 @@ impl Legend {
 }
 
 /// The last value of a curve. A run that diverged must not go on showing its last good one.
-fn latest(curve: &Curve) -> String {
+fn latest(curve: &ChartLine) -> String {
     match curve.points.last() {
         Some(point) if is_drawable(point) => significant(point.1),
         Some(_) => "not finite".to_owned(),

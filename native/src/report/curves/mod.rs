@@ -11,7 +11,7 @@ mod size;
 mod svg;
 mod thin;
 
-pub use self::data::{Chart, Curve};
+pub use self::data::{Chart, ChartLine};
 use self::size::{HEIGHT, WIDTH};
 use self::svg::escape;
 
@@ -59,7 +59,7 @@ mod tests {
 
     fn chart(points: Vec<(f64, f64)>) -> Chart {
         Chart {
-            curves: vec![Curve {
+            curves: vec![ChartLine {
                 name: "a<b & \"c\"\u{0}".to_owned(),
                 points,
             }],

@@ -5,7 +5,7 @@ use ibot_core::picture::{ColorScale, Range, Rect};
 
 use super::fit::fitted;
 use crate::report::canvas::shapes::Position;
-use crate::report::canvas::{Canvas, PAPER};
+use crate::report::canvas::{PAPER, Page};
 use crate::report::sheet::{DrawnSheet, Key, Panel, Sheet, SheetRow};
 
 /// A point in each of two images, `(x, y)` in the pixels of each.
@@ -174,7 +174,7 @@ fn lines(pairs: &[PointPair], colors: &[[u8; 3]], first: Placed, second: Placed)
     lines
 }
 
-fn draw_pairs(canvas: &mut Canvas, lines: &[PairLine]) {
+fn draw_pairs(canvas: &mut Page, lines: &[PairLine]) {
     // Many lines are thinner.
     let (width, radius) = if lines.len() > 60 {
         (1.4, 3.5)

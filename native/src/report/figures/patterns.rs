@@ -5,7 +5,7 @@ use ibot_core::picture::patches::patch_rect;
 use ibot_core::picture::{Interpolation, Rect, resize};
 
 use crate::report::canvas::text::TextStyle;
-use crate::report::canvas::{Canvas, EMPTY, PAPER};
+use crate::report::canvas::{EMPTY, PAPER, Page};
 use crate::report::sheet::{Panel, Sheet, wrap};
 
 /// A prototype or cluster and its best patches.
@@ -55,7 +55,7 @@ pub fn context_tile(
     });
 
     // To the network every patch is a square.
-    let mut canvas = Canvas::new(TILE, TILE);
+    let mut canvas = Page::new(TILE, TILE);
     canvas.image(0, 0, &resize(&cut, TILE, TILE, Interpolation::Smooth));
     let middle = patch_rect((window, window), (before, before), (TILE, TILE));
     let around = Rect {
@@ -126,7 +126,7 @@ fn block(tiles: &[RgbImage], columns: usize) -> RgbImage {
     let rows = tiles.len().div_ceil(columns).max(1);
     let step = TILE + TILE_GAP;
 
-    let mut canvas = Canvas::new(columns * step - TILE_GAP, rows * step - TILE_GAP);
+    let mut canvas = Page::new(columns * step - TILE_GAP, rows * step - TILE_GAP);
     for (index, tile) in tiles.iter().enumerate() {
         let place = Rect {
             left: index % columns * step,

@@ -7,7 +7,7 @@ use ibot_core::picture::{ColorScale, Heatmap, Interpolation, PatchGrid, Range, R
 use super::fit::fitted;
 use crate::report::canvas::shapes::Position;
 use crate::report::canvas::text::TextStyle;
-use crate::report::canvas::{Canvas, INK, PAPER};
+use crate::report::canvas::{INK, PAPER, Page};
 use crate::report::sheet::{ColorBar, DrawnSheet, Panel, Sheet, wrap};
 
 /// The patch in question.
@@ -106,7 +106,7 @@ fn patch_at(place: Rect, grid: (usize, usize), patch: (usize, usize)) -> Rect {
 }
 
 /// A rectangle around the patch, and lines that lead to it from far enough to be seen.
-fn mark_query(canvas: &mut Canvas, place: Rect, query: &Query) {
+fn mark_query(canvas: &mut Page, place: Rect, query: &Query) {
     let patch = patch_at(place, query.similarity.shape(), query.patch);
     let (x, y) = patch.center();
     let (left, right) = (patch.left as f32, patch.right() as f32);
@@ -136,7 +136,7 @@ fn clamped((x, y): Position, place: Rect) -> Position {
 }
 
 /// A frame around `patch` that is seen on any image.
-fn outline(canvas: &mut Canvas, patch: Rect, color: [u8; 3]) {
+fn outline(canvas: &mut Page, patch: Rect, color: [u8; 3]) {
     for (reach, width, color) in [(3, 1, PAPER), (2, 2, color), (0, 1, PAPER)] {
         let left = patch.left.saturating_sub(reach);
         let top = patch.top.saturating_sub(reach);
@@ -150,7 +150,7 @@ fn outline(canvas: &mut Canvas, patch: Rect, color: [u8; 3]) {
     }
 }
 
-fn mark_matches(canvas: &mut Canvas, place: Rect, other: &Candidate) {
+fn mark_matches(canvas: &mut Page, place: Rect, other: &Candidate) {
     let grid = other.similarity.shape();
     for patch in other.matches {
         outline(canvas, patch_at(place, grid, *patch), INK);
@@ -163,7 +163,7 @@ fn mark_matches(canvas: &mut Canvas, place: Rect, other: &Candidate) {
 }
 
 /// A number beside the patch, which stays visible, yet on the image.
-fn draw_number(canvas: &mut Canvas, place: Rect, patch: Rect, number: usize) {
+fn draw_number(canvas: &mut Page, place: Rect, patch: Rect, number: usize) {
     let number = number.to_string();
     let radius = (TextStyle::MARK.width(&number) as f32 / 2.0 + 3.0).max(9.0);
     let beside = (

@@ -4,7 +4,7 @@ use ibot_core::image::RgbImage;
 use ibot_core::picture::Rect;
 
 use crate::report::canvas::text::{Align, TextStyle};
-use crate::report::canvas::{Canvas, FRAME, QUIET};
+use crate::report::canvas::{FRAME, Page, QUIET};
 
 const SIZE: (usize, usize) = (900, 522);
 const PLOT: Rect = Rect {
@@ -28,7 +28,7 @@ pub fn usage(counts: &[u64]) -> RgbImage {
     sorted.sort_unstable_by(|a, b| b.cmp(a));
     let axis = CountAxis::new(sorted.first().copied().unwrap_or(0));
 
-    let mut canvas = Canvas::new(SIZE.0, SIZE.1);
+    let mut canvas = Page::new(SIZE.0, SIZE.1);
     draw_header(&mut canvas, &sorted);
     axis.draw(&mut canvas);
     draw_bars(&mut canvas, &sorted, &axis);
@@ -50,7 +50,7 @@ impl CountAxis {
         (share * PLOT.height as f64).round() as usize
     }
 
-    fn draw(&self, canvas: &mut Canvas) {
+    fn draw(&self, canvas: &mut Page) {
         for power in 0..=self.decades as i32 {
             let count = 10_f64.powi(power);
             let y = PLOT.bottom() - self.height(count).min(PLOT.height);
@@ -68,7 +68,7 @@ impl CountAxis {
     }
 }
 
-fn draw_header(canvas: &mut Canvas, sorted: &[u64]) {
+fn draw_header(canvas: &mut Page, sorted: &[u64]) {
     let used = sorted.iter().filter(|count| **count > 0).count();
     let patches: u128 = sorted.iter().map(|count| u128::from(*count)).sum();
     let note = format!("{used} of {} used, {patches} patches", sorted.len());
@@ -76,7 +76,7 @@ fn draw_header(canvas: &mut Canvas, sorted: &[u64]) {
     canvas.text(32, 58, &note, TextStyle::NOTE, Align::Left);
 }
 
-fn draw_bars(canvas: &mut Canvas, sorted: &[u64], axis: &CountAxis) {
+fn draw_bars(canvas: &mut Page, sorted: &[u64], axis: &CountAxis) {
     let has_gaps = sorted.len() * 4 <= PLOT.width;
     for x in 0..PLOT.width {
         // Beyond one prototype a pixel, a pixel shows the largest of its own.
@@ -98,7 +98,7 @@ fn draw_bars(canvas: &mut Canvas, sorted: &[u64], axis: &CountAxis) {
     }
 }
 
-fn draw_footer(canvas: &mut Canvas, prototypes: usize) {
+fn draw_footer(canvas: &mut Page, prototypes: usize) {
     canvas.fill(line_at(PLOT.bottom()), QUIET);
 
     let below = PLOT.bottom() + 8;

@@ -5,7 +5,7 @@ use ibot_core::picture::{ColorScale, Range, Rect};
 use super::spacing::TEXT_GAP;
 use crate::report::axis::{Axis, significant};
 use crate::report::canvas::text::{Align, TextStyle};
-use crate::report::canvas::{Canvas, FRAME, QUIET};
+use crate::report::canvas::{FRAME, Page, QUIET};
 
 /// A scale of colors with numbers along it, from bottom to top.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,7 +37,7 @@ impl ColorBar {
     }
 
     /// Draws the bar with its upper left corner at `(left, top)`.
-    pub fn draw(&self, canvas: &mut Canvas, (left, top): (usize, usize)) {
+    pub fn draw(&self, canvas: &mut Page, (left, top): (usize, usize)) {
         let style = TextStyle::NOTE;
         let label = style.shorten(&self.label, MOST_LABEL);
         canvas.text(left, top, &label, style, Align::Left);
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn the_ends_have_the_colors_of_the_ends() {
-        let mut canvas = Canvas::new(200, 300);
+        let mut canvas = Page::new(200, 300);
         bar(0.0, 1.0).draw(&mut canvas, (10, 10));
         let image = canvas.into_image();
         let top = 10 + LABEL;

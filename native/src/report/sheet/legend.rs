@@ -4,7 +4,7 @@ use ibot_core::picture::Rect;
 
 use super::spacing::{GAP, MARGIN, TEXT_GAP};
 use crate::report::canvas::text::{Align, TextStyle};
-use crate::report::canvas::{Canvas, FRAME};
+use crate::report::canvas::{FRAME, Page};
 
 /// What a color means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl<'a> Legend<'a> {
     }
 
     /// Draws the legend below `bottom`.
-    pub fn draw(&self, canvas: &mut Canvas, bottom: usize) {
+    pub fn draw(&self, canvas: &mut Page, bottom: usize) {
         let style = TextStyle::NOTE;
         for (line, keys) in self.lines.iter().enumerate() {
             for PlacedKey { left, key } in keys {

@@ -15,7 +15,7 @@ pub use panel::{Panel, SheetRow, wrap};
 use self::legend::Legend;
 use self::spacing::{GAP, GUTTER, MARGIN, TEXT_GAP};
 use super::canvas::text::{Align, TextStyle};
-use super::canvas::{Canvas, FRAME};
+use super::canvas::{FRAME, Page};
 
 /// A figure that is not drawn yet.
 #[derive(Clone, Debug, Default)]
@@ -34,7 +34,7 @@ pub struct Sheet {
 /// A figure, and where its images lie on it.
 #[derive(Clone, Debug)]
 pub struct DrawnSheet {
-    pub canvas: Canvas,
+    pub canvas: Page,
     /// For each panel, row by row, the places of its images.
     pub places: Vec<Vec<Rect>>,
 }
@@ -75,7 +75,7 @@ impl Sheet {
         let bottom = grid_bottom.max(bar_bottom);
         let legend = Legend::new(&self.legend, width);
 
-        let mut canvas = Canvas::new(width + 2 * MARGIN, bottom + legend.height() + MARGIN);
+        let mut canvas = Page::new(width + 2 * MARGIN, bottom + legend.height() + MARGIN);
         self.draw_header(&mut canvas, width);
         let mut places = Vec::new();
         for (row, band) in self.rows.iter().zip(&bands) {
@@ -117,7 +117,7 @@ impl Sheet {
         }
     }
 
-    fn draw_header(&self, canvas: &mut Canvas, width: usize) {
+    fn draw_header(&self, canvas: &mut Page, width: usize) {
         let mut top = MARGIN;
         for (text, style) in [
             (&self.title, TextStyle::HEAD),
@@ -158,7 +158,7 @@ fn text_height(text: &str, style: TextStyle) -> usize {
 }
 
 /// Draws the panels of a row and returns the places of their images.
-fn draw_row(canvas: &mut Canvas, row: &SheetRow, band: &Band, columns: &[usize]) -> Vec<Vec<Rect>> {
+fn draw_row(canvas: &mut Page, row: &SheetRow, band: &Band, columns: &[usize]) -> Vec<Vec<Rect>> {
     let mut places = Vec::with_capacity(row.panels.len());
     let mut left = MARGIN;
     for (panel, width) in row.panels.iter().zip(columns) {
@@ -179,7 +179,7 @@ fn draw_row(canvas: &mut Canvas, row: &SheetRow, band: &Band, columns: &[usize])
 }
 
 /// Draws the images of a panel below each other and returns their places.
-fn draw_images(canvas: &mut Canvas, panel: &Panel, (left, mut top): (usize, usize)) -> Vec<Rect> {
+fn draw_images(canvas: &mut Page, panel: &Panel, (left, mut top): (usize, usize)) -> Vec<Rect> {
     let mut places = Vec::with_capacity(panel.images.len());
     for image in &panel.images {
         let place = Rect {

@@ -5,6 +5,7 @@ mod args;
 mod collect;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use anyhow::{Result, ensure};
 use ibot_core::analysis::patterns::Patterns;
@@ -60,12 +61,13 @@ fn picture(
     for cluster in shown {
         let mut own = Vec::new();
         for patch in patterns.kept(*cluster) {
-            if !loaded.contains_key(&patch.image) {
-                loaded.insert(patch.image, images.load(patch.image)?);
-            }
+            let image = match loaded.entry(patch.image) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(free) => free.insert(images.load(patch.image)?),
+            };
             let grid = grids.get(&patch.image).copied().unwrap_or((1, 1));
             let cell = (patch.patch / grid.1, patch.patch % grid.1);
-            own.push(context_tile(&loaded[&patch.image], grid, cell, window));
+            own.push(context_tile(image, grid, cell, window));
         }
         tiles.push(own);
     }
