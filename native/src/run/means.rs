@@ -136,3 +136,38 @@ impl Window {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::report::Coverage;
+    use super::*;
+
+    #[test]
+    fn a_window_averages_what_is_measured_and_keeps_the_last_of_schedules() {
+        let report = |loss, lr, met: &[u32]| Report {
+            loss,
+            measured: vec![("cls", 2.0 * loss)],
+            scheduled: vec![("lr", lr)],
+            coverage: Some(Coverage {
+                name: "usage",
+                met: met.to_vec(),
+                size: 8,
+            }),
+            not_finite: None,
+        };
+        let mut window = Window::default();
+        window.add(&report(1.0, 0.1, &[0, 3]), 4, Duration::ZERO);
+        window.add(&report(2.0, 0.2, &[3, 7]), 4, Duration::ZERO);
+        let means = window.take(2, 0);
+        assert_eq!((means.step, means.steps), (2, 2));
+        assert_eq!(means.get("loss"), Some(1.5));
+        assert_eq!(means.get("cls"), Some(3.0));
+        assert_eq!(means.get("lr"), Some(0.2));
+        assert_eq!(means.get("usage"), Some(3.0 / 8.0));
+
+        window.add(&report(f64::NAN, 0.3, &[]), 4, Duration::ZERO);
+        let means = window.take(3, 0);
+        assert_eq!((means.steps, means.get("loss")), (1, None));
+        assert_eq!(means.values["loss"], None, "recorded as null");
+    }
+}
