@@ -124,7 +124,7 @@ pub struct MaskedPatch {
 /// Shows `image`, scaled to the grid of `mask`, whole to the teacher and masked to the student, and
 /// compares their distributions over prototypes.
 ///
-/// The mask sets the size: draw or paint it on [`grid_of`](super::encode::grid_of) the image. Both
+/// The mask sets the size: draw or paint it on [`grid_of`](crate::features::encode::grid_of) the image. Both
 /// networks are outside autodiff (`Module::valid`); where there is only one, a student, it can be
 /// its own teacher. With all patches masked no visible ones are named and the baseline is 0.
 ///

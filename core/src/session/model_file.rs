@@ -18,7 +18,7 @@ const KEY: &str = "ibot.classifier";
 /// What a tuned model says beside its backbone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TunedModel {
-    /// [`Pooling::TUNE`](super::Pooling::TUNE) features to classes.
+    /// [`Pooling::TUNE`](crate::features::Pooling::TUNE) features to classes.
     pub classifier: Classifier,
     /// The classes' names.
     pub classes: Vec<String>,

@@ -4,7 +4,7 @@
 //! A worker is a device with a replica of the training state. It computes its share of a batch's
 //! images. The workers add up gradients and the few numbers that the host reads, and nothing else;
 //! each then makes the same update of its own replica. A run uses a [`Team`]; an
-//! [`Exchange`](operations::Exchange) is one way to carry vectors between workers.
+//! `Exchange` is one way to carry vectors between workers.
 
 mod buckets;
 mod connect;

@@ -1,7 +1,7 @@
 //! What any training run has, whatever it trains: the loop over steps, the folder, checkpoints,
 //! records, evaluations, the display, and the agreement of several workers.
 //!
-//! A [`Learner`] is what is trained. [`Leader::train`] is the loop, from top to bottom.
+//! A `Learner` is what is trained. `Leader::train` is the loop, from top to bottom.
 
 pub mod checkpoint;
 pub mod clock;
