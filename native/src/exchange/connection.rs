@@ -27,7 +27,6 @@ type Job = Box<dyn FnOnce(&mut dyn Exchange) -> bool + Send>;
 /// One worker's connection to the others.
 pub struct Connection {
     pub rank: usize,
-    /// Number of workers.
     pub size: usize,
     /// How long this worker waits for the others.
     pub timeout: Duration,

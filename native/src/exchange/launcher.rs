@@ -7,7 +7,6 @@ use std::env;
 pub struct Launch {
     /// Number of this process, from 0.
     pub rank: usize,
-    /// Number of processes.
     pub size: usize,
     /// Number of this process among those of its machine: the number of its device.
     pub local_rank: usize,

@@ -9,7 +9,6 @@ use super::error::ExchangeError;
 use super::operations::Exchange;
 use super::rendezvous::Rendezvous;
 
-/// One of several threads.
 pub struct Local {
     rank: usize,
     size: usize,

@@ -10,7 +10,6 @@ pub trait Exchange {
     /// Number of this worker, from 0. Worker 0 is the leader: it alone writes files.
     fn rank(&self) -> usize;
 
-    /// Number of workers.
     fn size(&self) -> usize;
 
     /// The sum of all workers' `values`, which have the same length; the same bits on each worker.

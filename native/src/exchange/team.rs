@@ -21,7 +21,6 @@ pub struct Team {
     /// Adds up gradients in place of the connection.
     nccl: Option<Nccl>,
     encoding: Encoding,
-    /// Images of a batch.
     batch: usize,
 }
 
@@ -52,7 +51,6 @@ impl Team {
         self.connection.as_ref().map_or(0, |others| others.rank)
     }
 
-    /// Number of workers.
     pub fn size(&self) -> usize {
         self.connection.as_ref().map_or(1, |others| others.size)
     }

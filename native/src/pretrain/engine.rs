@@ -20,7 +20,6 @@ pub struct WorkerEngine<'a> {
     pub threads: &'a Threads,
     /// What the student's forward passes keep for the backward passes.
     pub activations: Activations,
-    /// Seed of the run.
     pub seed: u64,
     /// Number of the step.
     pub step: usize,

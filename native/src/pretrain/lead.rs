@@ -29,9 +29,7 @@ use crate::run::status::{Status, StatusFile};
 /// Where a run starts.
 struct StartPoint {
     state: TrainState,
-    /// Steps done.
     step: usize,
-    /// Step of the last checkpoint.
     saved: Option<usize>,
     warnings: Vec<String>,
 }

@@ -23,16 +23,13 @@ const HEADER: &str = "ibot-checkpoint";
 /// the step, so these two are the whole state of its generators.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Header {
-    /// Optimisation steps done.
     pub step: usize,
-    /// Seed of the run.
     seed: u64,
     /// Images of its data: with another number epochs have other images.
     images: usize,
     /// Workers that computed its steps together.
     #[serde(default = "one")]
     workers: usize,
-    /// Updates of each parameter by the optimiser.
     updates: Updates,
 }
 
@@ -43,7 +40,6 @@ fn one() -> usize {
 /// What does not change from one checkpoint of a run to the next.
 #[derive(Clone, Copy, Debug)]
 pub struct Identity {
-    /// Seed of the run.
     pub seed: u64,
     /// Images of its data.
     pub images: usize,
@@ -51,12 +47,10 @@ pub struct Identity {
     pub workers: usize,
 }
 
-/// A state to continue from.
 pub struct SavedState {
     /// The checkpoint that holds it.
     pub path: PathBuf,
     pub state: Snapshot,
-    /// Steps done.
     pub step: usize,
     /// What a person must know: damage, or data that has changed.
     pub warnings: Vec<String>,

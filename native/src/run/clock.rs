@@ -9,7 +9,6 @@ const SLOW_SHARE: f64 = 0.1;
 /// A write that takes less time is never slow.
 const FAST: Duration = Duration::from_secs(5);
 
-/// Measures a run against its settings.
 pub struct Clock {
     start: Instant,
     /// `run.max_hours`.
@@ -37,7 +36,6 @@ impl Clock {
         }
     }
 
-    /// Notes a step that ended.
     pub fn step(&mut self, took: Duration) {
         self.slowest_step = self.slowest_step.max(took);
     }

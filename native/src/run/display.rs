@@ -89,7 +89,6 @@ impl Display {
         }
     }
 
-    /// Ends the display.
     pub fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish();

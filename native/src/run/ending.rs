@@ -4,7 +4,6 @@ use crate::exchange::Stop;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// All steps are done.
     Complete,
     /// It stopped before, and is saved.
     Stopped(Stop),

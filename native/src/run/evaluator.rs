@@ -20,7 +20,6 @@ use crate::features::{Encoder, EvalView, Extractor};
 pub struct Evaluator {
     pub data: Arc<Dataset>,
     pub device: Device,
-    /// Threads that load images.
     pub threads: NonZeroUsize,
 }
 

@@ -3,13 +3,9 @@
 use super::record::Record;
 use super::state::RunState;
 
-/// What happens in a run.
 pub enum Event<'a> {
-    /// A step ended.
     Step {
-        /// Steps done.
         step: usize,
-        /// Epochs done.
         epochs: usize,
         loss: f64,
     },
@@ -23,7 +19,6 @@ pub enum Event<'a> {
         state: RunState,
         step: usize,
         epochs: usize,
-        /// Step of the last checkpoint.
         saved: Option<usize>,
         message: Option<&'a str>,
     },

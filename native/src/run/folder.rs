@@ -19,7 +19,6 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
-    /// The folder of a new run.
     pub fn new(out: Option<PathBuf>, name: String) -> Self {
         Self {
             out,

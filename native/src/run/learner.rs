@@ -55,7 +55,6 @@ pub trait Learner {
     fn charts(&self) -> Vec<ChartSpec>;
 }
 
-/// How a step ended.
 pub enum StepOutcome {
     Done {
         /// What all workers together computed.

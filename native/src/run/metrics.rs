@@ -13,7 +13,6 @@ use crate::files::{Growing, WriteError, replace, write_atomically};
 use crate::report::curves::curves_svg;
 use crate::report::tensorboard::{EventWriter, prune};
 
-/// The records of a run.
 pub struct Metrics {
     lines: Growing,
     tensorboard: EventWriter,

@@ -86,7 +86,6 @@ pub struct Diverged {
     advice: &'static str,
 }
 
-/// Counts steps in a row that were skipped.
 pub struct SkipLimit {
     max_in_a_row: usize,
     in_a_row: usize,

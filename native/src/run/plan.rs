@@ -13,7 +13,6 @@ pub struct RunPlan {
     pub evals: Vec<ScheduledEval>,
     /// Side of the images of an evaluation, unless its settings say otherwise.
     pub eval_size: usize,
-    /// Images of a batch.
     pub batch_size: usize,
     pub steps_per_epoch: usize,
     pub total_steps: usize,

@@ -21,6 +21,5 @@ pub struct Report {
 pub struct Coverage {
     pub name: &'static str,
     pub met: Vec<u32>,
-    /// Size of the set.
     pub size: usize,
 }

@@ -82,12 +82,10 @@ impl RunDir {
         }
     }
 
-    /// The folder itself.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The resolved settings.
     pub fn config(&self) -> PathBuf {
         self.path.join(CONFIG_FILE)
     }
@@ -124,7 +122,6 @@ impl RunDir {
         paths
     }
 
-    /// The teacher's backbone.
     pub fn teacher(&self) -> PathBuf {
         self.path.join(TEACHER_FILE)
     }
@@ -134,12 +131,10 @@ impl RunDir {
         self.path.join("metrics.jsonl")
     }
 
-    /// Where the run stands.
     pub fn status(&self) -> PathBuf {
         self.path.join("status.json")
     }
 
-    /// TensorBoard's folder.
     pub fn tensorboard(&self) -> PathBuf {
         self.path.join("tensorboard")
     }

@@ -33,13 +33,11 @@ pub struct Unsaved {
     last: String,
 }
 
-/// Writes the files of a run.
 pub struct Saver {
     pub dir: Arc<RunDir>,
     pub plan: Arc<RunPlan>,
     pub clock: Clock,
     pub interrupted: Arc<AtomicBool>,
-    /// Step of the last checkpoint.
     pub saved: Option<usize>,
 }
 
@@ -60,7 +58,6 @@ impl Saver {
         self.publish(learner, step, listeners)
     }
 
-    /// Writes the checkpoint alone.
     pub fn save_checkpoint(
         &mut self,
         learner: &impl Learner,

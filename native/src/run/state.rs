@@ -8,7 +8,6 @@ pub enum RunState {
     /// It trains; or its process was killed, if there is no process of that id.
     #[default]
     Running,
-    /// All steps are done.
     Complete,
     /// It was stopped and is saved.
     Interrupted,
