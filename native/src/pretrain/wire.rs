@@ -91,3 +91,64 @@ pub fn unpack(own: Pass, gradients: NamedGradients, sum: Vec<f32>, batch: usize)
         prototypes: Tensor::from_data(TensorData::new(prototypes, [count, 1]), &device),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+    use futures_lite::future::block_on;
+    use ibot_core::pretrain::{Losses, Monitor};
+
+    use super::*;
+
+    /// A pass over `images` images with two crops each, in which every value is `value`.
+    fn pass(images: usize, value: f32) -> Pass {
+        let device = Device::flex();
+        let scalar = || Tensor::from_floats([value], &device);
+        Pass {
+            images,
+            gradients: NamedGradients::default(),
+            losses: Losses {
+                total: scalar(),
+                cls: scalar(),
+                patch: scalar(),
+            },
+            mean_logits: MeanLogits {
+                cls: Tensor::full([1, 3], value, &device),
+                patch: Tensor::full([1, 5], value, &device),
+            },
+            monitor: Monitor {
+                teacher_entropy: scalar(),
+                agreement: scalar(),
+            },
+            prototypes: Tensor::full([2 * images, 1], value as i32, &device),
+        }
+    }
+
+    #[test]
+    fn the_sum_of_all_vectors_is_the_pass_over_the_batch() {
+        let first = block_on(pack(&pass(1, 4.0), 0, 4)).expect("the CPU works");
+        let rest = block_on(pack(&pass(3, 8.0), 1, 4)).expect("the CPU works");
+        let mut sum = Vec::new();
+        for (a, b) in first.into_iter().zip(rest) {
+            sum.push(a + b);
+        }
+
+        let whole = unpack(pass(1, 4.0), NamedGradients::default(), sum, 4);
+        let joined = Pass::join(vec![pass(1, 4.0), pass(3, 8.0)]);
+        assert_eq!((whole.images, joined.images), (4, 4));
+        for whole in [&whole, &joined] {
+            let losses = whole.losses.clone().map(Tensor::into_scalar::<f32>);
+            assert_eq!((losses.total, losses.cls, losses.patch), (7.0, 7.0, 7.0));
+            let monitor = whole.monitor.clone().map(Tensor::into_scalar::<f32>);
+            assert_eq!((monitor.teacher_entropy, monitor.agreement), (7.0, 7.0));
+
+            let MeanLogits { cls, patch } = &whole.mean_logits;
+            assert_eq!((cls.dims(), patch.dims()), ([1, 3], [1, 5]));
+            assert_eq!(cls.clone().sum().into_scalar::<f32>(), 21.0);
+            assert_eq!(patch.clone().sum().into_scalar::<f32>(), 35.0);
+            let prototypes = whole.prototypes.to_data();
+            let prototypes: Vec<i64> = prototypes.iter::<i64>().collect();
+            assert_eq!(prototypes, [4, 4, 8, 8, 8, 8, 8, 8]);
+        }
+    }
+}
