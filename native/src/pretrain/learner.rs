@@ -10,7 +10,9 @@ use burn::tensor::Device;
 use futures_lite::future::block_on;
 use ibot_core::model::Backbone;
 use ibot_core::optim::LossScale;
-use ibot_core::pretrain::{self, Batch, HostBatch, Snapshot, StepReport, StepValues, TrainState};
+use ibot_core::pretrain::{
+    self, Batch, HostBatch, Losses, Monitor, Snapshot, StepReport, StepValues, TrainState,
+};
 
 use super::collapse::CollapseWatch;
 use super::engine::{NoStep, WorkerEngine};
@@ -109,14 +111,20 @@ impl<'a> Pretrainer<'a> {
         let loss_scale = report.loss_scale.map(LossScale::factor);
         scheduled.extend(loss_scale.map(|factor| ("loss_scale", factor)));
 
+        // Names every field, so that a further loss cannot be forgotten here.
+        let Losses { total, cls, patch } = report.losses;
+        let Monitor {
+            teacher_entropy,
+            agreement,
+        } = report.monitor;
         Report {
-            loss: report.losses.total,
+            loss: total,
             measured: vec![
-                ("cls", report.losses.cls),
-                ("patch", report.losses.patch),
+                ("cls", cls),
+                ("patch", patch),
                 ("gradient_norm", report.norms.total()),
-                ("teacher_entropy", report.monitor.teacher_entropy),
-                ("agreement", report.monitor.agreement),
+                ("teacher_entropy", teacher_entropy),
+                ("agreement", agreement),
             ],
             scheduled,
             not_finite: not_finite(&report),
@@ -134,10 +142,13 @@ fn not_finite(report: &StepReport) -> Option<NotFinite> {
     if report.applied {
         return None;
     }
-    let losses = [
-        ("cls loss", report.losses.cls),
-        ("patch loss", report.losses.patch),
-    ];
+    // The total is finite if its terms are.
+    let Losses {
+        total: _,
+        cls,
+        patch,
+    } = report.losses;
+    let losses = [("cls loss", cls), ("patch loss", patch)];
     let loss_scale = report.loss_scale.filter(|_| report.overflowed());
     let loss_scale = loss_scale.map(LossScale::factor);
     Some(NotFinite::among(&losses, &report.norms, loss_scale))
