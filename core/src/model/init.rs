@@ -48,7 +48,6 @@ pub(crate) fn uniform<const D: usize>(
     parameter(values, shape, device)
 }
 
-/// A parameter of zeros.
 pub(crate) fn zeros<const D: usize>(shape: [usize; D], device: &Device) -> Param<Tensor<D>> {
     Param::from_tensor(Tensor::zeros(shape, device))
 }
@@ -76,7 +75,6 @@ pub(crate) fn patch_projection(
     layer
 }
 
-/// A layer norm with the official epsilon.
 pub(crate) fn layer_norm(dim: usize, device: &Device) -> LayerNorm {
     LayerNormConfig::new(dim)
         .with_epsilon(kernels::EPSILON)

@@ -15,7 +15,6 @@ pub(crate) struct Naming {
 #[derive(Debug)]
 pub(crate) struct Field {
     field: &'static str,
-    /// The official name, if it is another one.
     pub name: &'static str,
     /// The official places of a sequence's items are multiples of this.
     pub step: usize,
@@ -23,11 +22,9 @@ pub(crate) struct Field {
     pub layout: Option<Layout>,
 }
 
-/// burn's linear layer.
 pub(super) const LINEAR: Naming =
     Naming::of("Linear", &[field("weight").stored(Layout::Transposed)]);
 
-/// burn's layer norm.
 pub(super) const LAYER_NORM: Naming = Naming::of(
     "LayerNorm",
     &[field("gamma").named("weight"), field("beta").named("bias")],
@@ -59,7 +56,6 @@ pub(crate) const fn field(field: &'static str) -> Field {
 }
 
 impl Field {
-    /// With another name.
     pub const fn named(self, name: &'static str) -> Self {
         Self { name, ..self }
     }

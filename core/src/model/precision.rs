@@ -56,12 +56,10 @@ impl fmt::Display for ComputePrecision {
     }
 }
 
-/// `x` in 32 bits.
 pub(crate) fn widen<const D: usize>(x: Tensor<D>) -> Tensor<D> {
     cast(x, FloatDType::F32)
 }
 
-/// `x` in the numbers of `other`.
 pub(crate) fn like<const D: usize, const E: usize>(x: Tensor<D>, other: &Tensor<E>) -> Tensor<D> {
     cast(x, other.dtype().into())
 }

@@ -28,7 +28,6 @@ impl<'a> GraphBuilder<'a> {
         }
     }
 
-    /// The tensor of a parameter.
     pub fn weight(&self, name: &str) -> Result<&'a Weight, OnnxError> {
         self.weights
             .get(name)
@@ -41,7 +40,6 @@ impl<'a> GraphBuilder<'a> {
         Ok(self.floats(name, &weight.shape, &weight.values))
     }
 
-    /// A constant of floats.
     pub fn floats(&mut self, name: &str, shape: &[usize], values: &[f32]) -> Edge {
         let raw_data = values
             .iter()
@@ -50,7 +48,6 @@ impl<'a> GraphBuilder<'a> {
         self.constant(name, shape, FLOAT, raw_data)
     }
 
-    /// A constant list of integers.
     pub fn integers(&mut self, name: &str, values: &[i64]) -> Edge {
         let raw_data = values
             .iter()
@@ -156,7 +153,6 @@ impl<'a> GraphBuilder<'a> {
         self.node("Mul", &format!("{name}.gelu"), &[x, &cdf], vec![])
     }
 
-    /// SiLU: `x * sigmoid(x)`.
     pub fn silu(&mut self, name: &str, x: &Edge) -> Edge {
         let sigmoid = self.node("Sigmoid", &format!("{name}.sigmoid"), &[x], vec![]);
         self.node("Mul", &format!("{name}.silu"), &[x, &sigmoid], vec![])
@@ -178,7 +174,6 @@ impl<'a> GraphBuilder<'a> {
     }
 }
 
-/// An attribute that is a list of integers.
 pub(crate) fn ints(name: &str, values: &[i64]) -> AttributeProto {
     AttributeProto {
         name: name.to_owned(),
@@ -188,7 +183,6 @@ pub(crate) fn ints(name: &str, values: &[i64]) -> AttributeProto {
     }
 }
 
-/// An attribute that is an integer.
 pub(crate) fn int(name: &str, value: i64) -> AttributeProto {
     AttributeProto {
         name: name.to_owned(),
@@ -198,7 +192,6 @@ pub(crate) fn int(name: &str, value: i64) -> AttributeProto {
     }
 }
 
-/// An attribute that is a float.
 pub(crate) fn float(name: &str, value: f32) -> AttributeProto {
     AttributeProto {
         name: name.to_owned(),

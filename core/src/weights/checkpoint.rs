@@ -155,7 +155,6 @@ fn is_pth(bytes: &[u8]) -> bool {
     bytes.starts_with(b"PK") || (bytes.first() == Some(&0x80) && bytes.get(8) != Some(&b'{'))
 }
 
-/// The part to read.
 fn choose(sections: &[&str], key: Option<&str>) -> Result<Option<String>, FileError> {
     let Some(key) = key else {
         let preferred = PREFERRED.iter().find(|name| sections.contains(name));

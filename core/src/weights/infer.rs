@@ -4,39 +4,27 @@ use super::weight::{Weight, Weights};
 
 /// Why tensors are not those of a network that this code has.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each variant has its message")]
 pub enum InferError {
-    /// A tensor that tells a dimension is missing.
     #[error(
         "the file holds no vision transformer: there is no `{missing}` among its {count} tensors ({names})"
     )]
     NotVit {
-        /// Our name of the tensor.
         missing: &'static str,
-        /// Tensors in the file.
         count: usize,
-        /// A few of them.
         names: String,
     },
-    /// A tensor that tells a dimension has another rank or contradicts another.
     #[error("tensor `{name}` has shape {shape:?}, which does not fit {expected}")]
     Shape {
-        /// Our name of the tensor.
         name: String,
-        /// Its shape.
         shape: Vec<usize>,
-        /// What would fit.
         expected: String,
     },
-    /// Tensors do not tell the number of attention heads.
     #[error("a network of width {dim} has an unknown number of attention heads")]
-    Heads {
-        /// Width of a token.
-        dim: usize,
-    },
+    Heads { dim: usize },
 }
 
 impl InferError {
-    /// `weight` does not fit its parameter.
     pub(crate) fn shape(name: &str, weight: &Weight, expected: &str) -> Self {
         Self::Shape {
             name: name.to_owned(),

@@ -16,22 +16,14 @@ use crate::rng::{Purpose, stream};
 
 /// Why a file's tensors do not make the network.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each variant has its message")]
 pub enum LoadError {
-    /// The tensors tell no network.
     #[error(transparent)]
     Infer(#[from] InferError),
-    /// A tensor does not fit.
     #[error(transparent)]
     Weights(#[from] WeightsError),
-    /// Parameters of the network are not in the file.
     #[error("the file lacks {count} tensors of the network: {names}")]
-    Missing {
-        /// How many.
-        count: usize,
-        /// The first ones.
-        names: String,
-    },
-    /// There is no projection head.
+    Missing { count: usize, names: String },
     #[error(
         "the file holds a backbone without iBOT head; prototypes need a training checkpoint, or a file exported with its head"
     )]

@@ -8,13 +8,9 @@ use crate::model::naming::Layout;
 
 /// A parameter, as a traversal meets it.
 pub(crate) struct Parameter {
-    /// Official name.
     pub name: String,
-    /// Dimensions here.
     pub shape: Vec<usize>,
-    /// How they relate to PyTorch's.
     pub layout: Layout,
-    /// Whether backward passes give it a gradient.
     pub trainable: bool,
 }
 

@@ -17,7 +17,6 @@ struct Segment {
 }
 
 impl Path {
-    /// Call from `enter_module`.
     pub fn enter(&mut self, field: &str, container: &str) {
         self.0.push(Segment {
             field: field.to_owned(),
@@ -28,12 +27,10 @@ impl Path {
         });
     }
 
-    /// Call from `exit_module`.
     pub fn exit(&mut self) {
         self.0.pop();
     }
 
-    /// The official name of the parameter here.
     pub fn name(&self) -> String {
         let mut segments = Vec::with_capacity(self.0.len());
         // Of the sequence whose item comes next.
@@ -60,7 +57,6 @@ impl Path {
         segments.join(".")
     }
 
-    /// How the parameter here is stored.
     pub fn layout(&self) -> Layout {
         let mut layouts = self.0.iter().rev().map(|step| step.official?.layout);
         // Only a parameter that has a layout of its own, a matrix, takes that of a field around it.

@@ -74,10 +74,8 @@ pub fn from_safetensors(bytes: &[u8]) -> Result<(Weights, HashMap<String, String
 /// Names of tensors by the type they were cast from.
 pub(crate) type Cast = BTreeMap<String, Vec<String>>;
 
-/// A file read by [`read_casting`].
 pub(crate) struct CastFile {
     pub weights: Weights,
-    /// Entries of the header.
     pub metadata: HashMap<String, String>,
     pub cast: Cast,
 }
@@ -134,7 +132,6 @@ fn decode_each<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f32) -> 
     numbers.iter().map(|bytes| value(*bytes)).collect()
 }
 
-/// PyTorch's name of a type.
 fn torch_name(dtype: Dtype) -> &'static str {
     match dtype {
         Dtype::F16 => "float16",

@@ -10,26 +10,20 @@ use super::weight::{Weight, Weights};
 
 /// Why weights could not be read from or written to a network.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "each variant has its message")]
 pub enum WeightsError {
-    /// The network has a parameter that the weights lack.
     #[error("the weights have no tensor `{0}`")]
     Missing(String),
-    /// A tensor does not fit its parameter.
     #[error("tensor `{name}` has shape {actual:?}, the network needs {expected:?}")]
     Shape {
-        /// Official name.
         name: String,
-        /// Shape of the network's parameter, in PyTorch's layout.
         expected: Vec<usize>,
-        /// Shape of the given tensor.
         actual: Vec<usize>,
     },
-    /// An update of the parameters did not end.
     #[error(
         "the state was lost in the middle of an update: continue from what was saved before it"
     )]
     HalfUpdated,
-    /// The device failed while values were read from it.
     #[error("cannot read weights from the device: {0}")]
     Device(String),
 }
@@ -101,7 +95,6 @@ pub fn write<M: Module>(module: M, weights: &Weights) -> Result<M, WeightsError>
 /// Which parameters [`write_present`] replaced.
 #[derive(Default)]
 pub(crate) struct Written {
-    /// Parameters that took a tensor.
     pub matched: HashSet<String>,
     /// Parameters without one, in the module's order; they keep their values.
     pub missing: Vec<String>,
@@ -148,7 +141,6 @@ pub(crate) fn write_present<M: Module>(
     }
 }
 
-/// The tensor of this name, which must have the `expected` shape.
 pub(crate) fn find<'a>(
     weights: &'a Weights,
     name: &str,

@@ -84,7 +84,6 @@ fn layer_scale(config: &VitConfig, device: &Device) -> Option<LayerScale> {
     Some(LayerScale::new(config.dim, initial, device))
 }
 
-/// Multi-head self-attention.
 #[derive(Module, Debug)]
 pub(super) struct SelfAttention {
     qkv: Linear,

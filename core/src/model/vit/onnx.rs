@@ -110,7 +110,6 @@ impl VitGraph<'_, '_> {
         Ok((cls.to_vec(), patches))
     }
 
-    /// A transformer block.
     fn block(&mut self, name: &str, tokens: &Edge) -> Result<Edge, OnnxError> {
         let normed = self.graph.layer_norm(&format!("{name}.norm1"), tokens)?;
         let branch = self.attention(&format!("{name}.attn"), &normed)?;

@@ -34,7 +34,6 @@ impl PatchEmbed {
         }
     }
 
-    /// Pixels along a side of a patch.
     pub fn patch_size(&self) -> usize {
         self.patch_size
     }

@@ -35,8 +35,7 @@ pub struct Vit {
 }
 
 impl Vit {
-    /// A freshly initialised network.
-    pub fn new(config: &VitConfig, device: &Device, rng: &mut Rng) -> Self {
+    pub(in crate::model) fn new(config: &VitConfig, device: &Device, rng: &mut Rng) -> Self {
         let d = config.dim;
         let positions = config.grid() * config.grid() + 1;
         let last = config.depth.max(2) - 1;
@@ -74,7 +73,7 @@ impl Vit {
     ///
     /// Patches set in `masks` (an empty slice masks nothing) are replaced by the mask token, if the
     /// network has one, before the position embedding is added.
-    pub fn embed(&self, images: Tensor<4>, masks: &[Mask]) -> Tensor<3> {
+    pub(in crate::model) fn embed(&self, images: Tensor<4>, masks: &[Mask]) -> Tensor<3> {
         let [b, _, height, width] = images.dims();
         let device = images.device();
         let mut patches = widen(self.patch_embed.forward(self.precision.narrow(images)));
@@ -116,36 +115,37 @@ impl Vit {
     }
 
     /// Runs block `block`, counted from 0: `[B, P + N, D] -> [B, P + N, D]`.
-    pub fn run_block(&self, block: usize, tokens: Tensor<3>, noise: &mut Noise) -> Tensor<3> {
+    pub(in crate::model) fn run_block(
+        &self,
+        block: usize,
+        tokens: Tensor<3>,
+        noise: &mut Noise,
+    ) -> Tensor<3> {
         self.blocks[block].forward(tokens, noise)
     }
 
     /// How much CLS attends to each patch in each head of block `block`, counted from 0, for the
     /// tokens `[B, P + N, D]` that enter it: `[B, heads, N]`.
-    pub fn cls_attention(&self, block: usize, tokens: Tensor<3>) -> Tensor<3> {
+    pub(in crate::model) fn cls_attention(&self, block: usize, tokens: Tensor<3>) -> Tensor<3> {
         let patches = tokens.dims()[1] - self.prefix();
         let attention = self.blocks[block].cls_attention(tokens);
         attention.narrow(2, self.prefix(), patches)
     }
 
-    /// The final norm of tokens `[B, P + N, D]`.
-    pub fn finish(&self, tokens: Tensor<3>, grid: (usize, usize)) -> Tokens {
+    pub(in crate::model) fn finish(&self, tokens: Tensor<3>, grid: (usize, usize)) -> Tokens {
         let normed = kernels::layer_norm(&self.norm, tokens);
         Tokens::behind_cls(normed, self.prefix(), grid)
     }
 
-    /// Side of a patch, in pixels.
-    pub fn patch_size(&self) -> usize {
+    pub(in crate::model) fn patch_size(&self) -> usize {
         self.patch_embed.patch_size()
     }
 
-    /// Width of a token.
-    pub fn dim(&self) -> usize {
+    pub(in crate::model) fn dim(&self) -> usize {
         self.cls_token.dims()[2]
     }
 
-    /// Number of blocks.
-    pub fn depth(&self) -> usize {
+    pub(in crate::model) fn depth(&self) -> usize {
         self.blocks.len()
     }
 
@@ -157,19 +157,16 @@ impl Vit {
         }
     }
 
-    /// Whether masked patches can be replaced: a student's can, a teacher's not.
-    pub fn has_mask_token(&self) -> bool {
+    pub(in crate::model) fn has_mask_token(&self) -> bool {
         self.masked_embed.is_some()
     }
 
-    /// The same weights without a mask token, as in a teacher.
-    pub fn without_mask_token(mut self) -> Self {
+    pub(in crate::model) fn without_mask_token(mut self) -> Self {
         self.masked_embed = None;
         self
     }
 
-    /// The same weights, whose matrix products compute in `precision`.
-    pub fn with_precision(self, precision: ComputePrecision) -> Self {
+    pub(in crate::model) fn with_precision(self, precision: ComputePrecision) -> Self {
         let blocks = self
             .blocks
             .into_iter()
@@ -184,7 +181,7 @@ impl Vit {
 
     /// The same weights, of which only those of the last `n` blocks and of the final norm learn.
     /// Backward passes end where the frozen ones begin.
-    pub fn train_last(self, n: usize) -> Self {
+    pub(in crate::model) fn train_last(self, n: usize) -> Self {
         let first = self.depth().saturating_sub(n);
         let mut frozen = self.clone().no_grad();
         for (i, block) in self.blocks.into_iter().enumerate().skip(first) {

@@ -1,17 +1,15 @@
-//! The pickle machine, without the part that runs code: calls become [`Node::Object`]s that say
-//! what would have been called.
+//! The pickle machine, without the part that runs code: a call becomes a [`Node::Object`] that holds
+//! the callable and its arguments.
 //!
 //! Lengths and counts in a pickle are believed only as far as there are bytes behind them. Every
 //! opcode adds a bounded number of values, so that memory is proportional to the bytes read.
-
-#[cfg(test)]
-mod tests;
 
 use super::PthError;
 use super::graph::{Chain, Graph, Id, NIL, Node, Span};
 use super::opcode::{self as op, name};
 
-/// Reads the first pickle in `bytes`; also says how many bytes it takes. `what` names it in errors.
+/// Reads the first pickle in `bytes`, and the number of bytes that it takes. `what` names it in
+/// errors.
 ///
 /// # Errors
 /// If it is damaged, or of protocol 0 or 1.
@@ -370,3 +368,6 @@ impl<'a> Machine<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,9 +4,6 @@
 //! A directory that contradicts itself, or the names in the entries' own headers, is refused.
 //! Entries do not overlap: all of them together are no larger than the file.
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -59,12 +56,14 @@ impl<'a> Archive<'a> {
             at: 0,
             base: at,
         };
+
         let mut entries = BTreeMap::new();
         let mut spans = Vec::new();
         let mut folder = None;
         for _ in 0..count {
-            let (name, entry, span) = central_entry(&mut fields, &bytes[..at])?;
+            let LocatedEntry { name, entry, span } = central_entry(&mut fields, &bytes[..at])?;
             spans.push(span);
+
             // torch looks into the folder of the first entry.
             let end = name
                 .iter()
@@ -76,12 +75,14 @@ impl<'a> Archive<'a> {
                 return Err(damaged(span.0, format!("a second entry `{}`", lossy(name))));
             }
         }
+
         if fields.at != directory.len() {
             return Err(damaged(
                 fields.position(),
                 format!("more in the directory than its {count} entries"),
             ));
         }
+
         spans.sort_unstable();
         match spans.windows(2).find(|pair| pair[0].1 > pair[1].0) {
             Some(pair) => Err(damaged(pair[1].0, "an entry within another".to_owned())),
@@ -150,82 +151,29 @@ impl<'a> Archive<'a> {
 
 /// The central directory, the number of its entries and where it starts.
 fn directory(bytes: &[u8]) -> Result<(&[u8], u64, usize), PthError> {
-    // A comment of up to 64 KiB may follow the end record.
-    let ends = (0..=bytes.len().saturating_sub(END_SIZE))
-        .rev()
-        .take(1 + usize::from(u16::MAX));
-    let is_end = |at: &usize| {
-        let comment = bytes
-            .get(*at..)
-            .filter(|rest| rest.starts_with(END))
-            .and_then(|rest| rest.get(20..22));
-        comment.is_some_and(|len| {
-            at + END_SIZE + usize::from(u16::from_le_bytes([len[0], len[1]])) == bytes.len()
-        })
-    };
-    let Some(end) = ends.into_iter().find(is_end) else {
+    let Some(end) = find_end(bytes) else {
         return Err(damaged(
             bytes.len(),
             "no directory at the end; the file is cut off or has more behind".to_owned(),
         ));
     };
-    let mut fields = Fields {
-        bytes,
-        at: end + 4,
-        base: 0,
-    };
-    let (disk, start_disk, here) = (fields.u16()?, fields.u16()?, fields.u16()?);
-    let (mut count, mut size, mut at) = (u64::from(fields.u16()?), fields.u32()?, fields.u32()?);
-    let (mut spread, mut limit) = (
-        disk != 0 || start_disk != 0 || u64::from(here) != count,
-        end,
-    );
+    let short = EndRecord::read(bytes, end)?;
+    let record = EndRecord::read_64(bytes, &short)?.unwrap_or(short);
 
-    let locator = end
-        .checked_sub(LOCATOR_64_SIZE)
-        .filter(|locator| bytes[*locator..].starts_with(LOCATOR_64));
-    if let Some(locator) = locator {
-        let mut fields = Fields {
-            bytes,
-            at: locator + 4,
-            base: 0,
-        };
-        let (disk, end_64, disks) = (fields.u32()?, fields.u64()?, fields.u32()?);
-        let end_64 = usize::try_from(end_64)
-            .ok()
-            .filter(|end| bytes.get(*end..).is_some_and(|b| b.starts_with(END_64)));
-        let end_64 = end_64.filter(|end| *end < locator);
-        let end_64 = end_64
-            .ok_or_else(|| damaged(locator, "no zip64 end record where it should be".to_owned()))?;
-        // After the signature: its size and two versions.
-        let mut fields = Fields {
-            bytes,
-            at: end_64 + 16,
-            base: 0,
-        };
-        let (record_disk, start_disk, here) = (fields.u32()?, fields.u32()?, fields.u64()?);
-        // The older record may hold the same numbers, or say that they are here.
-        let older = [(count, 0xffff), (size, IN_64), (at, IN_64)];
-        (count, size, at) = (fields.u64()?, fields.u64()?, fields.u64()?);
-        if older
-            .iter()
-            .zip([count, size, at])
-            .any(|((old, unset), new)| old != unset && *old != new)
-        {
-            return Err(damaged(
-                end_64,
-                "the two end records contradict each other".to_owned(),
-            ));
-        }
-        spread = disk != 0 || disks > 1 || record_disk != 0 || start_disk != 0 || here != count;
-        limit = end_64;
-    }
+    let EndRecord {
+        start: limit,
+        count,
+        size,
+        at,
+        spread,
+    } = record;
     if spread {
         return Err(damaged(
             end,
             "one of several parts, or a damaged directory".to_owned(),
         ));
     }
+
     let from = usize::try_from(at).ok().filter(|from| *from <= limit);
     let to = from
         .and_then(|from| from.checked_add(usize::try_from(size).ok()?))
@@ -239,21 +187,149 @@ fn directory(bytes: &[u8]) -> Result<(&[u8], u64, usize), PthError> {
     }
 }
 
-/// An entry's name, itself, and the part of the file that it and its header take.
-type Found<'a> = (&'a [u8], Entry<'a>, (usize, usize));
+/// Where the end record starts: the last one whose comment reaches exactly to the end of the file.
+fn find_end(bytes: &[u8]) -> Option<usize> {
+    // A comment of up to 64 KiB may follow the record.
+    let last = bytes.len().saturating_sub(END_SIZE);
+    (0..=last).rev().take(1 + usize::from(u16::MAX)).find(|at| {
+        let rest = &bytes[*at..];
+        let comment = match rest.get(20..22) {
+            Some(len) if rest.starts_with(END) => u16::from_le_bytes([len[0], len[1]]),
+            _ => return false,
+        };
+        rest.len() == END_SIZE + usize::from(comment)
+    })
+}
+
+/// What a record at the end says of the central directory.
+#[derive(Clone, Copy)]
+struct EndRecord {
+    /// Where the record starts, and so where the directory ends.
+    start: usize,
+    /// Entries of the directory.
+    count: u64,
+    /// Bytes of the directory.
+    size: u64,
+    /// Where the directory starts.
+    at: u64,
+    /// Whether the archive consists of several files.
+    spread: bool,
+}
+
+impl EndRecord {
+    fn read(bytes: &[u8], start: usize) -> Result<Self, PthError> {
+        let mut fields = Fields {
+            bytes,
+            at: start + 4,
+            base: 0,
+        };
+        let disk = fields.u16()?;
+        let start_disk = fields.u16()?;
+        let here = u64::from(fields.u16()?);
+        let count = u64::from(fields.u16()?);
+
+        Ok(Self {
+            start,
+            count,
+            size: fields.u32()?,
+            at: fields.u32()?,
+            spread: disk != 0 || start_disk != 0 || here != count,
+        })
+    }
+
+    /// The zip64 record before the `short` one, if there is one.
+    fn read_64(bytes: &[u8], short: &Self) -> Result<Option<Self>, PthError> {
+        let locator = short
+            .start
+            .checked_sub(LOCATOR_64_SIZE)
+            .filter(|locator| bytes[*locator..].starts_with(LOCATOR_64));
+        let Some(locator) = locator else {
+            return Ok(None);
+        };
+
+        let mut fields = Fields {
+            bytes,
+            at: locator + 4,
+            base: 0,
+        };
+        let disk = fields.u32()?;
+        let start = fields.u64()?;
+        let disks = fields.u32()?;
+        let start = usize::try_from(start)
+            .ok()
+            .filter(|start| *start < locator && bytes[*start..].starts_with(END_64))
+            .ok_or_else(|| damaged(locator, "no zip64 end record where it should be".to_owned()))?;
+
+        // After the signature: its size and two versions.
+        let mut fields = Fields {
+            bytes,
+            at: start + 16,
+            base: 0,
+        };
+        let record_disk = fields.u32()?;
+        let start_disk = fields.u32()?;
+        let here = fields.u64()?;
+        let count = fields.u64()?;
+        let size = fields.u64()?;
+        let at = fields.u64()?;
+
+        // The short record may hold the same numbers, or say that they are here.
+        if !agrees(short.count, 0xffff, count)
+            || !agrees(short.size, IN_64, size)
+            || !agrees(short.at, IN_64, at)
+        {
+            return Err(damaged(
+                start,
+                "the two end records contradict each other".to_owned(),
+            ));
+        }
+
+        let several = disk != 0 || disks > 1 || record_disk != 0 || start_disk != 0;
+        Ok(Some(Self {
+            start,
+            count,
+            size,
+            at,
+            spread: several || here != count,
+        }))
+    }
+}
+
+/// Whether a number of the short record is that of the zip64 record, or `unset`.
+fn agrees(short: u64, unset: u64, long: u64) -> bool {
+    short == unset || short == long
+}
+
+/// An entry of the directory, with its header and data.
+struct LocatedEntry<'a> {
+    name: &'a [u8],
+    entry: Entry<'a>,
+    /// The part of the file that the header and the data take.
+    span: (usize, usize),
+}
 
 /// One entry of the directory. `data` is what precedes the directory.
-fn central_entry<'a>(fields: &mut Fields<'a>, data: &'a [u8]) -> Result<Found<'a>, PthError> {
+fn central_entry<'a>(
+    fields: &mut Fields<'a>,
+    data: &'a [u8],
+) -> Result<LocatedEntry<'a>, PthError> {
     let start = fields.position();
-    let fail = |problem: String| damaged(start, problem);
     if fields.take(4)? != CENTRAL {
-        return Err(fail("no directory entry where one should be".to_owned()));
+        return Err(damaged(
+            start,
+            "no directory entry where one should be".to_owned(),
+        ));
     }
     fields.take(4)?;
-    let (flags, method) = (fields.u16()?, fields.u16()?);
+    let flags = fields.u16()?;
+    let method = fields.u16()?;
     fields.take(4)?;
-    let (crc, mut packed, mut len) = (fields.u32()? as u32, fields.u32()?, fields.u32()?);
-    let (name_len, extra_len, comment_len) = (fields.u16()?, fields.u16()?, fields.u16()?);
+    let crc = fields.u32()? as u32;
+    let mut packed = fields.u32()?;
+    let mut len = fields.u32()?;
+    let name_len = fields.u16()?;
+    let extra_len = fields.u16()?;
+    let comment_len = fields.u16()?;
     let disk = fields.u16()?;
     fields.take(6)?;
     let mut at = fields.u32()?;
@@ -261,6 +337,7 @@ fn central_entry<'a>(fields: &mut Fields<'a>, data: &'a [u8]) -> Result<Found<'a
     let extra_at = fields.position();
     let extra = fields.take(extra_len.into())?;
     fields.take(comment_len.into())?;
+
     zip64(
         Fields {
             bytes: extra,
@@ -270,52 +347,53 @@ fn central_entry<'a>(fields: &mut Fields<'a>, data: &'a [u8]) -> Result<Found<'a
         [&mut len, &mut packed, &mut at],
     )?;
     if disk != 0 || (method == 0 && packed != len) {
-        return Err(fail(format!(
+        let problem = format!(
             "entry `{}` of {len} bytes takes {packed}, or is in another file",
             lossy(name)
-        )));
+        );
+        return Err(damaged(start, problem));
     }
     let (Ok(from), Ok(packed)) = (usize::try_from(at), usize::try_from(packed)) else {
-        return Err(fail(format!(
-            "entry `{}` lies beyond the file",
-            lossy(name)
-        )));
+        let problem = format!("entry `{}` lies beyond the file", lossy(name));
+        return Err(damaged(start, problem));
     };
+
     let mut local = Fields {
         bytes: data,
         at: from,
         base: 0,
     };
     if local.take(4)? != LOCAL {
-        return Err(damaged(
-            from,
-            format!("no header of entry `{}`", lossy(name)),
-        ));
+        let problem = format!("no header of entry `{}`", lossy(name));
+        return Err(damaged(from, problem));
     }
     local.take(4)?;
     // Sizes and checksum here may be zero: torch writes them behind the data, and in the directory.
     let local_method = local.u16()?;
     local.take(16)?;
-    let (local_name_len, local_extra_len) = (local.u16()?, local.u16()?);
+    let local_name_len = local.u16()?;
+    let local_extra_len = local.u16()?;
     if local.take(local_name_len.into())? != name || local_method != method {
-        return Err(damaged(
-            from,
-            format!(
-                "the header contradicts the directory's entry `{}`",
-                lossy(name)
-            ),
-        ));
+        let problem = format!(
+            "the header contradicts the directory's entry `{}`",
+            lossy(name)
+        );
+        return Err(damaged(from, problem));
     }
+
     local.take(local_extra_len.into())?;
     let bytes = local.take(packed)?;
-    let entry = Entry {
-        bytes,
-        compressed: method != 0,
-        encrypted: flags & 1 != 0,
-        crc,
-        verified: AtomicBool::new(false),
-    };
-    Ok((name, entry, (from, local.position())))
+    Ok(LocatedEntry {
+        name,
+        entry: Entry {
+            bytes,
+            compressed: method != 0,
+            encrypted: flags & 1 != 0,
+            crc,
+            verified: AtomicBool::new(false),
+        },
+        span: (from, local.position()),
+    })
 }
 
 /// Replaces numbers that say so by those in the zip64 extra field.
@@ -394,3 +472,6 @@ fn damaged(at: usize, problem: String) -> PthError {
 fn lossy(name: &[u8]) -> String {
     String::from_utf8_lossy(&name[..name.len().min(80)]).into_owned()
 }
+
+#[cfg(test)]
+mod tests;
