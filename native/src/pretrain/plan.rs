@@ -1,8 +1,9 @@
-//! What a run will do, worked out from its settings and its data before it starts, and said aloud.
+//! What a run will do: computed from its settings and its data before it starts, and printed.
 
 use std::fmt::Write as _;
 
 use ibot_core::pretrain::Schedules;
+use ibot_core::pretrain::config::{Config, OptimConfig};
 use ibot_core::weights::ModelHeader;
 
 use crate::run::checkpoint::Identity;
@@ -72,10 +73,8 @@ impl Plan {
             return Err(WrongBatch::TooManyWorkers { batch, workers });
         }
         let schedules = Schedules::new(&settings.config, steps_per_epoch);
-        let (mut notes, warnings) = (
-            notes(&settings, images, &schedules),
-            warnings(&settings, &schedules),
-        );
+        let mut notes = notes(&settings, images, &schedules);
+        let warnings = warnings(&settings, &schedules);
         if workers > 1 {
             notes.push(format!(
                 "{workers} workers, {} images of a batch each, rounded",
@@ -117,10 +116,17 @@ impl Plan {
         }
     }
 
-    /// A number that two runs share only if they compute the same steps over as many images.
+    /// A number that two workers share only if they compute the same steps over as many images.
     pub fn fingerprint(&self, images: usize) -> u32 {
-        let Settings { config, run, .. } = &self.settings;
-        crc32fast::hash(format!("{config:?} {} {} {images}", run.seed, run.exchange_f16).as_bytes())
+        let run = &self.settings.run;
+        // The text that config.toml has, without settings that may differ between workers, such as
+        // their threads. Plain structs always have a TOML form.
+        let mut identity = toml::to_string(&self.settings.config).unwrap_or_default();
+        // Writing to a String cannot fail.
+        let _ = writeln!(identity, "run.seed = {}", run.seed);
+        let _ = writeln!(identity, "run.exchange_f16 = {}", run.exchange_f16);
+        let _ = writeln!(identity, "images = {images}");
+        crc32fast::hash(identity.as_bytes())
     }
 
     /// The settings as TOML, headed by the notes as comments.
@@ -136,9 +142,49 @@ impl Plan {
 
 fn notes(settings: &Settings, images: usize, schedules: &Schedules) -> Vec<String> {
     let config = &settings.config;
-    let (optim, backbone) = (&config.optim, config.backbone());
-    let steps = schedules.steps_per_epoch();
-    let mut notes = vec![
+    let mut notes = Vec::from(sizes(config));
+    notes.extend(schedule_notes(&config.optim, images, schedules));
+
+    let epochs = config.optim.epochs;
+    for (key, value, effect) in [
+        (
+            "optim.warmup_epochs",
+            config.optim.warmup_epochs,
+            "the learning rate rises until the end",
+        ),
+        (
+            "teacher.warmup_teacher_temp_epochs",
+            config.teacher.warmup_teacher_temp_epochs,
+            "the temperatures reach their end in the last epoch",
+        ),
+    ] {
+        if value > epochs {
+            notes.push(format!(
+                "{key} = {value} is more than the {epochs} epochs of the run: {effect}"
+            ));
+        }
+    }
+
+    let frozen = config.optim.freeze_last_layer;
+    if frozen >= epochs {
+        notes.push(format!(
+            "optim.freeze_last_layer = {frozen}: the prototypes are never trained"
+        ));
+    }
+    let start = config.mask.pred_start_epoch;
+    if config.mask.use_masked_im_modeling && start >= epochs {
+        notes.push(format!(
+            "mask.pred_start_epoch = {start}: nothing is ever masked"
+        ));
+    }
+    notes
+}
+
+/// The network and its crops.
+fn sizes(config: &Config) -> [String; 2] {
+    let backbone = config.backbone();
+    let crops = &config.crops;
+    [
         format!(
             "ViT: {} wide, {} blocks, {} heads, patches of {} pixels; {} prototypes",
             backbone.dim(),
@@ -149,14 +195,21 @@ fn notes(settings: &Settings, images: usize, schedules: &Schedules) -> Vec<Strin
         ),
         format!(
             "crops: {} x {} and {} x {} pixels an image",
-            config.crops.global_crops_number,
-            config.crops.global_size,
-            config.crops.local_crops_number,
-            config.crops.local_size
+            crops.global_crops_number,
+            crops.global_size,
+            crops.local_crops_number,
+            crops.local_size
         ),
+    ]
+}
+
+/// The number of steps and the learning rate.
+fn schedule_notes(optim: &OptimConfig, images: usize, schedules: &Schedules) -> [String; 2] {
+    [
         format!(
-            "{} epochs of {steps} steps of {} images: {} steps; {} images an epoch are left over",
+            "{} epochs of {} steps of {} images: {} steps; {} images an epoch are left over",
             optim.epochs,
+            schedules.steps_per_epoch(),
             optim.batch_size,
             schedules.total_steps(),
             images % optim.batch_size
@@ -168,69 +221,38 @@ fn notes(settings: &Settings, images: usize, schedules: &Schedules) -> Vec<Strin
             optim.peak_lr(),
             optim.min_lr
         ),
-    ];
-    let mut clamp = |key: &str, value: usize, effect: &str| {
-        if value > optim.epochs {
-            notes.push(format!(
-                "{key} = {value} is more than the {} epochs of the run: {effect}",
-                optim.epochs
-            ));
-        }
-    };
-    clamp(
-        "optim.warmup_epochs",
-        optim.warmup_epochs,
-        "the learning rate rises until the end",
-    );
-    clamp(
-        "teacher.warmup_teacher_temp_epochs",
-        config.teacher.warmup_teacher_temp_epochs,
-        "the temperatures reach their end in the last epoch",
-    );
-    if optim.freeze_last_layer >= optim.epochs {
-        notes.push(format!(
-            "optim.freeze_last_layer = {}: the prototypes are never trained",
-            optim.freeze_last_layer
-        ));
-    }
-    let masks_late =
-        config.mask.use_masked_im_modeling && config.mask.pred_start_epoch >= optim.epochs;
-    if masks_late {
-        notes.push(format!(
-            "mask.pred_start_epoch = {}: nothing is ever masked",
-            config.mask.pred_start_epoch
-        ));
-    }
-    notes
+    ]
 }
 
 fn warnings(settings: &Settings, schedules: &Schedules) -> Vec<String> {
     let optim = &settings.config.optim;
-    let (batch, intended) = (optim.batch_size, settings.intended_batch);
+    let momentum = optim.momentum_teacher;
     let mut warnings = Vec::new();
+
+    let batch = optim.batch_size;
+    let intended = settings.intended_batch;
     if batch * 4 <= intended {
         warnings.push(format!(
             "a batch of {batch} is out of the range of a schedule made for {intended}: the learning rate falls to {:e}, \
-             and a momentum of {} averages the teacher over {} images in place of {}; think of a lower \
+             and a momentum of {momentum} averages the teacher over {} images in place of {}; think of a lower \
              optim.momentum_teacher and a longer optim.warmup_epochs",
             optim.peak_lr(),
-            optim.momentum_teacher,
-            averaged(batch, optim.momentum_teacher),
-            averaged(intended, optim.momentum_teacher),
+            averaged(batch, momentum),
+            averaged(intended, momentum),
         ));
     }
-    if (schedules.total_steps() as f64) * (1.0 - optim.momentum_teacher) < 2.0 {
+
+    let steps = schedules.total_steps();
+    if (steps as f64) * (1.0 - momentum) < 2.0 {
         warnings.push(format!(
-            "in {} steps a momentum of {} hardly moves the teacher from its random start; think of a lower \
-             optim.momentum_teacher, or more epochs",
-            schedules.total_steps(),
-            optim.momentum_teacher
+            "in {steps} steps a momentum of {momentum} hardly moves the teacher from its random start; think of a lower \
+             optim.momentum_teacher, or more epochs"
         ));
     }
     warnings
 }
 
-/// Images that the teacher's average reaches back over.
+/// Number of images that the teacher's average covers.
 fn averaged(batch: usize, momentum: f64) -> u64 {
     (batch as f64 / (1.0 - momentum).max(1e-9)) as u64
 }
@@ -263,6 +285,23 @@ mod tests {
         );
         assert_eq!(plan.schedules.total_steps(), 45);
         assert!(!text.contains("never trained"), "{text}");
+    }
+
+    #[test]
+    fn runs_of_other_steps_have_other_fingerprints() {
+        let images = 10_000;
+        let fingerprint = |assignments: &[&str]| {
+            let plan = plan(assignments, images).expect("enough images");
+            plan.fingerprint(images)
+        };
+        let first = fingerprint(&[]);
+        assert_eq!(
+            first,
+            fingerprint(&["run.loader_threads=3", "run.shards=2"])
+        );
+        for other in ["optim.lr=1e-3", "run.seed=1", "run.exchange_f16=true"] {
+            assert_ne!(first, fingerprint(&[other]), "{other}");
+        }
     }
 
     #[test]

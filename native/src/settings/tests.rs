@@ -59,6 +59,21 @@ fn former_names_of_settings_still_work() {
     );
 }
 
+/// A run of commit cd588d5 is resumed by its own config.toml.
+#[test]
+fn the_config_of_an_old_run_still_loads() {
+    let text = include_str!("tests/config_of_cd588d5.toml");
+    let settings = from_text(text).expect("valid then and now");
+    assert_eq!(settings.run.loader_threads, 1);
+    assert_eq!(settings.run.micro_batch, 18);
+    assert_eq!(settings.config.optim.peak_lr(), 0.004 * 50.0 / 256.0);
+    assert_eq!(settings.eval.len(), 1);
+    assert_eq!((settings.eval[0].every, settings.eval_resize()), (1, 1.0));
+
+    let again = from_text(&settings.to_toml()).expect("its own TOML");
+    assert_eq!(settings, again);
+}
+
 #[test]
 fn mistakes_are_named_with_a_suggestion() {
     for (assignment, expected) in [

@@ -144,7 +144,7 @@ fn a_run_leaves_everything_that_it_promises() {
     assert_ne!(top1(&result(untrained)), top1(&trained));
 }
 
-/// What commit cd588d5 wrote: `run.knn_*` in config.toml, and a line for each number of
+/// What commit cd588d5 wrote: `run.knn_*` and `run.workers` in config.toml, and a line for each number of
 /// neighbours in metrics.jsonl.
 #[test]
 fn a_run_from_before_eval_settings_is_resumed() {
@@ -161,7 +161,10 @@ fn a_run_from_before_eval_settings_is_resumed() {
     let old = "knn_every = 1\nknn_bank = 300\nknn_queries = 100\neval_resize = 1.0\n";
     fs::write(
         run.join("config.toml"),
-        start.replace("\nepochs = 1\n", "\nepochs = 2\n") + old,
+        start
+            .replace("\nepochs = 1\n", "\nepochs = 2\n")
+            .replace("\nloader_threads = ", "\nworkers = ")
+            + old,
     )
     .expect("writable");
 
