@@ -5,6 +5,7 @@ cd "$(dirname "$0")/.."
 
 source scripts/tools.sh
 need_rust component rustfmt component clippy
+need_software_gpu
 
 step() { printf '\n== %s\n' "$*"; "$@"; }
 

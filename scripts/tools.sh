@@ -46,6 +46,12 @@ need_debian() {
     apt-get install --yes --no-install-recommends "$@"
 }
 
+# need_software_gpu: OpenGL on the CPU, for the parity test.
+need_software_gpu() {
+    ldconfig -p | grep -q libEGL_mesa && return
+    need_debian no-program-but-libraries libegl1 libgl1-mesa-dri
+}
+
 # The command and the crate of wasm-bindgen must be of one version.
 need_wasm_bindgen() { need_crate wasm-bindgen wasm-bindgen-cli 0.2.130; }
 need_wasm_pack() { need_crate wasm-pack wasm-pack 0.15.1; }
