@@ -1,54 +1,54 @@
 //! What lies behind the object: a plain color, a gradient or soft clouds, the same at any
 //! resolution.
 //!
-//! Nothing here has an outline: a background that could be told from others by its pattern would be
+//! Nothing here has an outline: a background that could be told from others by its texture would be
 //! an easier thing to learn than the object before it.
 
 use rand::RngExt;
 
+use super::outlines::Point;
 use super::palette::{Rgb, mix};
-use super::shapes::Point;
 use crate::rng::Rng;
 
 /// Lattice points on a side of the clouds.
 const LATTICE: usize = 7;
-/// A pattern of two tones over the unit square.
+/// A texture of two tones over the unit square.
 pub(super) struct Background {
     tones: [Rgb; 2],
-    pattern: Pattern,
+    texture: Texture,
     /// Direction of the gradient times its steepness.
     slope: Point,
 }
 
-enum Pattern {
+enum Texture {
     Flat,
     Gradient,
     Clouds([[f32; LATTICE]; LATTICE]),
 }
 
 impl Background {
-    /// Draws a pattern of the tones.
+    /// Draws a texture in the two tones.
     pub fn random(rng: &mut Rng, tones: [Rgb; 2]) -> Self {
         let (sin, cos) = rng.random_range(0.0..std::f32::consts::TAU).sin_cos();
         let steepness = rng.random_range(0.7..1.1);
-        let pattern = match rng.random_range(0..3) {
-            0 => Pattern::Flat,
-            1 => Pattern::Gradient,
-            _ => Pattern::Clouds([(); LATTICE].map(|()| [(); LATTICE].map(|()| rng.random()))),
+        let texture = match rng.random_range(0..3) {
+            0 => Texture::Flat,
+            1 => Texture::Gradient,
+            _ => Texture::Clouds([(); LATTICE].map(|()| [(); LATTICE].map(|()| rng.random()))),
         };
         Self {
             tones,
-            pattern,
+            texture,
             slope: [cos * steepness, sin * steepness],
         }
     }
 
     /// The color at a point of the unit square.
     pub fn color(&self, [x, y]: Point) -> Rgb {
-        let share = match &self.pattern {
-            Pattern::Flat => 0.0,
-            Pattern::Gradient => 0.5 + (x - 0.5) * self.slope[0] + (y - 0.5) * self.slope[1],
-            Pattern::Clouds(lattice) => soft_noise(lattice, [x, y]),
+        let share = match &self.texture {
+            Texture::Flat => 0.0,
+            Texture::Gradient => 0.5 + (x - 0.5) * self.slope[0] + (y - 0.5) * self.slope[1],
+            Texture::Clouds(lattice) => soft_noise(lattice, [x, y]),
         };
         mix(self.tones[0], self.tones[1], share.clamp(0.0, 1.0))
     }

@@ -1,8 +1,8 @@
 //! Drawings of things people make: house, car, boat, rocket.
 
-use super::objects::{Part, Pen};
+use super::outlines::Outline;
 use super::palette::Rgb;
-use super::shapes::Shape;
+use super::pen::{Part, Pen};
 
 /// Walls under a pitched roof with a chimney, a door on one side, a window or two beside it.
 pub(super) fn house(pen: &mut Pen, [main, second, accent, detail]: [Rgb; 4]) {
@@ -11,12 +11,12 @@ pub(super) fn house(pen: &mut Pen, [main, second, accent, detail]: [Rgb; 4]) {
     pen.draw(
         Part::Roof,
         accent,
-        Shape::block([half * 0.62, -0.65], [0.11, 0.32], 0.02),
+        Outline::block([half * 0.62, -0.65], [0.11, 0.32], 0.02),
     );
     pen.draw(
         Part::Wall,
         main,
-        Shape::block(
+        Outline::block(
             [0.0, (eaves + 0.95) / 2.0],
             [half, (0.95 - eaves) / 2.0],
             0.03,
@@ -28,13 +28,13 @@ pub(super) fn house(pen: &mut Pen, [main, second, accent, detail]: [Rgb; 4]) {
         [ridge, -0.95],
         [half + 0.16, eaves],
     ];
-    pen.draw(Part::Roof, second, Shape::polygon(roof));
+    pen.draw(Part::Roof, second, Outline::polygon(roof));
 
     let (door, height) = (pen.vary(-0.6, -0.4) * half, pen.vary(0.28, 0.34));
     pen.draw(
         Part::Door,
         accent,
-        Shape::block([door, 0.94 - height], [0.17, height], 0.03),
+        Outline::block([door, 0.94 - height], [0.17, height], 0.03),
     );
     let windows = pen.count(1, 2);
     let middle = (door + 0.17 + half) / 2.0;
@@ -49,7 +49,7 @@ pub(super) fn house(pen: &mut Pen, [main, second, accent, detail]: [Rgb; 4]) {
         pen.draw(
             Part::Window,
             detail,
-            Shape::block([x, eaves + 0.4], [width, 0.2], 0.02),
+            Outline::block([x, eaves + 0.4], [width, 0.2], 0.02),
         );
     }
 }
@@ -68,7 +68,8 @@ pub(super) fn car(pen: &mut Pen, [main, second, accent, detail]: [Rgb; 4]) {
         [front - 0.28, top],
         [front, belt + 0.1],
     ];
-    pen.draw(Part::Body, main, Shape::polygon(cabin));
+    pen.draw(Part::Body, main, Outline::polygon(cabin));
+
     let middle = (rear + front) / 2.0 - 0.03;
     let (above, below) = (top + 0.12, belt - 0.02);
     let back = [
@@ -83,12 +84,13 @@ pub(super) fn car(pen: &mut Pen, [main, second, accent, detail]: [Rgb; 4]) {
         [front - 0.33, above],
         [front - 0.14, below],
     ];
-    pen.draw(Part::Window, detail, Shape::polygon(back));
-    pen.draw(Part::Window, detail, Shape::polygon(fore));
+    pen.draw(Part::Window, detail, Outline::polygon(back));
+    pen.draw(Part::Window, detail, Outline::polygon(fore));
+
     pen.draw(
         Part::Body,
         main,
-        Shape::block(
+        Outline::block(
             [0.0, (belt + 0.42) / 2.0],
             [0.98, (0.42 - belt) / 2.0],
             0.13,
@@ -97,11 +99,12 @@ pub(super) fn car(pen: &mut Pen, [main, second, accent, detail]: [Rgb; 4]) {
     pen.draw(
         Part::Light,
         accent,
-        Shape::ellipse([0.88, belt + 0.2], [0.08, 0.1]),
+        Outline::ellipse([0.88, belt + 0.2], [0.08, 0.1]),
     );
+
     for x in [-0.55, 0.55] {
-        pen.draw(Part::Wheel, second, Shape::disc([x, 0.42], wheel));
-        pen.draw(Part::Wheel, accent, Shape::disc([x, 0.42], wheel * 0.45));
+        pen.draw(Part::Wheel, second, Outline::disc([x, 0.42], wheel));
+        pen.draw(Part::Wheel, accent, Outline::disc([x, 0.42], wheel * 0.45));
     }
 }
 
@@ -112,23 +115,25 @@ pub(super) fn boat(pen: &mut Pen, [main, second, accent, detail]: [Rgb; 4]) {
         pen.vary(-0.1, 0.1),
         pen.vary(-0.85, -0.76),
     );
+
     pen.draw(
         Part::Mast,
         accent,
-        Shape::line([mast, deck], [mast, -0.94], 0.045),
+        Outline::line([mast, deck], [mast, -0.94], 0.045),
     );
     let flag = [
         [mast + 0.03, -0.98],
         [mast + 0.36, -0.89],
         [mast + 0.03, -0.8],
     ];
-    pen.draw(Part::Flag, detail, Shape::polygon(flag));
+    pen.draw(Part::Flag, detail, Outline::polygon(flag));
+
     let (stern, bow) = (pen.vary(0.62, 0.8), pen.vary(0.5, 0.66));
     let foot = deck - 0.1;
     pen.draw(
         Part::Sail,
         second,
-        Shape::polygon([
+        Outline::polygon([
             [mast - 0.09, foot],
             [mast - 0.09, top],
             [mast - stern, foot],
@@ -137,17 +142,18 @@ pub(super) fn boat(pen: &mut Pen, [main, second, accent, detail]: [Rgb; 4]) {
     pen.draw(
         Part::Sail,
         second,
-        Shape::polygon([
+        Outline::polygon([
             [mast + 0.09, foot],
             [mast + 0.09, top + 0.3],
             [mast + bow, foot],
         ]),
     );
+
     let keel = pen.vary(0.45, 0.6);
     pen.draw(
         Part::Hull,
         main,
-        Shape::polygon([
+        Outline::polygon([
             [-0.95, deck],
             [0.97, deck],
             [keel, 0.93],
@@ -157,7 +163,7 @@ pub(super) fn boat(pen: &mut Pen, [main, second, accent, detail]: [Rgb; 4]) {
     pen.draw(
         Part::Hull,
         detail,
-        Shape::line([-0.78, deck + 0.17], [0.76, deck + 0.17], 0.045),
+        Outline::line([-0.78, deck + 0.17], [0.76, deck + 0.17], 0.045),
     );
 }
 
@@ -168,6 +174,7 @@ pub(super) fn rocket(pen: &mut Pen, [main, second, accent, detail]: [Rgb; 4]) {
         pen.vary(0.46, 0.54),
         pen.vary(-0.46, -0.34),
     );
+
     let flame = pen.vary(0.9, 1.0);
     let edge = half * 0.75;
     let tongues = [
@@ -181,8 +188,9 @@ pub(super) fn rocket(pen: &mut Pen, [main, second, accent, detail]: [Rgb; 4]) {
     pen.draw(
         Part::Flame,
         accent,
-        Shape::polygon([&tongues[..], &[[edge, foot]]].concat()),
+        Outline::polygon([&tongues[..], &[[edge, foot]]].concat()),
     );
+
     let (span, drop) = (pen.vary(0.62, 0.76), pen.vary(0.66, 0.8));
     for side in [-1.0, 1.0] {
         let fin = [
@@ -191,8 +199,9 @@ pub(super) fn rocket(pen: &mut Pen, [main, second, accent, detail]: [Rgb; 4]) {
             [side * span, drop],
             [side * half * 0.8, foot],
         ];
-        pen.draw(Part::Fin, second, Shape::polygon(fin));
+        pen.draw(Part::Fin, second, Outline::polygon(fin));
     }
+
     let bulge = half + 0.06;
     let body = [
         [-half, neck],
@@ -202,7 +211,8 @@ pub(super) fn rocket(pen: &mut Pen, [main, second, accent, detail]: [Rgb; 4]) {
         [-half * 0.8, foot],
         [-bulge, 0.05],
     ];
-    pen.draw(Part::Body, main, Shape::polygon(body));
+    pen.draw(Part::Body, main, Outline::polygon(body));
+
     let nose = [
         [-half, neck],
         [-half * 0.62, neck - 0.3],
@@ -210,11 +220,12 @@ pub(super) fn rocket(pen: &mut Pen, [main, second, accent, detail]: [Rgb; 4]) {
         [half * 0.62, neck - 0.3],
         [half, neck],
     ];
-    pen.draw(Part::Nose, second, Shape::polygon(nose));
+    pen.draw(Part::Nose, second, Outline::polygon(nose));
+
     let windows = pen.count(1, 2);
     for i in 0..windows {
         let y = -0.14 + 0.38 * f32::from(i);
-        pen.draw(Part::Window, accent, Shape::disc([0.0, y], 0.19));
-        pen.draw(Part::Window, detail, Shape::disc([0.0, y], 0.12));
+        pen.draw(Part::Window, accent, Outline::disc([0.0, y], 0.19));
+        pen.draw(Part::Window, detail, Outline::disc([0.0, y], 0.12));
     }
 }

@@ -13,12 +13,13 @@
 //! ```
 
 mod background;
-mod canvas;
 mod living;
 mod made;
 mod objects;
+mod outlines;
+mod painting;
 mod palette;
-mod shapes;
+mod pen;
 #[cfg(test)]
 mod tests;
 
@@ -27,24 +28,10 @@ use rand::RngExt;
 use crate::image::RgbImage;
 use crate::rng::{Purpose, stream};
 use background::Background;
-use canvas::{Canvas, Finish, Pose};
-pub use objects::PARTS;
-use objects::Part;
+pub use objects::CLASSES;
+use painting::{Finish, Painting, Pose};
 use palette::{Palette, mix, vivid};
-
-/// Names of the classes.
-pub const CLASSES: [&str; 10] = [
-    "house",
-    "tree",
-    "car",
-    "fish",
-    "flower",
-    "boat",
-    "mushroom",
-    "rocket",
-    "butterfly",
-    "cat",
-];
+pub use pen::PARTS;
 
 /// The usual side of a scene in pixels.
 pub const SIZE: usize = 64;
@@ -52,7 +39,7 @@ pub const SIZE: usize = 64;
 /// The seed of the dataset; another one would be another dataset.
 const SEED: u64 = 0x1b07;
 
-/// Which half of the dataset a scene belongs to; the halves share no scene.
+/// The two halves of the dataset; they share no scene.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Split {
     /// For training.
@@ -91,17 +78,20 @@ pub fn scene(split: Split, index: usize, size: usize) -> Scene {
     let palette = Palette::random(rng, class);
     let background = Background::random(rng, palette.backdrop);
     let finish = Finish::random(rng);
-    let mut canvas = Canvas::new(size.max(1), |point| background.color(point));
+    let mut painting = Painting::new(size.max(1), |point| background.color(point));
+
     for _ in 0..rng.random_range(0..3) {
         let paint = mix(palette.backdrop[0], vivid(rng), rng.random_range(0.2..0.6));
         let pose = Pose::random_small(rng);
-        canvas.paint(&objects::distractor(paint, rng), &pose, &finish);
+        painting.paint(&objects::distractor(paint, rng), &pose, &finish);
     }
+
     let pose = Pose::random(rng);
     for piece in objects::object(class, palette.paints, rng) {
-        canvas.paint(&piece, &pose, &finish);
+        painting.paint(&piece, &pose, &finish);
     }
-    let (image, parts) = canvas.finish(rng);
+
+    let (image, parts) = painting.finish(rng);
     Scene {
         image,
         class,

@@ -78,6 +78,7 @@ impl Palette {
         let Typical { backdrop, main } = &TYPICAL[class % TYPICAL.len()];
         let base = about(*backdrop, rng);
         let tones = [base, mix(base, vivid(rng), rng.random_range(0.1..0.3))];
+
         let main = about(*main, rng);
         let mut seen = vec![base, tones[1], main];
         let others = [(); 3].map(|()| {
@@ -85,6 +86,7 @@ impl Palette {
             seen.push(paint);
             paint
         });
+
         let light = Light::random(rng);
         let [second, accent, detail] = others;
         Self {
@@ -157,6 +159,7 @@ fn contrasting(rng: &mut Rng, seen: &[Rgb]) -> Rgb {
             .map(|&s| contrast(c, s))
             .fold(f32::MAX, f32::min)
     };
+
     let mut best = vivid(rng);
     for _ in 0..9 {
         if isolation(best) > CLEAR {

@@ -6,7 +6,7 @@ pub(super) type Point = [f32; 2];
 
 /// A filled outline.
 #[derive(Clone, Debug)]
-pub(super) enum Shape {
+pub(super) enum Outline {
     /// An ellipse whose first axis points along `axis` (a unit vector).
     Ellipse {
         center: Point,
@@ -19,7 +19,7 @@ pub(super) enum Shape {
     Capsule { from: Point, to: Point, radius: f32 },
 }
 
-impl Shape {
+impl Outline {
     /// An upright ellipse.
     pub fn ellipse(center: Point, radii: Point) -> Self {
         Self::Ellipse {
@@ -97,16 +97,9 @@ impl Shape {
                 axis,
             } => {
                 let [x, y] = sub(point, *center);
-                let [u, v] = [x * axis[0] + y * axis[1], y * axis[0] - x * axis[1]];
-                let scaled = [u / radii[0], v / radii[1]];
-                let steepness = length([scaled[0] / radii[0], scaled[1] / radii[1]]);
-                let k = length(scaled);
-                // At the very centre both vanish; any point that deep only has to count as inside.
-                if steepness > 1e-6 {
-                    k * (k - 1.0) / steepness
-                } else {
-                    -radii[0].min(radii[1])
-                }
+                let along_axis = x * axis[0] + y * axis[1];
+                let across_axis = y * axis[0] - x * axis[1];
+                ellipse_distance([along_axis, across_axis], *radii)
             }
             Self::Polygon { corners, round } => polygon_distance(corners, point) - round,
             Self::Capsule { from, to, radius } => {
@@ -117,33 +110,50 @@ impl Shape {
 
     /// The corners `(least, greatest)` of an upright box that holds the shape.
     pub fn bounds(&self) -> (Point, Point) {
-        let around = |points: &[Point], grow: f32| {
-            let (mut low, mut high) = ([f32::MAX; 2], [f32::MIN; 2]);
-            for point in points {
-                for i in 0..2 {
-                    low[i] = low[i].min(point[i] - grow);
-                    high[i] = high[i].max(point[i] + grow);
-                }
-            }
-            (low, high)
-        };
         match self {
             Self::Ellipse {
                 center,
                 radii,
                 axis,
             } => {
-                let reach = |i: usize, j: usize| length([radii[0] * axis[i], radii[1] * axis[j]]);
-                let [x, y] = [reach(0, 1), reach(1, 0)];
+                let x = length([radii[0] * axis[0], radii[1] * axis[1]]);
+                let y = length([radii[0] * axis[1], radii[1] * axis[0]]);
                 (
                     [center[0] - x, center[1] - y],
                     [center[0] + x, center[1] + y],
                 )
             }
-            Self::Polygon { corners, round } => around(corners, *round),
-            Self::Capsule { from, to, radius } => around(&[*from, *to], *radius),
+            Self::Polygon { corners, round } => bounds_of(corners, *round),
+            Self::Capsule { from, to, radius } => bounds_of(&[*from, *to], *radius),
         }
     }
+}
+
+/// Signed distance of a point to an upright ellipse around the origin: its value function over the
+/// length of that function's gradient, which is exact on the outline.
+fn ellipse_distance(point: Point, radii: Point) -> f32 {
+    let scaled = [point[0] / radii[0], point[1] / radii[1]];
+    let steepness = length([scaled[0] / radii[0], scaled[1] / radii[1]]);
+    let k = length(scaled);
+
+    // At the very centre both vanish; any point that deep only has to count as inside.
+    if steepness > 1e-6 {
+        k * (k - 1.0) / steepness
+    } else {
+        -radii[0].min(radii[1])
+    }
+}
+
+/// The corners of an upright box around `points`, larger by `grow` on each side.
+fn bounds_of(points: &[Point], grow: f32) -> (Point, Point) {
+    let (mut low, mut high) = ([f32::MAX; 2], [f32::MIN; 2]);
+    for point in points {
+        for i in 0..2 {
+            low[i] = low[i].min(point[i] - grow);
+            high[i] = high[i].max(point[i] + grow);
+        }
+    }
+    (low, high)
 }
 
 fn sub(a: Point, b: Point) -> Point {
@@ -165,7 +175,8 @@ fn square_to_segment(point: Point, from: Point, to: Point) -> f32 {
 
 /// Distance to the nearest edge, signed by how often a ray from the point crosses the outline.
 fn polygon_distance(corners: &[Point], point: Point) -> f32 {
-    let (mut nearest, mut inside) = (f32::MAX, false);
+    let mut nearest = f32::MAX;
+    let mut inside = false;
     let previous = corners.iter().cycle().skip(corners.len().saturating_sub(1));
     for (&from, &to) in previous.zip(corners) {
         nearest = nearest.min(square_to_segment(point, from, to));
@@ -188,30 +199,34 @@ mod tests {
 
     #[test]
     fn distances_are_signed() {
-        let close = |shape: &Shape, point: Point, expected: f32| {
+        let close = |shape: &Outline, point: Point, expected: f32| {
             let distance = shape.distance(point);
             assert!(
                 (distance - expected).abs() < 1e-4,
                 "{shape:?} at {point:?}: {distance}, not {expected}"
             );
         };
-        let disc = Shape::disc([1.0, 1.0], 0.5);
+        let disc = Outline::disc([1.0, 1.0], 0.5);
         close(&disc, [1.0, 2.0], 0.5);
         close(&disc, [1.2, 1.0], -0.3);
         close(&disc, [1.0, 1.0], -0.5);
-        let block = Shape::block([0.0, 0.0], [1.0, 0.5], 0.1);
+        let block = Outline::block([0.0, 0.0], [1.0, 0.5], 0.1);
         close(&block, [2.0, 0.0], 1.0);
         close(&block, [0.0, 0.3], -0.2);
-        close(&Shape::line([0.0, 0.0], [1.0, 0.0], 0.25), [1.0, 1.0], 0.75);
+        close(
+            &Outline::line([0.0, 0.0], [1.0, 0.0], 0.25),
+            [1.0, 1.0],
+            0.75,
+        );
     }
 
     #[test]
     fn bounds_hold_the_inside() {
         let shapes = [
-            Shape::blade([0.1, -0.2], 0.7, 1.2, 0.4),
-            Shape::polygon([[-0.5, 0.0], [0.6, -0.7], [0.2, 0.8]]),
-            Shape::segment([0.0, 0.2], [0.9, 0.5], 0.5..1.0),
-            Shape::line([-0.4, 0.4], [0.3, -0.1], 0.2),
+            Outline::blade([0.1, -0.2], 0.7, 1.2, 0.4),
+            Outline::polygon([[-0.5, 0.0], [0.6, -0.7], [0.2, 0.8]]),
+            Outline::segment([0.0, 0.2], [0.9, 0.5], 0.5..1.0),
+            Outline::line([-0.4, 0.4], [0.3, -0.1], 0.2),
         ];
         for shape in shapes {
             let (low, high) = shape.bounds();

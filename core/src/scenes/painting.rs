@@ -2,10 +2,9 @@
 
 use rand::RngExt;
 
-use super::Part;
-use super::objects::Piece;
+use super::outlines::Point;
 use super::palette::{Rgb, mix};
-use super::shapes::Point;
+use super::pen::{Part, Piece};
 use crate::image::RgbImage;
 use crate::rng::Rng;
 
@@ -101,14 +100,14 @@ impl Finish {
 }
 
 /// A square picture in the making, with the part seen at every pixel.
-pub(super) struct Canvas {
+pub(super) struct Painting {
     size: usize,
     colors: Vec<Rgb>,
     parts: Vec<u8>,
 }
 
-impl Canvas {
-    /// A canvas of `size * size` pixels, filled by asking for the color at points of the unit
+impl Painting {
+    /// A picture of `size * size` pixels, filled by asking for the color at points of the unit
     /// square.
     pub fn new(size: usize, mut color: impl FnMut(Point) -> Rgb) -> Self {
         let at = |pixel: usize| (pixel as f32 + 0.5) / size as f32;
@@ -129,12 +128,14 @@ impl Canvas {
         let ([left, top], [right, bottom]) = piece.shape.bounds();
         let corners = [[left, top], [right, top], [right, bottom], [left, bottom]]
             .map(|corner| pose.unit(corner));
+
         // Pixels are looked at up to one beyond the bounds: their coverage fades over the outline.
         let [columns, rows] = [0, 1].map(|i| {
             let low = corners.iter().map(|c| c[i]).fold(f32::MAX, f32::min) * size - 1.0;
             let high = corners.iter().map(|c| c[i]).fold(f32::MIN, f32::max) * size + 1.0;
             low.clamp(0.0, size) as usize..high.clamp(0.0, size) as usize
         });
+
         for y in rows {
             for x in columns.clone() {
                 let point = pose.object([(x as f32 + 0.5) / size, (y as f32 + 0.5) / size]);
@@ -143,9 +144,11 @@ impl Canvas {
                 if coverage == 0.0 {
                     continue;
                 }
+
                 let edge = (0.5 + (distance + finish.width) * pixels_per_unit).clamp(0.0, 1.0);
                 let light =
                     (1.0 - finish.shading * point[1]) * (1.0 + (finish.outline - 1.0) * edge);
+
                 let at = y * self.size + x;
                 self.colors[at] = mix(self.colors[at], piece.paint.map(|c| c * light), coverage);
                 if coverage >= 0.5 {
