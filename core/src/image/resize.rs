@@ -41,6 +41,7 @@ pub fn resized_crop(image: &RgbImage, crop: CropBox, size: usize) -> RgbImage {
     let size = size.max(1);
     let mut out = blank(size, size);
     let crop = crop.inside(image.width(), image.height());
+
     // A view and not the resizer's own crop option: that one lets the filter reach pixels outside
     // of the box, which PIL has already cut away at this point.
     let cropped = source(image).and_then(|view| {
@@ -53,6 +54,7 @@ pub fn resized_crop(image: &RgbImage, crop: CropBox, size: usize) -> RgbImage {
         )
         .ok()
     });
+
     if let Some(cropped) = cropped {
         resample(
             &cropped,
@@ -84,6 +86,7 @@ pub fn eval_view(image: &RgbImage, size: usize, resize_to: usize) -> RgbImage {
     let shorter = image.width().min(image.height());
     let axes = [image.width(), image.height()]
         .map(|side| CenteredAxis::new(side, resize_to * side / shorter, size));
+
     let mut inner = blank(axes[0].length, axes[1].length);
     if let Some(view) = source(image) {
         let [x, y] = &axes;
@@ -101,6 +104,7 @@ pub fn eval_view(image: &RgbImage, size: usize, resize_to: usize) -> RgbImage {
     if (inner.width(), inner.height()) == (size, size) {
         return inner;
     }
+
     let mut out = blank(size, size);
     let rows = out
         .pixels_mut()
@@ -146,6 +150,7 @@ impl CenteredAxis {
                 padding,
             };
         }
+
         let scale = side as f64 / resized as f64;
         let start = round_even((resized - size) as f64 / 2.0) * scale;
         let mut length = size as f64 * scale;
@@ -179,9 +184,11 @@ fn resample(
     else {
         return;
     };
+
     let bicubic = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
     let rows = bicubic.crop(left, 0.0, width, f64::from(view.height()));
     let columns = bicubic.crop(0.0, top, f64::from(out_width), height);
+
     let mut resizer = Resizer::new();
     let done = resizer
         .resize_typed(view, &mut narrowed, &rows)

@@ -10,25 +10,15 @@ pub struct RgbImage {
 
 /// Why pixels do not make an image.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[allow(missing_docs)]
 pub enum ImageError {
-    /// A side is zero.
     #[error("an image of {width} x {height} pixels has no content")]
-    Empty {
-        /// Pixels in a row.
-        width: usize,
-        /// Rows.
-        height: usize,
-    },
-    /// The buffer does not hold three bytes for each pixel.
+    Empty { width: usize, height: usize },
     #[error("{width} x {height} RGB pixels need {expected} bytes, the buffer holds {actual}")]
     Size {
-        /// Pixels in a row.
         width: usize,
-        /// Rows.
         height: usize,
-        /// Bytes needed.
         expected: usize,
-        /// Bytes given.
         actual: usize,
     },
 }
@@ -42,6 +32,7 @@ impl RgbImage {
         if width == 0 || height == 0 {
             return Err(ImageError::Empty { width, height });
         }
+
         let expected = width * height * 3;
         if pixels.len() != expected {
             return Err(ImageError::Size {
@@ -65,6 +56,7 @@ impl RgbImage {
         mut color: impl FnMut(usize, usize) -> [u8; 3],
     ) -> Self {
         let (width, height) = (width.max(1), height.max(1));
+
         let mut pixels = Vec::with_capacity(width * height * 3);
         for y in 0..height {
             for x in 0..width {

@@ -20,6 +20,7 @@ pub fn gaussian_blur(image: &mut RgbImage, radius: f32) {
     if radius.is_nan() || radius <= 0.0 {
         return;
     }
+
     // The bound only keeps absurd values from overflowing.
     let kernel = BoxKernel::for_gaussian(radius.min(MAX_RADIUS));
     let stride = image.width() * 3;
@@ -32,6 +33,7 @@ pub fn gaussian_blur(image: &mut RgbImage, radius: f32) {
     {
         rows.blur(&kernel, from, to);
     }
+
     // An odd number of passes leads from the spare buffer back into the image.
     let (mut from, mut to) = (spare.as_mut_slice(), image.pixels_mut());
     for _ in 0..PASSES {
@@ -82,6 +84,7 @@ impl BoxKernel {
         let weigh = |inner: u32, outer: u32| {
             ((inner * self.whole + outer * self.partial + (1 << 23)) >> 24) as u8
         };
+
         // Training uses radii up to 2, which have 3 or 5 taps; without these cases every sum would
         // go through memory.
         match *taps {

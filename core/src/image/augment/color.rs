@@ -7,6 +7,7 @@
 
 use crate::image::RgbImage;
 use crate::image::augment::hue;
+use crate::image::augment::pixel::{byte, floor};
 
 /// One color operation with its strength.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,24 +31,25 @@ pub fn apply(image: &mut RgbImage, ops: &[ColorOp]) {
     let mut pending = Vec::with_capacity(ops.len());
     for op in ops {
         let step = match *op {
-            ColorOp::Brightness(factor) => Step::TowardConstant {
+            ColorOp::Brightness(factor) => ColorStep::TowardConstant {
                 constant: 0.0,
                 factor,
             },
             ColorOp::Contrast(factor) => {
                 let constant = mean_gray_after(image, &pending);
                 pending.clear();
-                Step::TowardConstant { constant, factor }
+                ColorStep::TowardConstant { constant, factor }
             }
-            ColorOp::Saturation(factor) => Step::TowardGray { factor },
+            ColorOp::Saturation(factor) => ColorStep::TowardGray { factor },
             // torchvision cuts the shift to whole steps of the 8-bit wheel; negative ones wrap.
-            ColorOp::Hue(turn) => Step::Hue {
+            ColorOp::Hue(turn) => ColorStep::Hue {
                 steps: (f64::from(turn) * 255.0) as i32 as u8,
             },
-            ColorOp::Grayscale => Step::TowardGray { factor: 0.0 },
+            ColorOp::Grayscale => ColorStep::TowardGray { factor: 0.0 },
         };
         pending.push(step);
     }
+
     if !pending.is_empty() {
         sweep(image, &pending, |_, _| ());
     }
@@ -67,20 +69,20 @@ const BLOCK_BYTES: usize = BLOCK * 3;
 
 /// A color operation with all that it needs to know of the image.
 #[derive(Clone, Copy)]
-enum Step {
+enum ColorStep {
     TowardConstant { constant: f32, factor: f32 },
     TowardGray { factor: f32 },
     Hue { steps: u8 },
 }
 
 /// Pixels with their channels apart.
-struct Block {
+struct PixelBlock {
     red: [u8; BLOCK],
     green: [u8; BLOCK],
     blue: [u8; BLOCK],
 }
 
-impl Block {
+impl PixelBlock {
     #[inline]
     fn load(bytes: &[u8; BLOCK_BYTES]) -> Self {
         let mut block = Self {
@@ -108,17 +110,17 @@ impl Block {
     }
 
     #[inline]
-    fn run(mut self, steps: &[Step]) -> Self {
+    fn run(mut self, steps: &[ColorStep]) -> Self {
         for step in steps {
             match *step {
-                Step::TowardConstant { constant, factor } => {
+                ColorStep::TowardConstant { constant, factor } => {
                     for channel in [&mut self.red, &mut self.green, &mut self.blue] {
                         for value in channel {
                             *value = blend(constant, f32::from(*value), factor);
                         }
                     }
                 }
-                Step::TowardGray { factor } => {
+                ColorStep::TowardGray { factor } => {
                     let gray = self.gray();
                     for channel in [&mut self.red, &mut self.green, &mut self.blue] {
                         for (value, gray) in channel.iter_mut().zip(&gray) {
@@ -126,7 +128,7 @@ impl Block {
                         }
                     }
                 }
-                Step::Hue { steps } => {
+                ColorStep::Hue { steps } => {
                     hue::shift(&mut self.red, &mut self.green, &mut self.blue, steps)
                 }
             }
@@ -149,24 +151,27 @@ impl Block {
 
 /// Runs `steps` on the whole image, and shows `look` every finished block and how many of its
 /// pixels are real.
-fn sweep(image: &mut RgbImage, steps: &[Step], mut look: impl FnMut(&Block, usize)) {
-    let mut visit = |bytes: &mut [u8; BLOCK_BYTES], pixels: usize| {
-        let block = Block::load(bytes).run(steps);
-        look(&block, pixels);
+fn sweep(image: &mut RgbImage, steps: &[ColorStep], mut look: impl FnMut(&PixelBlock, usize)) {
+    let (blocks, rest) = image.pixels_mut().as_chunks_mut::<BLOCK_BYTES>();
+    for bytes in blocks {
+        let block = PixelBlock::load(bytes).run(steps);
+        look(&block, BLOCK);
         if !steps.is_empty() {
             block.store(bytes);
         }
-    };
-    let (blocks, rest) = image.pixels_mut().as_chunks_mut();
-    blocks.iter_mut().for_each(|bytes| visit(bytes, BLOCK));
+    }
+
+    // The last pixels are a block too, filled up with black.
     let mut padded = [0; BLOCK_BYTES];
     padded[..rest.len()].copy_from_slice(rest);
-    visit(&mut padded, rest.len() / 3);
+    let block = PixelBlock::load(&padded).run(steps);
+    look(&block, rest.len() / 3);
+    block.store(&mut padded);
     rest.copy_from_slice(&padded[..rest.len()]);
 }
 
 /// Runs `steps` and gives the mean gray of the result, rounded as `ImageEnhance.Contrast` does.
-fn mean_gray_after(image: &mut RgbImage, steps: &[Step]) -> f32 {
+fn mean_gray_after(image: &mut RgbImage, steps: &[ColorStep]) -> f32 {
     let count = (image.width() * image.height()) as f64;
     let mut sum = 0;
     sweep(image, steps, |block, pixels| {
@@ -189,33 +194,6 @@ fn blend(base: f32, value: f32, factor: f32) -> u8 {
     let mixed = if mixed > 0.0 { mixed } else { 0.0 };
     let mixed = if mixed < 255.0 { mixed } else { 255.0 };
     byte(floor(mixed))
-}
-
-/// Adding this to a small number leaves no bits for a fraction, which rounds it without a slow
-/// rounding call.
-const ROUNDER: f32 = (3 << 22) as f32;
-
-/// The integer nearest to `value`, which lies in 0 to 2^21.
-#[inline]
-pub(super) fn nearest(value: f32) -> f32 {
-    (value + ROUNDER) - ROUNDER
-}
-
-/// The integer below `value`, which lies in 0 to 2^21.
-#[inline]
-fn floor(value: f32) -> f32 {
-    let nearest = nearest(value);
-    if nearest > value {
-        nearest - 1.0
-    } else {
-        nearest
-    }
-}
-
-/// An integer of 0 to 255 as a byte.
-#[inline]
-pub(super) fn byte(value: f32) -> u8 {
-    (value + ROUNDER).to_bits() as u8
 }
 
 #[cfg(test)]
@@ -277,13 +255,5 @@ mod tests {
         apply(&mut together, &ops);
         ops.iter().for_each(|op| apply(&mut in_turn, &[*op]));
         assert_eq!(together, in_turn);
-    }
-
-    #[test]
-    fn bytes_are_cut_as_integers() {
-        for level in 0..2550u16 {
-            let value = f32::from(level) / 10.0;
-            assert_eq!(byte(floor(value)), value as u8);
-        }
     }
 }

@@ -24,6 +24,7 @@ impl ViewParams {
             Role::OtherGlobal => (config.blur_global2, config.solarize),
             Role::Local => (config.blur_local, 0.0),
         };
+
         Self {
             crop: draw_crop(width.max(1), height.max(1), scale, config.crop_ratio, rng),
             flip: chance(rng, config.flip),
@@ -53,6 +54,7 @@ fn draw_crop(
         let aspect = uniform(rng, ratio.map(f64::ln)).exp();
         let crop_width = round_even((area * aspect).sqrt());
         let crop_height = round_even((area / aspect).sqrt());
+
         if (1.0..=full_width).contains(&crop_width) && (1.0..=full_height).contains(&crop_height) {
             let (crop_width, crop_height) = (crop_width as usize, crop_height as usize);
             let top = offset(rng, height - crop_height);
@@ -65,6 +67,7 @@ fn draw_crop(
             };
         }
     }
+
     // No box fits: the largest central one with an allowed ratio.
     let whole = full_width / full_height;
     let (mut crop_width, mut crop_height) = (width, height);
@@ -84,27 +87,18 @@ fn draw_crop(
 /// torchvision's `ColorJitter.get_params`: all four factors in random order, less those that can
 /// change nothing.
 fn draw_jitter(config: &AugmentConfig, rng: &mut Rng) -> Vec<ColorOp> {
-    let factor = |rng: &mut Rng, strength: f64| {
-        uniform(rng, [(1.0 - strength).max(0.0), 1.0 + strength]) as f32
-    };
+    let brightness = factor(rng, config.brightness);
+    let contrast = factor(rng, config.contrast);
+    let saturation = factor(rng, config.saturation);
+    let hue = uniform(rng, [-config.hue, config.hue]) as f32;
     let mut ops = vec![
-        (
-            config.brightness,
-            ColorOp::Brightness(factor(rng, config.brightness)),
-        ),
-        (
-            config.contrast,
-            ColorOp::Contrast(factor(rng, config.contrast)),
-        ),
-        (
-            config.saturation,
-            ColorOp::Saturation(factor(rng, config.saturation)),
-        ),
-        (
-            config.hue,
-            ColorOp::Hue(uniform(rng, [-config.hue, config.hue]) as f32),
-        ),
+        (config.brightness, ColorOp::Brightness(brightness)),
+        (config.contrast, ColorOp::Contrast(contrast)),
+        (config.saturation, ColorOp::Saturation(saturation)),
+        (config.hue, ColorOp::Hue(hue)),
     ];
+
+    // A shuffle by the generator's own numbers, so that views stay the same over versions of rand.
     for last in (1..ops.len()).rev() {
         ops.swap(last, offset(rng, last));
     }
@@ -112,6 +106,11 @@ fn draw_jitter(config: &AugmentConfig, rng: &mut Rng) -> Vec<ColorOp> {
         .filter(|(strength, _)| *strength > 0.0)
         .map(|(_, op)| op)
         .collect()
+}
+
+/// A factor around 1.
+fn factor(rng: &mut Rng, strength: f64) -> f32 {
+    uniform(rng, [(1.0 - strength).max(0.0), 1.0 + strength]) as f32
 }
 
 /// True with `probability`; never for a NaN, so that no config can panic.

@@ -1,7 +1,7 @@
 //! The turn of the color wheel behind `adjust_hue`: PIL's RGB -> HSV -> RGB in 8 bits, without
 //! branches.
 
-use crate::image::augment::color::{byte, nearest};
+use crate::image::augment::pixel::{byte, nearest};
 
 /// Turns the hue of every pixel by `steps` of 256, wrapping around.
 #[inline]

@@ -41,11 +41,13 @@ impl ViewParams {
         if self.flip {
             flip(&mut view);
         }
+
         let mut ops = self.jitter.clone();
         if self.grayscale {
             ops.push(ColorOp::Grayscale);
         }
         color::apply(&mut view, &ops);
+
         if let Some(radius) = self.blur {
             gaussian_blur(&mut view, radius);
         }
