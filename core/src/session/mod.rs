@@ -1,9 +1,11 @@
 //! A lesson that a person gives: labelled images, settings and the tuned model, as bytes to keep.
 
+mod hold_out;
 mod model_file;
 mod project;
-mod split;
+mod store;
 
+pub use hold_out::{Holdout, hold_out};
 pub use model_file::{TunedModel, read_tuned, write_tuned};
-pub use project::{Project, ProjectImage, ProjectSettings, StoreError};
-pub use split::{Split, split};
+pub use project::{Project, ProjectImage, ProjectSettings};
+pub use store::StoreError;

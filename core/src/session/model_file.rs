@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::learn::Classifier;
 use crate::model::Backbone;
-use crate::session::project::{StoreError, entry};
+use crate::session::store::{StoreError, entry};
 use crate::weights::{
     ModelHeader, StoredPrecision, Weight, Weights, from_safetensors, timm, to_safetensors,
 };
@@ -15,7 +15,7 @@ use crate::weights::{
 /// Name of the entry in the header.
 const KEY: &str = "ibot.classifier";
 
-/// What a tuned model says beside its backbone.
+/// The parts of a tuned model beside its backbone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TunedModel {
     /// [`Pooling::TUNE`](crate::features::Pooling::TUNE) features to classes.
@@ -28,15 +28,15 @@ pub struct TunedModel {
 
 /// The entry in the header; the numbers are in `classifier.weight` and `classifier.bias`.
 #[derive(Serialize, Deserialize)]
-struct Entry {
+struct ClassifierEntry {
     classes: Vec<String>,
     size: usize,
-    /// For readers in other languages: what the classifier sees.
+    /// The classifier's input, for readers in other languages.
     features: String,
 }
 
-/// A safetensors file of `backbone` and `model`. It loads like any other of ours: who knows nothing
-/// of classifiers finds two tensors without use.
+/// A safetensors file of `backbone` and `model`. It loads like any other weights of this crate:
+/// other programs ignore the two extra tensors.
 ///
 /// # Errors
 /// If the names are not as many as the classes, or the device fails.
@@ -56,34 +56,31 @@ pub async fn write_tuned(
             classes: classifier.classes(),
         });
     }
+
     let mut weights = timm(backbone, None).await?;
-    let mut add = |name: &str, shape: Vec<usize>, values: &[f32]| {
-        weights.insert(
-            format!("classifier.{name}"),
-            Weight {
-                shape,
-                values: values.to_vec(),
-            },
-        );
+    let weight = Weight {
+        shape: vec![classes.len(), classifier.dim()],
+        values: classifier.weight().to_vec(),
     };
-    add(
-        "weight",
-        vec![classes.len(), classifier.dim()],
-        classifier.weight(),
-    );
-    add("bias", vec![classes.len()], classifier.bias());
-    let features = "CLS and mean patch of the last block after the norm".to_owned();
-    let entry = Entry {
+    let bias = Weight {
+        shape: vec![classes.len()],
+        values: classifier.bias().to_vec(),
+    };
+    weights.insert("classifier.weight".to_owned(), weight);
+    weights.insert("classifier.bias".to_owned(), bias);
+
+    let entry = ClassifierEntry {
         classes: classes.clone(),
         size: *size,
-        features,
+        features: "CLS and mean patch of the last block after the norm".to_owned(),
     };
-    let json = |result| move |error| StoreError::Entry { key: result, error };
-    let mut metadata = header.to_metadata().map_err(json(ModelHeader::KEY))?;
-    metadata.insert(
-        KEY.to_owned(),
-        serde_json::to_string(&entry).map_err(json(KEY))?,
-    );
+    let mut metadata = header.to_metadata().map_err(|error| StoreError::Entry {
+        key: ModelHeader::KEY,
+        error,
+    })?;
+    let json =
+        serde_json::to_string(&entry).map_err(|error| StoreError::Entry { key: KEY, error })?;
+    metadata.insert(KEY.to_owned(), json);
     Ok(to_safetensors(&weights, metadata, StoredPrecision::F32)?)
 }
 
@@ -94,19 +91,16 @@ pub async fn write_tuned(
 /// If the file is damaged, has no classifier, or one that contradicts itself.
 pub fn read_tuned(bytes: &[u8]) -> Result<TunedModel, StoreError> {
     let (mut weights, metadata): (Weights, HashMap<String, String>) = from_safetensors(bytes)?;
-    let Entry { classes, size, .. } = entry(&metadata, KEY)?;
-    let mut take = |name: &'static str| {
-        weights
-            .remove(name)
-            .ok_or(StoreError::Missing(name.to_owned()))
-    };
-    let (weight, bias) = (take("classifier.weight")?, take("classifier.bias")?);
+    let ClassifierEntry { classes, size, .. } = entry(&metadata, KEY)?;
+    let weight = take(&mut weights, "classifier.weight")?;
+    let bias = take(&mut weights, "classifier.bias")?;
     let &[rows, dim] = &weight.shape[..] else {
         return Err(StoreError::NoMatrix {
             name: "classifier.weight",
             shape: weight.shape,
         });
     };
+
     if rows != classes.len() {
         return Err(StoreError::Names {
             names: classes.len(),
@@ -118,6 +112,12 @@ pub fn read_tuned(bytes: &[u8]) -> Result<TunedModel, StoreError> {
         classes,
         size,
     })
+}
+
+fn take(weights: &mut Weights, name: &str) -> Result<Weight, StoreError> {
+    weights
+        .remove(name)
+        .ok_or(StoreError::Missing(name.to_owned()))
 }
 
 #[cfg(test)]

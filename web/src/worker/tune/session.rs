@@ -3,7 +3,7 @@
 use ibot_core::image::RgbImage;
 use ibot_core::learn::{FeatureSet, KnnHead, TuneError, most_likely};
 use ibot_core::metrics::Confusion;
-use ibot_core::session::split;
+use ibot_core::session::hold_out;
 use ibot_core::weights::Weights;
 
 use super::examples::Examples;
@@ -196,7 +196,7 @@ impl Session {
 impl Halves {
     fn new(lesson: &Lesson, validation: f64, seed: u64) -> Self {
         let classes: Vec<usize> = lesson.labels.iter().map(|label| label.class).collect();
-        let halves = split(&classes, validation, seed);
+        let halves = hold_out(&classes, validation, seed);
 
         let pick = |half: Vec<usize>| half.into_iter().map(|at| lesson.labels[at]).collect();
         Self {
