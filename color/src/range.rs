@@ -12,22 +12,17 @@ pub struct Range {
 impl Range {
     /// From the smallest to the largest finite value; 0 to 0 if there is none.
     pub fn of<'a>(values: impl IntoIterator<Item = &'a f32>) -> Self {
-        let finite = values.into_iter().filter(|value| value.is_finite());
-        finite
-            .fold(None, |range: Option<Self>, &value| {
-                let Self { low, high } = range.unwrap_or(Self {
-                    low: value,
-                    high: value,
-                });
-                Some(Self {
-                    low: low.min(value),
-                    high: high.max(value),
-                })
-            })
-            .unwrap_or(Self {
-                low: 0.0,
-                high: 0.0,
-            })
+        let mut range: Option<Self> = None;
+        for &value in values.into_iter().filter(|value| value.is_finite()) {
+            let low = range.map_or(value, |range| range.low.min(value));
+            let high = range.map_or(value, |range| range.high.max(value));
+            range = Some(Self { low, high });
+        }
+
+        range.unwrap_or(Self {
+            low: 0.0,
+            high: 0.0,
+        })
     }
 
     /// Between two percentiles (0 to 100) of the finite values, interpolated linearly between
@@ -40,26 +35,9 @@ impl Range {
             .filter(|value| value.is_finite())
             .collect();
         sorted.sort_unstable_by(f32::total_cmp);
-        let at = |percentile: f32| {
-            let last = sorted.len().saturating_sub(1);
-            let position = f64::from(percentile.clamp(0.0, 100.0)) / 100.0 * last as f64;
-            // The conversion makes position 0 of a percentile that is not a number.
-            let index = position as usize;
-            let value = |index: usize| {
-                sorted
-                    .get(index.min(last))
-                    .map_or(0.0, |value| f64::from(*value))
-            };
-            let share = if position.is_nan() {
-                0.0
-            } else {
-                position.fract()
-            };
-            (value(index) + (value(index + 1) - value(index)) * share) as f32
-        };
         Self {
-            low: at(low),
-            high: at(high),
+            low: percentile(&sorted, low),
+            high: percentile(&sorted, high),
         }
     }
 
@@ -76,6 +54,21 @@ impl Range {
         let position = (value - low) / (high - low);
         (!position.is_nan()).then_some(position.clamp(0.0, 1.0) as f32)
     }
+}
+
+/// The percentile `wanted` (0 to 100) of numbers in ascending order; 0 without any.
+fn percentile(sorted: &[f32], wanted: f32) -> f32 {
+    let Some(last) = sorted.len().checked_sub(1) else {
+        return 0.0;
+    };
+    let position = f64::from(wanted.clamp(0.0, 100.0)) / 100.0 * last as f64;
+    if position.is_nan() {
+        return sorted[0];
+    }
+
+    let below = f64::from(sorted[position as usize]);
+    let above = f64::from(sorted[(position as usize + 1).min(last)]);
+    (below + (above - below) * position.fract()) as f32
 }
 
 #[cfg(test)]

@@ -82,15 +82,10 @@ pub fn mix(under: [u8; 3], over: [u8; 3], alpha: f32) -> [u8; 3] {
     } else {
         alpha.clamp(0.0, 1.0)
     };
-    let channel = |under: u8, over: u8| {
-        let (under, over) = (f32::from(under), f32::from(over));
+    std::array::from_fn(|channel| {
+        let (under, over) = (f32::from(under[channel]), f32::from(over[channel]));
         (under + (over - under) * alpha).round() as u8
-    };
-    [
-        channel(under[0], over[0]),
-        channel(under[1], over[1]),
-        channel(under[2], over[2]),
-    ]
+    })
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use crate::metrics::accuracy::top_k;
 use crate::pretrain::masking::Mask;
 
 /// Shares of masked patches whose prototype by the teacher was named, from 0 to 1.
@@ -17,31 +18,29 @@ pub struct Agreement {
 impl Agreement {
     /// The shares of `ranks`, each how many guesses come before the right one; at least one.
     pub fn of(ranks: &[usize]) -> Self {
-        let within = |guesses| {
-            ranks.iter().filter(|rank| **rank < guesses).count() as f64 / ranks.len() as f64
-        };
         Self {
-            top1: within(1),
-            top5: within(5),
+            top1: top_k(ranks, 1),
+            top5: top_k(ranks, 5),
         }
     }
 
-    /// What naming the most frequent prototypes of the visible patches, the lower one first among
-    /// equals, would reach at the masked ones. `choices` holds the teacher's prototype of every
+    /// The shares of a constant guess: the most frequent prototypes of the visible patches, the
+    /// lower one first among equals. `choices` holds the teacher's prototype of every
     /// patch.
     pub fn of_most_frequent(choices: &[usize], mask: &Mask) -> Self {
         let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
-        mask.patches(false)
-            .for_each(|patch| *counts.entry(choices[patch]).or_default() += 1);
+        for patch in mask.patches(false) {
+            *counts.entry(choices[patch]).or_default() += 1;
+        }
         let mut guesses: Vec<usize> = counts.keys().copied().collect();
         guesses.sort_by_key(|guess| Reverse(counts[guess]));
-        let rank = |patch: usize| {
-            guesses
-                .iter()
-                .position(|guess| *guess == choices[patch])
-                .unwrap_or(usize::MAX)
-        };
-        Self::of(&mask.patches(true).map(rank).collect::<Vec<_>>())
+
+        let mut ranks = Vec::new();
+        for patch in mask.patches(true) {
+            let rank = guesses.iter().position(|guess| *guess == choices[patch]);
+            ranks.push(rank.unwrap_or(usize::MAX));
+        }
+        Self::of(&ranks)
     }
 }
 

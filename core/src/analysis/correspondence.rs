@@ -23,12 +23,10 @@ pub struct Match {
 #[error(
     "the {image} image has {patches} patches, its attention {actual} values: give one value a patch"
 )]
+#[allow(missing_docs)]
 pub struct WeightError {
-    /// Which image, first or second.
     pub image: &'static str,
-    /// Its patches.
     pub patches: usize,
-    /// Values given.
     pub actual: usize,
 }
 
@@ -48,22 +46,21 @@ pub fn mutual_matches(
 ) -> Result<Vec<Match>, WeightError> {
     check("first", nearest.forward.len(), weights.0)?;
     check("second", nearest.backward.len(), weights.1)?;
-    let mutual = nearest
-        .forward
-        .iter()
-        .enumerate()
-        .filter_map(|(from, neighbour)| {
-            let there = (*neighbour)?;
-            let back = nearest.backward.get(there.patch).copied().flatten()?;
-            let score = there.similarity * weights.0[from] * weights.1[there.patch];
-            (back.patch == from).then_some(Match {
+
+    let mut mutual = Vec::new();
+    for (from, neighbour) in nearest.forward.iter().enumerate() {
+        let Some(there) = neighbour else { continue };
+        let back = nearest.backward.get(there.patch).copied().flatten();
+        if back.is_some_and(|back| back.patch == from) {
+            mutual.push(Match {
                 from,
                 to: there.patch,
                 similarity: there.similarity,
-                score,
-            })
-        });
-    Ok(best(mutual.collect(), k))
+                score: there.similarity * weights.0[from] * weights.1[there.patch],
+            });
+        }
+    }
+    Ok(best(mutual, k))
 }
 
 /// The official choice: the `k` patches of the first image with the most attention (mean over
@@ -82,20 +79,19 @@ pub fn attended_matches(
     k: usize,
 ) -> Result<Vec<Match>, WeightError> {
     check("first", nearest.forward.len(), attention)?;
-    let matches = nearest
-        .forward
-        .iter()
-        .zip(attention)
-        .enumerate()
-        .filter_map(|(from, (neighbour, score))| {
-            neighbour.map(|n| Match {
+
+    let mut matches = Vec::new();
+    for (from, neighbour) in nearest.forward.iter().enumerate() {
+        if let Some(there) = neighbour {
+            matches.push(Match {
                 from,
-                to: n.patch,
-                similarity: n.similarity,
-                score: *score,
-            })
-        });
-    Ok(best(matches.collect(), k))
+                to: there.patch,
+                similarity: there.similarity,
+                score: attention[from],
+            });
+        }
+    }
+    Ok(best(matches, k))
 }
 
 fn check(image: &'static str, patches: usize, weights: &[f32]) -> Result<(), WeightError> {
@@ -121,8 +117,8 @@ fn best(mut matches: Vec<Match>, k: usize) -> Vec<Match> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::grid::TokenGrid;
     use crate::analysis::nearest::nearest;
+    use crate::features::TokenGrid;
     use crate::testing::test;
 
     fn grid(tokens: &[[f32; 2]]) -> TokenGrid {

@@ -4,9 +4,9 @@
 //! The first component over all patches of all images separates foreground from background. The
 //! first three components of the foreground alone become red, green and blue.
 
-use crate::analysis::grid::TokenGrid;
 use crate::analysis::pca::{Pca, PcaError};
 use crate::analysis::rows::Rows;
+use crate::features::TokenGrid;
 
 /// Share of values at each end of a channel that are clipped, so that single patches do not take
 /// the whole range.
@@ -49,37 +49,38 @@ pub fn foreground_colors(
     let rows = Rows::of_grids(grids)?;
     let all = Pca::fit(&rows, 1)?;
     let mut scores = all.project(&rows)?;
-    let border: Vec<bool> = grids
-        .iter()
-        .flat_map(|grid| (0..grid.count()).map(|i| at_border(grid, i)))
-        .collect();
+    let mut border = Vec::with_capacity(scores.len());
+    for grid in grids {
+        border.extend((0..grid.count()).map(|patch| grid.shape().is_border(patch)));
+    }
+    // The sign of a component means nothing; objects touch the border less than what is behind.
     if border_share(&scores, &border, |score| score > 0.0)
         > border_share(&scores, &border, |score| score < 0.0)
     {
         scores.iter_mut().for_each(|score| *score = -*score);
     }
+
     let cut = threshold * all.variances()[0].sqrt();
     let mask: Vec<bool> = scores.iter().map(|score| f64::from(*score) > cut).collect();
-
     let selected = rows.select(&mask)?;
     let foreground = Pca::fit(&selected, 3)?;
     let mut colors = rgb(&foreground.project(&selected)?, foreground.count()).into_iter();
-    let mut painted = mask.iter().map(|kept| {
-        (
-            *kept,
+
+    let mut images = Vec::with_capacity(grids.len());
+    let mut next = 0;
+    for grid in grids {
+        let foreground = mask[next..next + grid.count()].to_vec();
+        let mut rgb = vec![[0.0; 3]; grid.count()];
+        for (color, kept) in rgb.iter_mut().zip(&foreground) {
             if *kept {
-                colors.next().unwrap_or_default()
-            } else {
-                [0.0; 3]
-            },
-        )
-    });
-    let images = grids.iter().map(|grid| {
-        let (foreground, rgb) = painted.by_ref().take(grid.count()).unzip();
-        PatchColors { rgb, foreground }
-    });
+                *color = colors.next().unwrap_or_default();
+            }
+        }
+        next += grid.count();
+        images.push(PatchColors { rgb, foreground });
+    }
     Ok(ForegroundColors {
-        images: images.collect(),
+        images,
         all,
         foreground,
     })
@@ -105,20 +106,17 @@ pub fn joint_colors(grids: &[TokenGrid]) -> Result<(Vec<PatchColors>, Pca), PcaE
 /// from its 1st to its 99th percentile. A channel that is missing or constant is 0.5.
 fn rgb(values: &[f32], channels: usize) -> Vec<[f32; 3]> {
     let mut colors = vec![[0.5; 3]; values.len() / channels.max(1)];
+    if colors.is_empty() {
+        return colors;
+    }
     for channel in 0..channels.min(3) {
-        let mut sorted: Vec<f32> = values
-            .iter()
-            .skip(channel)
-            .step_by(channels)
-            .copied()
-            .collect();
+        let of_channel = values.iter().skip(channel).step_by(channels);
+        let mut sorted: Vec<f32> = of_channel.copied().collect();
         sorted.sort_by(f32::total_cmp);
         let last = sorted.len().saturating_sub(1) as f64;
-        let at = |index: f64| sorted.get(index as usize).copied().unwrap_or_default();
-        let (low, high) = (
-            at((last * CLIPPED).floor()),
-            at((last * (1.0 - CLIPPED)).ceil()),
-        );
+        let low = sorted[(last * CLIPPED).floor() as usize];
+        let high = sorted[(last * (1.0 - CLIPPED)).ceil() as usize];
+
         if high > low {
             for (color, row) in colors.iter_mut().zip(values.chunks_exact(channels)) {
                 color[channel] = ((row[channel] - low) / (high - low)).clamp(0.0, 1.0);
@@ -128,20 +126,16 @@ fn rgb(values: &[f32], channels: usize) -> Vec<[f32; 3]> {
     colors
 }
 
-fn at_border(grid: &TokenGrid, index: usize) -> bool {
-    let (row, column) = grid.position(index);
-    row == 0 || column == 0 || row + 1 == grid.rows() || column + 1 == grid.columns()
-}
-
 /// The share of border patches among those that `side` takes.
 fn border_share(scores: &[f32], border: &[bool], side: impl Fn(f32) -> bool) -> f64 {
-    let taken: Vec<bool> = scores
-        .iter()
-        .zip(border)
-        .filter(|(score, _)| side(**score))
-        .map(|(_, b)| *b)
-        .collect();
-    taken.iter().filter(|b| **b).count() as f64 / taken.len().max(1) as f64
+    let (mut taken, mut at_border) = (0usize, 0usize);
+    for (score, border) in scores.iter().zip(border) {
+        if side(*score) {
+            taken += 1;
+            at_border += usize::from(*border);
+        }
+    }
+    at_border as f64 / taken.max(1) as f64
 }
 
 #[cfg(test)]

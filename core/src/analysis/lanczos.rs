@@ -25,10 +25,9 @@ pub(crate) struct Eigenpair {
 /// The iteration ran out of steps.
 #[derive(Debug, thiserror::Error, PartialEq)]
 #[error("the eigenvectors did not converge in {steps} Lanczos steps (residual {residual:.1e})")]
+#[allow(missing_docs)]
 pub struct LanczosError {
-    /// Steps taken.
     pub steps: usize,
-    /// Largest residual `|A x - value x|` that was left.
     pub residual: f64,
 }
 
@@ -50,6 +49,8 @@ pub(crate) fn largest(
     while locked.len() < dim && (found.len() < count || count > 1) {
         let missing = count.saturating_sub(found.len()).max(1);
         let pairs = krylov(&locked, dim, missing, stop, &mut apply)?;
+
+        // Nothing larger than what was found: a further space holds only smaller ones.
         let smallest = found.last().map_or(f64::NEG_INFINITY, |pair| pair.value);
         let larger = pairs
             .iter()
@@ -57,6 +58,7 @@ pub(crate) fn largest(
         if found.len() >= count && !larger {
             break;
         }
+
         locked.extend(pairs.iter().map(|pair| pair.vector.clone()));
         found.extend(pairs);
         found.sort_by(|a, b| b.value.total_cmp(&a.value));
@@ -77,12 +79,15 @@ fn krylov(
     let mut basis: Vec<DVector<f64>> = Vec::new();
     let (mut diagonal, mut off) = (Vec::new(), Vec::new());
     let mut next = start(locked, dim);
-    let (room, mut check) = (dim - locked.len(), 2);
+    let room = dim - locked.len();
+    let mut check = 2;
     let mut residual = f64::INFINITY;
+
     while basis.len() < room.min(stop.steps) {
         let mut image = apply(&next);
         diagonal.push(image.dot(&next));
         basis.push(next);
+
         let before = image.norm();
         orthogonalize(&mut image, locked, &basis);
         let length = image.norm();
@@ -92,6 +97,7 @@ fn krylov(
             || length <= 1e-14 * before.max(f64::MIN_POSITIVE)
             || length < 1e-150;
         off.push(if ended { 0.0 } else { length });
+
         if ended || basis.len() >= check.min(stop.steps) {
             let failed = LanczosError {
                 steps: basis.len(),
@@ -112,6 +118,7 @@ fn krylov(
             // Checking costs the cube of the number of steps, so it becomes rarer.
             check = basis.len() + (basis.len() / 4).max(4);
         }
+
         next = image / length;
     }
     Err(LanczosError {

@@ -2,18 +2,16 @@
 //! on the host, for the command line and the browser alike.
 //!
 //! [`features::encode`](crate::features::encode) shows an image to a network; everything here works
-//! on its result, a [`grid::TokenGrid`] and a [`attention::ClsAttention`], without a network.
+//! on its result, a [`TokenGrid`](crate::features::TokenGrid) and a
+//! [`ClsAttention`](crate::features::ClsAttention), without a network.
 
 pub mod affinity;
 pub mod agreement;
 pub mod attention;
 pub mod correspondence;
 pub mod foreground;
-pub mod geometry;
-pub mod grid;
 pub mod kmeans;
 pub mod lanczos;
-mod lloyd;
 pub mod ncut;
 pub mod nearest;
 pub mod patterns;

@@ -3,7 +3,7 @@
 
 use crate::analysis::affinity::{Affinity, AffinityError};
 use crate::analysis::kmeans::{KMeansConfig, KMeansError, kmeans};
-use crate::analysis::lanczos::{Eigenpair, LanczosError, Stop, largest};
+use crate::analysis::lanczos::{LanczosError, Stop, largest};
 use crate::analysis::rows::{Rows, RowsError};
 
 /// Groups that hang together by unconnected pairs alone have eigenvalues some 1e-5 apart, which the
@@ -32,30 +32,20 @@ pub struct Bipartition {
 
 /// Why a graph was not cut.
 #[derive(Debug, thiserror::Error, PartialEq)]
+#[allow(missing_docs)]
 pub enum CutError {
-    /// The number of segments does not fit.
     #[error("{patches} patches cannot form {segments} segments")]
-    Segments {
-        /// Number of patches.
-        patches: usize,
-        /// Segments asked for.
-        segments: usize,
-    },
-    /// There is no graph.
+    Segments { patches: usize, segments: usize },
     #[error(transparent)]
     Affinity(#[from] AffinityError),
-    /// No cut is better than others.
     #[error(
-        "the patches are all alike, so that no cut is better than another; use another image or a higher tau"
+        "the patches are all alike, so that no cut is better than another; use another image or connect patches from a higher cosine on"
     )]
     Uniform,
-    /// The eigenvectors were not found.
     #[error(transparent)]
     Eigenvectors(#[from] LanczosError),
-    /// The spectral coordinates are not usable.
     #[error(transparent)]
     Rows(#[from] RowsError),
-    /// The spectral coordinates were not clustered.
     #[error(transparent)]
     Clusters(#[from] KMeansError),
 }
@@ -68,25 +58,16 @@ impl Affinity {
     /// If all patches are alike or the eigenvector does not converge.
     pub fn bipartition(&self) -> Result<Bipartition, CutError> {
         let trivial = self.trivial();
-        let pairs = largest(
-            std::slice::from_ref(&trivial),
-            self.patches(),
-            1,
-            STOP,
-            |x| self.product(x),
-        )?;
+        let known = std::slice::from_ref(&trivial);
+        let pairs = largest(known, self.patches(), 1, STOP, |x| self.product(x))?;
         let second = pairs
             .first()
             .filter(|pair| pair.value > SIGNIFICANT)
             .ok_or(CutError::Uniform)?;
+
         // Dividing by the roots of the degrees turns an eigenvector of the normalised weights into
         // a generalised one.
-        let mut eigenvector: Vec<f64> = second
-            .vector
-            .component_div(&trivial)
-            .iter()
-            .copied()
-            .collect();
+        let mut eigenvector: Vec<f64> = second.vector.component_div(&trivial).as_slice().to_vec();
         let mean = eigenvector.iter().sum::<f64>() / eigenvector.len() as f64;
         let most = eigenvector
             .iter()
@@ -96,6 +77,7 @@ impl Affinity {
             .iter()
             .position(|v| v.abs() >= most * (1.0 - 1e-6))
             .unwrap_or(0);
+
         let sign = if eigenvector[seed] > mean { 1.0 } else { -1.0 };
         eigenvector.iter_mut().for_each(|v| *v *= sign);
         let foreground = eigenvector.iter().map(|v| *v > sign * mean).collect();
@@ -122,30 +104,22 @@ impl Affinity {
         if segments == 0 || segments > patches {
             return Err(CutError::Segments { patches, segments });
         }
+        if segments == 1 {
+            return Ok(vec![0; patches]);
+        }
+
         let trivial = self.trivial();
-        let pairs = match segments {
-            1 => Vec::new(),
-            more => largest(
-                std::slice::from_ref(&trivial),
-                patches,
-                more - 1,
-                STOP,
-                |x| self.product(x),
-            )?,
-        };
-        if pairs
-            .first()
-            .is_some_and(|pair: &Eigenpair| pair.value <= SIGNIFICANT)
-        {
+        let known = std::slice::from_ref(&trivial);
+        let pairs = largest(known, patches, segments - 1, STOP, |x| self.product(x))?;
+        if pairs.first().is_none_or(|pair| pair.value <= SIGNIFICANT) {
             return Err(CutError::Uniform);
         }
-        let coordinates = |patch: usize| {
-            let others = pairs.iter().map(move |pair| pair.vector[patch]);
-            std::iter::once(trivial[patch])
-                .chain(others)
-                .map(|v| v as f32)
-        };
-        let values: Vec<f32> = (0..patches).flat_map(coordinates).collect();
+
+        let mut values = Vec::with_capacity(patches * segments);
+        for patch in 0..patches {
+            values.push(trivial[patch] as f32);
+            values.extend(pairs.iter().map(|pair| pair.vector[patch] as f32));
+        }
         let config = KMeansConfig {
             seed,
             restarts: 10,
@@ -161,14 +135,14 @@ mod tests {
 
     use super::*;
     use crate::analysis::affinity::TAU;
-    use crate::analysis::grid::TokenGrid;
+    use crate::features::TokenGrid;
     use crate::testing::test;
 
     fn graph(n: usize, weight: impl Fn(usize, usize) -> f32) -> Affinity {
         let weights = (0..n * n)
             .map(|i| weight((i / n).min(i % n), (i / n).max(i % n)))
             .collect();
-        Affinity::from_weights(n, weights).expect("a symmetric graph")
+        Affinity::from_weights(n, weights)
     }
 
     /// Whether two partitions are equal but for the names of the parts.

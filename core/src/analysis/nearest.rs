@@ -1,18 +1,13 @@
 //! The most similar patch in another image, for every patch of two images at once.
-//!
-//! All cosines are computed, tile by tile, and forgotten as soon as both images know them: a pair
-//! of large images has tens of millions.
 
-use crate::analysis::grid::TokenGrid;
+use nalgebra::DMatrix;
+
 use crate::analysis::similarity::{Neighbour, WidthError};
+use crate::features::TokenGrid;
 
-/// Tokens of the first image in a tile.
-const TILE_ROWS: usize = 4;
-/// Tokens of the second image in a tile. 4 x 8 sums fill half of the 16 vector registers of SSE and
-/// of most wasm engines, which leaves room for the operands.
-const TILE_COLUMNS: usize = 8;
-/// Tiles of the first image that meet one panel of the second while it is in the fastest cache.
-const BLOCK: usize = 32;
+/// Tokens of the first image that are compared with all of the second at a time: a pair of large
+/// images has tens of millions of cosines, which are not kept.
+const BLOCK: usize = 512;
 
 /// The nearest neighbour of every patch, in both directions; `None` for a token that is not finite,
 /// or if the other image has no token that is.
@@ -28,8 +23,7 @@ pub struct Nearest {
 /// `a` for each of `b`; the lower index among equals. Tokens of zeros have cosine 0 with all.
 ///
 /// Takes `a.count() * b.count() * a.dim()` multiplications on one thread and memory for a few
-/// copies of both grids. The result is the same on every machine: each cosine is summed in the
-/// order of the components.
+/// copies of both grids.
 ///
 /// # Errors
 /// If the tokens have different widths.
@@ -40,114 +34,38 @@ pub fn nearest(a: &TokenGrid, b: &TokenGrid) -> Result<Nearest, WidthError> {
             second: b.dim(),
         });
     }
-    let (rows, columns) = (panels::<TILE_ROWS>(a), panels::<TILE_COLUMNS>(b));
-    let mut forward = vec![Best::NONE; a.count()];
-    let mut backward = vec![Best::NONE; b.count()];
+    let first = units(a);
+    let second = units(b).transpose();
+    let mut forward = vec![None; a.count()];
+    let mut backward = vec![None; b.count()];
 
-    let blocks = rows
-        .chunks(BLOCK * a.dim())
-        .zip(forward.chunks_mut(BLOCK * TILE_ROWS));
-    for (block, (row_panels, block_bests)) in blocks.enumerate() {
-        let column_panels = columns
-            .chunks_exact(b.dim())
-            .zip(backward.chunks_mut(TILE_COLUMNS));
-        for (second, (column_panel, column_bests)) in column_panels.enumerate() {
-            let row_panels = row_panels
-                .chunks_exact(a.dim())
-                .zip(block_bests.chunks_mut(TILE_ROWS));
-            for (first, (row_panel, row_bests)) in row_panels.enumerate() {
-                let sums = tile(row_panel, column_panel);
-                let origin = ((block * BLOCK + first) * TILE_ROWS, second * TILE_COLUMNS);
-                record(&sums, origin, row_bests, column_bests);
+    for start in (0..a.count()).step_by(BLOCK) {
+        let block = first.columns(start, BLOCK.min(a.count() - start));
+        let cosines = &second * block;
+        for (offset, of_token) in cosines.column_iter().enumerate() {
+            let token = start + offset;
+            for (other, cosine) in of_token.iter().enumerate() {
+                keep_better(&mut forward[token], other, *cosine);
+                keep_better(&mut backward[other], token, *cosine);
             }
         }
     }
-    let known = |bests: Vec<Best>| bests.into_iter().map(Best::neighbour).collect();
-    Ok(Nearest {
-        forward: known(forward),
-        backward: known(backward),
-    })
+    Ok(Nearest { forward, backward })
 }
 
-/// The tokens at length 1 in panels of `W`, component by component: `dim` entries a panel, each
-/// with the component of `W` tokens. The last panel is filled up with zeros.
-fn panels<const W: usize>(grid: &TokenGrid) -> Vec<[f32; W]> {
+/// The tokens at length 1 as the columns of a matrix, `[D, N]`.
+fn units(grid: &TokenGrid) -> DMatrix<f32> {
     let unit = grid.clone().normalized();
-    let mut panels = vec![[0.0; W]; grid.count().div_ceil(W) * grid.dim()];
-    for (panel, tokens) in panels
-        .chunks_exact_mut(grid.dim())
-        .zip(unit.values().chunks(W * grid.dim()))
-    {
-        for (slot, token) in tokens.chunks_exact(grid.dim()).enumerate() {
-            panel
-                .iter_mut()
-                .zip(token)
-                .for_each(|(entry, value)| entry[slot] = *value);
-        }
-    }
-    panels
+    DMatrix::from_column_slice(grid.dim(), grid.count(), unit.values())
 }
 
-/// The cosines of every token of one panel with every token of the other.
-#[inline(always)]
-fn tile(
-    rows: &[[f32; TILE_ROWS]],
-    columns: &[[f32; TILE_COLUMNS]],
-) -> [[f32; TILE_COLUMNS]; TILE_ROWS] {
-    let mut sums = [[0.0; TILE_COLUMNS]; TILE_ROWS];
-    for (row, column) in rows.iter().zip(columns) {
-        for (sums, x) in sums.iter_mut().zip(row) {
-            for (sum, y) in sums.iter_mut().zip(column) {
-                *sum += x * y;
-            }
-        }
-    }
-    sums
-}
-
-/// Lets the patches of a tile with its first cell at `origin` keep what is better than what they
-/// have. At the far edges there are fewer patches than sums.
-#[inline(always)]
-fn record(
-    sums: &[[f32; TILE_COLUMNS]; TILE_ROWS],
-    origin: (usize, usize),
-    row_bests: &mut [Best],
-    column_bests: &mut [Best],
-) {
-    for (i, (row, row_best)) in sums.iter().zip(row_bests).enumerate() {
-        for (j, (sum, column_best)) in row.iter().zip(column_bests.iter_mut()).enumerate() {
-            row_best.update(origin.1 + j, *sum);
-            column_best.update(origin.0 + i, *sum);
-        }
-    }
-}
-
-/// The best patch so far. Patches are offered in ascending order, so that the first of equals
-/// stays, and NaN never compares as better.
-#[derive(Clone, Copy)]
-struct Best {
-    patch: usize,
-    similarity: f32,
-}
-
-impl Best {
-    const NONE: Self = Self {
-        patch: usize::MAX,
-        similarity: f32::NEG_INFINITY,
-    };
-
-    fn update(&mut self, patch: usize, similarity: f32) {
-        if similarity > self.similarity {
-            *self = Self { patch, similarity };
-        }
-    }
-
-    fn neighbour(self) -> Option<Neighbour> {
-        let found = self.patch != usize::MAX;
-        found.then(|| Neighbour {
-            patch: self.patch,
-            similarity: self.similarity.clamp(-1.0, 1.0),
-        })
+/// Replaces `best` if `patch` is more similar. Patches are offered in ascending order, so that the
+/// first of equals stays, and NaN never compares as better.
+fn keep_better(best: &mut Option<Neighbour>, patch: usize, cosine: f32) {
+    // Rounding may carry a cosine beyond its bounds.
+    let similarity = cosine.clamp(-1.0, 1.0);
+    if !cosine.is_nan() && best.is_none_or(|best| similarity > best.similarity) {
+        *best = Some(Neighbour { patch, similarity });
     }
 }
 

@@ -47,41 +47,27 @@ struct Cluster {
 
 /// Why patches were not collected.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[allow(missing_docs)]
 pub enum PatternError {
-    /// A setting is zero.
     #[error(
         "patterns need at least 1 cluster, 1 patch each and 1 from an image, got {clusters}, {top}, {per_image}"
     )]
     Settings {
-        /// Number of clusters.
         clusters: usize,
-        /// Patches to keep.
         top: usize,
-        /// Patches of one image to keep.
         per_image: usize,
     },
-    /// There is no such cluster.
     #[error(
         "patch {patch} of image {image} belongs to cluster {cluster}, but there are only {clusters}"
     )]
     Cluster {
-        /// Index of the image.
         image: usize,
-        /// Index of the patch.
         patch: usize,
-        /// The cluster given.
         cluster: usize,
-        /// Number of clusters.
         clusters: usize,
     },
-    /// The score is not a number.
     #[error("patch {patch} of image {image} has a score that is not a number; check the features")]
-    Score {
-        /// Index of the image.
-        image: usize,
-        /// Index of the patch.
-        patch: usize,
-    },
+    Score { image: usize, patch: usize },
 }
 
 /// How evenly the clusters are used.
@@ -106,7 +92,7 @@ pub struct PartPurity {
     pub kept: f64,
     /// The same with all patches of each cluster.
     pub all: f64,
-    /// What clusters that know nothing of parts would reach: the share of the most common part
+    /// The purity of clusters that are independent of parts: the share of the most common part
     /// overall.
     pub chance: f64,
 }
@@ -153,10 +139,12 @@ impl Patterns {
                 clusters,
             });
         };
+
         entry.count += 1;
         if let Some(part) = patch.part {
             *entry.parts.entry(part).or_default() += 1;
         }
+
         let kept = &mut entry.kept;
         if kept.len() == self.top && kept.last().is_some_and(|last| !patch.precedes(last)) {
             return Ok(());
@@ -199,19 +187,18 @@ impl Patterns {
     /// How evenly the clusters are used, `None` before any patch was offered.
     pub fn usage(&self) -> Option<Usage> {
         let total: u64 = self.clusters.iter().map(|cluster| cluster.count).sum();
-        let shares: Vec<f64> = self
-            .clusters
-            .iter()
-            .filter(|c| c.count > 0)
-            .map(|c| c.count as f64 / total as f64)
-            .collect();
-        let entropy = shares
-            .iter()
-            .map(|share| -share * share.ln())
-            .sum::<f64>()
-            .max(0.0);
-        (total > 0).then(|| Usage {
-            used: shares.len(),
+        if total == 0 {
+            return None;
+        }
+
+        let (mut used, mut entropy) = (0, 0.0);
+        for cluster in self.clusters.iter().filter(|cluster| cluster.count > 0) {
+            let share = cluster.count as f64 / total as f64;
+            used += 1;
+            entropy -= share * share.ln();
+        }
+        Some(Usage {
+            used,
             entropy,
             perplexity: entropy.exp(),
         })
@@ -221,10 +208,9 @@ impl Patterns {
     /// among them.
     pub fn kept_purity(&self, cluster: usize) -> Option<f64> {
         let mut parts = BTreeMap::new();
-        self.kept(cluster)
-            .iter()
-            .filter_map(|patch| patch.part)
-            .for_each(|part| *parts.entry(part).or_default() += 1);
+        for part in self.kept(cluster).iter().filter_map(|patch| patch.part) {
+            *parts.entry(part).or_default() += 1;
+        }
         largest_share(&parts)
     }
 
@@ -239,25 +225,26 @@ impl Patterns {
         for (part, count) in self.clusters.iter().flat_map(|cluster| &cluster.parts) {
             *overall.entry(*part).or_default() += *count;
         }
-        let mean = |purity: &dyn Fn(usize) -> Option<f64>| {
-            let weighted = self
-                .clusters
-                .iter()
-                .enumerate()
-                .filter_map(|(index, cluster)| {
-                    let weight = cluster.parts.values().sum::<u64>() as f64;
-                    purity(index).map(|purity| (weight, weight * purity))
-                });
-            let (weights, sum) =
-                weighted.fold((0.0, 0.0), |sums, next| (sums.0 + next.0, sums.1 + next.1));
-            (weights > 0.0).then_some(sum / weights)
-        };
         Some(PartPurity {
             labelled: overall.values().sum(),
-            kept: mean(&|cluster| self.kept_purity(cluster))?,
-            all: mean(&|cluster| self.purity(cluster))?,
+            kept: self.mean_purity(Self::kept_purity)?,
+            all: self.mean_purity(Self::purity)?,
             chance: largest_share(&overall)?,
         })
+    }
+
+    /// The mean of `purity` over the clusters that have one, weighted by their numbers of labelled
+    /// patches.
+    fn mean_purity(&self, purity: impl Fn(&Self, usize) -> Option<f64>) -> Option<f64> {
+        let (mut weights, mut sum) = (0.0, 0.0);
+        for (index, cluster) in self.clusters.iter().enumerate() {
+            if let Some(purity) = purity(self, index) {
+                let weight = cluster.parts.values().sum::<u64>() as f64;
+                weights += weight;
+                sum += weight * purity;
+            }
+        }
+        (weights > 0.0).then_some(sum / weights)
     }
 }
 

@@ -21,35 +21,20 @@ pub struct Pca {
 
 /// Why there are no principal components.
 #[derive(Debug, thiserror::Error, PartialEq)]
+#[allow(missing_docs)]
 pub enum PcaError {
-    /// The rows are not usable.
     #[error(transparent)]
     Rows(#[from] RowsError),
-    /// No component was asked for.
     #[error("0 principal components were asked for; ask for at least 1")]
     NoComponents,
-    /// All rows are equal.
     #[error(
         "all {rows} tokens are equal, so they have no principal components; use more or other images"
     )]
-    NoVariance {
-        /// Number of rows.
-        rows: usize,
-    },
-    /// Rows to project have another width than those of the fit.
+    NoVariance { rows: usize },
     #[error("tokens of width {actual} cannot be projected on components of width {expected}")]
-    Width {
-        /// Width of the components.
-        expected: usize,
-        /// Width of the rows.
-        actual: usize,
-    },
-    /// The eigenvalue iteration did not end.
+    Width { expected: usize, actual: usize },
     #[error("the eigenvectors of a covariance of width {dim} did not converge")]
-    NotConverged {
-        /// Width of a row.
-        dim: usize,
-    },
+    NotConverged { dim: usize },
 }
 
 impl Pca {
@@ -73,6 +58,7 @@ impl Pca {
             return Err(PcaError::NoVariance { rows: rows.count() });
         }
         let dim = rows.dim();
+
         // Solved at trace 1: the solver compares some values with absolute constants.
         let eigen = SymmetricEigen::try_new(covariance / total, f64::EPSILON, 100 * dim + 100)
             .ok_or(PcaError::NotConverged { dim })?;
@@ -81,14 +67,13 @@ impl Pca {
         let floor = NOISE * eigen.eigenvalues[order[0]];
         order.truncate(count);
         order.retain(|i| eigen.eigenvalues[*i] > floor);
-        let components = order
-            .iter()
-            .flat_map(|i| signed(eigen.eigenvectors.column(*i).as_slice()))
-            .collect();
-        let variances = order
-            .iter()
-            .map(|i| eigen.eigenvalues[*i] * total)
-            .collect();
+
+        let mut components = Vec::with_capacity(order.len() * dim);
+        let mut variances = Vec::with_capacity(order.len());
+        for i in order {
+            components.extend(signed(eigen.eigenvectors.column(i).as_slice()));
+            variances.push(eigen.eigenvalues[i] * total);
+        }
         Ok(Self {
             mean,
             components,
@@ -136,19 +121,18 @@ impl Pca {
                 actual: rows.dim(),
             });
         }
-        let along = |row: &[f32], component: &[f32]| {
-            let terms = row.iter().zip(&self.mean).zip(component);
-            terms
-                .map(|((v, m), c)| (f64::from(*v) - m) * f64::from(*c))
-                .sum::<f64>() as f32
-        };
-        Ok(rows
-            .iter()
-            .flat_map(|row| {
-                self.components()
-                    .map(move |component| along(row, component))
-            })
-            .collect())
+
+        let mut coordinates = Vec::with_capacity(rows.count() * self.count());
+        for row in rows.iter() {
+            for component in self.components() {
+                let mut along = 0.0;
+                for (i, value) in row.iter().enumerate() {
+                    along += (f64::from(*value) - self.mean[i]) * f64::from(component[i]);
+                }
+                coordinates.push(along as f32);
+            }
+        }
+        Ok(coordinates)
     }
 }
 

@@ -39,16 +39,16 @@ pub async fn assign(
     if rows == 0 {
         return Ok(Vec::new());
     }
-    let tokens = Tensor::<2>::from_data(
-        TensorData::new(tokens[..rows * dim].to_vec(), [rows, dim]),
-        device,
-    );
+    let tokens = TensorData::new(tokens[..rows * dim].to_vec(), [rows, dim]);
+    let tokens = Tensor::<2>::from_data(tokens, device);
+
     let bottleneck = head.bottleneck(tokens);
     let logits = match kind {
         Kind::Cls => head.cls_logits(bottleneck),
         Kind::Patch => head.patch_logits(bottleneck),
     };
     let (scores, prototypes) = logits.max_dim_with_indices(1);
+
     let data = Transaction::default()
         .register(scores)
         .register(prototypes)
@@ -58,13 +58,15 @@ pub async fn assign(
     let [scores, prototypes] = &data[..] else {
         unreachable!("two tensors were registered")
     };
-    let pairs = scores.iter::<f32>().zip(prototypes.iter::<i64>());
-    Ok(pairs
-        .map(|(score, prototype)| Assignment {
-            prototype: prototype.max(0) as usize,
+
+    let mut assignments = Vec::with_capacity(rows);
+    for (score, prototype) in scores.iter::<f32>().zip(prototypes.iter::<u32>()) {
+        assignments.push(Assignment {
+            prototype: prototype as usize,
             score,
-        })
-        .collect())
+        });
+    }
+    Ok(assignments)
 }
 
 /// Number of prototypes of a kind.

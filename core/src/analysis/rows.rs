@@ -2,7 +2,7 @@
 
 use nalgebra::DMatrix;
 
-use crate::analysis::grid::TokenGrid;
+use crate::features::TokenGrid;
 
 /// Largest magnitude of a value. Squares of it still add up in `f32` over tens of thousands of
 /// dimensions.
@@ -17,40 +17,26 @@ pub struct Rows<'a> {
 
 /// Values that are not rows of numbers.
 #[derive(Debug, thiserror::Error, PartialEq)]
+#[allow(missing_docs)]
 pub enum RowsError {
-    /// There is nothing to analyse.
     #[error("there are no tokens to analyse; give at least one image")]
     Empty,
-    /// The values are not a whole number of rows.
     #[error("{values} values are no whole number of tokens of width {dim}")]
-    Shape {
-        /// Width of a row.
-        dim: usize,
-        /// Values given.
-        values: usize,
-    },
-    /// Images differ in the width of their tokens.
+    Shape { dim: usize, values: usize },
     #[error(
         "image {image} has tokens of width {actual}, the first image {expected}; take all from one model"
     )]
     Width {
-        /// Index of the image.
         image: usize,
-        /// Width in the first image.
         expected: usize,
-        /// Width in this image.
         actual: usize,
     },
-    /// A value is not a number, infinite or too large to be squared.
     #[error(
         "token {row} holds {value} at {column}; values must be finite and at most 1e15 in magnitude"
     )]
     Value {
-        /// Index of the row.
         row: usize,
-        /// Position in the row.
         column: usize,
-        /// The value.
         value: f32,
     },
 }

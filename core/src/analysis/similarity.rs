@@ -1,6 +1,6 @@
 //! How alike patches are: cosines of one token with all tokens of an image.
 
-use crate::analysis::grid::TokenGrid;
+use crate::features::TokenGrid;
 
 /// A patch and how similar it is to the one in question.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,10 +16,9 @@ pub struct Neighbour {
 #[error(
     "tokens of width {first} cannot be compared with tokens of width {second}: use one network for both"
 )]
+#[allow(missing_docs)]
 pub struct WidthError {
-    /// Width of the first tokens.
     pub first: usize,
-    /// Width of the second tokens.
     pub second: usize,
 }
 
@@ -38,9 +37,13 @@ pub fn cosines(token: &[f32], grid: &TokenGrid) -> Result<Vec<f32>, WidthError> 
     }
     let norm = dot(token, token).sqrt().max(1e-12);
     let unit: Vec<f32> = token.iter().map(|value| value / norm).collect();
-    let cosine =
-        |other: &[f32]| (dot(&unit, other) / dot(other, other).sqrt().max(1e-12)).clamp(-1.0, 1.0);
-    Ok(grid.tokens().map(cosine).collect())
+
+    let mut cosines = Vec::with_capacity(grid.count());
+    for other in grid.tokens() {
+        let cosine = dot(&unit, other) / dot(other, other).sqrt().max(1e-12);
+        cosines.push(cosine.clamp(-1.0, 1.0));
+    }
+    Ok(cosines)
 }
 
 /// The `k` most similar patches of a grid with `columns` columns, the best first, no two of them
@@ -56,19 +59,15 @@ pub fn best_patches(similarities: &[f32], columns: usize, k: usize, radius: f64)
     order.sort_by(|a, b| similarities[*b].total_cmp(&similarities[*a]).then(a.cmp(b)));
 
     let columns = columns.max(1);
-    let close = |a: usize, b: usize| {
-        let (down, right) = (
-            (a / columns).abs_diff(b / columns),
-            (a % columns).abs_diff(b % columns),
-        );
-        ((down * down + right * right) as f64) <= radius * radius
-    };
     let mut best: Vec<Neighbour> = Vec::with_capacity(k.min(order.len()));
     for patch in order {
         if best.len() == k {
             break;
         }
-        if best.iter().all(|kept| !close(kept.patch, patch)) {
+        if best
+            .iter()
+            .all(|kept| square_distance(kept.patch, patch, columns) > radius * radius)
+        {
             best.push(Neighbour {
                 patch,
                 similarity: similarities[patch],
@@ -76,6 +75,13 @@ pub fn best_patches(similarities: &[f32], columns: usize, k: usize, radius: f64)
         }
     }
     best
+}
+
+/// Squared distance of two patches in a grid, in patches.
+fn square_distance(a: usize, b: usize, columns: usize) -> f64 {
+    let down = (a / columns).abs_diff(b / columns);
+    let right = (a % columns).abs_diff(b % columns);
+    (down * down + right * right) as f64
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {

@@ -7,22 +7,18 @@ pub type Homography = [f64; 9];
 
 /// Why a text is not a homography.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
 pub enum HomographyError {
-    /// Something else than nine numbers.
     #[error("a homography has 9 numbers, row by row, but the text has {0}")]
     Count(usize),
-    /// A word that is not a finite number.
     #[error("`{0}` in the homography is not a finite number")]
     Number(String),
-    /// The matrix takes a plane to a line or a point.
     #[error(
         "the homography has determinant 0 and cannot map an image: check the order of its numbers"
     )]
     Singular,
-    /// Malformed XML.
     #[error("the homography looks like XML but cannot be read as such: {0}")]
     Xml(#[from] roxmltree::Error),
-    /// XML without a 3 x 3 matrix.
     #[error(
         "the XML has no 3 x 3 matrix: expected an element with type_id=\"opencv-matrix\", rows 3 and cols 3"
     )]

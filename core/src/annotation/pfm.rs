@@ -1,37 +1,23 @@
 //! Portable float maps, in which the Middlebury stereo sets keep disparities.
 
-/// A grayscale float map.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Pfm {
-    /// Pixels in a row.
-    pub width: usize,
-    /// Rows.
-    pub height: usize,
-    /// One value a pixel, row by row from the top.
-    pub values: Vec<f32>,
-}
+use crate::grid::Grid;
 
 /// Why bytes are not a grayscale float map.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[allow(missing_docs)]
 pub enum PfmError {
-    /// A color map.
     #[error("this float map has three channels (`PF`): a disparity map has one (`Pf`)")]
     Color,
-    /// Another format, or a damaged header.
     #[error(
         "this is not a float map: it must start with `Pf`, width, height and scale, as in `Pf 640 480 -1`"
     )]
     Header,
-    /// More or fewer pixels than the header says.
     #[error(
         "a float map of {width} x {height} pixels has four bytes for each after its header, not {actual} bytes"
     )]
     Size {
-        /// Pixels in a row.
         width: usize,
-        /// Rows.
         height: usize,
-        /// Bytes after the header.
         actual: usize,
     },
 }
@@ -41,7 +27,7 @@ pub enum PfmError {
 ///
 /// # Errors
 /// If the header is damaged, the map has colors, or pixels are missing or left over.
-pub fn parse_pfm(bytes: &[u8]) -> Result<Pfm, PfmError> {
+pub fn parse_pfm(bytes: &[u8]) -> Result<Grid<f32>, PfmError> {
     let (magic, rest) = word(bytes).ok_or(PfmError::Header)?;
     match magic {
         "Pf" => {}
@@ -54,17 +40,15 @@ pub fn parse_pfm(bytes: &[u8]) -> Result<Pfm, PfmError> {
     if width == 0 || height == 0 || scale == 0.0 || !scale.is_finite() {
         return Err(PfmError::Header);
     }
-    if width
-        .checked_mul(height)
-        .and_then(|count| count.checked_mul(4))
-        != Some(pixels.len())
-    {
+    let size = width.checked_mul(height).and_then(|n| n.checked_mul(4));
+    if size != Some(pixels.len()) {
         return Err(PfmError::Size {
             width,
             height,
             actual: pixels.len(),
         });
     }
+
     let read = if scale < 0.0 {
         f32::from_le_bytes
     } else {
@@ -72,17 +56,11 @@ pub fn parse_pfm(bytes: &[u8]) -> Result<Pfm, PfmError> {
     };
     let (pixels, _) = pixels.as_chunks::<4>();
     // The lowest row comes first.
-    let values = pixels
-        .chunks_exact(width)
-        .rev()
-        .flatten()
-        .map(|bytes| read(*bytes))
-        .collect();
-    Ok(Pfm {
-        width,
-        height,
-        values,
-    })
+    let mut values = Vec::with_capacity(pixels.len());
+    for row in pixels.chunks_exact(width).rev() {
+        values.extend(row.iter().map(|bytes| read(*bytes)));
+    }
+    Grid::new(height, width, values).map_err(|_| PfmError::Header)
 }
 
 /// The first word and what follows the one white space after it.
@@ -114,11 +92,8 @@ mod tests {
 
     #[test]
     fn rows_are_stored_from_the_bottom_in_either_byte_order() {
-        let expected = Pfm {
-            width: 2,
-            height: 3,
-            values: vec![5.0, 6.0, 3.0, 4.0, 1.0, f32::INFINITY],
-        };
+        let values = vec![5.0, 6.0, 3.0, 4.0, 1.0, f32::INFINITY];
+        let expected = Grid::new(3, 2, values).expect("six values");
         let stored = [1.0, f32::INFINITY, 3.0, 4.0, 5.0, 6.0];
         assert_eq!(
             parse_pfm(&file("Pf\n2 3\n-0.0039\n", &stored, f32::to_le_bytes)),
@@ -135,7 +110,7 @@ mod tests {
         let value = f32::from_le_bytes(*b"\n \n ");
         let read =
             parse_pfm(&file("Pf\n1 1\n-1\n", &[value], f32::to_le_bytes)).expect("one pixel");
-        assert_eq!(read.values, [value]);
+        assert_eq!(read.cells(), [value]);
     }
 
     #[test]

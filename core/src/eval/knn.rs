@@ -3,6 +3,7 @@
 
 use burn::tensor::{ExecutionError, Tensor, Transaction};
 
+use crate::metrics::accuracy::top_k;
 use crate::model::l2_normalize;
 
 /// Numbers of neighbours that the official evaluation reports.
@@ -53,32 +54,29 @@ pub async fn knn(
     ks.dedup();
     let most = ks.last().copied().unwrap_or(1);
     let classes = bank.labels.iter().max().map_or(0, |last| last + 1);
-    let mut hits = vec![(0usize, 0usize); ks.len()];
-    for (truth, voters) in queries
-        .labels
-        .iter()
-        .zip(neighbours(bank, queries.features.clone(), most).await?)
-    {
+    let nearest = neighbours(bank, queries.features.clone(), most).await?;
+
+    // The rank of each query's class, for each number of neighbours.
+    let mut ranks = vec![Vec::with_capacity(nearest.len()); ks.len()];
+    for (truth, voters) in queries.labels.iter().zip(nearest) {
         let voters: Vec<(f64, usize)> = voters
             .into_iter()
             .map(|(cosine, class)| ((cosine / temperature).exp(), class))
             .collect();
-        for (k, (top1, top5)) in ks.iter().zip(&mut hits) {
-            let rank = rank_of(*truth, &voters[..*k], classes);
-            *top1 += usize::from(rank == 0);
-            *top5 += usize::from(rank < 5);
+        for (k, ranks) in ks.iter().zip(&mut ranks) {
+            ranks.push(rank_of(*truth, &voters[..*k], classes));
         }
     }
-    let share = |count: usize| count as f64 / queries.labels.len().max(1) as f64;
-    Ok(ks
-        .iter()
-        .zip(hits)
-        .map(|(k, (top1, top5))| KnnAccuracy {
-            k: *k,
-            top1: share(top1),
-            top5: share(top5),
-        })
-        .collect())
+
+    let mut accuracies = Vec::with_capacity(ks.len());
+    for (k, ranks) in ks.into_iter().zip(ranks) {
+        accuracies.push(KnnAccuracy {
+            k,
+            top1: top_k(&ranks, 1),
+            top5: top_k(&ranks, 5),
+        });
+    }
+    Ok(accuracies)
 }
 
 /// Cosine and class of the `most` nearest features in `bank` (it must hold as many), for each query
@@ -94,6 +92,7 @@ pub(crate) async fn neighbours(
     let transposed = l2_normalize(bank.features.clone()).transpose();
     let count = queries.dims()[0];
     let normalized = l2_normalize(queries);
+
     let mut voters = Vec::with_capacity(count);
     for start in (0..count).step_by(CHUNK) {
         let rows = normalized
@@ -128,14 +127,13 @@ fn rank_of(truth: usize, voters: &[(f64, usize)], classes: usize) -> usize {
     if votes[truth] == 0.0 {
         return usize::MAX;
     }
-    let ahead = |(class, vote): (usize, &f64)| {
-        *vote > votes[truth] || (*vote == votes[truth] && class < truth)
-    };
-    votes
-        .iter()
-        .enumerate()
-        .filter(|entry| ahead(*entry))
-        .count()
+
+    let mut ahead = 0;
+    for (class, vote) in votes.iter().enumerate() {
+        let equal_but_first = *vote == votes[truth] && class < truth;
+        ahead += usize::from(*vote > votes[truth] || equal_but_first);
+    }
+    ahead
 }
 
 #[cfg(test)]

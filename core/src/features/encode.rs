@@ -3,8 +3,9 @@
 
 use burn::tensor::{Device, ExecutionError, Tensor, TensorData, Transaction};
 
-use crate::analysis::attention::{AttentionError, ClsAttention};
-use crate::analysis::grid::{GridError, TokenGrid};
+use super::cls_attention::ClsAttention;
+use super::token_grid::TokenGrid;
+use crate::grid::ShapeError;
 use crate::image::RgbImage;
 use crate::image::normalize::normalize_into;
 use crate::image::resize::resize;
@@ -26,7 +27,7 @@ impl ImageTokens {
     /// How much each patch matters: the mean attention of the heads, or ones without attention.
     pub fn salience(&self) -> Vec<f32> {
         match &self.attention {
-            Some(attention) => attention.mean(),
+            Some(attention) => attention.mean().cells().to_vec(),
             None => vec![1.0; self.patches.count()],
         }
     }
@@ -34,24 +35,14 @@ impl ImageTokens {
 
 /// Why an image could not be encoded.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs)]
 pub enum EncodeError {
-    /// The network has fewer blocks.
     #[error("there is no block {wanted}: the network has blocks 1 to {depth}")]
-    Block {
-        /// The block asked for, counted from 1.
-        wanted: usize,
-        /// Blocks of the network.
-        depth: usize,
-    },
-    /// The device failed.
+    Block { wanted: usize, depth: usize },
     #[error("the device failed: {0}")]
     Device(#[from] ExecutionError),
-    /// The network gave something else than a token for each patch.
-    #[error(transparent)]
-    Grid(#[from] GridError),
-    /// The network has no block to attend.
-    #[error(transparent)]
-    Attention(#[from] AttentionError),
+    #[error("the network does not give one token for each patch: {0}")]
+    Shape(#[from] ShapeError),
 }
 
 /// Shows `image` whole to `backbone`, scaled so that its shorter side is about `shorter` pixels and

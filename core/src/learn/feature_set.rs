@@ -26,7 +26,9 @@ impl FeatureSet {
         if classes < 2 {
             return Err(TuneError::Classes(classes));
         }
-        let (mut values, mut labels) = (Vec::new(), Vec::new());
+
+        let mut values = Vec::new();
+        let mut labels = Vec::new();
         for (image, (feature, label)) in features.into_iter().enumerate() {
             if feature.len() != dim {
                 return Err(TuneError::Width {
@@ -47,16 +49,16 @@ impl FeatureSet {
             values.extend_from_slice(feature);
             labels.push(label);
         }
+
         if values.is_empty() {
-            Err(TuneError::Empty)
-        } else {
-            Ok(Self {
-                dim,
-                classes,
-                values,
-                labels,
-            })
+            return Err(TuneError::Empty);
         }
+        Ok(Self {
+            dim,
+            classes,
+            values,
+            labels,
+        })
     }
 
     /// Width D of a feature.

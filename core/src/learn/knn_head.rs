@@ -41,25 +41,24 @@ impl KnnHead {
                 actual: feature.len(),
             });
         }
+
         let query = TensorData::new(feature.to_vec(), [1, expected]);
         let query = Tensor::from_data(query, &self.bank.features.device());
-        let mut shares = vec![0.0; self.classes];
+        let mut voters = neighbours(&self.bank, query, self.k).await?.concat();
+
         // Relative to the nearest, whose vote is 1: shares do not change, and no vote overflows.
-        let voters = neighbours(&self.bank, query, self.k)
-            .await?
-            .into_iter()
-            .flatten()
-            .collect::<Vec<_>>();
         let nearest = voters
             .iter()
             .map(|(similarity, _)| *similarity)
             .fold(f64::NEG_INFINITY, f64::max);
-        let votes: Vec<f64> = voters
-            .iter()
-            .map(|(similarity, _)| ((similarity - nearest) / TEMPERATURE).exp())
-            .collect();
-        let total: f64 = votes.iter().sum();
-        for ((_, class), vote) in voters.into_iter().zip(votes) {
+        let mut total = 0.0;
+        for (vote, _) in &mut voters {
+            *vote = ((*vote - nearest) / TEMPERATURE).exp();
+            total += *vote;
+        }
+
+        let mut shares = vec![0.0; self.classes];
+        for (vote, class) in voters {
             shares[class] += (vote / total) as f32;
         }
         Ok(shares)

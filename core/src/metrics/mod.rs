@@ -1,8 +1,9 @@
 //! Measures of a result against the truth. None of them knows a network.
 
+pub mod accuracy;
+mod assignment;
 mod confusion;
 pub mod contingency;
-mod hungarian;
 pub mod pck;
 
 pub use confusion::Confusion;

@@ -39,6 +39,7 @@ pub fn resize(
     if from == size {
         return image.clone();
     }
+
     let (pixels, _) = image.pixels().as_chunks::<3>();
     let pixels: Vec<U8x3> = pixels.iter().map(|pixel| U8x3::new(*pixel)).collect();
     let resized = resample(&pixels, from, size, interpolation);

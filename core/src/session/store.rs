@@ -36,10 +36,11 @@ pub enum StoreError {
         class: usize,
         classes: usize,
     },
-    #[error(
-        "the classifier's weight has shape {0:?}, not a row for each class: the file is damaged"
-    )]
-    NotAMatrix(Vec<usize>),
+    #[error("the tensor `{name}` has shape {shape:?} and is no matrix: the file is damaged")]
+    NoMatrix {
+        name: &'static str,
+        shape: Vec<usize>,
+    },
     #[error("there are {names} names for {classes} classes")]
     Names { names: usize, classes: usize },
 }

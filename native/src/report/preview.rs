@@ -1,9 +1,9 @@
 //! A contact sheet of what the network sees: source images, their crops, and the masks laid on
 //! them.
 
+use ibot_core::grid::{Rect, patch_rect};
 use ibot_core::image::RgbImage;
-use ibot_core::picture::patches::patch_rect;
-use ibot_core::picture::{Interpolation, Rect, resize};
+use ibot_core::picture::{Interpolation, resize};
 
 use super::canvas::{Page, fit};
 use super::sheet::{Panel, Sheet, SheetRow};

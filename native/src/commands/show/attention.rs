@@ -2,9 +2,11 @@
 
 use anyhow::{Result, bail, ensure};
 use clap::{Args, ValueEnum};
-use ibot_core::analysis::attention::{ClsAttention, MASS, mass_mask};
+use ibot_core::analysis::attention::{MASS, mass_mask};
+use ibot_core::features::ClsAttention;
+use ibot_core::grid::GridRef;
 use ibot_core::image::RgbImage;
-use ibot_core::picture::{ColorScale, Heatmap, Interpolation, PatchGrid, Range};
+use ibot_core::picture::{ColorScale, Heatmap, Interpolation, Range};
 use serde_json::json;
 
 use super::images::Images;
@@ -70,7 +72,7 @@ pub fn run(args: &AttentionArgs) -> Result<()> {
         };
         let picture = match args.style {
             Style::Sheet => sheet(&image, &attention, args.mass)?,
-            Style::Overlay => overlay(&image, &attention)?,
+            Style::Overlay => overlay(&image, &attention),
         };
         output.picture(&format!("{}.png", images.file_stem(index)), &picture)?;
         let masks = attention.maps().map(|map| mass_mask(map, args.mass));
@@ -97,32 +99,29 @@ fn sheet(image: &RgbImage, attention: &ClsAttention, mass: f64) -> Result<RgbIma
     for (head, map) in attention.maps().enumerate() {
         heads.push((format!("head {}", head + 1), map));
     }
-    heads.push(("mean".to_owned(), &mean));
+    heads.push(("mean".to_owned(), mean.cells()));
 
     let masks: Vec<Vec<bool>> = heads.iter().map(|(_, map)| mass_mask(map, mass)).collect();
     let mut maps = Vec::with_capacity(heads.len());
     for ((title, weights), mask) in heads.into_iter().zip(&masks) {
         maps.push(AttentionMap {
             title,
-            weights: PatchGrid::new(rows, columns, weights)?,
-            mask: Some(PatchGrid::new(rows, columns, mask)?),
+            weights: GridRef::new(rows, columns, weights)?,
+            mask: Some(GridRef::new(rows, columns, mask)?),
         });
     }
     Ok(figures::attention(image, &maps, Some(mass as f32)))
 }
 
-fn overlay(image: &RgbImage, attention: &ClsAttention) -> Result<RgbImage> {
+fn overlay(image: &RgbImage, attention: &ClsAttention) -> RgbImage {
     let mean = attention.mean();
     let heatmap = Heatmap {
-        range: Range::of(&mean),
+        range: Range::of(mean.cells()),
         scale: ColorScale::Inferno,
         interpolation: Interpolation::Smooth,
         alpha: 0.65,
     };
-    Ok(heatmap.draw(
-        image,
-        PatchGrid::new(attention.rows(), attention.columns(), &mean)?,
-    ))
+    heatmap.draw(image, mean.view())
 }
 
 /// Indices of the patches in a mask.

@@ -109,7 +109,7 @@ impl Images {
 
         let (pixels, _) = picture.pixels().as_chunks::<3>();
         let labels = pixels.iter().map(label_of).collect();
-        let map = LabelMap::new(picture.width(), picture.height(), labels)?;
+        let map = LabelMap::new(picture.height(), picture.width(), labels)?;
         Ok(Some(map))
     }
 

@@ -3,8 +3,8 @@
 use anyhow::{Context as _, Result};
 use clap::Args;
 use ibot_core::analysis::foreground::{foreground_colors, joint_colors};
-use ibot_core::analysis::grid::TokenGrid;
-use ibot_core::picture::PatchGrid;
+use ibot_core::features::TokenGrid;
+use ibot_core::grid::GridRef;
 use serde_json::json;
 
 use super::images::Images;
@@ -68,10 +68,10 @@ pub fn run(args: &PcaArgs) -> Result<()> {
     let mut numbers = Vec::with_capacity(images.len());
     for (index, colors) in colors.iter().enumerate() {
         let (rows, columns) = (grids[index].rows(), grids[index].columns());
-        let foreground = PatchGrid::new(rows, columns, &colors.foreground)?;
+        let foreground = GridRef::new(rows, columns, &colors.foreground)?;
         shown.push(PcaImage {
             image: &originals[index],
-            colors: PatchGrid::new(rows, columns, &colors.rgb)?,
+            colors: GridRef::new(rows, columns, &colors.rgb)?,
             foreground: args.foreground.map(|_| foreground),
         });
         numbers.push(json!({

@@ -4,11 +4,11 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use ibot_core::analysis::geometry::PatchGeometry;
-use ibot_core::analysis::grid::TokenGrid;
 use ibot_core::analysis::similarity::{Neighbour, best_patches, cosines};
+use ibot_core::features::TokenGrid;
+use ibot_core::grid::GridRef;
+use ibot_core::grid::PatchGeometry;
 use ibot_core::image::RgbImage;
-use ibot_core::picture::PatchGrid;
 use serde_json::{Value, json};
 
 use super::images::load_one;
@@ -102,7 +102,7 @@ pub fn run(args: &SimilarArgs) -> Result<()> {
     let query = Query {
         image: &image,
         patch: own.position(patch),
-        similarity: PatchGrid::new(own.rows(), own.columns(), &here)?,
+        similarity: GridRef::new(own.rows(), own.columns(), &here)?,
     };
     let candidates = candidates(&args.to, &others, &found)?;
     output.picture("similar.png", &figures::similar(&query, &candidates))?;
@@ -144,7 +144,7 @@ fn candidates<'a>(
         candidates.push(Candidate {
             title: file.to_string_lossy().into_owned(),
             image: &images[index],
-            similarity: PatchGrid::new(rows, columns, &found.similarity)?,
+            similarity: GridRef::new(rows, columns, &found.similarity)?,
             matches: &found.positions,
         });
     }

@@ -6,8 +6,9 @@
 pub mod shapes;
 pub mod text;
 
+use ibot_core::grid::Rect;
 use ibot_core::image::RgbImage;
-use ibot_core::picture::{Interpolation, Rect, mix, resize};
+use ibot_core::picture::{Interpolation, mix, resize};
 
 pub const PAPER: [u8; 3] = [255; 3];
 /// Text.

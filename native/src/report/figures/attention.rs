@@ -1,7 +1,8 @@
 //! What each head attends to.
 
+use ibot_core::grid::GridRef;
 use ibot_core::image::RgbImage;
-use ibot_core::picture::{ColorScale, Heatmap, Interpolation, Mask, PatchGrid, Range, gray};
+use ibot_core::picture::{ColorScale, Heatmap, Interpolation, MaskOverlay, Range, gray};
 
 use super::fit::panel_image;
 use crate::report::sheet::{Panel, Sheet, wrap};
@@ -12,9 +13,9 @@ pub struct AttentionMap<'a> {
     /// Such as "head 3" or "mean".
     pub title: String,
     /// The weight of each patch.
-    pub weights: PatchGrid<'a, f32>,
+    pub weights: GridRef<'a, f32>,
     /// The patches that hold most of the weight.
-    pub mask: Option<PatchGrid<'a, bool>>,
+    pub mask: Option<GridRef<'a, bool>>,
 }
 
 /// Panels beside each other.
@@ -27,7 +28,7 @@ const CONTOUR: [u8; 3] = [255, 190, 40];
 pub fn attention(image: &RgbImage, maps: &[AttentionMap], share: Option<f32>) -> RgbImage {
     let original = panel_image(image);
     let quiet = gray(&original);
-    let mask_style = Mask {
+    let mask_style = MaskOverlay {
         color: CONTOUR,
         alpha: 0.15,
         shade: 0.6,

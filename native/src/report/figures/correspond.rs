@@ -1,7 +1,8 @@
 //! Patches of two images that belong together.
 
+use ibot_core::grid::Rect;
 use ibot_core::image::RgbImage;
-use ibot_core::picture::{ColorScale, Range, Rect};
+use ibot_core::picture::{ColorScale, Range};
 
 use super::fit::fitted;
 use crate::report::canvas::shapes::Position;

@@ -1,8 +1,8 @@
 //! What a prototype stands for: the patches that it suits best (paper figures 4 and 11 onwards).
 
+use ibot_core::grid::{Rect, patch_rect};
 use ibot_core::image::RgbImage;
-use ibot_core::picture::patches::patch_rect;
-use ibot_core::picture::{Interpolation, Rect, resize};
+use ibot_core::picture::{Interpolation, resize};
 
 use crate::report::canvas::text::TextStyle;
 use crate::report::canvas::{EMPTY, PAPER, Page};

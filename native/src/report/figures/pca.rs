@@ -1,7 +1,8 @@
 //! Principal components of patch tokens as colors.
 
+use ibot_core::grid::GridRef;
 use ibot_core::image::RgbImage;
-use ibot_core::picture::{Interpolation, PatchGrid, overlay};
+use ibot_core::picture::rgb_map;
 
 use super::fit::panel_image;
 use crate::report::sheet::{Panel, Sheet, wrap};
@@ -11,9 +12,9 @@ use crate::report::sheet::{Panel, Sheet, wrap};
 pub struct PcaImage<'a> {
     pub image: &'a RgbImage,
     /// The first three components of each patch, scaled to 0 to 1 for all images alike.
-    pub colors: PatchGrid<'a, [f32; 3]>,
+    pub colors: GridRef<'a, [f32; 3]>,
     /// The patches that are shown; all without it.
-    pub foreground: Option<PatchGrid<'a, bool>>,
+    pub foreground: Option<GridRef<'a, bool>>,
 }
 
 /// What does not belong to the foreground.
@@ -25,8 +26,7 @@ pub fn pca(images: &[PcaImage], columns: usize) -> RgbImage {
     for item in images {
         let image = panel_image(item.image);
         let size = (image.width(), image.height());
-        let nearest = Interpolation::Nearest;
-        let map = overlay::rgb_map(size, item.colors, item.foreground, nearest, BACKGROUND);
+        let map = rgb_map(size, item.colors, item.foreground, BACKGROUND);
         panels.push(Panel::new("", vec![image, map]));
     }
 

@@ -1,7 +1,8 @@
 //! Predicted segments beside the true ones.
 
+use ibot_core::grid::GridRef;
 use ibot_core::image::RgbImage;
-use ibot_core::picture::{Labels, PatchGrid};
+use ibot_core::picture::LabelOverlay;
 
 use super::fit::fitted;
 use crate::report::sheet::{Panel, Sheet, SheetRow};
@@ -10,9 +11,9 @@ use crate::report::sheet::{Panel, Sheet, SheetRow};
 #[derive(Clone, Debug)]
 pub struct SegmentRow<'a> {
     pub image: &'a RgbImage,
-    pub prediction: PatchGrid<'a, usize>,
+    pub prediction: GridRef<'a, usize>,
     /// The true segments, where they are known.
-    pub truth: Option<PatchGrid<'a, usize>>,
+    pub truth: Option<GridRef<'a, usize>>,
 }
 
 /// The side of the square that an image fills.
@@ -20,7 +21,7 @@ const SIDE: usize = 320;
 
 /// Draws a row for each image: the image, the prediction over it and the truth over it.
 pub fn segments(images: &[SegmentRow]) -> RgbImage {
-    let style = Labels::default();
+    let style = LabelOverlay::default();
     let has_truth = images.iter().any(|row| row.truth.is_some());
     let mut sheet = Sheet::default();
     for row in images {

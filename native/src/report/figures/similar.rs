@@ -1,8 +1,8 @@
 //! Which patches are like a given one.
 
+use ibot_core::grid::{GridRef, GridShape, PatchGeometry, Rect};
 use ibot_core::image::RgbImage;
-use ibot_core::picture::patches::patch_rect;
-use ibot_core::picture::{ColorScale, Heatmap, Interpolation, PatchGrid, Range, Rect, gray};
+use ibot_core::picture::{ColorScale, Heatmap, Interpolation, Range, gray};
 
 use super::fit::fitted;
 use crate::report::canvas::shapes::Position;
@@ -17,7 +17,7 @@ pub struct Query<'a> {
     /// Its row and column in the grid of `similarity`.
     pub patch: (usize, usize),
     /// Its cosine similarity with each patch of its image.
-    pub similarity: PatchGrid<'a, f32>,
+    pub similarity: GridRef<'a, f32>,
 }
 
 /// Another image.
@@ -27,7 +27,7 @@ pub struct Candidate<'a> {
     pub title: String,
     pub image: &'a RgbImage,
     /// The cosine similarity of its patches with the one in question.
-    pub similarity: PatchGrid<'a, f32>,
+    pub similarity: GridRef<'a, f32>,
     /// Rows and columns of its best patches, which get numbers from 1.
     pub matches: &'a [(usize, usize)],
 }
@@ -86,7 +86,7 @@ pub fn similar(query: &Query, others: &[Candidate]) -> RgbImage {
 
 fn note(query: &Query, others: &[Candidate]) -> String {
     let (row, column) = query.patch;
-    let (rows, columns) = query.similarity.shape();
+    let GridShape { rows, columns } = query.similarity.shape();
     let place = format!("query: row {row}, column {column} of {rows} x {columns} patches");
     if others.iter().any(|other| !other.matches.is_empty()) {
         place + "; numbers: the best matches"
@@ -96,8 +96,9 @@ fn note(query: &Query, others: &[Candidate]) -> String {
 }
 
 /// The pixels of a patch of an image that is drawn at `place`.
-fn patch_at(place: Rect, grid: (usize, usize), patch: (usize, usize)) -> Rect {
-    let inside = patch_rect(grid, patch, (place.width, place.height));
+fn patch_at(place: Rect, grid: GridShape, patch: (usize, usize)) -> Rect {
+    let geometry = PatchGeometry::stretched(grid, (place.width, place.height));
+    let inside = geometry.pixels_of(patch.0, patch.1);
     Rect {
         left: place.left + inside.left,
         top: place.top + inside.top,

@@ -1,4 +1,5 @@
-use ibot_core::picture::{ColorScale, PatchGrid, category, mix};
+use ibot_core::grid::GridRef;
+use ibot_core::picture::{ColorScale, category, mix};
 
 use ibot_core::image::RgbImage;
 
@@ -11,8 +12,8 @@ fn plain(width: usize, height: usize) -> RgbImage {
     RgbImage::from_fn(width, height, |_, _| GREY)
 }
 
-fn grid<T>(rows: usize, columns: usize, cells: &[T]) -> PatchGrid<'_, T> {
-    PatchGrid::new(rows, columns, cells).expect("as many cells as the test says")
+fn grid<T>(rows: usize, columns: usize, cells: &[T]) -> GridRef<'_, T> {
+    GridRef::new(rows, columns, cells).expect("as many cells as the test says")
 }
 
 fn count(image: &RgbImage, color: [u8; 3]) -> usize {

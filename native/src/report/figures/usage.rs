@@ -1,7 +1,7 @@
 //! How evenly prototypes are used.
 
+use ibot_core::grid::Rect;
 use ibot_core::image::RgbImage;
-use ibot_core::picture::Rect;
 
 use crate::report::canvas::text::{Align, TextStyle};
 use crate::report::canvas::{FRAME, Page, QUIET};

@@ -1,6 +1,7 @@
 //! Color bars.
 
-use ibot_core::picture::{ColorScale, Range, Rect};
+use ibot_core::grid::Rect;
+use ibot_core::picture::{ColorScale, Range};
 
 use super::spacing::TEXT_GAP;
 use crate::report::axis::{Axis, significant};

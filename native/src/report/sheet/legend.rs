@@ -1,6 +1,6 @@
 //! What colors mean, below the panels.
 
-use ibot_core::picture::Rect;
+use ibot_core::grid::Rect;
 
 use super::spacing::{GAP, MARGIN, TEXT_GAP};
 use crate::report::canvas::text::{Align, TextStyle};

@@ -7,8 +7,8 @@ mod panel;
 mod spacing;
 
 pub use bar::ColorBar;
+use ibot_core::grid::Rect;
 use ibot_core::image::RgbImage;
-use ibot_core::picture::Rect;
 pub use legend::Key;
 pub use panel::{Panel, SheetRow, wrap};
 

@@ -1,6 +1,6 @@
 //! The images of the two slots and their tokens.
 
-use ibot_core::analysis::grid::TokenGrid;
+use ibot_core::features::TokenGrid;
 use ibot_core::features::encode::ImageTokens;
 use ibot_core::image::RgbImage;
 

@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use clap::Args;
 use ibot_core::analysis::correspondence::{MATCHES, attended_matches, mutual_matches};
-use ibot_core::analysis::geometry::PatchGeometry;
 use ibot_core::analysis::nearest::nearest;
 use ibot_core::features::encode::ImageTokens;
+use ibot_core::grid::PatchGeometry;
 use ibot_core::image::RgbImage;
 use serde_json::{Value, json};
 
@@ -109,7 +109,11 @@ pub fn run(args: &CorrespondArgs) -> Result<()> {
 
     let mut numbers = json!({ "first": args.first, "second": args.second, "matches": listed });
     if let Some(truth) = truth {
-        let scores = Scores::new(&truth, (&places.0, &places.1), &nearest.forward)?;
+        let mut matched = Vec::with_capacity(nearest.forward.len());
+        for neighbour in &nearest.forward {
+            matched.push(neighbour.map(|neighbour| neighbour.patch));
+        }
+        let scores = Scores::new(&truth, (&places.0, &places.1), &matched)?;
         scores.print();
         let pairs = scores.pairs((&places.0, &places.1));
         let picture = figures::correspond(&first, &second, &pairs, PairColor::Correctness);

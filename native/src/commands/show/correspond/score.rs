@@ -1,9 +1,8 @@
 //! How often the nearest patch is the right one.
 
 use anyhow::Result;
-use ibot_core::analysis::geometry::PatchGeometry;
-use ibot_core::analysis::similarity::Neighbour;
 use ibot_core::annotation::ground_truth::GroundTruth;
+use ibot_core::grid::PatchGeometry;
 use ibot_core::metrics::pck::{ALPHAS, Pck, pck};
 use serde_json::{Value, json};
 
@@ -22,17 +21,17 @@ pub(super) struct Scores {
 }
 
 impl Scores {
-    /// Scores the patches of the second image in `nearest`, one for each patch of the first.
+    /// Scores `matched`, for each patch of the first image one of the second.
     pub fn new(
         truth: &GroundTruth,
         places: (&PatchGeometry, &PatchGeometry),
-        nearest: &[Option<Neighbour>],
+        matched: &[Option<usize>],
     ) -> Result<Self> {
-        let unmoved: Vec<Option<Neighbour>> = (0..places.0.count())
+        let unmoved: Vec<Option<usize>> = (0..places.0.count())
             .map(|patch| same_place(places, patch))
             .collect();
         Ok(Self {
-            model: pck(truth, places, nearest, &ALPHAS)?,
+            model: pck(truth, places, matched, &ALPHAS)?,
             same_place: pck(truth, places, &unmoved, &ALPHAS)?,
         })
     }
@@ -90,20 +89,13 @@ pub(super) fn point((x, y): (f64, f64)) -> (f32, f32) {
     (x as f32, y as f32)
 }
 
-fn same_place(
-    (first, second): (&PatchGeometry, &PatchGeometry),
-    patch: usize,
-) -> Option<Neighbour> {
+fn same_place((first, second): (&PatchGeometry, &PatchGeometry), patch: usize) -> Option<usize> {
     let across = second.width() as f64 / first.width() as f64;
     let down = second.height() as f64 / first.height() as f64;
     let (x, y) = first.center(patch);
     // Centers of pixels lie at whole numbers.
     let scaled = ((x + 0.5) * across - 0.5, (y + 0.5) * down - 0.5);
-    let patch = second.patch_at(scaled.0, scaled.1).ok()?;
-    Some(Neighbour {
-        patch,
-        similarity: 1.0,
-    })
+    second.patch_at(scaled.0, scaled.1).ok()
 }
 
 fn as_json(scores: &Pck) -> Value {

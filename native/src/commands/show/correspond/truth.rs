@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use ibot_core::annotation::ground_truth::{DisparityMap, GroundTruth};
 use ibot_core::annotation::homography::parse_homography;
 use ibot_core::annotation::pfm::parse_pfm;
+use ibot_core::grid::Grid;
 
 use crate::features::npy;
 
@@ -32,8 +33,7 @@ fn disparity(file: &Path) -> Result<DisparityMap> {
         let [height, width] = shape[..] else {
             bail!("a disparity map has two dimensions, this has {shape:?}")
         };
-        return Ok(DisparityMap::new(width, height, values)?);
+        return Ok(DisparityMap::new(Grid::new(height, width, values)?));
     }
-    let map = parse_pfm(&bytes)?;
-    Ok(DisparityMap::new(map.width, map.height, map.values)?)
+    Ok(DisparityMap::new(parse_pfm(&bytes)?))
 }

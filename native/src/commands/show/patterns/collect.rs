@@ -118,7 +118,7 @@ impl CollectedPatterns {
         let parts = labels.map(|labels| labels.majority(grid.0, grid.1));
 
         for (patch, Assigned { cluster, score }) in assigned.enumerate() {
-            let part = parts.as_ref().map(|parts| parts[patch]);
+            let part = parts.as_ref().map(|parts| parts.cells()[patch]);
             let patch = Patch {
                 score,
                 image,

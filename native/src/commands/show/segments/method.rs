@@ -3,10 +3,10 @@
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use ibot_core::analysis::affinity::Affinity;
-use ibot_core::analysis::grid::TokenGrid;
 use ibot_core::analysis::kmeans::{KMeansConfig, kmeans};
 use ibot_core::analysis::ncut::CutError;
 use ibot_core::analysis::rows::Rows;
+use ibot_core::features::TokenGrid;
 
 use super::segmented::Segmented;
 

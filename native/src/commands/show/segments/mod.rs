@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use clap::Args;
 use ibot_core::analysis::affinity::TAU;
+use ibot_core::grid::GridRef;
 use ibot_core::image::RgbImage;
-use ibot_core::picture::PatchGrid;
 use serde_json::json;
 
 use self::method::Method;
@@ -128,14 +128,10 @@ fn picture(results: &[Segmented]) -> Result<RgbImage> {
     for result in results {
         let Some(image) = &result.image else { continue };
         let patches = &result.patches;
-        let truth = match &result.truth {
-            Some(map) => Some(PatchGrid::new(map.height(), map.width(), map.labels())?),
-            None => None,
-        };
         rows.push(SegmentRow {
             image,
-            prediction: PatchGrid::new(patches.rows(), patches.columns(), &result.segments)?,
-            truth,
+            prediction: GridRef::new(patches.rows(), patches.columns(), &result.segments)?,
+            truth: result.truth.as_ref().map(|map| map.view()),
         });
     }
     Ok(figures::segments(&rows))

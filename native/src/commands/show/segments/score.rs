@@ -1,8 +1,8 @@
 //! Segments against labels of pixels.
 
 use anyhow::Result;
-use ibot_core::analysis::geometry::PatchGeometry;
 use ibot_core::annotation::labels::LabelMap;
+use ibot_core::grid::PatchGeometry;
 use ibot_core::metrics::contingency::Contingency;
 use serde::Serialize;
 
@@ -31,13 +31,13 @@ pub(super) struct Score {
 
 /// Object against background: with two segments, labels are no more than that.
 pub(super) fn binary(truth: &LabelMap) -> Result<LabelMap> {
-    let mut labels = truth.labels().to_vec();
+    let mut labels = truth.cells().to_vec();
     for label in &mut labels {
         if *label != IGNORED {
             *label = usize::from(*label != 0);
         }
     }
-    Ok(LabelMap::new(truth.width(), truth.height(), labels)?)
+    Ok(LabelMap::new(truth.rows(), truth.columns(), labels)?)
 }
 
 /// `None` without labels.
@@ -47,9 +47,9 @@ pub(super) fn score(method: Method, results: &[Segmented]) -> Result<Option<Scor
     for result in results {
         let Some(truth) = &result.truth else { continue };
         let (rows, columns) = (result.patches.rows(), result.patches.columns());
-        let geometry = PatchGeometry::new(truth.width(), truth.height(), rows, columns)?;
+        let geometry = PatchGeometry::new(truth.columns(), truth.rows(), rows, columns)?;
         predicted.push(geometry.enlarge(&result.segments)?);
-        truths.push(truth.labels());
+        truths.push(truth.cells());
     }
     if truths.is_empty() {
         return Ok(None);

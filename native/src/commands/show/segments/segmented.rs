@@ -1,7 +1,7 @@
 //! An image with its segments.
 
-use ibot_core::analysis::grid::TokenGrid;
 use ibot_core::annotation::labels::LabelMap;
+use ibot_core::features::TokenGrid;
 use ibot_core::image::RgbImage;
 
 /// What is known of one image.

@@ -1,9 +1,9 @@
 //! One run of k-means: Lloyd's algorithm from k-means++ centroids.
 
 use nalgebra::DMatrix;
-use rand::RngExt as _;
 
-use crate::analysis::kmeans::{KMeans, KMeansConfig, Metric};
+use super::config::{KMeans, KMeansConfig, Metric};
+use super::seeding::{plus_plus, squared_distance};
 use crate::rng::Rng;
 
 /// Rows compared with all centroids at a time.
@@ -29,16 +29,16 @@ impl<'a> Lloyd<'a> {
     pub(super) fn run(data: &'a DMatrix<f32>, config: &KMeansConfig, rng: &mut Rng) -> Self {
         let count = data.ncols();
         let centroids = plus_plus(data, config.clusters, rng);
-        let (labels, distances) = (vec![usize::MAX; count], vec![0.0; count]);
         let mut state = Self {
             data,
             centroids,
-            labels,
-            distances,
+            labels: vec![usize::MAX; count],
+            distances: vec![0.0; count],
             inertia: 0.0,
             iterations: 0,
             converged: false,
         };
+
         loop {
             let changed = state.assign() | state.refill();
             state.inertia = state.distances.iter().map(|d| f64::from(*d)).sum();
@@ -62,23 +62,14 @@ impl<'a> Lloyd<'a> {
             .collect();
         let own: DMatrix<f32> = self.centroids.transpose();
         let mut changed = false;
+
         for from in (0..self.data.ncols()).step_by(BLOCK) {
             let block = self.data.columns(from, BLOCK.min(self.data.ncols() - from));
             let products = &self.centroids * block;
             for (offset, (row, products)) in
                 block.column_iter().zip(products.column_iter()).enumerate()
             {
-                // The square of the row is the same for all centroids.
-                let costs = squares
-                    .iter()
-                    .zip(products.iter())
-                    .map(|(square, product)| square - 2.0 * product);
-                let (label, _) =
-                    costs
-                        .enumerate()
-                        .fold((0, f32::INFINITY), |best, (index, cost)| {
-                            if cost < best.1 { (index, cost) } else { best }
-                        });
+                let label = nearest_centroid(&squares, products.as_slice());
                 changed |= std::mem::replace(&mut self.labels[from + offset], label) != label;
                 self.distances[from + offset] =
                     squared_distance(row.as_slice(), own.column(label).as_slice());
@@ -95,30 +86,34 @@ impl<'a> Lloyd<'a> {
             if sizes[cluster] > 0 {
                 continue;
             }
-            let given = self
-                .distances
-                .iter()
-                .enumerate()
-                .filter(|(row, _)| sizes[self.labels[*row]] > 1);
-            let farthest = given.fold((0, 0.0), |best, (row, distance)| {
-                if *distance > best.1 {
-                    (row, *distance)
-                } else {
-                    best
-                }
-            });
-            let (row, distance) = farthest;
-            if distance > 0.0 {
-                sizes[self.labels[row]] -= 1;
-                sizes[cluster] = 1;
-                (self.labels[row], self.distances[row]) = (cluster, 0.0);
-                self.centroids
-                    .row_mut(cluster)
-                    .tr_copy_from(&self.data.column(row));
-                refilled = true;
-            }
+            let Some(row) = self.farthest_row(&sizes) else {
+                continue;
+            };
+
+            sizes[self.labels[row]] -= 1;
+            sizes[cluster] = 1;
+            self.labels[row] = cluster;
+            self.distances[row] = 0.0;
+            self.centroids
+                .row_mut(cluster)
+                .tr_copy_from(&self.data.column(row));
+            refilled = true;
         }
         refilled
+    }
+
+    /// The row that is farthest from its centroid, if any is away from it, among clusters that
+    /// keep another row. The first of equally far ones.
+    fn farthest_row(&self, sizes: &[usize]) -> Option<usize> {
+        let mut farthest = None;
+        let mut most = 0.0;
+        for (row, distance) in self.distances.iter().enumerate() {
+            if sizes[self.labels[row]] > 1 && *distance > most {
+                farthest = Some(row);
+                most = *distance;
+            }
+        }
+        farthest
     }
 
     /// Moves each centroid to the middle of its rows; one without rows, or whose rows cancel out,
@@ -129,6 +124,7 @@ impl<'a> Lloyd<'a> {
             sums.column_mut(*label)
                 .zip_apply(&row, |sum, value| *sum += f64::from(value));
         }
+
         for (cluster, size) in self.sizes().into_iter().enumerate() {
             let sum = sums.column(cluster);
             let length = match metric {
@@ -151,22 +147,18 @@ impl<'a> Lloyd<'a> {
     /// The partition in the metric, with centroids among the rows as they were given, not around
     /// `mean`.
     pub(super) fn finish(self, mean: &[f64], metric: Metric) -> KMeans {
+        // Squared distances of unit vectors are twice their cosine distances.
         let scale = if metric == Metric::Cosine { 0.5 } else { 1.0 };
         let sizes = self.sizes();
-        let own = self.centroids.transpose();
-        let shifted = |column: &[f32]| -> Vec<f32> {
-            column
-                .iter()
-                .zip(mean)
-                .map(|(v, m)| (f64::from(*v) + m) as f32)
-                .collect()
-        };
+        let mut centroids = Vec::with_capacity(self.centroids.len());
+        for centroid in self.centroids.row_iter() {
+            for (value, mean) in centroid.iter().zip(mean) {
+                centroids.push((f64::from(*value) + mean) as f32);
+            }
+        }
+
         KMeans {
-            centroids: own
-                .as_slice()
-                .chunks_exact(mean.len())
-                .flat_map(shifted)
-                .collect(),
+            centroids,
             labels: self.labels,
             distances: self.distances.into_iter().map(|d| d * scale).collect(),
             inertia: self.inertia * f64::from(scale),
@@ -177,66 +169,33 @@ impl<'a> Lloyd<'a> {
     }
 }
 
-/// First centroids `[K, D]`: each a row drawn with a probability proportional to its squared
-/// distance from those before it.
-fn plus_plus(data: &DMatrix<f32>, clusters: usize, rng: &mut Rng) -> DMatrix<f32> {
-    let mut nearest = vec![f32::INFINITY; data.ncols()];
-    let mut chosen = vec![rng.random_range(0..data.ncols())];
-    while chosen.len() < clusters {
-        let last = data.column(chosen[chosen.len() - 1]);
-        for (nearest, row) in nearest.iter_mut().zip(data.column_iter()) {
-            *nearest = nearest.min(squared_distance(row.as_slice(), last.as_slice()));
-        }
-        let total: f64 = nearest.iter().map(|d| f64::from(*d)).sum();
-        let mut left = rng.random::<f64>() * total;
-        let drawn = nearest.iter().position(|d| {
-            left -= f64::from(*d);
-            left < 0.0
-        });
-        // Rounding may leave a little at the end; and if no row differs from the chosen ones, any
-        // will do.
-        chosen.push(
-            drawn
-                .or_else(|| nearest.iter().rposition(|d| *d > 0.0))
-                .unwrap_or(0),
-        );
-    }
-    data.select_columns(&chosen).transpose()
-}
-
-/// The squared Euclidean distance, in lanes that the compiler maps to vector registers.
-pub(super) fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
-    const LANES: usize = 16;
-    let mut sums = [0.0; LANES];
-    let (a_lanes, b_lanes) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest: f32 = a_lanes
-        .remainder()
-        .iter()
-        .zip(b_lanes.remainder())
-        .map(|(x, y)| (x - y) * (x - y))
-        .sum();
-    for (x, y) in a_lanes.zip(b_lanes) {
-        for lane in 0..LANES {
-            sums[lane] += (x[lane] - y[lane]) * (x[lane] - y[lane]);
+/// The centroid of least squared distance to a row, the first of equals, from the squares of the
+/// centroids and their products with the row. The square of the row is the same for all.
+fn nearest_centroid(squares: &[f32], products: &[f32]) -> usize {
+    let mut nearest = 0;
+    let mut least = f32::INFINITY;
+    for (centroid, (square, product)) in squares.iter().zip(products).enumerate() {
+        let cost = square - 2.0 * product;
+        if cost < least {
+            nearest = centroid;
+            least = cost;
         }
     }
-    sums.iter().sum::<f32>() + rest
+    nearest
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::{Purpose, stream};
     use crate::testing::test;
 
     fn state<'a>(data: &'a DMatrix<f32>, centroids: &[f32]) -> Lloyd<'a> {
         let centroids = DMatrix::from_row_slice(centroids.len(), 1, centroids);
-        let (labels, distances) = (vec![0; data.ncols()], vec![0.0; data.ncols()]);
         Lloyd {
             data,
             centroids,
-            labels,
-            distances,
+            labels: vec![0; data.ncols()],
+            distances: vec![0.0; data.ncols()],
             inertia: 0.0,
             iterations: 0,
             converged: false,
@@ -257,21 +216,5 @@ mod tests {
         let mut one_empty = state(&data, &[1.0, 14.0, -50.0]);
         assert!(one_empty.assign() && one_empty.refill());
         assert_eq!(one_empty.labels, [2, 0, 0, 1]);
-    }
-
-    #[test]
-    fn first_centroids_are_drawn_by_squared_distance() {
-        // After row 0 at 0, the row at 1 is drawn with probability 1/10 and the row at 3 with 9/10.
-        let data = DMatrix::from_row_slice(1, 3, &[0.0, 1.0, 3.0]);
-        let draws = (0..6000).map(|i| plus_plus(&data, 2, &mut stream(5, Purpose::Cluster, i, 0)));
-        let seconds: Vec<f32> = draws
-            .filter(|first| first[0] == 0.0)
-            .map(|first| first[1])
-            .collect();
-        let near =
-            seconds.iter().filter(|second| **second == 1.0).count() as f64 / seconds.len() as f64;
-        assert!(seconds.len() > 1800 && seconds.len() < 2200 && !seconds.contains(&0.0));
-        // Four standard deviations of a share of 0.1 in 2000 draws.
-        assert!((near - 0.1).abs() < 0.027, "{near}");
     }
 }

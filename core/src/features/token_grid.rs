@@ -1,26 +1,13 @@
 //! The patch tokens of one image.
 
-/// A row-major grid of vectors: the patch tokens of one image, on the host.
+use crate::grid::{GridShape, ShapeError};
+
+/// A grid of vectors: the patch tokens of one image, on the host.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TokenGrid {
-    rows: usize,
-    columns: usize,
+    shape: GridShape,
     dim: usize,
     values: Vec<f32>,
-}
-
-/// Values that do not make a grid.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("a grid of {rows} x {columns} tokens of width {dim} cannot hold {actual} values")]
-pub struct GridError {
-    /// Rows of the grid.
-    pub rows: usize,
-    /// Columns of the grid.
-    pub columns: usize,
-    /// Width of a token.
-    pub dim: usize,
-    /// Values given.
-    pub actual: usize,
 }
 
 impl TokenGrid {
@@ -33,32 +20,25 @@ impl TokenGrid {
         columns: usize,
         dim: usize,
         values: Vec<f32>,
-    ) -> Result<Self, GridError> {
-        let fits = rows.checked_mul(columns).and_then(|n| n.checked_mul(dim)) == Some(values.len());
-        if !fits || values.is_empty() {
-            return Err(GridError {
-                rows,
-                columns,
-                dim,
-                actual: values.len(),
-            });
-        }
-        Ok(Self {
-            rows,
-            columns,
-            dim,
-            values,
-        })
+    ) -> Result<Self, ShapeError> {
+        let shape = GridShape { rows, columns };
+        shape.check(dim, values.len())?;
+        Ok(Self { shape, dim, values })
     }
 
-    /// Rows of the grid.
+    /// Rows and columns.
+    pub fn shape(&self) -> GridShape {
+        self.shape
+    }
+
+    /// Number of rows.
     pub fn rows(&self) -> usize {
-        self.rows
+        self.shape.rows
     }
 
-    /// Columns of the grid.
+    /// Number of columns.
     pub fn columns(&self) -> usize {
-        self.columns
+        self.shape.columns
     }
 
     /// Width of a token.
@@ -68,7 +48,7 @@ impl TokenGrid {
 
     /// Number of tokens, `rows * columns`; never zero.
     pub fn count(&self) -> usize {
-        self.rows * self.columns
+        self.shape.count()
     }
 
     /// All values, token by token.
@@ -91,24 +71,24 @@ impl TokenGrid {
 
     /// Row and column of token `index`.
     pub fn position(&self, index: usize) -> (usize, usize) {
-        (index / self.columns, index % self.columns)
+        self.shape.position(index)
     }
 
     /// The same grid without what all its tokens have in common: their mean is subtracted. Tokens
     /// after a layer norm share so much that every two of an image have a high cosine.
     pub fn centered(mut self) -> Self {
         let count = self.count() as f64;
-        let mut mean = vec![0.0; self.dim];
+        let mut sums = vec![0.0; self.dim];
         for token in self.tokens() {
-            mean.iter_mut()
-                .zip(token)
-                .for_each(|(sum, v)| *sum += f64::from(*v));
+            for (sum, value) in sums.iter_mut().zip(token) {
+                *sum += f64::from(*value);
+            }
         }
+
         for token in self.values.chunks_exact_mut(self.dim) {
-            token
-                .iter_mut()
-                .zip(&mean)
-                .for_each(|(v, sum)| *v -= (sum / count) as f32);
+            for (value, sum) in token.iter_mut().zip(&sums) {
+                *value -= (sum / count) as f32;
+            }
         }
         self
     }
@@ -139,10 +119,10 @@ mod tests {
         );
         assert_eq!(
             TokenGrid::new(1, 2, 0, vec![]),
-            Err(GridError {
+            Err(ShapeError {
                 rows: 1,
                 columns: 2,
-                dim: 0,
+                depth: 0,
                 actual: 0
             })
         );

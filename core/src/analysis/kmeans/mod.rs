@@ -1,104 +1,40 @@
 //! k-means on patch tokens: Lloyd's algorithm from k-means++ centroids (Arthur and Vassilvitskii
 //! 2007).
 
-use crate::analysis::lloyd::Lloyd;
+mod config;
+mod lloyd;
+mod seeding;
+
+pub use config::{KMeans, KMeansConfig, Metric};
+
+use nalgebra::DMatrix;
+
 use crate::analysis::rows::{Rows, RowsError};
 use crate::rng::{Purpose, stream};
-
-/// What is near.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Metric {
-    /// Squared Euclidean distance; a centroid is the mean of its rows.
-    Euclidean,
-    /// One minus the cosine, "spherical k-means"; a centroid is the direction of the mean of its
-    /// rows' directions.
-    Cosine,
-}
-
-/// How to cluster.
-#[derive(Clone, Debug, PartialEq)]
-pub struct KMeansConfig {
-    /// Number of clusters K.
-    pub clusters: usize,
-    /// What is near.
-    pub metric: Metric,
-    /// Most iterations of a restart.
-    pub max_iterations: usize,
-    /// Runs from different first centroids, of which the best is kept.
-    pub restarts: usize,
-    /// Seed of the first centroids.
-    pub seed: u64,
-}
-
-impl KMeansConfig {
-    /// `clusters` clusters by cosine: at most 100 iterations, best of 3 restarts, seed 0.
-    pub fn new(clusters: usize) -> Self {
-        Self {
-            clusters,
-            metric: Metric::Cosine,
-            max_iterations: 100,
-            restarts: 3,
-            seed: 0,
-        }
-    }
-}
-
-/// A partition of rows.
-#[derive(Clone, Debug, PartialEq)]
-pub struct KMeans {
-    /// Centroids, row-major `[K, D]`; of length 1 for [`Metric::Cosine`].
-    pub centroids: Vec<f32>,
-    /// The nearest centroid of each row; of equally near ones the first.
-    pub labels: Vec<usize>,
-    /// Distance of each row to its centroid, in the metric.
-    pub distances: Vec<f32>,
-    /// Sum of the distances.
-    pub inertia: f64,
-    /// Iterations of the restart that was kept.
-    pub iterations: usize,
-    /// Whether the labels of that restart stopped changing.
-    pub converged: bool,
-    /// Number of rows of each cluster; 0 occurs only if there are fewer different rows than
-    /// clusters.
-    pub sizes: Vec<usize>,
-}
+use lloyd::Lloyd;
 
 /// Why rows were not clustered.
 #[derive(Debug, thiserror::Error, PartialEq)]
+#[allow(missing_docs)]
 pub enum KMeansError {
-    /// The rows are not usable.
     #[error(transparent)]
     Rows(#[from] RowsError),
-    /// A setting is zero.
     #[error(
         "k-means needs clusters, iterations and restarts of at least 1, got {clusters}, {iterations}, {restarts}"
     )]
     Settings {
-        /// Clusters asked for.
         clusters: usize,
-        /// Iterations allowed.
         iterations: usize,
-        /// Restarts asked for.
         restarts: usize,
     },
-    /// There are fewer rows than clusters.
     #[error(
         "{rows} tokens cannot form {clusters} clusters; ask for fewer clusters or give more images"
     )]
-    TooFewRows {
-        /// Number of rows.
-        rows: usize,
-        /// Clusters asked for.
-        clusters: usize,
-    },
-    /// A row has no direction.
+    TooFewRows { rows: usize, clusters: usize },
     #[error(
         "token {row} is all zeros and has no cosine with anything; use the Euclidean metric or leave it out"
     )]
-    NoDirection {
-        /// Index of the row.
-        row: usize,
-    },
+    NoDirection { row: usize },
 }
 
 /// Clusters `rows`. The result depends on nothing but the rows and `config`. Holds one copy of the
@@ -129,6 +65,7 @@ pub fn kmeans(rows: &Rows<'_>, config: &KMeansConfig) -> Result<KMeans, KMeansEr
             clusters,
         });
     }
+
     // Around the mean, products of centroids and rows lose least to rounding.
     let mean = match config.metric {
         Metric::Euclidean => rows.mean(),
@@ -144,21 +81,21 @@ pub fn kmeans(rows: &Rows<'_>, config: &KMeansConfig) -> Result<KMeans, KMeansEr
     if let (Metric::Cosine, Some(row)) = (config.metric, zeros) {
         return Err(KMeansError::NoDirection { row });
     }
-    let run = |restart| {
-        Lloyd::run(
-            &data,
-            config,
-            &mut stream(config.seed, Purpose::Cluster, restart as u64, 0),
-        )
-    };
-    let best = (1..restarts).map(run).fold(run(0), |best, next| {
+
+    // Of equally good restarts the first is kept.
+    let mut best = restart(&data, config, 0);
+    for number in 1..restarts {
+        let next = restart(&data, config, number);
         if next.inertia < best.inertia {
-            next
-        } else {
-            best
+            best = next;
         }
-    });
+    }
     Ok(best.finish(&mean, config.metric))
+}
+
+fn restart<'a>(data: &'a DMatrix<f32>, config: &KMeansConfig, number: usize) -> Lloyd<'a> {
+    let mut rng = stream(config.seed, Purpose::Cluster, number as u64, 0);
+    Lloyd::run(data, config, &mut rng)
 }
 
 #[cfg(test)]
@@ -166,7 +103,7 @@ mod tests {
     use rand::RngExt as _;
 
     use super::*;
-    use crate::analysis::lloyd::squared_distance;
+    use crate::analysis::kmeans::seeding::squared_distance;
     use crate::testing::test;
 
     /// `per` rows around each of `centers`, at most `spread` away in each dimension; row i belongs
