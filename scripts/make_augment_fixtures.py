@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes tests/fixtures/augment/: what PIL and torchvision make of a synthetic picture.
 
-The Rust augmentations (core/src/augment) are held against these files. A tensor's name says how it was made, for
+The Rust augmentations (core/src/image/augment) are held against these files. A tensor's name says how it was made, for
 instance `hue/-0.1` or `crop/LEFT/TOP/WIDTH/HEIGHT/SIZE`, so the tests need no second list of parameters.
 
 The committed files were made with Pillow 13.0.0, torchvision 0.29.2, torch 2.15.0 and numpy 2.4.6; the versions are
@@ -100,7 +100,7 @@ def blur(source):
 
 
 def view(source):
-    """Whole views; the parameters are repeated in the tests of core/src/augment/view.rs."""
+    """Whole views; the parameters are repeated in the tests of core/src/image/augment/view.rs."""
     first = F.resized_crop(source, 9, 21, 70, 81, [48, 48], BICUBIC)
     first = F.adjust_contrast(F.hflip(first), 1.3)
     first = F.adjust_saturation(F.adjust_brightness(F.adjust_hue(first, -0.07), 0.8), 1.15)
