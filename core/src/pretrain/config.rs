@@ -294,7 +294,8 @@ mod tests {
 
     #[test]
     fn each_mistake_is_named() {
-        let broken: [(&str, fn(&mut Config)); 19] = [
+        type Change = fn(&mut Config);
+        let broken: [(&str, Change); 19] = [
             ("model.dim", |c| c.model.heads = Some(5)),
             ("model.layerscale", |c| c.model.layerscale = Some(0.0)),
             ("crops.local_size", |c| c.crops.local_size = 90),
