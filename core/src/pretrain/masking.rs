@@ -222,18 +222,15 @@ fn add_block(
 
     let top = rng.random_range(0..=rows - height);
     let left = rng.random_range(0..=columns - width);
-    let mut inside = Vec::new();
-    for row in top..top + height {
-        for column in left..left + width {
-            inside.push(row * columns + column);
-        }
-    }
+    // Walked twice in place of a list: a mask is drawn for every crop.
+    let inside =
+        || (top..top + height).flat_map(|y| (left..left + width).map(move |x| y * columns + x));
 
-    let new = inside.iter().filter(|at| !cells[**at]).count();
+    let new = inside().filter(|at| !cells[*at]).count();
     if new == 0 || new as f64 > room {
         return None;
     }
-    for at in inside {
+    for at in inside() {
         cells[at] = true;
     }
     Some(new)
