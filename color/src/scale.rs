@@ -36,11 +36,7 @@ impl ColorScale {
         } else {
             position.clamp(0.0, 1.0)
         };
-        // Rounded down to one of 256 colors, so that only the upper end has the last one and a
-        // heatmap shows its maximum in one place. The small share keeps an end that interpolation
-        // has rounded.
-        let step = (position * 255.0 + 1e-3).floor() / 255.0;
-        gradient.eval_continuous(f64::from(step)).into_array()
+        gradient.eval_continuous(f64::from(position)).into_array()
     }
 }
 
@@ -120,13 +116,6 @@ mod tests {
                 [-1.0, f32::NAN, 9.0].map(|p| scale.color(p)),
                 [0.0, 0.0, 1.0].map(|p| scale.color(p))
             );
-        }
-    }
-
-    #[test]
-    fn only_the_upper_end_has_the_last_color() {
-        for scale in [ColorScale::Viridis, ColorScale::Inferno, ColorScale::Magma] {
-            assert_ne!(scale.color(0.9999), scale.color(1.0));
         }
     }
 

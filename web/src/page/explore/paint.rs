@@ -100,7 +100,12 @@ fn paint_values(
         };
         let mut rgba = Vec::with_capacity(4 * map.len());
         for value in map {
-            let color = range.position(*value).map(|position| scale.color(position));
+            // Rounded down to one of 256 colors, so that only the maximum has the last one and is
+            // seen in one place.
+            let position = range
+                .position(*value)
+                .map(|at| (at * 255.0).floor() / 255.0);
+            let color = position.map(|position| scale.color(position));
             rgba.extend(color.map_or([0; 4], opaque));
         }
         painted.set_cells(slot, *grid, &rgba)?;
