@@ -1,12 +1,13 @@
 //! k-NN on frozen features.
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result};
 use clap::Args;
 use futures_lite::future::block_on;
 use ibot_core::eval::knn::{KnnAccuracy, Labelled, NEIGHBOURS, TEMPERATURE, knn};
 use serde::{Deserialize, Serialize};
 
 use super::measures::Measures;
+use super::sets::{SetLimits, Sets, Subset};
 use super::task::{EvalTask, Subject, TaskOutput};
 use crate::data::Dataset;
 use crate::features::{Extractor, Pooling};
@@ -22,8 +23,6 @@ token; a neighbour votes with weight exp(cosine / 0.07). Without --val, a part o
 With --model pixels the images themselves are compared, without a network.
 Prints top-1 and top-5 for k = 10, 20, 100 and 200 (at most the size of the bank).";
 
-/// Bank and queries where both come from one set, unless the settings say otherwise.
-const ONE_SET: (usize, usize) = (10_000, 2_000);
 /// The official evaluation is best at k = 20.
 const QUOTED_K: usize = 20;
 /// Measures are `top1_k20` and so on.
@@ -46,18 +45,6 @@ pub struct Knn {
     pub queries: Option<usize>,
 }
 
-/// Which images vote and which are classified.
-struct Sets<'a> {
-    bank: Subset<'a>,
-    queries: Subset<'a>,
-}
-
-/// Images of a dataset by their indices.
-struct Subset<'a> {
-    data: &'a Dataset,
-    indices: Vec<usize>,
-}
-
 impl EvalTask for Knn {
     fn title(&self) -> &'static str {
         "k-NN"
@@ -72,22 +59,18 @@ impl EvalTask for Knn {
     }
 
     fn suits(&self, data: &Dataset) -> bool {
-        let is_empty = self.bank == Some(0) || self.queries == Some(0);
-        !data.classes().is_empty() && !is_empty
+        !data.classes().is_empty() && !self.limits().is_empty()
     }
 
     fn run(&self, subject: &Subject) -> Result<TaskOutput> {
-        let Sets { bank, queries } = match subject.val {
-            Some(val) => self.two_sets(subject.data, val)?,
-            None => self.one_set(subject.data)?,
-        };
+        let sets = Sets::choose(subject.data, subject.val, self.limits())?;
         let images = vec![
-            ("bank", bank.indices.len()),
-            ("queries", queries.indices.len()),
+            ("bank", sets.train.indices.len()),
+            ("queries", sets.val.indices.len()),
         ];
 
-        let bank = bank.features(&subject.extractor)?;
-        let queries = queries.features(&subject.extractor)?;
+        let bank = labelled(&sets.train, &subject.extractor)?;
+        let queries = labelled(&sets.val, &subject.extractor)?;
         let accuracies = block_on(knn(&bank, &queries, &NEIGHBOURS, TEMPERATURE))
             .context("k-NN on the device")?;
 
@@ -123,95 +106,20 @@ impl EvalTask for Knn {
 }
 
 impl Knn {
-    /// All images of both sets vote or are classified, unless the settings limit them.
-    fn two_sets<'a>(&self, train: &'a Dataset, val: &'a Dataset) -> Result<Sets<'a>> {
-        require_labels(train)?;
-        require_labels(val)?;
-        if train.classes() != val.classes() {
-            let (train_name, val_name) = (train.description(), val.description());
-            let unknown = val
-                .classes()
-                .iter()
-                .find(|class| !train.classes().contains(class))
-                .map_or(String::new(), |class| {
-                    format!("; `{class}` is only in the second")
-                });
-            bail!("the classes of the two sets differ: {train_name} against {val_name}{unknown}");
+    fn limits(&self) -> SetLimits {
+        SetLimits {
+            train: self.bank,
+            val: self.queries,
         }
-
-        Ok(Sets {
-            bank: Subset {
-                data: train,
-                indices: train.subset(self.bank.unwrap_or(usize::MAX), 0),
-            },
-            queries: Subset {
-                data: val,
-                indices: val.subset(self.queries.unwrap_or(usize::MAX), 0),
-            },
-        })
-    }
-
-    /// Bank and queries are different images of one set, fewer in proportion if it is small.
-    fn one_set<'a>(&self, data: &'a Dataset) -> Result<Sets<'a>> {
-        require_labels(data)?;
-        let bank = self.bank.unwrap_or(ONE_SET.0);
-        let queries = self.queries.unwrap_or(ONE_SET.1);
-        ensure!(
-            bank > 0 && queries > 0,
-            "k-NN needs a bank and queries of at least one image"
-        );
-        ensure!(
-            data.len() > 1,
-            "k-NN needs two images or more, one of them to classify"
-        );
-
-        let wanted = bank.saturating_add(queries).min(data.len());
-        let total = bank as u128 + queries as u128;
-        let count = (queries as u128 * wanted as u128 / total) as usize;
-        let count = count.clamp(1, wanted - 1);
-
-        let mut sets = Sets {
-            bank: Subset {
-                data,
-                indices: Vec::new(),
-            },
-            queries: Subset {
-                data,
-                indices: Vec::new(),
-            },
-        };
-        for (place, index) in data.subset(wanted, 0).into_iter().enumerate() {
-            // Exactly `count` places of all, spread evenly, are those of queries.
-            let is_query = (place + 1) * count / wanted > place * count / wanted;
-            let subset = if is_query {
-                &mut sets.queries
-            } else {
-                &mut sets.bank
-            };
-            subset.indices.push(index);
-        }
-        Ok(sets)
     }
 }
 
-impl Subset<'_> {
-    fn features(&self, extractor: &Extractor) -> Result<Labelled> {
-        let features = extractor.extract(Pooling::CLS, self.data, &self.indices)?;
-        let label = |index: &usize| self.data.label(*index).unwrap_or_default();
-        Ok(Labelled {
-            features: features.rows,
-            labels: features.indices.iter().map(label).collect(),
-        })
-    }
-}
-
-fn require_labels(data: &Dataset) -> Result<()> {
-    ensure!(
-        !data.classes().is_empty(),
-        "{} has no labels, which k-NN needs: put the images of each class in a folder of its own",
-        data.description()
-    );
-    Ok(())
+fn labelled(subset: &Subset, extractor: &Extractor) -> Result<Labelled> {
+    let features = extractor.extract(Pooling::CLS, subset.data, &subset.indices)?;
+    Ok(Labelled {
+        labels: subset.labels_of(&features.indices),
+        features: features.rows,
+    })
 }
 
 fn measures(accuracies: &[KnnAccuracy]) -> Measures {

@@ -10,6 +10,7 @@ mod measures;
 mod old_settings;
 mod result;
 mod schedule;
+mod sets;
 mod task;
 
 pub use self::evaluation::Evaluation;

@@ -1,0 +1,133 @@
+//! Which images an evaluation learns from and which it is judged by.
+
+use anyhow::{Result, bail, ensure};
+
+use crate::data::Dataset;
+
+/// Images to learn from and to judge by, where both come from one set and the settings set no limit.
+const ONE_SET: (usize, usize) = (10_000, 2_000);
+
+/// The most images of each kind; `None` takes all, or a default number where one set is divided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SetLimits {
+    pub train: Option<usize>,
+    pub val: Option<usize>,
+}
+
+/// Labelled images of the same classes, no image in both sets.
+pub struct Sets<'a> {
+    /// Images to learn from.
+    pub train: Subset<'a>,
+    /// Images to judge by.
+    pub val: Subset<'a>,
+}
+
+/// Images of a dataset by their indices.
+pub struct Subset<'a> {
+    pub data: &'a Dataset,
+    pub indices: Vec<usize>,
+}
+
+impl SetLimits {
+    /// Whether a limit leaves no image.
+    pub fn is_empty(self) -> bool {
+        self.train == Some(0) || self.val == Some(0)
+    }
+}
+
+impl<'a> Sets<'a> {
+    /// The images of both sets, spread evenly over classes up to the limits; without `val` both are
+    /// parts of `train`.
+    ///
+    /// # Errors
+    /// If a set has no labels, the classes differ, or an image is missing for either part.
+    pub fn choose(train: &'a Dataset, val: Option<&'a Dataset>, limits: SetLimits) -> Result<Self> {
+        match val {
+            Some(val) => Self::of_two(train, val, limits),
+            None => Self::of_one(train, limits),
+        }
+    }
+
+    fn of_two(train: &'a Dataset, val: &'a Dataset, limits: SetLimits) -> Result<Self> {
+        require_labels(train)?;
+        require_labels(val)?;
+        if train.classes() != val.classes() {
+            let (train_name, val_name) = (train.description(), val.description());
+            let unknown = val
+                .classes()
+                .iter()
+                .find(|class| !train.classes().contains(class))
+                .map_or(String::new(), |class| {
+                    format!("; `{class}` is only in the second")
+                });
+            bail!("the classes of the two sets differ: {train_name} against {val_name}{unknown}");
+        }
+
+        Ok(Self {
+            train: Subset {
+                data: train,
+                indices: train.subset(limits.train.unwrap_or(usize::MAX), 0),
+            },
+            val: Subset {
+                data: val,
+                indices: val.subset(limits.val.unwrap_or(usize::MAX), 0),
+            },
+        })
+    }
+
+    /// Both parts are different images of one set, fewer in proportion if it is small.
+    fn of_one(data: &'a Dataset, limits: SetLimits) -> Result<Self> {
+        require_labels(data)?;
+        let train = limits.train.unwrap_or(ONE_SET.0);
+        let val = limits.val.unwrap_or(ONE_SET.1);
+        ensure!(
+            train > 0 && val > 0,
+            "an evaluation needs at least one image to learn from and one to judge by"
+        );
+        ensure!(
+            data.len() > 1,
+            "an evaluation needs two images or more, one of them to judge by"
+        );
+
+        let wanted = train.saturating_add(val).min(data.len());
+        let total = train as u128 + val as u128;
+        let count = (val as u128 * wanted as u128 / total) as usize;
+        let count = count.clamp(1, wanted - 1);
+
+        let mut learn = Vec::with_capacity(wanted - count);
+        let mut judge = Vec::with_capacity(count);
+        for (place, index) in data.subset(wanted, 0).into_iter().enumerate() {
+            // Exactly `count` places of all, spread evenly, are those to judge by.
+            let judges = (place + 1) * count / wanted > place * count / wanted;
+            let indices = if judges { &mut judge } else { &mut learn };
+            indices.push(index);
+        }
+        Ok(Self {
+            train: Subset {
+                data,
+                indices: learn,
+            },
+            val: Subset {
+                data,
+                indices: judge,
+            },
+        })
+    }
+}
+
+impl Subset<'_> {
+    /// The class of each image of `indices`, which may be fewer than those of the subset.
+    pub fn labels_of(&self, indices: &[usize]) -> Vec<usize> {
+        let label = |index: &usize| self.data.label(*index).unwrap_or_default();
+        indices.iter().map(label).collect()
+    }
+}
+
+fn require_labels(data: &Dataset) -> Result<()> {
+    ensure!(
+        !data.classes().is_empty(),
+        "{} has no labels, which this evaluation needs: put the images of each class in a folder of its own",
+        data.description()
+    );
+    Ok(())
+}
