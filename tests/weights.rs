@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use futures_lite::future::block_on;
+use ibot_core::model::Mask;
 use ibot_core::model::{Backbone, BackboneConfig, Ffn, Network, Want};
-use ibot_core::pretrain::masking::Mask;
 use ibot_core::weights;
 use ibot_core::weights::{Checkpoint, LoadError, ModelHeader, StoredPrecision, to_safetensors};
 use safetensors::SafeTensors;

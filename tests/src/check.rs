@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use burn::module::Module as _;
 use burn::tensor::Tensor;
+use ibot_core::model::Mask;
 use ibot_core::model::Network;
-use ibot_core::pretrain::masking::Mask;
 use ibot_core::pretrain::{Batch, TrainState};
 use ibot_core::weights;
 use ibot_core::weights::Weight;

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use burn::tensor::{Device, Tensor, TensorData};
+use ibot_core::model::Mask;
 use ibot_core::model::{ComputePrecision, Network};
 use ibot_core::pretrain::config::Config;
-use ibot_core::pretrain::masking::Mask;
 use ibot_core::pretrain::{Batch, TrainState};
 use ibot_core::pretrain::{Schedules, learning_rate};
 use ibot_core::rng::{Purpose, stream};

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use crate::metrics::accuracy::top_k;
-use crate::pretrain::masking::Mask;
+use crate::model::Mask;
 
 /// Shares of masked patches whose prototype by the teacher was named, from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -11,10 +11,10 @@ use crate::analysis::agreement::Agreement;
 use crate::features::encode::pixels;
 use crate::image::RgbImage;
 use crate::model::Network;
+use crate::model::mask::{Mask, masked_rows};
 use crate::pretrain::config::TeacherTempConfig;
 use crate::pretrain::distribution;
 use crate::pretrain::loss::LossConfig;
-use crate::pretrain::masking::{Mask, masked_rows};
 use compare::compare;
 
 /// From logits to distributions over prototypes, and how much to report.

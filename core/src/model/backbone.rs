@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::features::{Features, Tokens, Want};
 use super::layers::Noise;
+use super::mask::Mask;
 use super::precision::ComputePrecision;
 use super::vit::{Vit, VitConfig};
-use crate::pretrain::masking::Mask;
 use crate::rng::Rng;
 
 /// Images to tokens.

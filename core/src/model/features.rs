@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::pretrain::masking::{Mask, masked_rows};
+use super::mask::{Mask, masked_rows};
 
 /// Tokens after a block and the final norm.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::image::augment::{Crops, CropsConfig};
 use crate::image::normalize::normalize_into;
-use crate::pretrain::masking::Mask;
+use crate::model::Mask;
 
 /// The crops of B images on a device.
 #[derive(Clone, Debug)]

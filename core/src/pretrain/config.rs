@@ -4,10 +4,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::image::augment::{AugmentConfig, CropsConfig};
+use crate::model::Mask;
 use crate::model::{BackboneConfig, ComputePrecision, HeadConfig, ModelConfig, VitConfig};
 use crate::optim::{AdamWConfig, Clip, ClipBy};
 use crate::pretrain::loss::LossConfig;
-use crate::pretrain::masking::{Mask, MaskConfig};
+use crate::pretrain::masking::MaskConfig;
 use crate::problems::Problems;
 
 /// Everything that determines what is learned, apart from the data and the seed.

@@ -2,9 +2,9 @@
 
 use burn::tensor::Tensor;
 
+use crate::model::mask::{Mask, masked_rows};
 use crate::model::{Network, Noise};
 use crate::pretrain::batch::Batch;
-use crate::pretrain::masking::{Mask, masked_rows};
 use crate::pretrain::recompute::{Activations, Recomputed};
 use crate::pretrain::targets::{MeanLogits, TeacherLogits};
 

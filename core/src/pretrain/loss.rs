@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::kernels;
-use crate::pretrain::masking::Mask;
+use crate::model::Mask;
 use crate::problems::Problems;
 
 /// Weights and temperatures of the losses, with the official code's names.

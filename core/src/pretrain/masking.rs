@@ -1,90 +1,16 @@
 //! Which patches the student does not see: block-wise and random masks (paper section 3.1, appendix
 //! E; the official `ImageFolderMask`).
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
 use serde::{Deserialize, Serialize};
 
+use crate::model::Mask;
 use crate::problems::Problems;
 use crate::rng::{Purpose, Rng, crop_stream};
 
 /// Aspect ratios of blocks lie between this and its inverse.
 const MIN_ASPECT: f64 = 0.3;
-
-/// A mask over the patch grid of one crop; `true` is masked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mask {
-    rows: usize,
-    columns: usize,
-    cells: Vec<bool>,
-}
-
-impl Mask {
-    /// A mask from its cells, row-major. Missing cells are visible.
-    pub fn new(rows: usize, columns: usize, mut cells: Vec<bool>) -> Self {
-        cells.resize(rows * columns, false);
-        Self {
-            rows,
-            columns,
-            cells,
-        }
-    }
-
-    /// A mask that hides nothing.
-    pub fn empty(rows: usize, columns: usize) -> Self {
-        Self::new(rows, columns, Vec::new())
-    }
-
-    /// Rows of the patch grid.
-    pub fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// Columns of the patch grid.
-    pub fn columns(&self) -> usize {
-        self.columns
-    }
-
-    /// All cells, row-major.
-    pub fn cells(&self) -> &[bool] {
-        &self.cells
-    }
-
-    /// Indices of the patches that are `masked`, or visible, in order.
-    pub fn patches(&self, masked: bool) -> impl Iterator<Item = usize> {
-        self.cells
-            .iter()
-            .enumerate()
-            .filter(move |(_, cell)| **cell == masked)
-            .map(|(patch, _)| patch)
-    }
-
-    /// How many patches are masked.
-    pub fn count(&self) -> usize {
-        self.cells.iter().filter(|masked| **masked).count()
-    }
-}
-
-/// Rows of the masked patches among all tokens of the crops, each crop's patches behind `prefix`
-/// other tokens; `None` if nothing is masked.
-pub(crate) fn masked_rows(
-    masks: &[Mask],
-    prefix: usize,
-    device: &Device,
-) -> Option<Tensor<1, Int>> {
-    let mut rows = Vec::new();
-    let mut start = 0;
-    for mask in masks {
-        for patch in mask.patches(true) {
-            rows.push((start + prefix + patch) as i32);
-        }
-        start += prefix + mask.cells().len();
-    }
-
-    let count = rows.len();
-    (count > 0).then(|| Tensor::from_data(TensorData::new(rows, [count]), device))
-}
 
 /// Shape of the masked area.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -166,11 +92,7 @@ impl MaskConfig {
             PredShape::Block => blocks(rows, columns, target, rng),
             PredShape::Rand => scattered(rows * columns, target as usize, rng),
         };
-        Mask {
-            rows,
-            columns,
-            cells,
-        }
+        Mask::new(rows, columns, cells)
     }
 
     /// The share of patches to mask in one crop.

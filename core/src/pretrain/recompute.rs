@@ -5,9 +5,9 @@
 use burn::module::Module as _;
 use burn::tensor::{Gradients, Tensor};
 
+use crate::model::Mask;
 use crate::model::{Backbone, Network, Noise, Tokens};
 use crate::optim::NamedGradients;
-use crate::pretrain::masking::Mask;
 use crate::rng::Rng;
 
 /// What the student's forward pass leaves for the backward pass.

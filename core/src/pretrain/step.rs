@@ -115,9 +115,9 @@ mod tests {
     use futures_lite::future::block_on;
 
     use super::*;
+    use crate::model::Mask;
     use crate::model::{ComputePrecision, init};
     use crate::pretrain::engine::Sequential;
-    use crate::pretrain::masking::Mask;
     use crate::pretrain::schedule::Schedules;
     use crate::pretrain::snapshot::Snapshot;
     use crate::rng::{Purpose, stream};

@@ -1,9 +1,9 @@
 //! Random batches of the shape that training would load.
 
 use burn::tensor::Device;
+use ibot_core::model::Mask;
 use ibot_core::pretrain::config::Config;
 use ibot_core::pretrain::flops::step_macs;
-use ibot_core::pretrain::masking::Mask;
 use ibot_core::pretrain::{Batch, HostBatch};
 use ibot_core::rng::{Purpose, stream};
 use rand::RngExt as _;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use ibot_core::image::RgbImage;
 use ibot_core::image::augment::{Crops, multi_crop};
+use ibot_core::model::Mask;
 use ibot_core::pretrain::HostBatch;
 use ibot_core::pretrain::config::Config;
-use ibot_core::pretrain::masking::Mask;
 use ibot_core::rng::{Purpose, crop_stream};
 
 use crate::data::Dataset;

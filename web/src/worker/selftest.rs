@@ -2,9 +2,9 @@
 //! results are wrong without an error, so that only a comparison of numbers finds it.
 
 use burn::tensor::{Device, Tensor, TensorData};
+use ibot_core::model::Mask;
 use ibot_core::pretrain::Schedules;
 use ibot_core::pretrain::config::Config;
-use ibot_core::pretrain::masking::Mask;
 use ibot_core::pretrain::{Batch, Sequential, TrainState, step};
 use ibot_core::weights::WeightsError;
 

@@ -3,8 +3,8 @@
 use burn::tensor::{ExecutionError, Int, Tensor, TensorData, Transaction};
 
 use crate::analysis::similarity::{Neighbour, best_patches};
+use crate::model::Mask;
 use crate::pretrain::loss;
-use crate::pretrain::masking::Mask;
 
 /// A masked patch.
 #[derive(Clone, Debug, PartialEq)]

@@ -13,8 +13,8 @@ use crate::kernels;
 use crate::model::features::Tokens;
 use crate::model::init;
 use crate::model::layers::Noise;
+use crate::model::mask::Mask;
 use crate::model::precision::{ComputePrecision, widen};
-use crate::pretrain::masking::Mask;
 use crate::rng::Rng;
 
 /// A vision transformer (paper section 4.1, "Architecture").

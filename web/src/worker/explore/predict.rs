@@ -1,7 +1,8 @@
 //! Masks, and what the student predicts behind them.
 
 use ibot_core::analysis::predict::{MaskedPatch, PredictOptions, predict};
-use ibot_core::pretrain::masking::{Mask, MaskConfig};
+use ibot_core::model::Mask;
+use ibot_core::pretrain::masking::MaskConfig;
 use ibot_core::rng::{Purpose, stream};
 
 use crate::worker::answer::Answer;

@@ -1,0 +1,71 @@
+//! Which patches of an image a network does not see.
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use crate::grid::Grid;
+
+/// A mask over the patch grid of one crop; `true` is masked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mask(Grid<bool>);
+
+impl Mask {
+    /// A mask from its cells, row by row. Missing cells are visible.
+    pub fn new(rows: usize, columns: usize, mut cells: Vec<bool>) -> Self {
+        cells.resize(rows * columns, false);
+        Self(Grid::new(rows, columns, cells).unwrap_or_else(|_| Grid::from_fn(1, 1, |_| false)))
+    }
+
+    /// A mask that hides nothing.
+    pub fn empty(rows: usize, columns: usize) -> Self {
+        Self::new(rows, columns, Vec::new())
+    }
+
+    /// Rows of the patch grid.
+    pub fn rows(&self) -> usize {
+        self.0.rows()
+    }
+
+    /// Columns of the patch grid.
+    pub fn columns(&self) -> usize {
+        self.0.columns()
+    }
+
+    /// All cells, row by row.
+    pub fn cells(&self) -> &[bool] {
+        self.0.cells()
+    }
+
+    /// Indices of the patches that are `masked`, or visible, in order.
+    pub fn patches(&self, masked: bool) -> impl Iterator<Item = usize> {
+        self.cells()
+            .iter()
+            .enumerate()
+            .filter(move |(_, cell)| **cell == masked)
+            .map(|(patch, _)| patch)
+    }
+
+    /// How many patches are masked.
+    pub fn count(&self) -> usize {
+        self.cells().iter().filter(|masked| **masked).count()
+    }
+}
+
+/// Rows of the masked patches among all tokens of the crops, each crop's patches behind `prefix`
+/// other tokens; `None` if nothing is masked.
+pub(crate) fn masked_rows(
+    masks: &[Mask],
+    prefix: usize,
+    device: &Device,
+) -> Option<Tensor<1, Int>> {
+    let mut rows = Vec::new();
+    let mut start = 0;
+    for mask in masks {
+        for patch in mask.patches(true) {
+            rows.push((start + prefix + patch) as i32);
+        }
+        start += prefix + mask.cells().len();
+    }
+
+    let count = rows.len();
+    (count > 0).then(|| Tensor::from_data(TensorData::new(rows, [count]), device))
+}
