@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::measures::Measures;
 use super::sets::{SetLimits, Sets, Subset};
-use super::task::{EvalTask, Subject, TaskOutput};
+use super::task::{Curve, EvalTask, Subject, TaskOutput, Unit};
 use crate::data::Dataset;
 use crate::features::{Extractor, Pooling};
 
@@ -81,13 +81,13 @@ impl EvalTask for Knn {
         })
     }
 
-    fn quantity(&self) -> &'static str {
-        "top-1"
-    }
-
-    fn curve(&self, measure: &str) -> Option<String> {
+    fn curve(&self, measure: &str) -> Option<Curve> {
         let k = measure.strip_prefix(TOP1)?;
-        Some(format!("k = {k}"))
+        Some(Curve {
+            quantity: "top-1",
+            unit: Unit::Share,
+            label: format!("k = {k}"),
+        })
     }
 
     fn headline<'a>(&self, measures: &'a Measures) -> Option<&'a str> {

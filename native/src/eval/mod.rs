@@ -19,4 +19,4 @@ pub use self::measures::Measures;
 pub use self::old_settings::assign_old;
 pub use self::result::{EvalResult, sha256};
 pub use self::schedule::{EvalProgress, ScheduledEval};
-pub use self::task::{EvalTask, Subject, TaskOutput};
+pub use self::task::{Curve, EvalTask, Subject, TaskOutput, Unit};

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::evaluation::Evaluation;
 use super::measures::Measures;
-use super::task::EvalTask;
+use super::task::{Curve, EvalTask, Unit};
 use crate::features::EvalView;
 
 /// An evaluation that a run carries out again and again.
@@ -57,11 +57,10 @@ impl EvalProgress<'_> {
     /// The measure that `task` is quoted by, beside that of the network before training.
     pub fn sentence(&self, task: &dyn EvalTask, measures: &Measures) -> Option<String> {
         let measure = task.headline(measures)?;
-        let percent = 100.0 * measures.get(measure)?;
-        let (title, quantity) = (task.title(), task.quantity());
-        let curve = task.curve(measure).filter(|curve| !curve.is_empty());
-        let which = curve.map_or(String::new(), |curve| format!(" ({curve})"));
-        let found = format!("{percent:.1} % {quantity}{which}");
+        let value = measures.get(measure)?;
+        let curve = task.curve(measure)?;
+        let title = task.title();
+        let found = found(value, &curve);
 
         let start = if self.starts_trained {
             "initial"
@@ -71,14 +70,32 @@ impl EvalProgress<'_> {
         let first = self.first.and_then(|measures| measures.get(measure));
         Some(match first {
             Some(first) if self.epochs > 0 => {
-                let gain = percent - 100.0 * first;
+                let gain = gain(value - first, curve.unit);
                 let epochs = self.epochs;
-                format!(
-                    "{title} after epoch {epochs}: {found}, {gain:+.1} points on the {start} network"
-                )
+                format!("{title} after epoch {epochs}: {found}, {gain} on the {start} network")
             }
             _ => format!("{title} of the {start} network: {found}"),
         })
+    }
+}
+
+/// A value with what it measures, such as `73.6 % top-1 (k = 20)`.
+fn found(value: f64, curve: &Curve) -> String {
+    let value = match curve.unit {
+        Unit::Share => format!("{:.1} %", 100.0 * value),
+        Unit::Number => format!("{value:.1}"),
+    };
+    let which = match curve.label.as_str() {
+        "" => String::new(),
+        label => format!(" ({label})"),
+    };
+    format!("{value} {}{which}", curve.quantity)
+}
+
+fn gain(difference: f64, unit: Unit) -> String {
+    match unit {
+        Unit::Share => format!("{:+.1} points", 100.0 * difference),
+        Unit::Number => format!("{difference:+.1}"),
     }
 }
 

@@ -26,15 +26,31 @@ pub trait EvalTask {
     /// If the images do not suit the evaluation, none can be read, or the device fails.
     fn run(&self, subject: &Subject) -> Result<TaskOutput>;
 
-    /// The measure that curves and sentences show, such as `top-1`; a share of 1.
-    fn quantity(&self) -> &'static str;
-
-    /// What tells `measure` from the other curves of the quantity, such as `k = 20`; empty if there
-    /// is one curve. `None` if it measures something else.
-    fn curve(&self, measure: &str) -> Option<String>;
+    /// How curves and sentences show `measure`; `None` if they leave it out.
+    fn curve(&self, measure: &str) -> Option<Curve>;
 
     /// The measure that is quoted when only one is.
     fn headline<'a>(&self, measures: &'a Measures) -> Option<&'a str>;
+}
+
+/// How a measure is drawn and quoted. The curves of one quantity share a chart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Curve {
+    /// What is measured, such as `top-1`.
+    pub quantity: &'static str,
+    pub unit: Unit,
+    /// What tells it from the other curves of the quantity, such as `k = 20`; empty if there is one
+    /// curve.
+    pub label: String,
+}
+
+/// How people read the values of a quantity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// A share of 1, shown in percent.
+    Share,
+    /// A plain number.
+    Number,
 }
 
 /// What is evaluated.

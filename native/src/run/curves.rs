@@ -2,7 +2,7 @@
 
 use super::means::Means;
 use super::record::Record;
-use crate::eval::{EvalTask, ScheduledEval};
+use crate::eval::{EvalTask, ScheduledEval, Unit};
 use crate::report::curves::{Chart, ChartLine};
 
 /// Values of the records of steps that are drawn in one chart.
@@ -56,9 +56,9 @@ fn step_line(records: &[Record], label: &str, value: impl Fn(&Means) -> f64) -> 
     }
 }
 
-/// A chart for each evaluation that was carried out.
+/// A chart for each quantity of each evaluation that was carried out.
 fn eval_charts(records: &[Record], evals: &[ScheduledEval]) -> Vec<Chart> {
-    let mut charts: Vec<(&str, Chart)> = Vec::new();
+    let mut charts: Vec<Chart> = Vec::new();
     for record in records {
         let Record::Eval {
             name,
@@ -74,38 +74,72 @@ fn eval_charts(records: &[Record], evals: &[ScheduledEval]) -> Vec<Chart> {
             .map(|eval| eval.evaluation.task())
             .find(|task| task.name() == name);
 
-        if !charts.iter().any(|(of, _)| of == name) {
-            charts.push((name, eval_chart(name, task)));
-        }
-        let Some((_, chart)) = charts.iter_mut().find(|(of, _)| of == name) else {
-            continue;
-        };
         for (measure, value) in measures.iter() {
-            // A resumed run may no longer have the evaluation; its measures are then drawn under
-            // their own names.
-            let label = match task {
-                Some(task) => task.curve(measure),
-                None => Some(measure.to_owned()),
+            let Some(line) = EvalLine::of(name, task, measure) else {
+                continue;
             };
-            let Some(label) = label else { continue };
+            let level = match line.unit {
+                Unit::Share => 100.0 * value,
+                Unit::Number => value,
+            };
+            let chart = line.chart(&mut charts);
             if *step == 0 && chart.references.is_empty() {
-                let level = ("before training".to_owned(), 100.0 * value);
-                chart.references.push(level);
+                chart.references.push(("before training".to_owned(), level));
             }
-            chart.add_point(label, (*epoch as f64, 100.0 * value));
+            chart.add_point(line.label, (*epoch as f64, level));
         }
     }
-    charts.into_iter().map(|(_, chart)| chart).collect()
+    charts
 }
 
-fn eval_chart(name: &str, task: Option<&dyn EvalTask>) -> Chart {
-    let title = task.map_or(name.to_owned(), |task| {
-        format!("{} {}", task.title(), task.quantity())
-    });
-    Chart {
-        title,
-        unit: Some("%".into()),
-        x_label: "epoch".into(),
-        ..Chart::default()
+/// Where a measure is drawn.
+struct EvalLine {
+    /// The title of its chart.
+    title: String,
+    unit: Unit,
+    /// Its name in the legend.
+    label: String,
+}
+
+impl EvalLine {
+    /// `None` if the evaluation `task`, called `name`, leaves `measure` out.
+    fn of(name: &str, task: Option<&dyn EvalTask>, measure: &str) -> Option<Self> {
+        // A resumed run may no longer have the evaluation; its measures are then drawn as plain
+        // numbers under their own names.
+        let Some(task) = task else {
+            return Some(Self {
+                title: name.to_owned(),
+                unit: Unit::Number,
+                label: measure.to_owned(),
+            });
+        };
+
+        let curve = task.curve(measure)?;
+        Some(Self {
+            title: format!("{} {}", task.title(), curve.quantity),
+            unit: curve.unit,
+            label: match curve.label.as_str() {
+                "" => curve.quantity.to_owned(),
+                label => label.to_owned(),
+            },
+        })
+    }
+
+    /// Its chart, which is made if it is missing.
+    fn chart<'a>(&self, charts: &'a mut Vec<Chart>) -> &'a mut Chart {
+        let place = charts.iter().position(|chart| chart.title == self.title);
+        let place = place.unwrap_or(charts.len());
+        if place == charts.len() {
+            charts.push(Chart {
+                title: self.title.clone(),
+                unit: match self.unit {
+                    Unit::Share => Some("%".into()),
+                    Unit::Number => None,
+                },
+                x_label: "epoch".into(),
+                ..Chart::default()
+            });
+        }
+        &mut charts[place]
     }
 }
