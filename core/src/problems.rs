@@ -88,6 +88,7 @@ impl Problems {
         most: f64,
         problem: impl Into<String>,
     ) -> bool {
+        // A NaN fails every comparison.
         let holds = low > 0.0 && low <= high && high <= most;
         self.require(holds, key, format!("[{low}, {high}]"), problem)
     }

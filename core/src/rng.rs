@@ -27,8 +27,7 @@ pub enum Purpose {
 
 /// The stream of `purpose` for the position `(a, b)` of a run with `seed`.
 ///
-/// What `a` and `b` mean is up to the purpose, usually epoch and image. The key of the generator
-/// *is* the tuple, so two positions share a stream only if they are equal.
+/// What `a` and `b` mean is up to the purpose, usually epoch and image.
 ///
 /// ```
 /// use ibot_core::rng::{stream, Purpose};
@@ -36,6 +35,8 @@ pub enum Purpose {
 /// assert_ne!(stream(7, Purpose::Mask, 0, 3), stream(7, Purpose::Mask, 1, 3));
 /// ```
 pub fn stream(seed: u64, purpose: Purpose, a: u64, b: u64) -> Rng {
+    // The tuple is the key itself and no hash of it: two positions share a stream only if they are
+    // equal.
     let mut key = [0u8; 32];
     for (slot, value) in key.chunks_exact_mut(8).zip([seed, purpose as u64, a, b]) {
         slot.copy_from_slice(&value.to_le_bytes());

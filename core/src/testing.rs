@@ -14,7 +14,6 @@ use crate::rng::{Purpose, stream};
 #[cfg(target_family = "wasm")]
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_dedicated_worker);
 
-/// Largest absolute difference of two tensors of one shape.
 pub fn max_difference<const D: usize>(a: &Tensor<D>, b: &Tensor<D>) -> f32 {
     (a.clone() - b.clone()).abs().max().into_scalar()
 }
@@ -41,6 +40,7 @@ pub fn gradient_check<const D: usize>(
         .expect("f depends on x");
     let gradient: Vec<f32> = gradient.try_to_vec_as().expect("floats");
     let largest = gradient.iter().fold(0f64, |m, g| m.max(f64::from(g.abs())));
+    // In f32 a smaller step would measure rounding.
     let step = 1e-2;
     let device = x.device();
     let values: Vec<f32> = x.inner().try_to_vec_as().expect("floats");
@@ -61,12 +61,10 @@ pub fn gradient_check<const D: usize>(
     }
 }
 
-/// A backbone small enough for tests: 16 patches of 4 x 4 pixels.
 pub fn small_vit() -> VitConfig {
     Config::miniature().vit()
 }
 
-/// [`small_vit`] as any backbone.
 pub fn small_backbone() -> BackboneConfig {
     Config::miniature().backbone()
 }

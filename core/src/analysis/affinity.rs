@@ -9,7 +9,7 @@ use crate::features::TokenGrid;
 pub const TAU: f32 = 0.2;
 /// Most patches of a graph; its weights take 4 bytes for each pair.
 pub const MAX_PATCHES: usize = 8192;
-/// Weight of pairs that are not connected, so that the graph hangs together.
+// Not 0, so that the graph hangs together.
 const UNCONNECTED: f32 = 1e-5;
 
 /// How much each two patches belong together: symmetric weights, none negative.
@@ -52,7 +52,6 @@ impl Affinity {
         Ok(Self::normalized(weights))
     }
 
-    /// The graph with the given weights, `[N, N]`, for tests of known graphs.
     #[cfg(test)]
     pub(super) fn from_weights(patches: usize, weights: Vec<f32>) -> Self {
         Self::normalized(DMatrix::from_vec(patches, patches, weights))
@@ -62,6 +61,7 @@ impl Affinity {
     fn normalized(weights: DMatrix<f32>) -> Self {
         let degrees = weights
             .column_iter()
+            // In f32, 1e-5 would vanish beside thousands of weights of 1.
             .map(|column| column.iter().map(|w| f64::from(*w)).sum::<f64>());
         let scale =
             DVector::from_iterator(weights.nrows(), degrees.map(|degree| degree.sqrt().recip()));
@@ -83,15 +83,16 @@ impl Affinity {
     /// minus the smallest generalised ones of `(D - W, D)`.
     pub(super) fn product(&self, x: &DVector<f64>) -> DVector<f64> {
         let scaled = x.component_mul(&self.scale);
+        // The weights are symmetric: a column is a row, and its values lie side by side in memory.
         let columns = self.weights.as_slice().chunks_exact(self.patches());
         let sums = columns.map(|column| dot(column, scaled.as_slice()));
         DVector::from_iterator(self.patches(), sums).component_mul(&self.scale)
     }
 }
 
-/// The dot product in `f64`, in lanes that the compiler maps to vector registers.
 fn dot(a: &[f32], b: &[f64]) -> f64 {
     const LANES: usize = 8;
+    // The compiler may not reorder a sum of floats, so one sum would be added value by value.
     let (a_lanes, a_rest) = a.as_chunks::<LANES>();
     let (b_lanes, b_rest) = b.as_chunks::<LANES>();
 

@@ -24,15 +24,15 @@ impl Agreement {
         }
     }
 
-    /// The shares of a constant guess: the most frequent prototypes of the visible patches, the
-    /// lower one first among equals. `choices` holds the teacher's prototype of every
-    /// patch.
+    /// The shares of a constant guess: the most frequent prototypes of the visible patches, of
+    /// equals the lower first. `choices` holds the teacher's prototype of every patch.
     pub fn of_most_frequent(choices: &[usize], mask: &Mask) -> Self {
         let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
         for patch in mask.patches(false) {
             *counts.entry(choices[patch]).or_default() += 1;
         }
         let mut guesses: Vec<usize> = counts.keys().copied().collect();
+        // A stable sort of ascending keys keeps the lower of equals first.
         guesses.sort_by_key(|guess| Reverse(counts[guess]));
 
         let mut ranks = Vec::new();

@@ -17,6 +17,7 @@ pub fn mass_mask(attention: &[f32], share: f64) -> Vec<bool> {
     }
 
     let mut ascending: Vec<usize> = (0..attention.len()).collect();
+    // Of equal patches the last is dropped first.
     ascending.sort_by(|a, b| attention[*a].total_cmp(&attention[*b]).then(b.cmp(a)));
     // The official sums run in double precision and are kept in single. In double alone, ten equal
     // patches and a share of 0.6 would keep six or seven depending on the rounding of the last bit.

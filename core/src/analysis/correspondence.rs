@@ -106,7 +106,6 @@ fn check(image: &'static str, patches: usize, weights: &[f32]) -> Result<(), Wei
     }
 }
 
-/// The `k` matches with the highest finite scores.
 fn best(mut matches: Vec<Match>, k: usize) -> Vec<Match> {
     matches.retain(|found| found.score.is_finite());
     matches.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.from.cmp(&b.from)));

@@ -8,8 +8,8 @@ use crate::analysis::pca::{Pca, PcaError};
 use crate::analysis::rows::Rows;
 use crate::features::TokenGrid;
 
-/// Share of values at each end of a channel that are clipped, so that single patches do not take
-/// the whole range.
+// Share of values at each end of a channel. Without clipping single patches would take the whole
+// range.
 const CLIPPED: f64 = 0.01;
 
 /// Colors of the patches of one image.

@@ -34,9 +34,6 @@ pub struct LanczosError {
 /// The `count` largest eigenvalues, with multiplicity, of the operator that `apply` multiplies by,
 /// among the vectors orthogonal to the eigenvectors `known`; from the largest down. Fewer come back
 /// only if the space has fewer dimensions.
-///
-/// A Krylov space holds one vector of each eigenspace only. So if several are wanted, further
-/// spaces are searched, orthogonal to all that was found, until one has nothing larger to offer.
 pub(crate) fn largest(
     known: &[DVector<f64>],
     dim: usize,
@@ -46,6 +43,8 @@ pub(crate) fn largest(
 ) -> Result<Vec<Eigenpair>, LanczosError> {
     let mut locked = known.to_vec();
     let mut found: Vec<Eigenpair> = Vec::new();
+    // A Krylov space holds one vector of each eigenspace only. So further spaces are searched,
+    // orthogonal to all that was found, until one has nothing larger.
     while locked.len() < dim && (found.len() < count || count > 1) {
         let missing = count.saturating_sub(found.len()).max(1);
         let pairs = krylov(&locked, dim, missing, stop, &mut apply)?;
@@ -108,6 +107,8 @@ fn krylov(
             order.sort_by(|a, b| eigen.eigenvalues[*b].total_cmp(&eigen.eigenvalues[*a]));
             order.truncate(count);
             let last = basis.len() - 1;
+            // The residual of a pair is the last off-diagonal value times its last element, so that
+            // no vector has to be made.
             let residuals = order
                 .iter()
                 .map(|i| (off[last] * eigen.eigenvectors[(last, *i)]).abs());
@@ -129,6 +130,7 @@ fn krylov(
 
 /// A fixed random vector of length 1, orthogonal to `locked`.
 fn start(locked: &[DVector<f64>], dim: usize) -> DVector<f64> {
+    // Fixed, so that an image always gives the same eigenvectors.
     let mut rng = stream(0, Purpose::Cluster, dim as u64, locked.len() as u64);
     let mut vector = DVector::from_fn(dim, |_, _| rng.random_range(-1.0..1.0));
     orthogonalize(&mut vector, locked, &[]);
@@ -136,9 +138,9 @@ fn start(locked: &[DVector<f64>], dim: usize) -> DVector<f64> {
     vector / length
 }
 
-/// Removes what `vector` shares with `locked` and `basis`; twice, because the first pass leaves
-/// rounding errors.
+/// Removes what `vector` shares with `locked` and `basis`.
 fn orthogonalize(vector: &mut DVector<f64>, locked: &[DVector<f64>], basis: &[DVector<f64>]) {
+    // Twice, because the first pass leaves rounding errors.
     for _ in 0..2 {
         for other in locked.iter().chain(basis) {
             let shared = vector.dot(other);
@@ -153,6 +155,7 @@ fn tridiagonal(diagonal: &[f64], off: &[f64]) -> Option<SymmetricEigen<f64, nalg
         matrix[(i, i + 1)] = *value;
         matrix[(i + 1, i)] = *value;
     }
+    // `SymmetricEigen::new` would go on without end where nothing converges.
     SymmetricEigen::try_new(matrix, f64::EPSILON, 100 * diagonal.len() + 100)
 }
 

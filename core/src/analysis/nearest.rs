@@ -5,8 +5,7 @@ use nalgebra::DMatrix;
 use crate::analysis::similarity::{Neighbour, WidthError};
 use crate::features::TokenGrid;
 
-/// Tokens of the first image that are compared with all of the second at a time: a pair of large
-/// images has tens of millions of cosines, which are not kept.
+/// Tokens of the first image that are compared with all of the second at a time.
 const BLOCK: usize = 512;
 
 /// The nearest neighbour of every patch, in both directions; `None` for a token that is not finite,
@@ -39,6 +38,7 @@ pub fn nearest(a: &TokenGrid, b: &TokenGrid) -> Result<Nearest, WidthError> {
     let mut forward = vec![None; a.count()];
     let mut backward = vec![None; b.count()];
 
+    // A pair of large images has tens of millions of cosines, too many to keep.
     for start in (0..a.count()).step_by(BLOCK) {
         let block = first.columns(start, BLOCK.min(a.count() - start));
         let cosines = &second * block;
@@ -59,11 +59,11 @@ fn units(grid: &TokenGrid) -> DMatrix<f32> {
     DMatrix::from_column_slice(grid.dim(), grid.count(), unit.values())
 }
 
-/// Replaces `best` if `patch` is more similar. Patches are offered in ascending order, so that the
-/// first of equals stays, and NaN never compares as better.
+/// Replaces `best` if `patch` is more similar.
 fn keep_better(best: &mut Option<Neighbour>, patch: usize, cosine: f32) {
     // Rounding may carry a cosine beyond its bounds.
     let similarity = cosine.clamp(-1.0, 1.0);
+    // Patches come in ascending order, so that the first of equals stays.
     if !cosine.is_nan() && best.is_none_or(|best| similarity > best.similarity) {
         *best = Some(Neighbour { patch, similarity });
     }

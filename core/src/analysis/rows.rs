@@ -4,8 +4,7 @@ use nalgebra::DMatrix;
 
 use crate::features::TokenGrid;
 
-/// Largest magnitude of a value. Squares of it still add up in `f32` over tens of thousands of
-/// dimensions.
+// Squares of this still add up in f32 over tens of thousands of dimensions.
 const LARGEST: f32 = 1e15;
 
 /// Vectors of equal width, borrowed; at least one, and all values finite.
@@ -132,7 +131,6 @@ impl<'a> Rows<'a> {
         }
     }
 
-    /// The mean row.
     pub(super) fn mean(&self) -> Vec<f64> {
         let mut mean = vec![0.0; self.dim];
         for row in self.iter() {
@@ -148,6 +146,7 @@ impl<'a> Rows<'a> {
     /// Rows `from` to at most `from + count` as the columns of a matrix, less `mean`.
     pub(super) fn centered(&self, from: usize, count: usize, mean: &[f64]) -> DMatrix<f32> {
         let rows = &self.rows[from..self.count().min(from + count)];
+        // In f64, because f32 loses the differences of values far from zero.
         let values = rows.iter().flat_map(|row| {
             row.iter()
                 .zip(mean)

@@ -36,11 +36,13 @@ pub fn cosines(token: &[f32], grid: &TokenGrid) -> Result<Vec<f32>, WidthError> 
         });
     }
     let norm = dot(token, token).sqrt().max(1e-12);
+    // The bound of PyTorch's `normalize`: a token of zeros gets cosine 0 in place of NaN.
     let unit: Vec<f32> = token.iter().map(|value| value / norm).collect();
 
     let mut cosines = Vec::with_capacity(grid.count());
     for other in grid.tokens() {
         let cosine = dot(&unit, other) / dot(other, other).sqrt().max(1e-12);
+        // Rounding may carry a cosine beyond its bounds.
         cosines.push(cosine.clamp(-1.0, 1.0));
     }
     Ok(cosines)

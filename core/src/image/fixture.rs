@@ -4,13 +4,11 @@ use safetensors::SafeTensors;
 
 use crate::image::RgbImage;
 
-/// The images of one fixture file by name.
 pub struct Fixture {
     images: Vec<(String, RgbImage)>,
 }
 
 impl Fixture {
-    /// Takes every `(height, width, 3)` byte tensor of `bytes`.
     pub fn images(bytes: &[u8]) -> Self {
         let file = SafeTensors::deserialize(bytes).expect("a safetensors file");
         let image =
@@ -26,7 +24,6 @@ impl Fixture {
         }
     }
 
-    /// The image called `name`.
     pub fn get(&self, name: &str) -> RgbImage {
         let found = self.images.iter().find(|(known, _)| known == name);
         found
@@ -53,7 +50,6 @@ impl Fixture {
     }
 }
 
-/// The floats of the tensor `name`.
 pub fn floats(bytes: &[u8], name: &str) -> Vec<f32> {
     let file = SafeTensors::deserialize(bytes).expect("a safetensors file");
     let view = file.tensor(name).expect("the named tensor");

@@ -14,6 +14,7 @@ pub const STD: [f32; 3] = [0.229, 0.224, 0.225];
 pub fn normalize_into(image: &RgbImage, out: &mut [f32]) {
     let (pixels, _) = image.pixels().as_chunks::<3>();
     for (channel, plane) in out.chunks_exact_mut(pixels.len()).take(3).enumerate() {
+        // A byte has 256 values: a table takes no arithmetic for each pixel.
         let table = table(channel);
         for (value, pixel) in plane.iter_mut().zip(pixels) {
             *value = table[usize::from(pixel[channel])];
@@ -21,8 +22,8 @@ pub fn normalize_into(image: &RgbImage, out: &mut [f32]) {
     }
 }
 
-/// The normalized value of each byte of a channel, in torchvision's order of float operations.
 fn table(channel: usize) -> [f32; 256] {
+    // torchvision's order of operations; another one rounds differently.
     std::array::from_fn(|byte| (byte as f32 / 255.0 - MEAN[channel]) / STD[channel])
 }
 

@@ -84,7 +84,9 @@ pub fn resize(image: &RgbImage, width: usize, height: usize) -> RgbImage {
 pub fn eval_view(image: &RgbImage, size: usize, resize_to: usize) -> RgbImage {
     let (size, resize_to) = (size.max(1), resize_to.max(1));
     let shorter = image.width().min(image.height());
+    // torchvision cuts the longer side to whole pixels.
     let axes = [image.width(), image.height()]
+        // Only the visible part is resized: a 1 x 5000 image would grow to 256 x 1280000 pixels.
         .map(|side| CenteredAxis::new(side, resize_to * side / shorter, size));
 
     let mut inner = blank(axes[0].length, axes[1].length);
@@ -129,7 +131,6 @@ pub(super) fn round_even(value: f64) -> f64 {
 }
 
 /// One axis of "resize, then crop the center", as the part of the source that the crop shows.
-/// Computing just that part keeps a 1 x 5000 image from growing to 256 x 1280000 pixels on the way.
 struct CenteredAxis {
     source_start: f64,
     source_length: f64,
@@ -152,6 +153,7 @@ impl CenteredAxis {
         }
 
         let scale = side as f64 / resized as f64;
+        // `CenterCrop` rounds as Python does.
         let start = round_even((resized - size) as f64 / 2.0) * scale;
         let mut length = size as f64 * scale;
         // The resizer refuses a box that ends even one rounding error behind the image.
@@ -167,17 +169,14 @@ impl CenteredAxis {
     }
 }
 
-/// Scales the `[left, top, width, height]` of `view` to all of `out`, first along rows and then
-/// along columns.
-///
-/// The resizer alone would take columns first. Both orders round to bytes in between, so they
-/// differ by a fifth of a level on average, and by several levels around sharp edges, where the
-/// first pass clips what overshoots.
+/// Scales the `[left, top, width, height]` of `view` to all of `out`.
 fn resample(
     view: &impl ImageView<Pixel = U8x3>,
     [left, top, width, height]: [f64; 4],
     out: &mut RgbImage,
 ) {
+    // Rows first, as Pillow; the resizer alone takes columns first. Both round to bytes in between,
+    // so the orders differ by several levels around sharp edges, where the first pass clips.
     let (out_width, out_height) = (side(out.width()), side(out.height()));
     let mut narrowed = TypedImage::<U8x3>::new(out_width, view.height());
     let Ok(mut target) = TypedImage::<U8x3>::from_buffer(out_width, out_height, out.pixels_mut())
@@ -214,130 +213,4 @@ fn blank(width: usize, height: usize) -> RgbImage {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::image::fixture::{Fixture, difference};
-    use crate::testing::test;
-
-    const FILE: &[u8] = include_bytes!(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../tests/fixtures/augment/resize.safetensors"
-    ));
-
-    #[test]
-    fn crops_match_torchvision() {
-        let fixture = Fixture::images(FILE);
-        let source = fixture.get("source");
-        for (numbers, expected) in fixture.series("crop") {
-            let [left, top, width, height, size] = numbers[..] else {
-                panic!("five numbers in {numbers:?}")
-            };
-            let [left, top, width, height] = [left, top, width, height].map(|n| n as usize);
-            let ours = resized_crop(
-                &source,
-                CropBox {
-                    left,
-                    top,
-                    width,
-                    height,
-                },
-                size as usize,
-            );
-            let (mean, largest) = difference(&format!("crop {numbers:?}"), &ours, &expected);
-            assert!(mean < 0.01 && largest <= 1);
-        }
-    }
-
-    #[test]
-    fn pixels_outside_of_the_box_do_not_count() {
-        let source = Fixture::images(FILE).get("source");
-        let crop = CropBox {
-            left: 20,
-            top: 10,
-            width: 40,
-            height: 50,
-        };
-        let inside = |x: usize, y: usize| (20..60).contains(&x) && (10..60).contains(&y);
-        let other = RgbImage::from_fn(source.width(), source.height(), |x, y| {
-            if inside(x, y) {
-                source.pixel(x, y)
-            } else {
-                [255, 0, 255]
-            }
-        });
-        assert_eq!(
-            resized_crop(&source, crop, 33),
-            resized_crop(&other, crop, 33)
-        );
-    }
-
-    #[test]
-    fn evaluation_views_match_torchvision() {
-        let fixture = Fixture::images(FILE);
-        let source = fixture.get("source");
-        for (numbers, expected) in fixture.series("eval") {
-            let [size, resize_to] = numbers[..] else {
-                panic!("two numbers in {numbers:?}")
-            };
-            let ours = eval_view(&source, size as usize, resize_to as usize);
-            let (mean, largest) = difference(&format!("eval {numbers:?}"), &ours, &expected);
-            assert!(mean < 0.01 && largest <= 1);
-        }
-    }
-
-    #[test]
-    fn evaluation_views_of_extreme_images() {
-        for (width, height) in [(1, 1), (1, 5000), (5000, 1), (3, 1000), (333, 331)] {
-            let image = RgbImage::from_fn(width, height, |_, _| [9, 90, 200]);
-            for (size, resize_to) in [(224, 256), (13, 17), (17, 13), (1, 1)] {
-                let view = eval_view(&image, size, resize_to);
-                assert_eq!((view.width(), view.height()), (size, size));
-                assert_eq!(
-                    view.pixel(size / 2, size / 2),
-                    [9, 90, 200],
-                    "{width} x {height} at {size}, {resize_to}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn boxes_are_kept_inside() {
-        let image = RgbImage::from_fn(4, 3, |x, y| [x as u8, y as u8, 7]);
-        let view = resized_crop(
-            &image,
-            CropBox {
-                left: 3,
-                top: 9,
-                width: 5,
-                height: 0,
-            },
-            2,
-        );
-        assert!((0..4).all(|n| view.pixel(n % 2, n / 2) == [3, 2, 7]));
-        assert_eq!(
-            resized_crop(
-                &image,
-                CropBox {
-                    left: 0,
-                    top: 0,
-                    width: 1,
-                    height: 1
-                },
-                0
-            )
-            .pixels(),
-            [0, 0, 7]
-        );
-    }
-
-    #[test]
-    fn a_flip_mirrors_rows() {
-        let mut image = RgbImage::from_fn(3, 2, |x, y| [x as u8, y as u8, 0]);
-        flip(&mut image);
-        assert_eq!(
-            image,
-            RgbImage::from_fn(3, 2, |x, y| [2 - x as u8, y as u8, 0])
-        );
-    }
-}
+mod tests;

@@ -74,14 +74,14 @@ impl AdaptSettings {
             global_size: self.size,
             global_crops_scale: [0.4, 1.0],
             local_crops_number: self.local_crops,
+            // 96 of 224, in whole patches.
             local_size: (self.size * 3 / 7 + patch / 2).max(patch) / patch * patch,
             local_crops_scale: [0.15, 0.4],
         }
     }
 
-    /// The official augmentation, with a blur that is as wide relative to the view as at 224
-    /// pixels.
     fn augment(&self) -> AugmentConfig {
+        // The official radii are for 224 pixels and would hide more of a smaller view.
         let AugmentConfig { blur_radius, .. } = AugmentConfig::default();
         let scale = self.size as f64 / 224.0;
         AugmentConfig {
@@ -90,7 +90,6 @@ impl AdaptSettings {
         }
     }
 
-    /// The configuration of a step on a network with patches of this side.
     fn config(&self, patch: usize) -> Config {
         let mut config = Config::default();
         config.model.patch_size = patch;
@@ -124,6 +123,7 @@ impl Adapt {
         seed: u64,
         device: &Device,
     ) -> Result<(Network, LoadReport), LoadError> {
+        // iBOT masks, and files of teachers have no token for it.
         let config = config.clone().with_mask_token(true);
         let head = checkpoint
             .head()
@@ -177,12 +177,14 @@ impl Adapt {
         let batch = vec![self.batch(images)];
         let now = self.values();
         let report = step(&mut self.state, batch, &now, &self.config, &Sequential).await?;
+        // Counted in any case, or the next step would fail on the same batch.
         self.steps += 1;
         Ok(report)
     }
 
     /// The values of the next step; those of the last one where there are no more.
     fn values(&self) -> StepValues {
+        // After its end a cosine would rise again.
         let step = self.steps.min(self.settings.steps - 1);
         let teacher = &self.config.teacher;
         StepValues {
@@ -266,9 +268,9 @@ impl Adapt {
     }
 }
 
-/// A head for a backbone of width `dim` that came without: small, for there are few images to fill
-/// its prototypes.
+/// A head for a backbone of width `dim` that came without.
 fn fresh_head(dim: usize) -> HeadConfig {
+    // Small, because a few images cannot fill many prototypes.
     HeadConfig {
         out_dim: 256,
         patch_out_dim: 256,
@@ -279,139 +281,4 @@ fn fresh_head(dim: usize) -> HeadConfig {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-
-    use futures_lite::future::block_on;
-
-    use super::*;
-    use crate::image::normalize::normalize_into;
-    use crate::scenes;
-    use crate::testing::{small_backbone, small_network, test};
-    use crate::weights;
-    use crate::weights::{StoredPrecision, to_safetensors};
-
-    fn images() -> Vec<RgbImage> {
-        (0..10)
-            .map(|i| scenes::scene(scenes::Split::Train, i, 24).image)
-            .collect()
-    }
-
-    fn session() -> Adapt {
-        let device = Device::flex();
-        let student = small_network(1, &device.clone().autodiff());
-        let settings = AdaptSettings {
-            size: 16,
-            batch: 4,
-            steps: 20,
-            local_crops: 2,
-            lr: 1e-3,
-            ..Default::default()
-        };
-        Adapt::new(student, settings, &device).expect("sound settings")
-    }
-
-    fn run(session: &mut Adapt, steps: usize) -> StepReport {
-        let images = images();
-        let images: Vec<&RgbImage> = images.iter().collect();
-        let all = (0..steps).map(|_| block_on(session.step(&images)).expect("flex"));
-        all.last().expect("at least one step")
-    }
-
-    #[test]
-    fn the_batch_is_the_papers() {
-        let session = session();
-        let images = images();
-        let batch = session.batch(&images.iter().collect::<Vec<_>>());
-        assert_eq!(batch.globals.dims(), [8, 3, 16, 16]);
-        assert_eq!(batch.locals.map(|locals| locals.dims()), Some([8, 3, 8, 8]));
-        assert_eq!((batch.masks.len(), batch.images), (8, 4));
-        assert!(
-            batch
-                .masks
-                .iter()
-                .all(|mask| (mask.rows(), mask.columns()) == (4, 4))
-        );
-        // The second row of the batch is the second image's first crop, not the first one's second.
-        let second = sampler::batch(0, 10, 4, 0)[1];
-        let rng = |crop| crop_stream(0, Purpose::Augment, second.epoch, second.image, crop);
-        let Config { crops, augment, .. } = &session.config;
-        let views = multi_crop(&images[second.image], crops, augment, rng);
-        let mut expected = vec![0.0; 3 * 16 * 16];
-        normalize_into(&views.globals[0], &mut expected);
-        let actual = batch.globals.narrow(0, 1, 1).into_data();
-        assert_eq!(actual.iter::<f32>().collect::<Vec<_>>(), expected);
-    }
-
-    #[test]
-    fn steps_move_student_and_teacher() {
-        let mut session = session();
-        let before = block_on(weights::read(session.backbone())).expect("flex");
-        let report = run(&mut session, 4);
-        let losses = report.losses;
-        assert!(report.applied && losses.total.is_finite() && losses.patch > 0.0);
-        assert_ne!(
-            block_on(weights::read(session.backbone())).expect("flex"),
-            before
-        );
-        assert!(matches!(block_on(session.step(&[])), Err(TuneError::Empty)));
-    }
-
-    #[test]
-    fn a_restored_session_continues_bit_for_bit() {
-        let mut whole = session();
-        run(&mut whole, 2);
-        let state = block_on(whole.state()).expect("flex");
-        let mut again = session().restore(&state).expect("its own state");
-        assert_eq!(run(&mut whole, 2).losses, run(&mut again, 2).losses);
-        assert_eq!(
-            block_on(whole.state()).expect("flex"),
-            block_on(again.state()).expect("flex")
-        );
-        let mut broken = state;
-        broken.remove("center2");
-        assert!(matches!(
-            session().restore(&broken),
-            Err(TuneError::Weights(_))
-        ));
-    }
-
-    #[test]
-    fn a_file_without_head_or_mask_token_gets_fresh_ones() {
-        let device = Device::flex();
-        let backbone = small_backbone()
-            .init(&device, &mut stream(4, Purpose::Init, 0, 0))
-            .without_mask_token();
-        let weights = block_on(weights::timm(&backbone, None)).expect("flex");
-        let bytes =
-            to_safetensors(&weights, HashMap::new(), StoredPrecision::F32).expect("sound weights");
-        let checkpoint = Checkpoint::read(&bytes, None).expect("its own bytes");
-        let config = checkpoint.config(Some(2)).expect("a vision transformer");
-        let (student, _) =
-            Adapt::student(&checkpoint, &config, 0, &device).expect("a whole backbone");
-        let all = block_on(weights::read(&student)).expect("flex");
-        assert_eq!(student.head.prototypes(), 256);
-        assert!(all.contains_key("backbone.masked_embed"));
-        assert!(
-            weights
-                .iter()
-                .all(|(name, weight)| all[&format!("backbone.{name}")] == *weight)
-        );
-    }
-
-    #[test]
-    fn local_crops_are_whole_patches() {
-        let local = |size, patch| {
-            AdaptSettings {
-                size,
-                ..AdaptSettings::default()
-            }
-            .crops(patch)
-            .local_size
-        };
-        assert_eq!(
-            [local(224, 16), local(224, 14), local(32, 8), local(8, 8)],
-            [96, 98, 16, 8]
-        );
-    }
-}
+mod tests;

@@ -77,8 +77,8 @@ impl Classifier {
     }
 }
 
-/// Logits to probabilities, in place.
 pub(super) fn softmax(logits: &mut [f32]) {
+    // Without the largest, so that no exponential overflows.
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     logits.iter_mut().for_each(|v| *v = (*v - largest).exp());
     let total: f32 = logits.iter().sum();
@@ -87,6 +87,7 @@ pub(super) fn softmax(logits: &mut [f32]) {
 
 /// The most likely class; the first among equals.
 pub fn most_likely(probabilities: &[f32]) -> usize {
+    // From the end, because `max_by` gives the last of equals.
     (0..probabilities.len())
         .rev()
         .max_by(|a, b| probabilities[*a].total_cmp(&probabilities[*b]))

@@ -111,7 +111,6 @@ impl FineTuneSettings {
         at.within("flip", self.flip, 0.0..=1.0);
     }
 
-    /// A rise in a tenth of the steps, then half a cosine to zero.
     fn learning_rate(&self) -> Schedule {
         Schedule::warmup_cosine(self.lr, 0.0, self.steps / 10, self.steps)
     }
@@ -244,6 +243,7 @@ impl FineTune {
         let (images, labels) = self.batch(examples)?;
         let (loss, hits) = objective(self.model.forward(images), &labels);
         let gradients = NamedGradients::of(&self.model, loss.backward());
+        // One transfer to the host.
         let scalars = [loss.inner(), hits.inner()]
             .into_iter()
             .chain(gradients.squared_norms());
@@ -251,12 +251,14 @@ impl FineTune {
         let scalars: Vec<f64> = data.iter::<f64>().collect();
         let norms = gradients.norms(&scalars[2..]);
         if scalars[0].is_finite() && norms.total().is_finite() {
+            // After its end the cosine would rise again.
             let lr = self.lr.at(self.steps.min(self.settings.steps - 1));
             let weight_decay = self.settings.weight_decay;
             let rule = |_: &str, rank| Rule::by_rank(lr, weight_decay, rank);
             self.optimizer
                 .step(&mut self.model, gradients, &norms, &adamw(), rule);
         }
+        // Counted in any case, or the next step would fail on the same batch.
         self.steps += 1;
         Ok(Progress {
             loss: scalars[0],
@@ -398,8 +400,9 @@ impl FineTune {
     }
 }
 
-/// A mild crop of `image`, maybe mirrored; colors stay, for they may be what tells classes apart.
+/// A mild crop of `image`, maybe mirrored.
 fn view(image: &RgbImage, draw: Draw, settings: &FineTuneSettings) -> RgbImage {
+    // Colors stay, because they may be what tells classes apart.
     let augment = AugmentConfig {
         flip: settings.flip,
         color_jitter: 0.0,
@@ -443,6 +446,7 @@ fn objective(logits: Tensor<2>, labels: &[usize]) -> (Tensor<1>, Tensor<1>) {
 
 fn on_device(classifier: &Classifier, device: &Device) -> Linear {
     let (dim, classes) = (classifier.dim(), classifier.classes());
+    // burn keeps a linear layer's weight as [in, out].
     let transposed =
         (0..dim).flat_map(|d| (0..classes).map(move |class| classifier.weight()[class * dim + d]));
     let mut layer = LinearConfig::new(dim, classes).init(device);

@@ -10,7 +10,6 @@ pub(crate) fn scalar_weight(value: usize) -> Weight {
     }
 }
 
-/// A vector as a tensor.
 pub(crate) fn vector_weight(values: &[f32]) -> Weight {
     Weight {
         shape: vec![values.len()],
@@ -18,13 +17,11 @@ pub(crate) fn vector_weight(values: &[f32]) -> Weight {
     }
 }
 
-/// The count `name`.
 pub(crate) fn scalar(state: &Weights, name: &str) -> Result<usize, WeightsError> {
     // `as` takes what is no count as the nearest one.
     Ok(vector(state, name, 1)?[0] as usize)
 }
 
-/// The vector `name` of `length` values.
 pub(crate) fn vector<'a>(
     state: &'a Weights,
     name: &str,
@@ -33,7 +30,6 @@ pub(crate) fn vector<'a>(
     Ok(&find(state, name, vec![length])?.values)
 }
 
-/// All tensors of `state`, behind `prefix`.
 pub(crate) fn prefixed(prefix: &str, state: Weights) -> impl Iterator<Item = (String, Weight)> {
     state
         .into_iter()

@@ -59,9 +59,6 @@ pub struct AdamW {
 impl AdamW {
     /// Updates all trainable parameters of `module`, each by the `rule` for its official name and
     /// its rank.
-    ///
-    /// A trainable parameter that the loss does not reach has a gradient of zero, as in PyTorch's
-    /// autograd of the official loss: its moments decay and its weight decay applies.
     pub fn step<M: Module>(
         &mut self,
         module: &mut M,
@@ -94,11 +91,11 @@ struct Update<'a> {
 }
 
 impl Update<'_> {
-    /// Updates one parameter, given its flattened values.
     fn apply(&mut self, parameter: Parameter, value: Tensor<1>, rule: Rule) -> Tensor<1> {
         let Parameter {
             name, trainable, ..
         } = parameter;
+        // The moments stay too: the official code sets the gradient to None, which AdamW skips.
         if rule.frozen || !trainable {
             return value;
         }
@@ -107,6 +104,8 @@ impl Update<'_> {
         let gradient = match self.gradients.0.remove(&name) {
             Some(gradient) if factor < 1.0 => gradient * factor,
             Some(gradient) => gradient,
+            // As in PyTorch, where the official loss reaches every parameter: moments and weights
+            // decay.
             None => value.zeros_like(),
         };
 
@@ -143,11 +142,13 @@ impl Moments {
     fn change(&self, lr: f64, config: &AdamWConfig) -> Tensor<1> {
         let first = 1.0 - power(config.beta1, self.updates);
         let second = 1.0 - power(config.beta2, self.updates);
+        // `eps` comes after the bias correction, as in PyTorch.
         let denominator = self.second.clone().sqrt() / second.sqrt() + config.eps;
         self.first.clone() / denominator * (lr / first)
     }
 }
 
 fn power(beta: f64, updates: u64) -> f64 {
+    // `powi` takes an i32; the power is 0 long before.
     beta.powi(updates.min(i32::MAX as u64) as i32)
 }

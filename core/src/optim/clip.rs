@@ -25,6 +25,7 @@ impl Clip {
     /// The factor that brings a gradient of this norm below the largest one.
     pub(crate) fn factor(self, norm: f64) -> f64 {
         if self.max_norm > 0.0 {
+            // The official code adds 1e-6, so that a norm of 0 divides nothing by zero.
             (self.max_norm / (norm + 1e-6)).min(1.0)
         } else {
             1.0

@@ -38,7 +38,6 @@ impl NamedGradients {
         self
     }
 
-    /// Adds further gradients to these.
     pub(crate) fn add(&mut self, others: Self) {
         for (name, gradient) in others.0 {
             let sum = match self.0.remove(&name) {
@@ -49,7 +48,6 @@ impl NamedGradients {
         }
     }
 
-    /// These gradients times `factor`.
     pub(crate) fn scaled(self, factor: f64) -> Self {
         let scaled = self.0.into_iter();
         Self(
@@ -82,6 +80,7 @@ impl NamedGradients {
 
     /// The norms, from what the host read of [`squared_norms`](Self::squared_norms).
     pub(crate) fn norms(&self, squares: &[f64]) -> GradientNorms {
+        // A BTreeMap gives its values and its keys in the same order.
         let norms = squares.iter().map(|square| square.sqrt());
         GradientNorms(self.0.keys().cloned().zip(norms).collect())
     }

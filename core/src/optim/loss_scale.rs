@@ -39,12 +39,10 @@ impl LossScale {
         }
     }
 
-    /// As numbers to keep.
     pub(crate) fn to_values(self) -> [f32; 2] {
         [self.factor, self.steps as f32]
     }
 
-    /// From kept numbers.
     pub(crate) fn from_values([factor, steps]: [f32; 2]) -> Self {
         Self {
             factor,

@@ -85,6 +85,7 @@ impl Piece {
     fn at(self, step: usize) -> f64 {
         match self.curve {
             Curve::Constant(value) => value,
+            // As `numpy.linspace` of one value; `steps - 1` would be 0.
             Curve::Linear { from, .. } if self.steps < 2 => from,
             Curve::Linear { from, to } => {
                 from + (to - from) * step as f64 / (self.steps - 1) as f64

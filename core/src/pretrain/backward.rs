@@ -7,14 +7,13 @@ use crate::optim::{LossScale, NamedGradients};
 use crate::pretrain::recompute::Recomputed;
 
 /// The gradients of a loss with respect to the parameters of `student`.
-///
-/// The loss is differentiated at `scale`, which the gradients do not show.
 pub(super) fn backward(
     loss: Tensor<1>,
     student: &Network,
     recomputed: Vec<Recomputed>,
     scale: Option<LossScale>,
 ) -> NamedGradients {
+    // In f16 small gradients would become zero.
     let loss = match scale {
         Some(scale) => loss * scale.factor(),
         None => loss,
@@ -31,6 +30,7 @@ pub(super) fn backward(
         gradients.add(further);
     }
 
+    // Here, so that sums, norms and clipping see the gradients of the loss itself.
     match scale {
         Some(scale) => gradients.scaled(1.0 / scale.factor()),
         None => gradients,

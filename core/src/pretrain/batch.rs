@@ -52,7 +52,6 @@ impl Batch {
         )
     }
 
-    /// Global crops of an image.
     pub(super) fn globals_number(&self) -> usize {
         self.globals.dims()[0] / self.images
     }
@@ -92,6 +91,7 @@ impl HostBatch {
     pub fn set(&mut self, image: usize, crops: &Crops, masks: Vec<Mask>) {
         let global = values(self.global_size);
         for (crop, (view, mask)) in crops.globals.iter().zip(masks).enumerate() {
+            // Crop by crop, as the losses pair them.
             let row = crop * self.images + image;
             normalize_into(view, &mut self.globals[row * global..][..global]);
             self.masks[row] = mask;

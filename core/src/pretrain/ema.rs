@@ -12,6 +12,7 @@ pub fn update_teacher(teacher: &mut Network, student: &Network, momentum: f64) {
     let mut student = flat_parameters(student);
     change_in_place(teacher, |teacher| {
         map_named(teacher, |parameter, old| {
+            // By name, because only the student has a mask token.
             match student.remove(&parameter.name) {
                 Some(new) => moving_average(old, new, momentum),
                 None => old,

@@ -81,8 +81,8 @@ impl Lane {
         }
     }
 
-    /// Runs `work` on micro-batches one after another and joins the results as they come, so that
-    /// one micro-batch's activations are in memory. `None` without micro-batches.
+    /// Runs `work` on micro-batches one after another and joins the results. `None` without
+    /// micro-batches.
     pub fn run<T>(
         &mut self,
         student: &Network,
@@ -90,6 +90,8 @@ impl Lane {
         work: impl Fn(&Network, &Batch, &mut Self) -> T,
         join: impl Fn(Vec<T>) -> T,
     ) -> Option<T> {
+        // Lazily: one is joined before the next begins, so that one micro-batch's activations are
+        // in memory.
         let results = batch
             .into_iter()
             .map(|micro_batch| work(student, &micro_batch, self));

@@ -1,19 +1,13 @@
 //! How much arithmetic a network and a step take: multiply-accumulates of their matrix products,
 //! counted from the configuration.
 //!
-//! A multiply-accumulate is two floating-point operations. Norms, activations, softmax, the
-//! optimiser and the moving average are left out: they take a few operations an element, and time
-//! for memory rather than for arithmetic.
+//! A multiply-accumulate is two floating-point operations. Norms, activations, softmax and updates
+//! are left out: they take time for memory rather than for arithmetic.
 
 use crate::pretrain::config::Config;
 
 /// A whole step, for one image of which `masked` patches are masked in all its global crops
 /// together.
-///
-/// The student's forward counts three times, for its backward computes a gradient of the weights
-/// and one of the inputs; the teacher's counts once. Only CLS tokens and masked patches go through
-/// the student's head and through either wide last layer; all of the teacher's tokens go through
-/// its head's MLP, for the center.
 pub fn step_macs(config: &Config, masked: f64) -> f64 {
     let Config { head, crops, .. } = config;
     let backbone = config.backbone();
@@ -33,14 +27,17 @@ pub fn step_macs(config: &Config, masked: f64) -> f64 {
     };
     let patch_layer = (head.bottleneck_dim * patch_out) as f64;
 
+    // Only CLS tokens and masked patches go through the student's head.
     let crops = globals + locals;
     let student = globals * global
         + locals * local
         + (crops + masked) * mlp
         + crops * cls_layer
         + masked * patch_layer;
+    // All tokens of the teacher go through the MLP, because the center is the mean of their logits.
     let teacher =
         globals * global + (globals + patches) * mlp + globals * cls_layer + masked * patch_layer;
+    // The backward pass computes a gradient of the weights and one of the inputs.
     3.0 * student + teacher
 }
 

@@ -11,6 +11,7 @@ use crate::pretrain::targets::{MeanLogits, TeacherLogits};
 /// The teacher's logits for the global crops without masks, outside autodiff, and their means.
 pub fn teach(teacher: &Network, batch: &Batch) -> (TeacherLogits, MeanLogits) {
     let Network { backbone, head } = teacher;
+    // No noise: the official teacher has a drop path of 0.
     let tokens = backbone.forward(batch.globals.clone().without_autodiff(), &[], &mut None);
 
     let cls = head.cls_logits(head.bottleneck(tokens.cls.clone()));
@@ -60,6 +61,7 @@ pub fn predict(
     let mut rows = vec![tokens.cls.clone()];
     let masked = tokens.into_masked_patches(&batch.masks);
     if let Some(locals) = &batch.locals {
+        // Local crops are not masked, and no loss reads their patches.
         rows.push(encode(locals, &[]).cls);
     }
     let cls_count: usize = rows.iter().map(|rows| rows.dims()[0]).sum();

@@ -39,7 +39,6 @@ impl Default for LossConfig {
 }
 
 impl LossConfig {
-    /// Checks the values.
     pub(crate) fn check(&self, at: &mut Problems) {
         at.not_negative("lambda1", self.lambda1);
         at.not_negative("lambda2", self.lambda2);
@@ -99,6 +98,7 @@ pub fn patch_weights(masks: &[Mask], device: &Device) -> Tensor<2> {
     let mut weights: Vec<f32> = Vec::new();
     for mask in masks {
         let masked = mask.count();
+        // Of an empty mask, 1 / 0 is repeated zero times.
         weights.extend(repeat_n(1.0 / (masked * masks.len()) as f32, masked));
     }
     let rows = weights.len();
@@ -107,6 +107,7 @@ pub fn patch_weights(masks: &[Mask], device: &Device) -> Tensor<2> {
 
 /// Entropy of each of the distributions `[M, K]`, in nats, `[M, 1]`.
 pub(crate) fn entropy(distributions: Tensor<2>) -> Tensor<2> {
+    // 0 * log 0 would be NaN.
     (distributions.clone() * distributions.clamp_min(1e-30).log())
         .sum_dim(1)
         .neg()

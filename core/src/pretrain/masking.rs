@@ -51,7 +51,6 @@ impl Default for MaskConfig {
 }
 
 impl MaskConfig {
-    /// Checks the values.
     pub(crate) fn check(&self, at: &mut Problems) {
         let (ratios, variations) = (&self.pred_ratio, &self.pred_ratio_var);
         let paired = !ratios.is_empty() && ratios.len() == variations.len();
@@ -87,6 +86,7 @@ impl MaskConfig {
 
     /// A mask drawn from `rng`.
     pub fn draw(&self, (rows, columns): (usize, usize), rng: &mut Rng) -> Mask {
+        // A fraction of a patch stays in the target, as in the official code.
         let target = self.ratio(rng) * (rows * columns) as f64;
         let cells = match self.pred_shape {
             PredShape::Block => blocks(rows, columns, target, rng),
@@ -95,8 +95,8 @@ impl MaskConfig {
         Mask::new(rows, columns, cells)
     }
 
-    /// The share of patches to mask in one crop.
     fn ratio(&self, rng: &mut Rng) -> f64 {
+        // An empty range would panic; `check` refuses an empty list.
         let choice = rng.random_range(0..self.pred_ratio.len().max(1));
         let mean = self.pred_ratio.get(choice).copied().unwrap_or(0.0);
         let variation = self.pred_ratio_var.get(choice).copied().unwrap_or(0.0);
@@ -107,6 +107,7 @@ impl MaskConfig {
 /// Rectangles until `target` patches are masked or ten draws in a row do not fit.
 fn blocks(rows: usize, columns: usize, target: f64, rng: &mut Rng) -> Vec<bool> {
     let mut cells = vec![false; rows * columns];
+    // 16 patches of a grid of 14 x 14, as in BEiT.
     let smallest = ((rows.min(columns) / 3) as f64).powi(2);
     let mut count = 0;
     let mut failures = 0;
@@ -136,8 +137,10 @@ fn add_block(
     // then the lower.
     let area = uniform(rng, smallest, room);
     let aspect = uniform(rng, MIN_ASPECT.ln(), -MIN_ASPECT.ln()).exp();
+    // Ties go to even, as by Python's `round`.
     let height = (area * aspect).sqrt().round_ties_even() as usize;
     let width = (area / aspect).sqrt().round_ties_even() as usize;
+    // `>=`, as in the official code: no block spans the whole grid.
     if height >= rows || width >= columns {
         return None;
     }

@@ -31,6 +31,7 @@ impl Losses<Tensor<1>> {
     ) -> Self {
         let cls = cls_loss(
             prediction.cls.clone(),
+            // From here on a constant of the student's graph.
             Tensor::from_inner(targets.cls.clone()),
             batch.globals_number(),
             config.student_temp,
@@ -42,6 +43,7 @@ impl Losses<Tensor<1>> {
                 let targets = Tensor::from_inner(targets.clone());
                 patch_loss(prediction.clone(), targets, weights, config.student_temp)
             }
+            // No crop is masked. The official code divides 0 by a count clamped to 1.
             _ => cls.zeros_like(),
         };
 

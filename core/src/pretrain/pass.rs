@@ -29,6 +29,7 @@ pub struct Pass {
 impl Pass {
     /// The pass over all images of `passes`, of which there must be at least one.
     pub fn join(mut passes: Vec<Self>) -> Self {
+        // A weight of 1 would cost an operation on every gradient.
         if passes.len() == 1 {
             return passes.remove(0);
         }

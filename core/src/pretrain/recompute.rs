@@ -15,8 +15,8 @@ use crate::rng::Rng;
 pub enum Activations {
     /// All that the backward pass needs: the fastest.
     Kept,
-    /// The tokens between blocks, from which the backward pass computes the rest once more: a
-    /// second forward pass of the student, and the activations of one block instead of all.
+    /// The tokens between blocks. The backward pass computes each block a second time, and only one
+    /// block's activations are in memory.
     Recomputed,
 }
 
@@ -44,10 +44,12 @@ impl Recomputed {
         let grid = backbone.grid(height, width);
         let images = images.clone().without_autodiff();
 
+        // Without autodiff, only what is stored here outlives a block.
         let plain = backbone.valid();
         let mut tokens = plain.embed(images.clone(), masks);
         let mut inputs = Vec::with_capacity(plain.depth());
         for block in 0..plain.depth() {
+            // The state of the generator too: the second pass must drop the same paths.
             inputs.push((tokens.clone(), noise.as_deref().cloned()));
             tokens = plain.run_block(block, tokens, noise);
         }
@@ -100,6 +102,7 @@ impl Recomputed {
 
 /// The backward pass of a part of the network, given the gradient of what it computed.
 fn backward_from(tokens: Tensor<3>, gradient: Tensor<3>) -> Gradients {
+    // burn's backward starts at a scalar; this one has `gradient` with respect to `tokens`.
     (tokens * Tensor::from_inner(gradient)).sum().backward()
 }
 

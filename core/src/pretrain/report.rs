@@ -33,6 +33,7 @@ impl StepReport {
         pass: &Pass,
         loss_scale: Option<LossScale>,
     ) -> Result<Self, ExecutionError> {
+        // Every transfer waits for the device, so all scalars travel in one tensor.
         let mut scalars: Vec<Tensor<1>> = Vec::new();
         let losses = pass.losses.clone().map(|loss| scalars.push(loss));
         let monitor = pass.monitor.clone().map(|value| scalars.push(value));
@@ -69,6 +70,7 @@ impl StepReport {
     pub fn overflowed(&self) -> bool {
         !self.applied
             && self.losses.total.is_finite()
+            // A scale of 1 or less explains no overflow.
             && self.loss_scale.is_some_and(|scale| scale.factor() > 1.0)
     }
 }

@@ -28,6 +28,7 @@ impl StepValues {
     /// How a parameter of the student is updated.
     pub fn rule(&self, name: &str, rank: usize) -> Rule {
         Rule {
+            // Every name that contains it, as in the official code: `last_layer2` is frozen too.
             frozen: self.freeze_last_layer && name.contains("last_layer"),
             ..Rule::by_rank(self.lr, self.weight_decay, rank)
         }

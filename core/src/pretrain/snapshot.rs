@@ -110,7 +110,6 @@ impl TrainState {
     }
 }
 
-/// Adds `weights` under names below `prefix/`.
 fn add(tensors: &mut Weights, prefix: &str, weights: Weights) {
     for (name, weight) in weights {
         tensors.insert(format!("{prefix}/{name}"), weight);
@@ -157,9 +156,6 @@ impl AdamW {
     }
 
     /// The optimiser of `module` with these moments.
-    ///
-    /// # Errors
-    /// If a moment of an updated parameter is missing or has another shape.
     pub(crate) fn write<M: Module>(
         module: &M,
         first: &Weights,
@@ -185,12 +181,12 @@ impl AdamW {
     }
 }
 
-/// Flattened moments of the parameters of `module`.
 fn flat_moments<M: Module>(
     module: &M,
     moments: &Weights,
     updates: &Updates,
 ) -> Result<HashMap<String, Tensor<1>>, WeightsError> {
+    // A parameter that was frozen since the first step has no moments.
     let (module, written) = weights::write_present(module.clone(), moments)?;
     let mut missing = written.missing.into_iter();
     match missing.find(|name| updates.0.contains_key(name)) {

@@ -54,6 +54,7 @@ impl TrainState {
             &device.clone().without_autodiff(),
         );
 
+        // bf16 has the exponents of f32, so its gradients do not become zero.
         let loss_scale = (student.precision() == ComputePrecision::F16).then(LossScale::default);
         Self {
             student,

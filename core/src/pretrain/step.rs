@@ -68,6 +68,7 @@ pub async fn step<E: Engine>(
         Pass {
             images: batch.images,
             gradients,
+            // Outside autodiff, so that sums over micro-batches record no graph.
             losses: losses.map(Tensor::inner),
             mean_logits,
             monitor,
@@ -80,14 +81,17 @@ pub async fn step<E: Engine>(
     let pass = engine.all_reduce(pass, &state.student)?;
 
     // 7. Read: one transfer to the host, after which nothing can fail.
+    // It is awaited, because a page cannot block on its GPU.
     let report = StepReport::read(&pass, loss_scale).await?;
     engine.lap(Phase::Sum);
+    // Without a smaller scale the next step would overflow again, so it changes in either case.
     state.loss_scale = loss_scale.map(|scale| scale.after(report.applied));
     if !report.applied {
         return Ok(report);
     }
 
     // 8. Update: the student by AdamW, teacher and centers as moving averages.
+    // A panic from here to the end leaves a state of two steps, which must not be saved.
     state.updating = true;
     let TrainState {
         student, optimizer, ..
@@ -101,7 +105,9 @@ pub async fn step<E: Engine>(
     );
     engine.lap(Phase::Optimizer);
 
+    // After the student, as in the official code: the teacher follows the new weights.
     update_teacher(&mut state.teacher, &state.student, now.momentum);
+    // Last, because this step's targets were made with the old centers.
     state.centers.update(pass.mean_logits, &config.loss);
     engine.lap(Phase::Ema);
     state.updating = false;

@@ -10,8 +10,6 @@ use crate::rng::Rng;
 const BLOCK: usize = 512;
 
 /// One restart on rows prepared as the columns of `data`: around their mean, or of length 1.
-/// Between unit vectors the squared distance is twice one minus the cosine, so that both metrics
-/// share all steps but the update of the centroids.
 pub(super) struct Lloyd<'a> {
     data: &'a DMatrix<f32>,
     /// `[K, D]`, which nalgebra stores column by column.
@@ -40,6 +38,7 @@ impl<'a> Lloyd<'a> {
         };
 
         loop {
+            // `|` and not `||`: empty clusters are refilled whatever `assign` returns.
             let changed = state.assign() | state.refill();
             state.inertia = state.distances.iter().map(|d| f64::from(*d)).sum();
             state.iterations += 1;
@@ -55,6 +54,8 @@ impl<'a> Lloyd<'a> {
 
     /// Labels each row with its nearest centroid; whether a label changed.
     fn assign(&mut self) -> bool {
+        // Between unit vectors the squared distance is twice one minus the cosine, so both metrics
+        // share this.
         let squares: Vec<f32> = self
             .centroids
             .row_iter()
@@ -71,6 +72,7 @@ impl<'a> Lloyd<'a> {
             {
                 let label = nearest_centroid(&squares, products.as_slice());
                 changed |= std::mem::replace(&mut self.labels[from + offset], label) != label;
+                // Computed anew, because a difference of large squares loses a small distance.
                 self.distances[from + offset] =
                     squared_distance(row.as_slice(), own.column(label).as_slice());
             }
@@ -131,6 +133,7 @@ impl<'a> Lloyd<'a> {
                 Metric::Euclidean => size as f64,
                 Metric::Cosine => sum.norm(),
             };
+            // Of directions that cancel out, rounding is all that is left.
             if length > 1e-9 * size as f64 {
                 let middle = (sum / length).map(|v| v as f32);
                 self.centroids.row_mut(cluster).tr_copy_from(&middle);
@@ -170,11 +173,12 @@ impl<'a> Lloyd<'a> {
 }
 
 /// The centroid of least squared distance to a row, the first of equals, from the squares of the
-/// centroids and their products with the row. The square of the row is the same for all.
+/// centroids and their products with the row.
 fn nearest_centroid(squares: &[f32], products: &[f32]) -> usize {
     let mut nearest = 0;
     let mut least = f32::INFINITY;
     for (centroid, (square, product)) in squares.iter().zip(products).enumerate() {
+        // Without the square of the row, which is the same for all.
         let cost = square - 2.0 * product;
         if cost < least {
             nearest = centroid;

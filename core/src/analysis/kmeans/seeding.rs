@@ -30,12 +30,12 @@ pub(super) fn plus_plus(data: &DMatrix<f32>, clusters: usize, rng: &mut Rng) -> 
     data.select_columns(&chosen).transpose()
 }
 
-/// The squared Euclidean distance, in lanes that the compiler maps to vector registers.
 pub(super) fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
     const LANES: usize = 16;
     let (a_lanes, a_rest) = a.as_chunks::<LANES>();
     let (b_lanes, b_rest) = b.as_chunks::<LANES>();
 
+    // The compiler may not reorder a sum of floats, so one sum would be added value by value.
     let mut sums = [0.0; LANES];
     for (x, y) in a_lanes.iter().zip(b_lanes) {
         for lane in 0..LANES {

@@ -53,9 +53,10 @@ struct BoxKernel {
 }
 
 impl BoxKernel {
-    /// The box that, applied [`PASSES`] times, comes closest to a Gaussian. Equation numbers are of
-    /// the paper; f32 and f64 are mixed as in PIL, whose weights follow from them bit by bit.
+    /// The box that, applied [`PASSES`] times, comes closest to a Gaussian. Numbers are the paper's
+    /// equations.
     fn for_gaussian(radius: f32) -> Self {
+        // f32 and f64 are mixed as in PIL, whose weights follow from them bit by bit.
         let variance = radius * radius / PASSES as f32;
         // [7] Length of the box, [11] whole part of its radius, [14] fraction.
         let length = (12.0 * f64::from(variance) + 1.0).sqrt() as f32;
@@ -82,6 +83,7 @@ impl BoxKernel {
     #[inline]
     fn combine(&self, taps: &[&[u8]], out: &mut [u8]) {
         let weigh = |inner: u32, outer: u32| {
+            // Half of a unit rounds to the nearest, as in PIL.
             ((inner * self.whole + outer * self.partial + (1 << 23)) >> 24) as u8
         };
 
@@ -118,11 +120,12 @@ impl BoxKernel {
     }
 }
 
-/// Blurs the columns of a whole image once. It walks along rows, so that memory is read in order
-/// and neighboring columns share vector instructions.
+/// Blurs the columns of a whole image once.
 fn blur_columns(kernel: &BoxKernel, from: &[u8], to: &mut [u8], stride: usize) {
     let last = (from.len() / stride).saturating_sub(1);
     let mut taps = Vec::with_capacity(kernel.taps());
+    // Along rows, so that memory is read in order and neighboring columns share vector
+    // instructions.
     for (y, out) in to.chunks_exact_mut(stride).enumerate() {
         taps.clear();
         taps.extend((0..kernel.taps()).map(|tap| {

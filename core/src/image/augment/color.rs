@@ -36,6 +36,7 @@ pub fn apply(image: &mut RgbImage, ops: &[ColorOp]) {
                 factor,
             },
             ColorOp::Contrast(factor) => {
+                // The mean is that of an image on which all earlier operations have run.
                 let constant = mean_gray_after(image, &pending);
                 pending.clear();
                 ColorStep::TowardConstant { constant, factor }
@@ -191,6 +192,7 @@ fn mean_gray_after(image: &mut RgbImage, steps: &[ColorStep]) -> f32 {
 #[inline]
 fn blend(base: f32, value: f32, factor: f32) -> u8 {
     let mixed = base + factor * (value - base);
+    // `clamp` would take care of NaN at the cost of several instructions.
     let mixed = if mixed > 0.0 { mixed } else { 0.0 };
     let mixed = if mixed < 255.0 { mixed } else { 255.0 };
     byte(floor(mixed))

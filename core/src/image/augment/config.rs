@@ -36,15 +36,15 @@ impl Default for CropsConfig {
     }
 }
 
-/// Most crops of an image.
+// Random streams have eight bits for the number of a crop.
 const MAX_CROPS: usize = 256;
 /// Longest side of a crop, in pixels.
 const MAX_SIDE: usize = 16_384;
 
 impl CropsConfig {
-    /// Checks the values.
     pub(crate) fn check(&self, at: &mut Problems) {
         let globals = self.global_crops_number;
+        // The CLS loss needs a second global view.
         if at.within("global_crops_number", globals, 2..=MAX_CROPS) {
             let locals = self.local_crops_number;
             let problem = format!("makes more than {MAX_CROPS} crops of an image");
@@ -119,7 +119,6 @@ impl Default for AugmentConfig {
 }
 
 impl AugmentConfig {
-    /// Checks the values.
     pub(crate) fn check(&self, at: &mut Problems) {
         at.within("flip", self.flip, 0.0..=1.0);
         at.within("color_jitter", self.color_jitter, 0.0..=1.0);

@@ -1,0 +1,72 @@
+use super::*;
+use crate::testing::test;
+
+/// The keys of all mistakes in the defaults after a change.
+fn mistakes(change: fn(&mut Config)) -> Vec<String> {
+    let mut config = Config::default();
+    change(&mut config);
+    let mut problems = Problems::default();
+    config.check(&mut problems);
+    problems
+        .found()
+        .iter()
+        .map(|found| found.key.clone())
+        .collect()
+}
+
+#[test]
+fn defaults_are_valid() {
+    assert_eq!(mistakes(|_| ()), [""; 0]);
+    assert_eq!(mistakes(|config| *config = Config::miniature()), [""; 0]);
+}
+
+#[test]
+fn each_mistake_is_named() {
+    type Change = fn(&mut Config);
+    let broken: [(&str, Change); 19] = [
+        ("model.dim", |c| c.model.heads = Some(5)),
+        ("model.layerscale", |c| c.model.layerscale = Some(0.0)),
+        ("crops.local_size", |c| c.crops.local_size = 90),
+        ("crops.global_crops_scale", |c| {
+            c.crops.global_crops_scale = [0.5, 0.2]
+        }),
+        ("mask.pred_ratio_var", |c| c.mask.pred_ratio_var = vec![0.0]),
+        ("mask.pred_ratio_var", |c| {
+            c.mask.pred_ratio_var = vec![0.0, 0.4]
+        }),
+        ("teacher.teacher_temp", |c| c.teacher.teacher_temp = 0.0),
+        ("optim.lr", |c| c.optim.lr = f64::NAN),
+        ("loss.lambda1", |c| {
+            (c.loss.lambda1, c.loss.lambda2) = (0.0, 0.0)
+        }),
+        ("loss.lambda1", |c| c.loss.lambda1 = -1.0),
+        ("augment.solarize", |c| c.augment.solarize = 1.5),
+        ("augment.hue", |c| c.augment.hue = f64::NAN),
+        ("augment.blur_radius", |c| {
+            c.augment.blur_radius = [0.1, 1e9]
+        }),
+        ("model.dim", |c| c.model.dim = Some(usize::MAX / 3)),
+        ("model.patch_size", |c| c.model.patch_size = 0),
+        ("crops.global_size", |c| c.crops.global_size = 1 << 30),
+        ("crops.local_crops_number", |c| {
+            c.crops.local_crops_number = usize::MAX
+        }),
+        ("crops.global_crops_number", |c| {
+            c.crops.global_crops_number = usize::MAX
+        }),
+        ("optim.epochs", |c| c.optim.epochs = usize::MAX),
+    ];
+    for (key, change) in broken {
+        assert_eq!(mistakes(change), [key]);
+    }
+}
+
+#[test]
+fn mistakes_of_all_sections_are_found_at_once() {
+    let found = mistakes(|c| {
+        c.head.out_dim = 1;
+        c.crops.local_size = 90;
+        c.optim.beta1 = 1.0;
+    });
+    assert_eq!(found, ["head.out_dim", "optim.beta1", "crops.local_size"]);
+}
