@@ -45,9 +45,9 @@ impl DisparityMap {
         self.0.rows()
     }
 
-    /// The disparity of the pixel at the point `(x, y)`. Interpolation would invent depths between
-    /// an object and what is behind it.
+    /// The disparity of the pixel at the point `(x, y)`.
     pub fn at(&self, x: f64, y: f64) -> Option<f32> {
+        // Interpolation would invent depths between an object and what is behind it.
         // A pixel for each patch: the point's patch is its pixel.
         let pixels = PatchGeometry::stretched(self.0.shape(), (self.width(), self.height()));
         let pixel = pixels.patch_at(x, y).ok()?;

@@ -31,6 +31,7 @@ pub enum HomographyError {
 /// # Errors
 /// If there are not nine finite numbers, or the matrix is singular.
 pub fn parse_homography(text: &str) -> Result<Homography, HomographyError> {
+    // Some editors put a byte order mark before the text.
     let text = text.trim_start_matches('\u{feff}').trim();
     if text.starts_with('<') {
         from_xml(text)

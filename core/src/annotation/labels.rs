@@ -37,6 +37,7 @@ impl LabelMap {
 
     /// The label of the pixel on which the point `(x, y)` lies; outside of the map, of the nearest.
     fn at_point(&self, (x, y): (f64, f64)) -> usize {
+        // The first pixel's centre is at 0; `as` takes what is negative as 0.
         let column = ((x + 0.5) as usize).min(self.columns() - 1);
         let row = ((y + 0.5) as usize).min(self.rows() - 1);
         self.cells()[row * self.columns() + column]

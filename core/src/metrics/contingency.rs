@@ -3,7 +3,7 @@
 
 use super::assignment::max_assignment;
 
-/// Most pairs of a cluster and a class, for their counts lie in memory.
+// Their counts lie in memory.
 const MAX_CELLS: usize = 1 << 26;
 
 /// How many items each cluster shares with each class. Only clusters and classes that occur are
@@ -225,6 +225,7 @@ struct Pairs {
 
 /// Ordered pairs of different items within groups of these sizes.
 fn ordered_pairs(sizes: &[u64]) -> u128 {
+    // A product of two 64-bit numbers needs 128 bits.
     sizes
         .iter()
         .map(|n| u128::from(*n) * u128::from(n.saturating_sub(1)))

@@ -83,8 +83,8 @@ impl Default for ModelConfig {
     }
 }
 
-/// Largest width of a layer. Beyond these bounds, which no network comes near, sizes would overflow
-/// or ask for memory that no machine has.
+// Beyond these bounds, which no network comes near, sizes would overflow or ask for memory that no
+// machine has.
 const MAX_WIDTH: usize = 65_536;
 const MAX_BLOCKS: usize = 1024;
 const MAX_REGISTERS: usize = 1024;

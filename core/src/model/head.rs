@@ -45,13 +45,10 @@ impl Default for HeadConfig {
     }
 }
 
-/// Most prototypes of a head.
 const MAX_PROTOTYPES: usize = 1 << 24;
-/// Largest width of a layer.
 const MAX_WIDTH: usize = 65_536;
 
 impl HeadConfig {
-    /// Checks the values.
     pub(crate) fn check(&self, at: &mut Problems) {
         at.within("out_dim", self.out_dim, 2..=MAX_PROTOTYPES);
         at.within("patch_out_dim", self.patch_out_dim, 2..=MAX_PROTOTYPES);
@@ -143,6 +140,7 @@ impl Head {
             }
             x = linear(layer, x);
         }
+        // Norms are taken in 32 bits, as by PyTorch's autocast.
         l2_normalize(widen(x))
     }
 
@@ -164,7 +162,6 @@ impl Head {
         Self { precision, ..self }
     }
 
-    /// The numbers of its matrix products.
     pub(super) fn precision(&self) -> ComputePrecision {
         self.precision
     }
@@ -184,9 +181,9 @@ impl Head {
     }
 
     /// The head of a teacher that shares its prototypes although the student does not: the official
-    /// code's default flags, no released run. Loading the student's state there leaves the patch
-    /// prototypes in the shared place.
+    /// code's default flags, which no released run has.
     pub fn into_shared(mut self) -> Self {
+        // Loading the student's state there leaves the patch prototypes in the shared place.
         if let Some(patch) = self.last_layer2.take() {
             self.last_layer = patch;
         }
@@ -212,6 +209,7 @@ impl Prototypes {
         rng: &mut Rng,
     ) -> Self {
         let gain = Param::from_tensor(Tensor::ones([count, 1], device));
+        // PyTorch's default for a linear layer of this width.
         let bound = 1.0 / (bottleneck as f32).sqrt();
 
         Self {
@@ -227,6 +225,7 @@ impl Prototypes {
     /// `[M, bottleneck] -> [M, K]`, computed in the numbers of `x`, given in 32 bits.
     fn forward(&self, x: Tensor<2>) -> Tensor<2> {
         let direction = self.weight_v.val();
+        // The direction is normalised in 32 bits and only the product narrowed.
         let norm = direction.clone().square().sum_dim(1).sqrt();
         let prototypes = like(direction * (self.weight_g.val() / norm), &x);
         widen(x.matmul(prototypes.transpose()))

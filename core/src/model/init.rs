@@ -9,9 +9,8 @@ use rand_distr::{Distribution as _, StandardNormal};
 use crate::kernels;
 use crate::rng::Rng;
 
-/// Standard deviation of every linear weight, token and position embedding
-/// (`trunc_normal_(std=.02)` in the official code; its cut at an absolute 2 lies 100 deviations
-/// out, so the plain normal is the same distribution).
+// `trunc_normal_(std=.02)` of the official code. Its cut at an absolute 2 lies 100 deviations out,
+// so the plain normal is the same distribution.
 const STD: f32 = 0.02;
 
 /// A parameter of the given shape filled with `values` (row-major).
@@ -60,14 +59,13 @@ pub(crate) fn linear(d_in: usize, d_out: usize, device: &Device, rng: &mut Rng) 
     layer
 }
 
-/// The patch projection keeps PyTorch's default convolution initialisation: weight and bias
-/// U(±1/sqrt(fan_in)).
 pub(crate) fn patch_projection(
     fan_in: usize,
     dim: usize,
     device: &Device,
     rng: &mut Rng,
 ) -> Linear {
+    // The official code leaves this layer at PyTorch's default for convolutions.
     let bound = 1.0 / (fan_in as f32).sqrt();
     let mut layer = LinearConfig::new(fan_in, dim).init(device);
     layer.weight = uniform([fan_in, dim], bound, device, rng);

@@ -24,7 +24,6 @@ pub(super) struct Mlp {
 }
 
 impl Mlp {
-    /// A branch for tokens of width `dim`, `hidden` wide between its layers.
     pub fn new(dim: usize, hidden: usize, gated: bool, device: &Device, rng: &mut Rng) -> Self {
         let width = if gated { 2 * hidden } else { hidden };
         Self {
@@ -47,10 +46,9 @@ impl Mlp {
 }
 
 /// Columns `start..start + count` of the output of `layer` for `x`.
-///
-/// This slices the weight rather than the output: the gradient of a slice fills a tensor of the
-/// whole's size, and the weight is much the smaller of the two.
 pub(super) fn columns(layer: &Linear, x: Tensor<3>, start: usize, count: usize) -> Tensor<3> {
+    // The gradient of a slice fills a tensor of the whole's size, and the weight is much smaller
+    // than the output.
     let bias = layer
         .bias
         .as_ref()
@@ -83,8 +81,7 @@ pub(super) fn scaled(scale: &Option<LayerScale>, branch: Tensor<3>) -> Tensor<3>
 }
 
 /// `x + branch(x)`, with stochastic depth: an image goes without the branch with probability
-/// `rate`, and the branch of the others is scaled up to the same mean. What is dropped is not
-/// computed.
+/// `rate`, and the branch of the others is scaled up to the same mean.
 pub(super) fn residual(
     x: Tensor<3>,
     branch: impl Fn(Tensor<3>) -> Tensor<3>,
@@ -107,6 +104,7 @@ pub(super) fn residual(
         return x.clone() + branch(x) / keep;
     }
 
+    // Only the kept images go through the branch, so what is dropped costs nothing.
     let rows = kept.len();
     let kept = Tensor::<1, Int>::from_data(TensorData::new(kept, [rows]), &x.device().inner());
     let branch = branch(x.clone().select(0, kept.clone())) / keep;

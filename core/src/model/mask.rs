@@ -12,6 +12,7 @@ impl Mask {
     /// A mask from its cells, row by row. Missing cells are visible.
     pub fn new(rows: usize, columns: usize, mut cells: Vec<bool>) -> Self {
         cells.resize(rows * columns, false);
+        // Only a grid without cells is refused.
         Self(Grid::new(rows, columns, cells).unwrap_or_else(|_| Grid::from_fn(1, 1, |_| false)))
     }
 

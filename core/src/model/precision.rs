@@ -89,8 +89,8 @@ pub(crate) fn affine<const D: usize>(
     module::linear(x, weight, bias)
 }
 
-/// A cast is an operation of the backward pass too, so none is made that changes nothing.
 fn cast<const D: usize>(x: Tensor<D>, numbers: FloatDType) -> Tensor<D> {
+    // A cast is an operation of the backward pass too.
     if x.dtype() == DType::from(numbers) {
         x
     } else {

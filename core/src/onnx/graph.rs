@@ -84,7 +84,6 @@ impl<'a> GraphBuilder<'a> {
         name.to_owned()
     }
 
-    /// An operator with several outputs.
     pub fn nodes(
         &mut self,
         operator: &str,
@@ -106,6 +105,7 @@ impl<'a> GraphBuilder<'a> {
     pub fn layer_norm(&mut self, name: &str, x: &Edge) -> Result<Edge, OnnxError> {
         let weight = self.parameter(&format!("{name}.weight"))?;
         let bias = self.parameter(&format!("{name}.bias"))?;
+        // The networks' epsilon; the operator's default is 1e-5.
         let attributes = vec![int("axis", -1), float("epsilon", 1e-6)];
         Ok(self.node("LayerNormalization", name, &[x, &weight, &bias], attributes))
     }
@@ -134,8 +134,9 @@ impl<'a> GraphBuilder<'a> {
         Ok(self.node("Add", name, &[&product, &bias], vec![]))
     }
 
-    /// GELU, exact, by the error function: opset 17 has no operator for it.
+    /// Exact GELU.
     pub fn gelu(&mut self, name: &str, x: &Edge) -> Edge {
+        // Opset 17 has no operator for it.
         let inverse_root = std::f32::consts::FRAC_1_SQRT_2;
         let factor = self.floats(&format!("{name}.factor"), &[], &[inverse_root]);
         let one = self.floats(&format!("{name}.one"), &[], &[1.0]);
@@ -174,6 +175,7 @@ impl<'a> GraphBuilder<'a> {
     }
 }
 
+// `type` has ONNX's numbers of attribute types: 1 a float, 2 an integer, 7 integers.
 pub(crate) fn ints(name: &str, values: &[i64]) -> AttributeProto {
     AttributeProto {
         name: name.to_owned(),

@@ -129,7 +129,6 @@ fn line_width(width: usize, height: usize) -> usize {
     (width.min(height) / 300).max(1)
 }
 
-/// Which pixels lie on a line, for tests.
 #[cfg(test)]
 pub(super) fn boundaries_of<T: PartialEq>(values: GridRef<T>, image: &RgbImage) -> Vec<bool> {
     Regions::of(values, image).boundaries()

@@ -27,7 +27,6 @@ enum Texture {
 }
 
 impl Background {
-    /// Draws a texture in the two tones.
     pub fn random(rng: &mut Rng, tones: [Rgb; 2]) -> Self {
         let (sin, cos) = rng.random_range(0.0..std::f32::consts::TAU).sin_cos();
         let steepness = rng.random_range(0.7..1.1);

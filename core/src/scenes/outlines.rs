@@ -20,7 +20,6 @@ pub(super) enum Outline {
 }
 
 impl Outline {
-    /// An upright ellipse.
     pub fn ellipse(center: Point, radii: Point) -> Self {
         Self::Ellipse {
             center,
@@ -29,7 +28,6 @@ impl Outline {
         }
     }
 
-    /// A circle.
     pub fn disc(center: Point, radius: f32) -> Self {
         Self::ellipse(center, [radius, radius])
     }
@@ -83,7 +81,6 @@ impl Outline {
         Self::polygon(corners)
     }
 
-    /// A line with round ends.
     pub fn line(from: Point, to: Point, radius: f32) -> Self {
         Self::Capsule { from, to, radius }
     }

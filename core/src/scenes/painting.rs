@@ -89,7 +89,6 @@ pub(super) struct Finish {
 }
 
 impl Finish {
-    /// Draws a finish.
     pub fn random(rng: &mut Rng) -> Self {
         Self {
             outline: rng.random_range(0.45..0.9),
@@ -121,7 +120,6 @@ impl Painting {
         }
     }
 
-    /// Paints one piece over what is there.
     pub fn paint(&mut self, piece: &Piece, pose: &Pose, finish: &Finish) {
         let size = self.size as f32;
         let pixels_per_unit = pose.scale() * size;

@@ -126,7 +126,6 @@ impl Light {
         }
     }
 
-    /// A color in this light.
     fn on(&self, color: Rgb) -> Rgb {
         let gray = [0.3 * color[0] + 0.59 * color[1] + 0.11 * color[2]; 3];
         let hazy = mix(gray, color, self.clarity);
@@ -151,14 +150,13 @@ pub(super) fn vivid(rng: &mut Rng) -> Rgb {
 
 /// A random color that stands out from the colors in `seen`: the first good one of a few, or the
 /// best of them.
-///
-/// Taking the best straight away would paint nearly everything black or white.
 fn contrasting(rng: &mut Rng, seen: &[Rgb]) -> Rgb {
     let isolation = |c: Rgb| {
         seen.iter()
             .map(|&s| contrast(c, s))
             .fold(f32::MAX, f32::min)
     };
+    // The best of all would nearly always be black or white.
 
     let mut best = vivid(rng);
     for _ in 0..9 {

@@ -44,7 +44,6 @@ pub(super) struct Pen<'a> {
 }
 
 impl<'a> Pen<'a> {
-    /// A pen that has drawn nothing yet.
     pub fn new(rng: &'a mut Rng) -> Self {
         Self {
             rng,
@@ -52,12 +51,10 @@ impl<'a> Pen<'a> {
         }
     }
 
-    /// The pieces drawn so far, back to front.
     pub fn into_pieces(self) -> Vec<Piece> {
         self.pieces
     }
 
-    /// A number from `low` up to `high`.
     pub fn vary(&mut self, low: f32, high: f32) -> f32 {
         self.rng.random_range(low..high)
     }
@@ -67,7 +64,6 @@ impl<'a> Pen<'a> {
         self.rng.random_range(low..=high)
     }
 
-    /// Adds a piece in front of the others.
     pub fn draw(&mut self, part: Part, paint: Rgb, shape: Outline) {
         self.pieces.push(Piece { part, paint, shape });
     }

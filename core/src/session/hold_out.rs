@@ -16,15 +16,13 @@ pub struct Holdout {
 /// Puts `share` of the images of every class aside for validation, drawn with `seed`. Every class
 /// keeps at least one image to learn from; one with two images or more gives at least one away
 /// unless `share` is zero.
-///
-/// A class's images are drawn from a stream of its own, so adding images to one class moves no
-/// image of another.
 pub fn hold_out(labels: &[usize], share: f64, seed: u64) -> Holdout {
     let mut parts = Holdout::default();
     for class in 0..labels.iter().max().map_or(0, |last| last + 1) {
         let mut images: Vec<usize> = (0..labels.len())
             .filter(|image| labels[*image] == class)
             .collect();
+        // From a stream of its own, so that images added to one class move none of another.
         images.shuffle(&mut stream(seed, Purpose::Split, class as u64, 0));
 
         let aside = if share > 0.0 {

@@ -12,7 +12,6 @@ use crate::weights::{FileError, Weight, Weights, read_casting};
 
 /// Name of the entry in the header.
 const KEY: &str = "ibot.project";
-/// Version of the format.
 const VERSION: u32 = 1;
 
 /// Everything that is needed to go on elsewhere, apart from the model it started from.
@@ -70,7 +69,6 @@ impl Default for ProjectSettings {
     }
 }
 
-/// The entry in the header.
 #[derive(Serialize, Deserialize)]
 struct Manifest {
     version: u32,
@@ -177,7 +175,6 @@ impl Project {
     }
 }
 
-/// A weight as the bytes of its tensor.
 struct StoredWeight {
     name: String,
     shape: Vec<usize>,

@@ -45,7 +45,6 @@ pub enum StoreError {
     Names { names: usize, classes: usize },
 }
 
-/// Reads the JSON under `key` of a file's header.
 pub(super) fn entry<T: for<'a> Deserialize<'a>>(
     metadata: &HashMap<String, String>,
     key: &'static str,

@@ -13,8 +13,7 @@ use super::safetensors::{Cast, read_casting};
 use super::weight::{Weight, Weights};
 use crate::model::BackboneConfig;
 
-/// Parts of training checkpoints in the order in which they are preferred: the teacher is what iBOT
-/// evaluates.
+// In the order in which they are preferred: the teacher is what iBOT evaluates.
 const PREFERRED: [&str; 4] = ["teacher", "student", "state_dict", "model"];
 
 /// Tensors of one network, under our names, and where they came from.
@@ -69,10 +68,9 @@ impl Checkpoint {
         }
     }
 
-    /// Reads a safetensors file. Its parts are the prefixes before a slash, as in the checkpoints of
-    /// this program.
     fn from_safetensors(bytes: &[u8], key: Option<&str>) -> Result<Self, FileError> {
         let tensors = SafeTensors::deserialize(bytes)?;
+        // In the checkpoints of this program, parts are the prefixes before a slash.
         let mut sections: Vec<&str> = tensors
             .names()
             .into_iter()
@@ -149,9 +147,9 @@ impl Checkpoint {
     }
 }
 
-/// Whether bytes start as a zip archive or a pickle does. The latter's first byte may also be the
-/// length of a safetensors header, which then follows at byte 8.
+/// Whether bytes start as a zip archive or a pickle does.
 fn is_pth(bytes: &[u8]) -> bool {
+    // 0x80 may also begin the length of a safetensors header, which then follows at byte 8.
     bytes.starts_with(b"PK") || (bytes.first() == Some(&0x80) && bytes.get(8) != Some(&b'{'))
 }
 

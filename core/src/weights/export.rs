@@ -7,14 +7,14 @@ use crate::model::{Backbone, Head, Network};
 /// The tensors of a backbone, and of a head if one is given, under timm's names: without head and
 /// mask token they load strictly into timm's `VisionTransformer` of the same dimensions.
 ///
-/// timm knows no mask token and no iBOT head; `masked_embed` and `head.*` keep iBOT's names. Its
-/// networks with registers give CLS no position embedding of its own, so that of ours is added to
-/// the CLS token.
+/// timm knows no mask token and no iBOT head; `masked_embed` and `head.*` keep iBOT's names.
 ///
 /// # Errors
 /// If the device fails.
 pub async fn timm(backbone: &Backbone, head: Option<&Head>) -> Result<Weights, WeightsError> {
     let mut weights = read(backbone).await?;
+    // timm's networks with registers give CLS no position embedding of its own: ours is added to
+    // the token.
     if weights.contains_key("reg_token") {
         fold_cls_position(&mut weights);
     }

@@ -115,6 +115,7 @@ impl Checkpoint {
         allow_partial: bool,
         device: &Device,
     ) -> Result<(Backbone, LoadReport), LoadError> {
+        // Any seed will do: values that the file lacks are refused, or reported as missing.
         let fresh = config.init(device, &mut stream(0, Purpose::Init, 0, 0));
         self.fill(fresh, str::to_owned, config, allow_partial)
     }

@@ -6,7 +6,6 @@ use burn::tensor::{Gradients, Tensor};
 use super::path::Path;
 use crate::model::naming::Layout;
 
-/// A parameter, as a traversal meets it.
 pub(crate) struct Parameter {
     pub name: String,
     pub shape: Vec<usize>,
@@ -25,7 +24,7 @@ impl Parameter {
     }
 }
 
-/// The value of a parameter of any rank.
+/// The value of a parameter of any rank, because a closure cannot be generic over the rank.
 pub(crate) trait Value {
     /// The values outside autodiff, flattened.
     fn flat(&self) -> Tensor<1>;
@@ -103,6 +102,7 @@ impl<F: FnMut(Parameter, Tensor<1>) -> Tensor<1>> ModuleMapper for Traversal<F> 
 
         let new = (self.call)(parameter, old.without_autodiff().flatten(0, D - 1)).reshape(shape);
 
+        // A leaf again, so that what `map` did is part of no graph.
         let new = if tracked {
             new.autodiff().set_require_grad(trainable)
         } else {

@@ -18,12 +18,14 @@ pub(super) fn canonical(weights: Weights) -> Weights {
         .map(|(name, weight)| (canonical_name(&name), weight))
         .collect();
 
+    // iBOT's token is [1, D], that of other code bases [1, 1, D].
     if let Some(token) = weights.get_mut("masked_embed")
         && let [1, 1, dim] = token.shape[..]
     {
         token.shape = vec![1, dim];
     }
     // timm's networks with registers give CLS no position of its own: that is one of zeros.
+    // With a CLS position the number would be a square plus one.
     if let Some(positions) = weights.get_mut("pos_embed")
         && let [1, count, dim] = positions.shape[..]
         && count > 1

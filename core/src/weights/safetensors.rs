@@ -27,6 +27,7 @@ pub fn to_safetensors(
     metadata: HashMap<String, String>,
     precision: StoredPrecision,
 ) -> Result<Vec<u8>, FileError> {
+    // The order of a HashMap changes from run to run; equal weights give equal bytes.
     let mut names: Vec<&String> = weights.keys().collect();
     names.sort_unstable();
     let bytes: Vec<Vec<u8>> = names

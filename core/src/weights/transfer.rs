@@ -42,14 +42,12 @@ pub async fn read<M: Module>(module: &M) -> Result<Weights, WeightsError> {
     read_where(module, |_| true).await
 }
 
-/// Reads the parameters of `module` whose official name is `wanted`, in one transfer.
-///
-/// # Errors
-/// If the device fails.
+/// Reads the parameters of `module` whose official name is `wanted`.
 pub(crate) async fn read_where<M: Module>(
     module: &M,
     wanted: impl Fn(&str) -> bool,
 ) -> Result<Weights, WeightsError> {
+    // One transfer for all, because each waits for the device.
     let mut parameters = Vec::new();
     let mut pending = Transaction::default();
     visit_named(module, |parameter, value| {
@@ -101,9 +99,6 @@ pub(crate) struct Written {
 }
 
 /// Replaces the parameters of `module` whose tensors are there.
-///
-/// # Errors
-/// If a parameter's tensor has another shape.
 pub(crate) fn write_present<M: Module>(
     module: M,
     weights: &Weights,
@@ -128,6 +123,7 @@ pub(crate) fn write_present<M: Module>(
                 written.missing.push(name);
                 old
             }
+            // A traversal cannot stop, so the first error is returned after it.
             Err(error) => {
                 failure.get_or_insert(error);
                 old

@@ -6,11 +6,9 @@
 
 use std::collections::BTreeMap;
 
-/// The longest dictionary key or storage key that is looked at, in bytes. It bounds the work of
-/// comparing keys that a pickle repeats.
+// In bytes. Keys that a pickle repeats are compared each time, which this bounds.
 pub(super) const MAX_NAME: usize = 256;
 
-/// Index of a node.
 pub(super) type Id = u32;
 
 /// No node, or no entry.
@@ -99,8 +97,7 @@ impl<'a> Graph<'a> {
     pub const TRUE: Id = 2;
     pub const EMPTY_TUPLE: Id = 3;
 
-    /// An empty graph over `pickle`, of which at most the first 4 GiB count: more would not fit
-    /// into indices.
+    /// An empty graph over `pickle`.
     pub fn new(pickle: &'a [u8]) -> Self {
         let nodes = vec![
             Node::None,
@@ -108,6 +105,7 @@ impl<'a> Graph<'a> {
             Node::Bool(true),
             Node::Tuple(Chain::EMPTY),
         ];
+        // More than 4 GiB would not fit into indices.
         let most = (NIL as usize) - nodes.len();
         let pickle = pickle.get(..most).unwrap_or(pickle);
 
@@ -120,19 +118,16 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// The bytes it is read from.
     pub fn pickle(&self) -> &'a [u8] {
         self.pickle
     }
 
-    /// Adds a node. There are no more nodes, entries or objects than bytes in the pickle, so that
-    /// indices fit.
     pub fn add(&mut self, node: Node) -> Id {
         self.nodes.push(node);
+        // There are no more nodes than bytes in the pickle, so indices fit.
         (self.nodes.len() - 1) as Id
     }
 
-    /// Adds the result of a call.
     pub fn add_object(&mut self, callable: Id, arguments: Id) -> Id {
         self.objects.push(Object {
             callable,
@@ -173,17 +168,14 @@ impl<'a> Graph<'a> {
         true
     }
 
-    /// The node of an id.
     pub fn node(&self, id: Id) -> Node {
         self.nodes.get(id as usize).copied().unwrap_or(Node::None)
     }
 
-    /// All nodes.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }
 
-    /// The bytes of a span.
     pub fn bytes(&self, span: Span) -> &'a [u8] {
         let from = span.at as usize;
         self.pickle
@@ -191,7 +183,6 @@ impl<'a> Graph<'a> {
             .unwrap_or_default()
     }
 
-    /// A text of any length.
     pub fn text(&self, id: Id) -> Option<&'a str> {
         let Node::Text(span) = self.node(id) else {
             return None;
@@ -313,6 +304,7 @@ impl<'a> Graph<'a> {
         self.entries(id)
             .filter(|(name, _)| self.name(*name) == Some(key))
             .last()
+            // As in Python, the last of equal keys counts.
             .map(|(_, value)| value)
     }
 }

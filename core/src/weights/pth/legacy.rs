@@ -21,9 +21,6 @@ pub(super) fn is_pickle(bytes: &[u8]) -> bool {
 }
 
 /// Reads the whole file: its object and where the storages lie.
-///
-/// # Errors
-/// If it is damaged, of another machine's byte order, or a pickle that torch did not write.
 pub(super) fn parse(bytes: &[u8]) -> Result<(Graph<'_>, Storages<'_>), PthError> {
     let mut at = 0;
     let mut next = |what| {

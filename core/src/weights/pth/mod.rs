@@ -113,7 +113,6 @@ impl<'a> Pth<'a> {
         candidates.into_iter().map(|(key, _)| key).collect()
     }
 
-    /// Whether the node is a dictionary with a tensor directly in it.
     fn holds_tensors(&self, id: Id) -> bool {
         let mut entries = self.graph.entries(id);
         self.graph.is_dictionary(id)
@@ -142,6 +141,7 @@ impl<'a> Pth<'a> {
         let tensors = entries.filter_map(|(name, value)| tensor::tensor(&self.graph, name, value));
         let tensors: Vec<TensorRef> = tensors.collect::<Result<_, PthError>>()?;
 
+        // Views may overlap, so that a small file could ask for any amount of memory.
         let limit = 2 * self.file_size as u64;
         let mut views = BTreeSet::new();
         let mut total = 0;
@@ -170,6 +170,7 @@ impl<'a> Pth<'a> {
     pub fn values(&self, tensor: &TensorRef) -> Result<Vec<f32>, PthError> {
         let storage = self.storage(tensor)?;
         let len = tensor.check(storage)?;
+        // Here and not in `parse`, which reads no storage.
         if let Storages::Zip(archive) = &self.storages {
             archive.verified(&record(tensor))?;
         }
@@ -219,7 +220,6 @@ impl<'a> Pth<'a> {
     }
 }
 
-/// A section in a message.
 fn section_label(section: Option<&str>) -> String {
     match section {
         Some(key) => format!("`{key}`"),
@@ -232,7 +232,6 @@ fn record(tensor: &TensorRef) -> String {
     format!("data/{}", tensor.storage())
 }
 
-/// The object in an archive.
 fn archived_object<'a>(archive: &zip::Archive<'a>) -> Result<Graph<'a>, PthError> {
     if archive.contains("constants.pkl") {
         let advice = "a TorchScript program; load it with torch.jit.load and save its state_dict()";

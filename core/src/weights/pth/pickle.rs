@@ -10,9 +10,6 @@ use super::opcode::{self as op, name};
 
 /// Reads the first pickle in `bytes`, and the number of bytes that it takes. `what` names it in
 /// errors.
-///
-/// # Errors
-/// If it is damaged, or of protocol 0 or 1.
 pub(super) fn unpickle<'a>(
     bytes: &'a [u8],
     what: &'static str,

@@ -4,8 +4,7 @@ use super::PthError;
 use super::dtype::Dtype;
 use super::graph::{Graph, Id, NIL, Node};
 
-/// The most dimensions of a tensor. Shapes are copied for every tensor, while a pickle may share a
-/// long one.
+// Shapes are copied for every tensor, while a pickle may share a long one.
 const MAX_RANK: usize = 8;
 /// The most wrappers around a tensor that are looked into.
 const MAX_WRAPPERS: usize = 4;
@@ -145,9 +144,6 @@ pub(super) fn is_tensor(graph: &Graph, value: Id) -> bool {
 }
 
 /// The tensor that a value is. `None` if it is something else.
-///
-/// # Errors
-/// If it is one, but does not say which.
 pub(super) fn tensor<'a>(
     graph: &Graph<'a>,
     name: &'a str,
@@ -233,16 +229,12 @@ fn counts(graph: &Graph, id: Id) -> Option<Vec<usize>> {
 }
 
 impl TensorRef<'_> {
-    /// The key of the storage.
     pub(super) fn storage(&self) -> &str {
         self.view.storage
     }
 
     /// Checks that every element lies in `storage`, the file's bytes of that storage, and gives
     /// their number.
-    ///
-    /// # Errors
-    /// If one does not, the values cannot be read, or there are more than elements in the storage.
     pub(super) fn check(&self, storage: Option<&[u8]>) -> Result<usize, PthError> {
         let view = &self.view;
         let fail = |problem: String| Err(error(self.name, problem));

@@ -45,10 +45,6 @@ pub(super) fn is_zip(bytes: &[u8]) -> bool {
 }
 
 impl<'a> Archive<'a> {
-    /// Reads the directory.
-    ///
-    /// # Errors
-    /// If it is damaged.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, PthError> {
         let (directory, count, at) = directory(bytes)?;
         let mut fields = Fields {
@@ -90,28 +86,21 @@ impl<'a> Archive<'a> {
         }
     }
 
-    /// Whether there is such an entry.
     pub fn contains(&self, name: &str) -> bool {
         self.entries.contains_key(name.as_bytes())
     }
 
     /// The bytes of an entry, if there is one. Their checksum may be wrong.
-    ///
-    /// # Errors
-    /// If it is compressed or encrypted.
     pub fn bytes(&self, name: &str) -> Result<Option<&'a [u8]>, PthError> {
         self.entry(name).map(|entry| entry.map(|entry| entry.bytes))
     }
 
-    /// The bytes of an entry, if there is one, after a check of its checksum. Torch writes 0 if
-    /// told to save the time of computing it.
-    ///
-    /// # Errors
-    /// If the checksum is wrong, or the entry is compressed or encrypted.
+    /// The bytes of an entry, if there is one, after a check of its checksum.
     pub fn verified(&self, name: &str) -> Result<Option<&'a [u8]>, PthError> {
         let Some(entry) = self.entry(name)? else {
             return Ok(None);
         };
+        // torch writes 0 if told to save the time of computing it.
         if entry.crc != 0 && !entry.verified.load(Ordering::Relaxed) {
             let actual = crc32fast::hash(entry.bytes);
             if actual != entry.crc {
