@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 /// Ends the name of a file that is not in place yet.
 pub const PARTIAL: &str = ".partial";
 
-/// A file could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {path}: {source}")]
 pub struct WriteError {
@@ -51,9 +50,6 @@ impl Pending {
 
     /// Gives the content the name `path` as well, without writing it again where the system has
     /// hard links.
-    ///
-    /// # Errors
-    /// If the system refuses.
     pub fn also_as(&self, path: &Path) -> Result<(), WriteError> {
         // Any error here comes again when the link is made.
         let _ = fs::remove_file(path);
@@ -66,9 +62,6 @@ impl Pending {
     }
 
     /// Moves the file into place, over an older one.
-    ///
-    /// # Errors
-    /// If the system refuses.
     pub fn commit(self) -> Result<(), WriteError> {
         fs::rename(&self.partial, &self.path).map_err(|source| WriteError {
             path: self.path.clone(),
@@ -155,6 +148,7 @@ impl Growing {
     /// # Errors
     /// If the system refuses a part, which the next call tries again.
     pub fn flush(&mut self) -> Result<(), WriteError> {
+        // `write_all` would not say how much was written before an error.
         while !self.unwritten.is_empty() {
             match self.file.write(&self.unwritten) {
                 Ok(0) => return Err(self.error(io::ErrorKind::WriteZero.into())),

@@ -52,7 +52,6 @@ pub struct ModelArgs {
 pub struct LoadedBackbone {
     /// The network, outside autodiff, without mask token.
     pub backbone: Backbone,
-    /// Its dimensions.
     pub config: BackboneConfig,
     /// Resize before an evaluation's central crop, over the crop's side.
     pub eval_resize: f64,
@@ -60,28 +59,20 @@ pub struct LoadedBackbone {
 
 /// A file of weights.
 pub struct WeightFile {
-    /// The file.
     pub file: PathBuf,
-    /// Its tensors.
     pub checkpoint: Checkpoint,
-    /// The backbone that they make.
     pub config: BackboneConfig,
 }
 
 /// A network with its projection head.
 pub struct LoadedNetwork {
-    /// Backbone and head.
     pub network: Network,
-    /// The backbone's dimensions.
     pub config: BackboneConfig,
 }
 
 impl WeightArgs {
     /// The file's tensors and the backbone that they make; of a run its teacher's backbone, or with
     /// `head` its checkpoint.
-    ///
-    /// # Errors
-    /// If there is no such file, it cannot be read, or it holds no vision transformer.
     pub fn read(&self, head: bool) -> Result<WeightFile> {
         let file = self.file(head);
         let checkpoint = read_checkpoint(&file, self.key.as_deref())?;
@@ -107,7 +98,6 @@ impl WeightArgs {
 }
 
 impl ModelArgs {
-    /// What was given as `--model`.
     pub fn path(&self) -> &Path {
         &self.weights.model
     }
@@ -117,7 +107,6 @@ impl ModelArgs {
         self.path().as_os_str() == "pixels"
     }
 
-    /// Whether random weights take the place of those of the file.
     pub fn is_untrained(&self) -> bool {
         self.untrained
     }
@@ -128,15 +117,13 @@ impl ModelArgs {
     }
 
     /// The backbone in the file, and a line on how it was loaded.
-    ///
-    /// # Errors
-    /// If there is no such file, it cannot be read, or it holds no vision transformer.
     pub fn open(&self, device: &Device) -> Result<(LoadedBackbone, String)> {
         let WeightFile {
             file,
             checkpoint,
             config,
         } = self.weights.read(false)?;
+        // An evaluation masks nothing.
         let config = config.with_mask_token(false);
         let (mut backbone, report) = checkpoint
             .backbone(&config, self.weights.allow_partial, device)
@@ -162,9 +149,6 @@ impl ModelArgs {
     }
 
     /// Backbone and head in the file, and a line on how they were loaded.
-    ///
-    /// # Errors
-    /// As [`Self::open`], and if there is no iBOT head.
     pub fn open_with_head(&self, device: &Device) -> Result<(LoadedNetwork, String)> {
         let WeightFile {
             file,
@@ -212,9 +196,6 @@ pub fn with_remedy(error: LoadError) -> anyhow::Error {
 }
 
 /// Reads a file of weights.
-///
-/// # Errors
-/// If it cannot be read or is none.
 pub fn read_checkpoint(file: &Path, key: Option<&str>) -> Result<Checkpoint> {
     let bytes =
         fs::read(file).with_context(|| format!("cannot read the model {}", file.display()))?;
@@ -222,9 +203,6 @@ pub fn read_checkpoint(file: &Path, key: Option<&str>) -> Result<Checkpoint> {
 }
 
 /// Writes the teacher's backbone.
-///
-/// # Errors
-/// If the device fails or the file cannot be written.
 pub fn save_backbone(path: &Path, backbone: &Backbone, header: &ModelHeader) -> Result<()> {
     let weights = block_on(weights::timm(backbone, None))?;
     write_atomically(

@@ -31,6 +31,7 @@ pub fn processor_time() -> Option<Duration> {
         .skip(11)
         .take(2)
         .map(|field| field.parse::<u64>().ok());
+    // Linux counts in hundredths of a second.
     ticks
         .sum::<Option<u64>>()
         .map(|ticks| Duration::from_millis(10 * ticks))

@@ -32,9 +32,6 @@ pub fn reserve(metadata: &mut HashMap<String, String>) {
 }
 
 /// Fills in the checksum of a file with room for it.
-///
-/// # Errors
-/// If there is no room.
 pub fn seal(bytes: &mut [u8]) -> Result<(), SealError> {
     let place = place(bytes).ok_or(SealError::Missing)?;
     let digits = format!("{:08x}", checksum(bytes, &place));
@@ -43,9 +40,6 @@ pub fn seal(bytes: &mut [u8]) -> Result<(), SealError> {
 }
 
 /// Checks that a file is what was sealed, to the last bit.
-///
-/// # Errors
-/// If it is not.
 pub fn verify(bytes: &[u8]) -> Result<(), SealError> {
     let place = place(bytes).ok_or(SealError::Missing)?;
     let written = String::from_utf8_lossy(&bytes[place.clone()]).into_owned();
@@ -57,12 +51,12 @@ pub fn verify(bytes: &[u8]) -> Result<(), SealError> {
     }
 }
 
-/// Where the digits lie. No name or value in the header can look like the key: quotes inside them
-/// are escaped.
+/// Where the digits lie.
 fn place(bytes: &[u8]) -> Option<Range<usize>> {
     let length = u64::from_le_bytes(bytes.first_chunk().copied()?);
     let end = usize::try_from(length).ok()?.checked_add(8)?;
     let header = bytes.get(..end)?;
+    // No name or value in the header can look like this: quotes inside them are escaped.
     let key = format!("\"{KEY}\":\"");
     let start = header
         .windows(key.len())

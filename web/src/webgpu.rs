@@ -17,9 +17,6 @@ pub struct Adapter {
 }
 
 /// The browser's WebGPU adapter; `None` if there is none.
-///
-/// # Errors
-/// If the browser's `navigator.gpu` is not as specified.
 pub async fn adapter() -> Result<Option<Adapter>, JsValue> {
     let gpu = navigator_gpu()?;
     if gpu.is_undefined() {
@@ -69,9 +66,6 @@ fn is_fallback(object: &JsValue) -> bool {
 ///
 /// burn's kernels use subgroups wherever the adapter has them. But its wgpu 30 never asks the
 /// browser for them. Such kernels are then rejected without an error, and their results are wrong.
-///
-/// # Errors
-/// If the browser's `navigator.gpu` is not as specified. Without WebGPU there is nothing to do.
 pub fn allow_subgroups() -> Result<(), JsValue> {
     let gpu = navigator_gpu()?;
     if gpu.is_undefined() {

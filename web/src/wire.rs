@@ -45,14 +45,10 @@ impl<'de> Deserialize<'de> for Floats {
     }
 }
 
-/// # Errors
-/// If the value is of a kind that JavaScript does not have.
 pub fn to_js<T: Serialize>(value: &T) -> Result<JsValue, serde_wasm_bindgen::Error> {
     value.serialize(&serde_wasm_bindgen::Serializer::new().serialize_maps_as_objects(true))
 }
 
-/// # Errors
-/// If the object is not such a value.
 pub fn from_js<T: DeserializeOwned>(value: JsValue) -> Result<T, serde_wasm_bindgen::Error> {
     serde_wasm_bindgen::from_value(value)
 }

@@ -36,9 +36,6 @@ pub struct ExchangeFigures {
 /// Adds up the gradients of the network of `settings` once, and then `times` times for the figures:
 /// between `threads` threads of this process, or all processes of a launcher. `None` on every
 /// process except the leader's.
-///
-/// # Errors
-/// If the workers cannot be connected, or one fails.
 pub fn measure(
     settings: &Settings,
     threads: usize,

@@ -36,9 +36,6 @@ pub struct LoadingFigures {
 }
 
 /// Measures loading for the crops of `config`.
-///
-/// # Errors
-/// If the drawn image cannot be encoded or decoded.
 pub fn measure(config: &Config) -> Result<LoadingFigures> {
     let square = photo(400, 400)?;
     let jpeg = encode(&photo(500, 375)?)?;

@@ -82,9 +82,6 @@ pub struct BenchArgs {
 }
 
 /// Runs `ibot bench`.
-///
-/// # Errors
-/// If the settings or the device cannot be used.
 pub fn run(args: &BenchArgs) -> Result<()> {
     let settings = match &args.config {
         Some(file) => Settings::from_file(file, &args.set)?,

@@ -11,9 +11,6 @@ use rand::RngExt as _;
 const QUALITY: u8 = 90;
 
 /// The image as a JPEG.
-///
-/// # Errors
-/// If it cannot be encoded.
 pub fn encode(image: &RgbImage) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     JpegEncoder::new_with_quality(&mut bytes, QUALITY)
@@ -29,9 +26,6 @@ pub fn encode(image: &RgbImage) -> Result<Vec<u8>> {
 
 /// Smooth noise at every scale, the coarser the stronger. This is about the spectrum of a
 /// photograph, on which the work of a JPEG decoder depends.
-///
-/// # Errors
-/// If a side is zero.
 pub fn photo(width: usize, height: usize) -> Result<RgbImage> {
     let mut values = vec![110.0f32; 3 * width * height];
     for octave in 0..7 {

@@ -67,9 +67,6 @@ pub struct StepFigures {
 }
 
 /// Measures the step that `settings` describe.
-///
-/// # Errors
-/// If the device cannot be used or fails.
 pub fn measure(options: &Options, settings: &Settings) -> Result<StepFigures> {
     let config = &settings.config;
     let batch_size = config.optim.batch_size;

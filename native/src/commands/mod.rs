@@ -59,9 +59,6 @@ enum Command {
 }
 
 /// Runs a command and returns its exit status.
-///
-/// # Errors
-/// What went wrong, for a person.
 pub fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Pretrain(args) => return pretrain::run(args),

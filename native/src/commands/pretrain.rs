@@ -147,9 +147,6 @@ const OUT_OF_TIME: u8 = 75;
 const SAME_REQUEST: Duration = Duration::from_millis(500);
 
 /// Runs `ibot pretrain` and returns its exit status.
-///
-/// # Errors
-/// If the settings, the data, the device or the folder cannot be used, or training diverges.
 pub fn run(args: PretrainArgs) -> Result<ExitCode> {
     let sets_more = |assignment: &String| !assignment.starts_with("run.");
     if args.resume && args.set.iter().any(sets_more) {

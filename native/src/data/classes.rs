@@ -14,9 +14,6 @@ pub(super) struct Classes {
 impl Classes {
     /// The class of each image is the first folder of its name (`class/.../file`). None if an image
     /// is in no folder.
-    ///
-    /// Classes are in plain byte order, so that their numbers agree with those of torchvision's
-    /// `ImageFolder`.
     pub(super) fn from_folders<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Self {
         if names.clone().any(|name| !name.contains('/')) {
             return Self::default();
@@ -26,6 +23,7 @@ impl Classes {
 
     /// One class name for each image.
     pub(super) fn from_names<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Self {
+        // In plain byte order, in which torchvision's `ImageFolder` numbers classes.
         let mut numbers: BTreeMap<&str, u32> = names.clone().map(|name| (name, 0)).collect();
         for (number, entry) in (0..).zip(numbers.values_mut()) {
             *entry = number;

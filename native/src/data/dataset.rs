@@ -111,10 +111,6 @@ impl Dataset {
     }
 
     /// Reads and decodes an image.
-    ///
-    /// # Errors
-    /// If the image is damaged, of a format this program does not take, too large, gone, or `index`
-    /// is out of range.
     pub fn load(&self, index: usize) -> Result<RgbImage, ImageLoadError> {
         let len = self.len();
 
@@ -164,6 +160,7 @@ impl Dataset {
         let skip = skip % (len / n);
         let mut chosen = Vec::with_capacity(n);
         for run in 0..n {
+            // In 128 bits the product of two lengths does not overflow.
             let start = (run as u128 * len as u128 / n as u128) as usize;
             chosen.push(order[start + skip]);
         }

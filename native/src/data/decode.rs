@@ -62,12 +62,12 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage, DecodeError> {
     contained(format, || decode_as(bytes, format))
 }
 
-/// Turns a panic into an error: one broken file among millions must not end a run, and third-party
-/// decoders have panicked on such before.
+/// Turns a panic into an error.
 fn contained<T>(
     format: ImageFormat,
     work: impl FnOnce() -> Result<T, DecodeError>,
 ) -> Result<T, DecodeError> {
+    // One broken file among millions must not end a run, and decoders have panicked on such before.
     catch_unwind(AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(damaged(format, "the decoder gave up on it")))
 }

@@ -124,9 +124,6 @@ impl<B: Send + 'static> Loader<B> {
 
     /// The next batch, in order; `None` if `stop` is set before it is ready. A slow disk must not
     /// keep a run from stopping.
-    ///
-    /// # Errors
-    /// If the threads are gone, or the batch is not ready after `timeout`.
     pub fn next(
         &mut self,
         stop: &AtomicBool,

@@ -107,7 +107,6 @@ fn open_folder(path: &Path, asked: Option<IdxSplit>) -> Result<Dataset, DataErro
     }
 }
 
-/// Opens a file by its content first: names are often wrong, for example after a download.
 fn open_file(path: &Path) -> Result<Dataset, DataError> {
     if !path.is_file() {
         return Err(unsupported(
@@ -116,6 +115,7 @@ fn open_file(path: &Path) -> Result<Dataset, DataError> {
         ));
     }
 
+    // The content decides first: names are often wrong, for example after a download.
     let mut start = Vec::new();
     let file = File::open(path).map_err(DataError::read(path))?;
     file.take(512)
@@ -152,6 +152,7 @@ fn open_file(path: &Path) -> Result<Dataset, DataError> {
         return idx::open(path);
     }
 
+    // The mark of a tar archive is not at its start.
     let is_tar = start.get(257..262).is_some_and(|magic| magic == b"ustar");
     match name.rsplit_once('.').map_or("", |(_, end)| end) {
         _ if is_tar => archive::open(path),

@@ -9,7 +9,7 @@ use rand::seq::SliceRandom as _;
 pub struct EpochOrder {
     images: usize,
     seed: u64,
-    /// The epoch last asked for: drawing the order of a million images takes a while.
+    // Of the epoch last asked for: drawing the order of a million images takes a while.
     cached: Mutex<(usize, Arc<Vec<usize>>)>,
 }
 

@@ -14,7 +14,6 @@ pub(super) fn picture(width: u32, height: u32, shade: u8) -> image::RgbImage {
     })
 }
 
-/// A file of `format` with the pixels of `image`.
 pub(super) fn encode(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
     image
@@ -29,7 +28,6 @@ pub(super) fn png(shade: u8) -> Vec<u8> {
     encode(picture(3, 2, shade), ImageFormat::Png)
 }
 
-/// Writes a file and the folders above it.
 pub(super) fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) {
     let path = path.as_ref();
     fs::create_dir_all(path.parent().expect("a folder above")).expect("making folders");
@@ -45,7 +43,6 @@ pub(super) fn tree(names: &[&str]) -> tempfile::TempDir {
     folder
 }
 
-/// A path as a spec.
 pub(super) fn spec(path: impl Into<PathBuf>) -> String {
     path.into()
         .into_os_string()
@@ -53,7 +50,6 @@ pub(super) fn spec(path: impl Into<PathBuf>) -> String {
         .expect("a temporary path in UTF-8")
 }
 
-/// Opens a path.
 pub(super) fn open(path: impl Into<PathBuf>) -> Result<super::Dataset, super::DataError> {
     super::Dataset::open(&spec(path))
 }
@@ -70,14 +66,12 @@ pub(super) fn failure(path: &Path) -> (super::DataError, String) {
     (error, message)
 }
 
-/// All names, in order.
 pub(super) fn names(data: &super::Dataset) -> Vec<String> {
     (0..data.len())
         .map(|index| data.name(index).into_owned())
         .collect()
 }
 
-/// All labels as class names, in order.
 pub(super) fn class_names(data: &super::Dataset) -> Vec<Option<&str>> {
     (0..data.len())
         .map(|index| {

@@ -43,9 +43,6 @@ impl Unreadable {
 
     /// Loads image `index`, or the first after it that can be read, and returns that one's index.
     /// Adds a message to `skipped` for each image that failed for the first time.
-    ///
-    /// # Errors
-    /// If too many images have failed.
     pub fn load(
         &self,
         data: &Dataset,

@@ -58,9 +58,6 @@ pub struct Selected {
 
 impl Selected {
     /// Checks that matrix products in `precision` can be had.
-    ///
-    /// # Errors
-    /// If not.
     pub fn check(&self, precision: ComputePrecision) -> Result<(), DeviceError> {
         if precision.is_supported_by(&self.device) {
             return Ok(());
@@ -73,9 +70,6 @@ impl Selected {
 }
 
 /// Finds the device for `choice`.
-///
-/// # Errors
-/// If it is not there.
 pub fn select(choice: DeviceChoice) -> Result<Selected, DeviceError> {
     match choice {
         DeviceChoice::Cpu => Ok(cpu("asked for")),
@@ -100,9 +94,6 @@ pub fn select(choice: DeviceChoice) -> Result<Selected, DeviceError> {
 
 /// Finds the devices of this process's workers. A launcher starts one process a device: the process
 /// `local_rank` of its machine takes the device of that number, or the only one.
-///
-/// # Errors
-/// If one is not there.
 pub fn select_each(
     devices: &Devices,
     local_rank: Option<usize>,

@@ -10,11 +10,9 @@ use ibot_core::optim::NamedGradients;
 use super::connection::Connection;
 use super::half;
 
-/// Most values of a bucket: 25 MiB, as in PyTorch. While one bucket travels, the next is copied
-/// from the device.
+// 25 MiB, as in PyTorch. While one bucket travels, the next is copied from the device.
 const VALUES: usize = 25 << 18;
 
-/// How gradients travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     /// In 32 bits.
@@ -37,6 +35,7 @@ pub struct Bucket {
 pub fn pack(gradients: NamedGradients) -> impl Iterator<Item = Bucket> {
     let mut buckets: Vec<Vec<(String, Tensor<1>)>> = Vec::new();
     let mut free = 0;
+    // In the order of their names, so that all workers fill the same buckets.
     for (name, gradient) in gradients.0 {
         let count = gradient.dims()[0];
         match buckets.last_mut() {
@@ -72,9 +71,6 @@ pub fn unpack(
 }
 
 /// The sum over all workers of `weight` times each one's gradients, which must have the same names.
-///
-/// # Errors
-/// If the device fails, or another worker does.
 pub fn all_reduce(
     others: &Connection,
     gradients: NamedGradients,

@@ -14,9 +14,6 @@ use crate::settings::Settings;
 
 /// Connects the processes of a `launch`, which have one worker each, or `threads` workers of this
 /// process. Returns the teams of this process's workers, in the order of their ranks.
-///
-/// # Errors
-/// If they cannot be connected.
 pub fn connect(
     launch: Option<Launch>,
     threads: usize,

@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 use super::error::ExchangeError;
 use super::operations::Exchange;
 
-/// The exchange gets this much more time than the timeout, as it can name the workers that are
-/// late and the connection cannot.
+// The connection waits longer than the exchange by this: only the exchange can name the workers
+// that are late.
 const MARGIN: Duration = Duration::from_secs(2);
-/// How long the others may take for their part of a step after the process was told to end. A
-/// launcher tells all processes to end when one has died, and kills them soon after.
+// After the process was told to end, the others have this long for their part of a step. A launcher
+// tells all processes to end when one has died, and kills them soon after.
 const GRACE: Duration = Duration::from_secs(5);
 /// How often a worker that waits checks whether to stop.
 const CHECK_EVERY: Duration = Duration::from_millis(100);
@@ -24,7 +24,6 @@ const CHECK_EVERY: Duration = Duration::from_millis(100);
 /// Runs an operation and sends its result; returns whether it succeeded.
 type Job = Box<dyn FnOnce(&mut dyn Exchange) -> bool + Send>;
 
-/// One worker's connection to the others.
 pub struct Connection {
     pub rank: usize,
     pub size: usize,
@@ -41,9 +40,6 @@ pub struct Operation<T>(Receiver<Result<T, ExchangeError>>);
 
 impl Connection {
     /// Connects on a thread of its own, where the exchange then stays.
-    ///
-    /// # Errors
-    /// If the workers cannot be connected in time.
     pub fn open<E: Exchange>(
         connect: impl FnOnce() -> Result<E, ExchangeError> + Send + 'static,
         timeout: Duration,
@@ -107,10 +103,6 @@ impl Connection {
     }
 
     /// Waits for an operation and returns its result.
-    ///
-    /// # Errors
-    /// If a worker is gone or does not answer in time. The time is shorter if the process is to
-    /// end.
     pub fn finish<T>(&self, operation: Operation<T>) -> Result<T, ExchangeError> {
         let begin = Instant::now();
         let mut interrupted_since = None;
@@ -136,7 +128,6 @@ impl Connection {
         }
     }
 
-    /// Begins an operation and waits for it.
     pub fn run<T: Send + 'static>(
         &self,
         operation: impl FnOnce(&mut dyn Exchange) -> Result<T, ExchangeError> + Send + 'static,

@@ -6,7 +6,7 @@ use half::slice::{HalfBitsSliceExt as _, HalfFloatSliceExt as _};
 use super::error::ExchangeError;
 use super::operations::Exchange;
 
-/// Largest magnitude sent: half of the largest f16, so that rounding cannot overflow.
+// Half of the largest f16, so that rounding cannot overflow.
 const LARGEST: f32 = 32_768.0;
 /// Words before a message's values: its scale.
 const HEADER: usize = 2;

@@ -114,8 +114,8 @@ impl Exchange for Local {
     }
 }
 
-/// A worker that fails in the middle of a step votes while the others still add up: its message is
-/// then of another kind than theirs, or of another length.
+// A worker that fails in the middle of a step votes while the others still add up: its message is
+// then of another kind than theirs, or of another length.
 impl Message {
     fn values(&self, rank: usize) -> Result<&[f32], ExchangeError> {
         match self {

@@ -12,22 +12,19 @@ use super::error::ExchangeError;
 use super::launcher::Launch;
 use super::operations::Exchange;
 
-/// MPI counts in 32 bits with a sign; a state can be larger.
+// MPI counts in 32 bits with a sign; a state can be larger.
 const BROADCAST_BYTES: usize = 1 << 28;
 
 /// One of several processes, each with a single worker. All calls must come from the thread that
 /// made it, as MPI asks.
 pub struct Mpi {
     world: SimpleCommunicator,
-    /// Dropped last: MPI ends with it.
+    // Dropped last: MPI ends with it.
     _universe: Universe,
 }
 
 impl Mpi {
     /// Connects this process with the others of its `launch`.
-    ///
-    /// # Errors
-    /// If MPI does not see all of them.
     pub fn connect(launch: Launch) -> Result<Self, ExchangeError> {
         let (universe, _) = mpi::initialize_with_threading(Threading::Funneled)
             .ok_or_else(|| ExchangeError::NotConnected("MPI was initialised before".into()))?;

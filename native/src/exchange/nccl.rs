@@ -22,9 +22,6 @@ pub struct Nccl {
 
 impl Nccl {
     /// Checks that `devices` can add up: there are several, and all are reached through CUDA.
-    ///
-    /// # Errors
-    /// If they cannot.
     pub fn among(devices: &[Selected]) -> Result<Self, ExchangeError> {
         if devices.len() < 2 || !devices.iter().all(|device| device.is_cuda) {
             let found: Vec<&str> = devices
@@ -40,9 +37,6 @@ impl Nccl {
 
     /// The sum over all GPUs of `weight` times each one's gradients, which must have the same
     /// names. Every worker calls this in the same step.
-    ///
-    /// # Errors
-    /// If a GPU did not take part.
     pub fn all_reduce(&self, gradients: NamedGradients, weight: f64) -> Result<NamedGradients> {
         // All buckets are under way before the first is waited for.
         let mut under_way = Vec::new();

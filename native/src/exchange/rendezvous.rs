@@ -24,7 +24,6 @@ struct Round<T> {
 }
 
 impl<T> Rendezvous<T> {
-    /// A meeting point of `size` threads.
     pub fn new(size: usize) -> Self {
         let round = Round {
             generation: 0,
@@ -40,9 +39,6 @@ impl<T> Rendezvous<T> {
 
     /// Passes `value` to the round and waits for the values of all threads, in the order of their
     /// ranks.
-    ///
-    /// # Errors
-    /// If a thread has left, or one is late by more than `timeout`.
     pub fn exchange(
         &self,
         rank: usize,

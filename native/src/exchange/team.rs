@@ -36,7 +36,6 @@ impl Team {
         }
     }
 
-    /// The only worker of a run.
     pub fn alone(batch: usize) -> Self {
         Self::new(None, Encoding::Exact, batch)
     }
@@ -65,9 +64,6 @@ impl Team {
     /// Waits for all workers and returns the reason to stop, if any of them has one. Every
     /// operation that follows needs all workers, so a vote comes first: a worker that has failed
     /// tells the others here.
-    ///
-    /// # Errors
-    /// If another worker has failed.
     pub fn vote(&self, stop: Option<Stop>) -> Result<Option<Stop>, ExchangeError> {
         match &self.connection {
             Some(others) => vote(others, stop),
@@ -76,9 +72,6 @@ impl Team {
     }
 
     /// The sum of all workers' `values`, which must be equally many.
-    ///
-    /// # Errors
-    /// If another worker fails.
     pub fn all_reduce(&self, values: Vec<f32>) -> Result<Vec<f32>, ExchangeError> {
         match &self.connection {
             Some(others) => others.run(move |exchange| exchange.all_reduce(values)),
@@ -88,9 +81,6 @@ impl Team {
 
     /// The sum over all workers of `weight` times each one's gradients, which must have the same
     /// names.
-    ///
-    /// # Errors
-    /// If the device or another worker fails.
     pub fn all_reduce_gradients(
         &self,
         gradients: NamedGradients,
@@ -129,9 +119,6 @@ impl Team {
     /// Sends the bytes that `make` gives to all other workers, which call
     /// [`receive`](Self::receive). Only the leader calls this; `make` is not called for the only
     /// worker.
-    ///
-    /// # Errors
-    /// If `make` or another worker fails.
     pub fn broadcast(&self, make: impl FnOnce() -> Result<Vec<u8>>) -> Result<()> {
         let Some(others) = &self.connection else {
             return Ok(());
@@ -143,9 +130,6 @@ impl Team {
     }
 
     /// Receives what the leader [`broadcast`](Self::broadcast)s.
-    ///
-    /// # Errors
-    /// If another worker fails.
     pub fn receive(&self) -> Result<Arc<Vec<u8>>, ExchangeError> {
         let Some(others) = &self.connection else {
             return Err(ExchangeError::NotConnected("there is one worker".into()));
@@ -154,9 +138,8 @@ impl Team {
         others.run(|exchange| exchange.broadcast(0, Arc::default()))
     }
 
-    /// Ends the run for all workers, after the leader has saved: a launcher may end all processes
-    /// as soon as one has ended. If this worker failed with `result`, the others are told. Where
-    /// workers cannot be reached, the others give the leader time to save and then end the process.
+    /// Ends the run for all workers, after the leader has saved. If this worker failed with
+    /// `result`, the others are told.
     pub fn end(self, result: &Result<impl Sized>) {
         let Some(others) = self.connection else {
             return;
@@ -173,9 +156,11 @@ impl Team {
             },
         };
 
+        // A launcher may end all processes as soon as one has ended, so each waits for the others.
         if reachable && vote(&others, None).is_ok() {
             others.close();
         } else if others.rank > 0 && result.is_err() {
+            // The leader cannot be reached, and needs time to save.
             sleep(others.timeout);
             exit(1);
         }

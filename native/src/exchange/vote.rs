@@ -57,6 +57,7 @@ fn cast(connection: &Connection, vote: u16, message: &str) -> Result<Vec<u16>, E
     };
 
     let bytes = Arc::new(message.as_bytes().to_vec());
+    // By `broadcast`, because the others do not know the length.
     let bytes = connection.run(move |exchange| exchange.broadcast(worker, bytes))?;
     Err(ExchangeError::Failed {
         worker,

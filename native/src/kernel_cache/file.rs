@@ -33,9 +33,6 @@ pub enum PackError {
 }
 
 /// The file for `entries`, which depend on `basis`.
-///
-/// # Errors
-/// If two entries of a namespace have the same key.
 pub fn pack(entries: &Entries, basis: &str) -> Result<Vec<u8>, PackError> {
     let mut tensors = BTreeMap::new();
     for (namespace, pairs) in entries {
@@ -54,9 +51,6 @@ pub fn pack(entries: &Entries, basis: &str) -> Result<Vec<u8>, PackError> {
 }
 
 /// The entries of a file that was written for `basis`.
-///
-/// # Errors
-/// If it is damaged, or was written for something else.
 pub fn unpack(bytes: &[u8], basis: &str) -> Result<Entries, Unusable> {
     seal::verify(bytes).map_err(|_| Unusable::Damaged)?;
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|_| Unusable::Damaged)?;

@@ -28,7 +28,6 @@ pub fn folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     Some(caches.join("ibot/kernels"))
 }
 
-/// How thoroughly burn tunes.
 pub fn autotune() -> String {
     format!("{:?}", CubeClRuntimeConfig::get().autotune.level)
 }

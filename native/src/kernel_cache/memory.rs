@@ -8,8 +8,7 @@ use cubecl_environment::records::{self, RecordLevel, RecordsConfig};
 
 use super::file::Entries;
 
-/// The path given to burn for its database. No system accepts it, and without a database burn keeps
-/// everything in memory.
+// No system accepts this path for burn's database, and without one burn keeps everything in memory.
 pub const NOWHERE: &str = "\0";
 
 /// Makes burn keep its measurements in memory.
@@ -24,7 +23,6 @@ pub fn keep_in_memory() {
     });
 }
 
-/// Entries and bytes in burn's memory.
 pub fn size() -> (u64, u64) {
     let namespaces = MemoryStorage::namespaces();
     namespaces.iter().fold((0, 0), |(entries, bytes), each| {
@@ -32,7 +30,6 @@ pub fn size() -> (u64, u64) {
     })
 }
 
-/// Everything in burn's memory.
 pub fn take() -> Entries {
     let mut entries = Entries::new();
     for each in MemoryStorage::namespaces() {

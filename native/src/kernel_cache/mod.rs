@@ -23,9 +23,9 @@ use self::machine::{adapters, autotune, folder};
 use self::memory::{give, keep_in_memory, size, take};
 use crate::files::{WriteError, write_atomically};
 
-/// A process that is killed loses what it measured in this time.
+// A process that is killed loses what it measured in this time.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
-/// Every dependency with its version. Measurements depend on them, on GPUs and on drivers.
+// Every dependency with its version, on which measurements depend.
 const LOCK: &[u8] = include_bytes!("../../../Cargo.lock");
 
 /// The file of this process, if it has one.
@@ -39,7 +39,6 @@ struct Cache {
     kept: Mutex<(u64, u64)>,
 }
 
-/// The file could not be written.
 #[derive(Debug, thiserror::Error)]
 enum CacheError {
     #[error(transparent)]
@@ -129,11 +128,10 @@ impl Cache {
         })
     }
 
-    /// Replaces the file. Until it is whole its name contains the process, as others may be writing
-    /// theirs.
     fn write(&self, entries: &Entries, process: u32) -> Result<(), CacheError> {
         let bytes = pack(entries, &self.basis)?;
         self.path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        // Until it is whole its name contains the process, because others may be writing theirs.
         let own = self.path.with_extension(process.to_string());
         write_atomically(&own, &bytes)?;
         fs::rename(&own, &self.path).inspect_err(|_| drop(fs::remove_file(&own)))?;

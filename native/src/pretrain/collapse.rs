@@ -2,7 +2,6 @@
 
 use crate::run::means::Means;
 
-/// Warns once.
 pub struct CollapseWatch {
     /// The entropy of uniform targets, in nats: ln K for K prototypes.
     ln_k: f64,
@@ -17,9 +16,9 @@ impl CollapseWatch {
         }
     }
 
-    /// A warning the first time that an epoch looks like a collapse. The first epoch, number 0, is
-    /// left out: the loss starts at ln K.
+    /// A warning the first time that an epoch looks like a collapse.
     pub fn inspect(&mut self, epoch: &Means) -> Option<String> {
+        // In the first epoch the loss is near ln K in any case, because it starts there.
         if self.warned || epoch.epoch == 0 {
             return None;
         }

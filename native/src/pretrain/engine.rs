@@ -14,14 +14,11 @@ use crate::exchange::{ExchangeError, Stop, Team};
 
 /// The engine of one step of one worker.
 pub struct WorkerEngine<'a> {
-    /// All workers of the run.
     pub team: &'a Team,
-    /// The threads of this worker.
     pub threads: &'a Threads,
     /// What the student's forward passes keep for the backward passes.
     pub activations: Activations,
     pub seed: u64,
-    /// Number of the step.
     pub step: usize,
     /// Images of the batch, those of other workers included.
     pub batch_size: usize,
@@ -51,8 +48,8 @@ impl From<ExchangeError> for NoStep {
 }
 
 impl WorkerEngine<'_> {
-    /// The lane of a thread. Lanes are numbered through all workers: no two draw the same noise.
     fn lane(&self, thread: usize) -> Lane {
+        // Numbered through all workers, so that no two lanes draw the same noise.
         let number = self.team.rank() * self.threads.count() + thread;
         let noise = stream(
             self.seed,
@@ -91,6 +88,7 @@ impl Engine for WorkerEngine<'_> {
         let first = self.team.share().start;
         let means =
             block_on(wire::pack(&pass, first, self.batch_size)).context("losses on the device")?;
+        // All workers must send the same names, whatever their images reach.
         let gradients = std::mem::take(&mut pass.gradients).complete(student);
 
         let means = self.team.all_reduce(means)?;

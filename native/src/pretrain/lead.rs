@@ -36,9 +36,6 @@ struct StartPoint {
 
 /// Prepares a new run in `dir`, or the rest of the one there if it is to `resume`. `begin` is when
 /// the process began.
-///
-/// # Errors
-/// If its checkpoint, its initial weights or its folder cannot be used, or another worker fails.
 pub fn prepare_leader<'a>(
     task: &ProcessTask,
     seat: &'a Seat,
@@ -72,6 +69,7 @@ pub fn prepare_leader<'a>(
         listeners.warn(warning);
     }
 
+    // Workers with other settings or images would go apart without a word.
     team.check_same(task.plan.fingerprint(task.data.len()))?;
     let state = start.state;
     send_state(team, run, step, || Ok(block_on(state.snapshot())?))?;

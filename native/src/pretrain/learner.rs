@@ -53,9 +53,6 @@ pub struct Pretrainer<'a> {
 
 impl<'a> Pretrainer<'a> {
     /// A worker whose `state` is that after `step` steps.
-    ///
-    /// # Errors
-    /// If the system refuses a thread.
     pub fn new(
         team: &'a Team,
         options: &WorkerOptions,

@@ -29,9 +29,6 @@ pub use self::request::PretrainRequest;
 
 /// Runs pre-training until it is complete, its time is up or `interrupted` is set. Its state is
 /// saved in each case, and as far as it can be if the run fails.
-///
-/// # Errors
-/// If the data, the device or the folder cannot be used, or training diverges.
 pub fn pretrain(request: &PretrainRequest, interrupted: &Arc<AtomicBool>) -> Result<Ending> {
     let begin = Instant::now();
     let launch = Launch::from_environment();

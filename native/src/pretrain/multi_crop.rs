@@ -29,14 +29,12 @@ impl MultiCrop {
         }
     }
 
-    /// The crops of an image in an epoch.
     pub fn crops(&self, image: &RgbImage, id: SampleId) -> Crops {
         multi_crop(image, &self.config.crops, &self.config.augment, |crop| {
             crop_stream(self.seed, Purpose::Augment, id.epoch, id.image, crop)
         })
     }
 
-    /// A mask for each global crop of an image in an epoch.
     pub fn masks(&self, id: SampleId) -> Vec<Mask> {
         self.config.masks(self.seed, id.epoch, id.image)
     }

@@ -14,9 +14,6 @@ use crate::settings::Settings;
 const IMAGES: usize = 4;
 
 /// Draws the crops and masks of a few images as the first epoch will see them.
-///
-/// # Errors
-/// If the picture cannot be written.
 pub fn save_preview(data: &Dataset, settings: &Settings, dir: &RunDir) -> Result<()> {
     let config = &settings.config;
     let samples = MultiCrop::new(config, settings.run.seed);

@@ -41,9 +41,6 @@ pub struct Seat {
 
 impl ProcessTask {
     /// Opens the data, finds the devices and computes what the run will do.
-    ///
-    /// # Errors
-    /// If the data or a device cannot be used, or the batch fits neither.
     pub fn plan(
         request: &PretrainRequest,
         launch: Option<Launch>,
@@ -75,9 +72,6 @@ impl ProcessTask {
     }
 
     /// Connects the workers of this process, in the order of their ranks.
-    ///
-    /// # Errors
-    /// If they cannot be connected.
     pub fn connect(&self) -> Result<Vec<Seat>> {
         let run = &self.plan.settings.run;
         let nccl = if run.exchange_nccl {
@@ -103,7 +97,6 @@ impl ProcessTask {
         Ok(seats)
     }
 
-    /// The devices of this process, for people.
     pub fn device_names(&self) -> String {
         let names: Vec<&str> = self
             .devices
@@ -156,9 +149,6 @@ impl ProcessTask {
     }
 
     /// A worker of the run whose `state` is that after `step` steps.
-    ///
-    /// # Errors
-    /// If the system refuses a thread.
     pub fn learner<'a>(
         &self,
         team: &'a Team,

@@ -22,9 +22,6 @@ pub struct Threads {
 impl Threads {
     /// As many threads as `count`. A single one is the calling thread, unless it `shares_process`
     /// with other workers, whose threads it would take.
-    ///
-    /// # Errors
-    /// If the system refuses a thread.
     pub fn new(count: usize, shares_process: bool) -> Result<Self, ThreadPoolBuildError> {
         let mut pools = Vec::new();
         if count > 1 || shares_process {
@@ -35,7 +32,6 @@ impl Threads {
         Ok(Self { count, pools })
     }
 
-    /// Number of threads.
     pub fn count(&self) -> usize {
         self.count
     }

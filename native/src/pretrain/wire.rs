@@ -10,9 +10,6 @@ use ibot_core::pretrain::{MeanLogits, Pass};
 
 /// The vector of `pass`, which is of a batch of `batch` images, of which `first` come before its
 /// own.
-///
-/// # Errors
-/// If the device fails.
 pub async fn pack(pass: &Pass, first: usize, batch: usize) -> Result<Vec<f32>, ExecutionError> {
     // Names every field, so that a new one cannot be forgotten here.
     let Pass {

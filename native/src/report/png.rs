@@ -17,9 +17,6 @@ pub struct SavePictureError {
 
 /// Writes `image` as a PNG, under a temporary name beside `path` that is then renamed: a viewer of
 /// the file never sees half a picture, and an interrupted run keeps the previous one.
-///
-/// # Errors
-/// If the file cannot be encoded, written or renamed.
 pub fn save_png(image: &RgbImage, path: &Path) -> Result<(), SavePictureError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));

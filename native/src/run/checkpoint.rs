@@ -19,13 +19,14 @@ use crate::seal;
 
 const HEADER: &str = "ibot-checkpoint";
 
-/// What a checkpoint says beside its tensors. All random numbers of a run derive from its seed and
-/// the step, so these two are the whole state of its generators.
+/// What a checkpoint says beside its tensors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Header {
+    // All random numbers derive from the seed and the step: these two are the state of all
+    // generators.
     pub step: usize,
     seed: u64,
-    /// Images of its data: with another number epochs have other images.
+    // Of the data. With another number, epochs have other images.
     images: usize,
     /// Workers that computed its steps together.
     #[serde(default = "one")]
@@ -41,9 +42,7 @@ fn one() -> usize {
 #[derive(Clone, Copy, Debug)]
 pub struct Identity {
     pub seed: u64,
-    /// Images of its data.
     pub images: usize,
-    /// Workers that compute its steps together.
     pub workers: usize,
 }
 
@@ -57,9 +56,6 @@ pub struct SavedState {
 }
 
 /// The bytes of a checkpoint: `state` after the steps that `model` names.
-///
-/// # Errors
-/// If a tensor contradicts its shape.
 pub fn encode(state: &Snapshot, model: &ModelHeader, identity: Identity) -> Result<Vec<u8>> {
     let header = Header {
         step: model.step,
@@ -78,9 +74,6 @@ pub fn encode(state: &Snapshot, model: &ModelHeader, identity: Identity) -> Resu
 }
 
 /// Reads what [`encode`] gave.
-///
-/// # Errors
-/// If it is damaged, or something else.
 pub fn decode(bytes: &[u8]) -> Result<(Snapshot, Header)> {
     seal::verify(bytes)?;
     let (tensors, metadata) = from_safetensors(bytes)?;
@@ -110,12 +103,12 @@ pub fn write_checkpoint(
     pending.commit()
 }
 
-/// Gives the last checkpoint its second name. `last` is whole, so for a moment there may be no
-/// other.
+/// Gives the last checkpoint its second name.
 fn keep_previous(last: &Path, previous: &Path) -> Result<(), WriteError> {
     if !last.exists() {
         return Ok(());
     }
+    // `last` is whole, so for a moment there may be no other.
     let _ = fs::remove_file(previous);
     // Without hard links the last checkpoint is away until the new one takes its name; `load` knows
     // the previous one.
@@ -129,12 +122,10 @@ fn keep_previous(last: &Path, previous: &Path) -> Result<(), WriteError> {
 
 /// Reads the newest whole checkpoint of a run; `None` if the run ended before it wrote one. A
 /// damaged last checkpoint is moved aside.
-///
-/// # Errors
-/// If no checkpoint is whole, or they belong to other settings.
 pub fn load(dir: &RunDir, identity: Identity) -> Result<Option<SavedState>> {
     let (last, previous) = (dir.last_checkpoint(), dir.previous_checkpoint());
     let recorded = recorded_steps(dir);
+    // Recorded steps without a checkpoint are a loss, which must not pass for a new run.
     if !last.exists() && !previous.exists() && recorded == 0 {
         return Ok(None);
     }
@@ -188,18 +179,17 @@ pub fn load(dir: &RunDir, identity: Identity) -> Result<Option<SavedState>> {
     }))
 }
 
-/// Reads a checkpoint that is what was written.
 fn read(path: &Path) -> Result<(Snapshot, Header)> {
     decode(&fs::read(path)?)
 }
 
-/// Moves a damaged checkpoint where it does not become the previous one; its new name, if there is
-/// a file.
+/// Moves a damaged checkpoint aside; its new name, if there is a file.
 fn set_aside(last: &Path) -> Result<Option<PathBuf>> {
     if !last.exists() {
         return Ok(None);
     }
     let aside = last.with_extension("safetensors.damaged");
+    // Under its own name it would become the previous one when the run saves.
     fs::rename(last, &aside).map_err(|source| WriteError {
         path: aside.clone(),
         source,

@@ -23,7 +23,6 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock for a process that began at `start`.
     pub fn new(start: Instant, run: &RunSettings) -> Self {
         Self {
             start,
@@ -67,10 +66,10 @@ impl Clock {
             .is_some_and(|every| now.duration_since(self.last_save.unwrap_or(self.start)) >= every)
     }
 
-    /// Whether another step, and saving after it, might not end before the limit. Both are assumed
-    /// to take as long as the slowest so far, and saving twice as long: a disk that was fast can be
-    /// busy.
+    /// Whether another step, and saving after it, might not end before the limit.
     pub fn time_is_up(&self, now: Instant) -> bool {
+        // Both may take as long as the slowest so far, and saving twice as long: a disk that was
+        // fast can be busy.
         let margin = self.slowest_step + 2 * self.slowest_save;
         self.limit
             .is_some_and(|limit| now.duration_since(self.start) + margin >= limit)

@@ -26,9 +26,6 @@ pub struct Evaluator {
 impl Evaluator {
     /// Carries out the evaluations of `backbone` that are due after `step` steps and `epochs`
     /// epochs, and returns a sentence for each.
-    ///
-    /// # Errors
-    /// If no image can be read, or the device fails.
     pub fn evaluate(
         &self,
         backbone: &Backbone,

@@ -9,8 +9,7 @@ use anyhow::Result;
 use super::run_dir::{RunDir, RunDirError};
 use super::status::write_failure;
 
-/// The folder that a run will have. It is made when it is first needed, so that a mistake found
-/// before leaves no folder behind.
+/// The folder that a run will have.
 pub struct RunFolder {
     out: Option<PathBuf>,
     /// Names a folder that is not given.
@@ -28,9 +27,6 @@ impl RunFolder {
     }
 
     /// The folder of the run to continue.
-    ///
-    /// # Errors
-    /// If it holds none, or another process trains it.
     pub fn resume(out: &Path) -> Result<Self, RunDirError> {
         let dir = OnceCell::from(Arc::new(RunDir::open(out)?));
         Ok(Self {
@@ -41,21 +37,16 @@ impl RunFolder {
     }
 
     /// The folder, which is made if it is not there.
-    ///
-    /// # Errors
-    /// If it cannot be made, or holds something else.
     pub fn get(&self) -> Result<Arc<RunDir>, RunDirError> {
         if let Some(dir) = self.dir.get() {
             return Ok(dir.clone());
         }
+        // Made when it is first needed, so that a mistake found before leaves no folder behind.
         let dir = RunDir::create(self.out.as_deref(), &self.name)?;
         Ok(self.dir.get_or_init(|| Arc::new(dir)).clone())
     }
 
     /// Runs `work`; if it fails, writes so to the status in the folder, if there is one by then.
-    ///
-    /// # Errors
-    /// Those of `work`.
     pub fn report_failure<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         let result = work();
         if let (Err(error), Some(dir)) = (&result, self.dir.get()) {

@@ -22,7 +22,6 @@ use super::slow_data::SlowData;
 use super::state::RunState;
 use crate::exchange::Stop;
 
-/// A run under way.
 pub struct Leader<L> {
     learner: L,
     plan: Arc<RunPlan>,
@@ -111,6 +110,7 @@ impl<L: Learner> Leader<L> {
             if epoch_ends {
                 self.end_epoch(epoch)?;
             } else if self.saver.clock.save_is_due(Instant::now()) {
+                // Saving is no part of training: it does not count towards images a second.
                 let pause = Instant::now();
                 self.save(None)?;
                 self.recent.pause(pause.elapsed());
@@ -203,7 +203,6 @@ impl<L: Learner> Leader<L> {
         Ok(())
     }
 
-    /// Why the run should end now, if it should.
     fn reason_to_stop(&self, now: Instant) -> Option<Stop> {
         if self.saver.interrupted.load(Ordering::Relaxed) {
             return Some(Stop::Interrupted);
@@ -233,7 +232,6 @@ impl<L: Learner> Leader<L> {
         Ok(self.skips.count(self.step, report.not_finite.as_ref())?)
     }
 
-    /// Records epoch `epoch`, evaluates and saves.
     fn end_epoch(&mut self, epoch: usize) -> Result<()> {
         let means = self.epoch.take(self.step, epoch);
         for warning in self.learner.inspect(&means) {

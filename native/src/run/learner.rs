@@ -20,9 +20,6 @@ pub trait Learner {
 
     /// Takes step number `step`, counted from 0, together with the other workers. `stop` is this
     /// worker's reason to stop before it; one worker's reason stops all.
-    ///
-    /// # Errors
-    /// If the images, the device or another worker fails.
     fn step(
         &mut self,
         step: usize,
@@ -40,9 +37,6 @@ pub trait Learner {
     fn backbone(&self) -> &Backbone;
 
     /// Draws what the learner makes of a few images, before the first step.
-    ///
-    /// # Errors
-    /// If the picture cannot be written.
     fn preview(&self, data: &Dataset, dir: &RunDir) -> Result<()>;
 
     /// The losses of a few steps in a few words, for the line of progress.

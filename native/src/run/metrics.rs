@@ -22,9 +22,6 @@ pub struct Metrics {
 impl Metrics {
     /// Opens the records of a run that has done `step` steps. Records of later steps, which are
     /// lost, are dropped.
-    ///
-    /// # Errors
-    /// If the files cannot be read or written.
     pub fn open(dir: &RunDir, step: usize) -> Result<Self> {
         let mut records = Vec::new();
         if step > 0 {
@@ -38,6 +35,7 @@ impl Metrics {
             text.push('\n');
         }
         let path = dir.metrics();
+        // As a whole, because a crash may have cut the last line short.
         write_atomically(&path, text.as_bytes())?;
         let file = OpenOptions::new()
             .append(true)
@@ -88,7 +86,6 @@ impl Metrics {
         self.lines.sync()
     }
 
-    /// Steps skipped so far.
     pub fn skipped(&self) -> usize {
         self.records
             .iter()
@@ -110,9 +107,6 @@ impl Metrics {
     }
 
     /// Draws the curves of everything recorded so far.
-    ///
-    /// # Errors
-    /// If the file cannot be written.
     pub fn draw(
         &self,
         dir: &RunDir,

@@ -10,7 +10,6 @@ const SHOWN: usize = 3;
 /// Names of tensors that a record lists.
 const RECORDED: usize = 20;
 
-/// What was not finite in a step that was skipped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NotFinite {
     /// Such as `cls loss` or `gradients`.
@@ -25,8 +24,7 @@ pub struct NotFinite {
 }
 
 impl NotFinite {
-    /// Finds what was not finite among named `losses` and gradients. `loss_scale` is the scale that
-    /// was too large, if that was all.
+    /// Finds what was not finite among named `losses` and gradients.
     pub fn among(losses: &[(&str, f64)], norms: &GradientNorms, loss_scale: Option<f64>) -> Self {
         let mut parts = Vec::new();
         for (name, loss) in losses {
@@ -102,16 +100,13 @@ impl SkipLimit {
         }
     }
 
-    /// Counts step `step`, counted from 1. A step that found the loss scale too large does not
-    /// count.
-    ///
-    /// # Errors
-    /// If too many steps in a row were skipped.
+    /// Counts step `step`, counted from 1.
     pub fn count(&mut self, step: usize, not_finite: Option<&NotFinite>) -> Result<(), Diverged> {
         let Some(not_finite) = not_finite else {
             self.in_a_row = 0;
             return Ok(());
         };
+        // The scale overflows now and then, and the next step has a smaller one.
         if not_finite.loss_scale.is_some() {
             return Ok(());
         }

@@ -5,9 +5,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use anyhow::{Result, anyhow, bail};
 
 /// Runs `work` and turns a panic, whose message is already printed, into an error.
-///
-/// # Errors
-/// Those of `work`, and panics.
 pub fn catch_panic<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     let panic = match catch_unwind(AssertUnwindSafe(work)) {
         Ok(result) => return result,

@@ -56,7 +56,6 @@ impl Record {
         }
     }
 
-    /// Names and values for TensorBoard.
     pub fn scalars(&self) -> Vec<(String, f64)> {
         match self {
             Self::Step(means) => means_scalars("train", means),
@@ -84,11 +83,11 @@ fn means_scalars(group: &str, means: &Means) -> Vec<(String, f64)> {
     scalars
 }
 
-/// Reads the records in the folder of a run. A crash can leave the last line cut short, or zeros:
-/// such a line belongs to a lost step and is left out.
+/// Reads the records in the folder of a run.
 pub fn read_records(dir: &RunDir) -> Vec<Record> {
     let bytes = fs::read(dir.metrics()).unwrap_or_default();
     let mut records = Vec::new();
+    // A crash can leave the last line cut short, or zeros. It belongs to a lost step.
     for line in String::from_utf8_lossy(&bytes).lines() {
         if let Ok(record) = serde_json::from_str(line) {
             push_record(&mut records, record);

@@ -36,9 +36,6 @@ const LOCK: &str = ".lock";
 
 impl RunDir {
     /// Makes the folder of a new run: `out`, or the first free of `runs/NAME`, `runs/NAME-2`, ...
-    ///
-    /// # Errors
-    /// If `out` is not empty or cannot be made.
     pub fn create(out: Option<&Path>, name: &str) -> Result<Self, RunDirError> {
         let path = match out {
             Some(out) => out.to_owned(),
@@ -56,9 +53,6 @@ impl RunDir {
     }
 
     /// Opens the folder of a run to continue it.
-    ///
-    /// # Errors
-    /// If it holds none, or another process trains it.
     pub fn open(path: &Path) -> Result<Self, RunDirError> {
         if !path.join(CONFIG_FILE).exists() {
             return Err(RunDirError::NothingToResume(path.to_owned()));
@@ -90,12 +84,10 @@ impl RunDir {
         self.path.join(CONFIG_FILE)
     }
 
-    /// The newest state.
     pub fn last_checkpoint(&self) -> PathBuf {
         self.path.join(CHECKPOINT_FILE)
     }
 
-    /// The state before it.
     pub fn previous_checkpoint(&self) -> PathBuf {
         self.path.join(CHECKPOINTS).join("previous.safetensors")
     }
@@ -107,7 +99,6 @@ impl RunDir {
             .join(format!("epoch-{epoch:04}.safetensors"))
     }
 
-    /// All states kept after epochs, by their names.
     pub fn epoch_checkpoints(&self) -> Vec<PathBuf> {
         let folder = self.path.join(CHECKPOINTS);
         let mut paths = Vec::new();
@@ -126,7 +117,6 @@ impl RunDir {
         self.path.join(TEACHER_FILE)
     }
 
-    /// Metrics as JSON lines.
     pub fn metrics(&self) -> PathBuf {
         self.path.join("metrics.jsonl")
     }
@@ -139,12 +129,10 @@ impl RunDir {
         self.path.join("tensorboard")
     }
 
-    /// The picture of crops and masks.
     pub fn preview(&self) -> PathBuf {
         self.path.join("preview.png")
     }
 
-    /// The picture of the metrics.
     pub fn curves(&self) -> PathBuf {
         self.path.join("curves.svg")
     }
@@ -168,7 +156,6 @@ fn is_left_over(entry: &fs::DirEntry) -> bool {
     name == LOCK || name == CHECKPOINTS || name.ends_with(PARTIAL)
 }
 
-/// Makes the folder of a run and the file that is locked.
 fn open_lock(path: &Path) -> io::Result<File> {
     fs::create_dir_all(path.join(CHECKPOINTS))?;
     OpenOptions::new()

@@ -44,9 +44,6 @@ pub struct Saver {
 impl Saver {
     /// Writes the checkpoint after `step` steps, the network and the curves; with `keep_epoch` a
     /// checkpoint that stays.
-    ///
-    /// # Errors
-    /// If the device fails, or a file cannot be written for longer than the settings allow.
     pub fn save(
         &mut self,
         learner: &impl Learner,
@@ -69,6 +66,7 @@ impl Saver {
         let model = self.plan.model_after(step);
         let bytes = encode(&learner.snapshot()?, &model, self.plan.identity)?;
         self.patiently(step, listeners, |listeners| {
+            // The records first: a checkpoint must not be ahead of them.
             listeners.metrics.sync()?;
             Ok(write_checkpoint(&self.dir, keep_epoch, &bytes)?)
         })?;
@@ -129,6 +127,7 @@ impl Saver {
                 "{problem}; training waits and tries again for {:.0} s",
                 left.ceil()
             ));
+            // Even a short patience has room for several tries.
             let next = Instant::now() + RETRY.min(patience / 10);
             while Instant::now() < next && !self.interrupted.load(Ordering::Relaxed) {
                 sleep(CHECK_EVERY.min(patience / 10));

@@ -7,7 +7,6 @@ const SLOW: f64 = 0.5;
 /// In an epoch shorter than this the wait for the first batch counts too much.
 const ENOUGH_STEPS: usize = 100;
 
-/// Warns once.
 #[derive(Default)]
 pub struct SlowData {
     warned: bool,

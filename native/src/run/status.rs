@@ -54,7 +54,6 @@ pub struct StatusFile {
 }
 
 impl StatusFile {
-    /// The file in `dir`, first written at the first event.
     pub fn new(dir: &RunDir, status: Status, batch: usize) -> Self {
         Self {
             path: dir.status(),
@@ -117,12 +116,13 @@ impl StatusFile {
         }
     }
 
-    /// Writes the file without waiting for the disk. An error does not stop a run: where it
-    /// matters, writing the checkpoint meets the same one.
+    /// Writes the file without waiting for the disk.
     fn write(&mut self) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         self.status.time = now.map_or(0, |elapsed| elapsed.as_secs());
         self.status.pid = std::process::id();
+        // An error does not stop a run: where it matters, writing the checkpoint meets the same
+        // one.
         let _ = serde_json::to_vec(&self.status).map(|bytes| replace(&self.path, &bytes));
         self.written = Some(Instant::now());
     }

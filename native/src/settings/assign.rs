@@ -44,7 +44,6 @@ struct EvalSection {
 }
 
 impl Draft {
-    /// The defaults.
     pub fn new() -> Self {
         let config = Config::default();
         let run = RunSettings::default();
@@ -62,9 +61,6 @@ impl Draft {
     }
 
     /// Assigns everything in a TOML text that comes from `origin`.
-    ///
-    /// # Errors
-    /// If the text is not TOML.
     pub fn assign_text(&mut self, origin: &str, text: &str) -> Result<(), SettingsError> {
         let table = text
             .parse::<toml::Table>()
@@ -88,9 +84,6 @@ impl Draft {
     }
 
     /// Ends the assignments.
-    ///
-    /// # Errors
-    /// The keys that are no settings, and the values of wrong types.
     pub fn check(&mut self) -> Result<(), SettingsError> {
         if self.mistakes.is_empty() {
             return Ok(());
@@ -197,7 +190,6 @@ fn leaves(prefix: &str, value: &toml::Value) -> Vec<(String, Value)> {
     found
 }
 
-/// The keys of all leaves.
 fn collect_keys(prefix: &str, value: &Value, keys: &mut Vec<String>) {
     match value {
         Value::Object(map) => {
@@ -226,10 +218,10 @@ fn parse_value(text: &str) -> Value {
     }
 }
 
-/// The value in JSON. JSON has no `nan` and `inf`: as texts they are refused, as nulls they would
-/// pass for a setting that is left out.
+/// The value in JSON, which has no `nan` and `inf`.
 fn to_json(value: &toml::Value) -> Value {
     match value {
+        // As a text it is refused. As null it would pass for a setting that is left out.
         toml::Value::Float(number) if !number.is_finite() => Value::String(value.to_string()),
         toml::Value::Array(values) => values.iter().map(to_json).collect(),
         other => serde_json::to_value(other).unwrap_or_default(),

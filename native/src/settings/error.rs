@@ -4,7 +4,6 @@ use std::fmt;
 
 use ibot_core::problems::Problems;
 
-/// Why settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     #[error("there is no recipe `{name}`{hint}\nrecipes: {known}")]

@@ -48,10 +48,6 @@ pub enum Source<'a> {
 impl Settings {
     /// The settings of `source`, changed by `assignments` (`section.key=value`). Keys and types
     /// are right then; [`check`](Self::check) is still to look at the values.
-    ///
-    /// # Errors
-    /// If there is no such source, or it or an assignment has a key or a type that is not a
-    /// setting's.
     pub fn read(source: Source, assignments: &[String]) -> Result<Self, SettingsError> {
         let mut draft = Draft::new();
         match source {
@@ -81,9 +77,6 @@ impl Settings {
     }
 
     /// Checks that the values make sense, one by one and together.
-    ///
-    /// # Errors
-    /// All that do not.
     pub fn check(&self) -> Result<(), SettingsError> {
         let mut problems = Problems::default();
         self.config.check(&mut problems);
@@ -95,9 +88,6 @@ impl Settings {
     }
 
     /// Settings of a recipe that are ready for use.
-    ///
-    /// # Errors
-    /// Those of [`read`](Self::read) and [`check`](Self::check).
     pub fn from_recipe(name: &str, assignments: &[String]) -> Result<Self, SettingsError> {
         let settings = Self::read(Source::Recipe(name), assignments)?;
         settings.check()?;
@@ -105,9 +95,6 @@ impl Settings {
     }
 
     /// Settings of a file that are ready for use.
-    ///
-    /// # Errors
-    /// Those of [`read`](Self::read) and [`check`](Self::check).
     pub fn from_file(path: &Path, assignments: &[String]) -> Result<Self, SettingsError> {
         let settings = Self::read(Source::File(path), assignments)?;
         settings.check()?;

@@ -25,9 +25,6 @@ pub struct App {
 
 impl App {
     /// Starts the page: the worker and its device, the included model, two sample images.
-    ///
-    /// # Errors
-    /// If a part of the page is missing or nothing can be computed.
     pub async fn run() -> Result<(), PageError> {
         let client = Rc::new(Client::default());
         let app = Rc::new(Self {

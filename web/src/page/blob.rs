@@ -13,9 +13,6 @@ use ibot_web::js;
 const SAVED: f64 = 60_000.0;
 
 /// The response of an address; its body may still be on the way.
-///
-/// # Errors
-/// If there is no answer, or it is an error.
 pub async fn fetch(url: &str) -> Result<Response, PageError> {
     let response: Response = JsFuture::from(dom::window().fetch_with_str(url))
         .await
@@ -37,15 +34,11 @@ pub fn not_loaded(url: &str, reason: String) -> PageError {
     }
 }
 
-/// # Errors
-/// As [`fetch`].
 pub async fn download(url: &str) -> Result<Blob, PageError> {
     let body = fetch(url).await?.blob()?;
     Ok(JsFuture::from(body).await?.unchecked_into())
 }
 
-/// # Errors
-/// If the browser has no memory for the file.
 pub fn of(bytes: &[u8]) -> Result<Blob, PageError> {
     let parts = Array::of1(&Uint8Array::from(bytes));
     Ok(Blob::new_with_u8_array_sequence(&parts)?)

@@ -82,9 +82,6 @@ fn camera_error(error: wasm_bindgen::JsValue) -> PageError {
 }
 
 /// Lets the person take a picture; `None` if they cancel.
-///
-/// # Errors
-/// As [`Camera::start`].
 pub async fn take_picture() -> Result<Option<HtmlCanvasElement>, PageError> {
     let dialog: HtmlDialogElement = dom::by_id("camera")?;
     let take: HtmlButtonElement = dom::by_id("camera-take")?;

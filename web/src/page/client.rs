@@ -42,9 +42,6 @@ impl Client {
     }
 
     /// Asks the worker.
-    ///
-    /// # Errors
-    /// The worker's reason why there is no answer, or that the worker is gone.
     pub async fn ask<A: Ask>(&self, ask: A) -> Result<A::Answer, PageError> {
         let request: Request = ask.into();
         // The link is only borrowed to send: it may be replaced before the answer comes.

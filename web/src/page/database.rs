@@ -36,8 +36,6 @@ pub async fn find() -> Result<Option<SavedProject>, PageError> {
         .map(|(summary, file)| SavedProject { summary, file }))
 }
 
-/// # Errors
-/// If there is no room.
 pub async fn keep(project: &SavedProject) -> Result<(), PageError> {
     let record = Object::new();
     Reflect::set(&record, &"summary".into(), &project.summary.as_str().into())?;
@@ -49,9 +47,6 @@ pub async fn keep(project: &SavedProject) -> Result<(), PageError> {
 }
 
 /// Removes the project.
-///
-/// # Errors
-/// As [`find`].
 pub async fn clear() -> Result<(), PageError> {
     let store = store(IdbTransactionMode::Readwrite).await?;
     let request = store.delete(&LAST.into())?;

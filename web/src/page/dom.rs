@@ -16,8 +16,6 @@ pub fn document() -> Result<Document, PageError> {
     window().document().ok_or(PageError::Missing("document"))
 }
 
-/// # Errors
-/// If there is no element with this id, or it is of another kind.
 pub fn by_id<T: JsCast>(id: &'static str) -> Result<T, PageError> {
     let element = document()?
         .get_element_by_id(id)

@@ -31,9 +31,6 @@ pub struct WorkerLink {
 impl WorkerLink {
     /// Starts a worker and waits until it listens. `on_event` gets its events; after a
     /// [`WorkerEvent::Panicked`] there are no more.
-    ///
-    /// # Errors
-    /// If the worker's program cannot be loaded.
     pub async fn start(on_event: impl Fn(WorkerEvent) + 'static) -> Result<Self, PageError> {
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);

@@ -49,8 +49,6 @@ pub fn wire(client: &Rc<Client>) -> Result<(), PageError> {
     Ok(())
 }
 
-/// # Errors
-/// If the included model is missing or broken.
 pub async fn load_included(client: &Client) -> Result<(), PageError> {
     let file = download(INCLUDED).await?;
     client.load("the included model", file).await

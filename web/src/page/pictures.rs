@@ -14,9 +14,6 @@ use ibot_web::wire::Bytes;
 pub const LONGEST: f64 = 1024.0;
 
 /// A picture from a file of any format that the browser reads.
-///
-/// # Errors
-/// If the file is no image.
 pub async fn from_blob(blob: &Blob, name: &str) -> Result<HtmlCanvasElement, PageError> {
     let decoded = dom::window().create_image_bitmap_with_blob(blob)?;
     let bitmap: ImageBitmap = JsFuture::from(decoded)
@@ -92,9 +89,6 @@ pub fn square(picture: &HtmlCanvasElement, side: u32) -> Result<HtmlCanvasElemen
 }
 
 /// The picture as a PNG file, without loss.
-///
-/// # Errors
-/// If the browser has no memory for it.
 pub async fn png(picture: &HtmlCanvasElement) -> Result<Blob, PageError> {
     let file = Promise::new(&mut |resolve, reject| {
         if let Err(error) = picture.to_blob(&resolve) {
@@ -122,9 +116,6 @@ pub fn pixels(canvas: &HtmlCanvasElement) -> Result<Picture, PageError> {
 }
 
 /// Fills a canvas with pixels of four bytes each.
-///
-/// # Errors
-/// If their number does not fit.
 pub fn put(canvas: &HtmlCanvasElement, rgba: &[u8]) -> Result<(), PageError> {
     let data = ImageData::new_with_u8_clamped_array(wasm_bindgen::Clamped(rgba), canvas.width())?;
     Ok(dom::context(canvas)?.put_image_data(&data, 0.0, 0.0)?)

@@ -37,8 +37,6 @@ pub async fn find(url: &str) -> Result<Option<Blob>, PageError> {
     Ok(Some(file.unchecked_into()))
 }
 
-/// # Errors
-/// If there is no room.
 pub async fn keep(url: &str, file: &Blob) -> Result<(), PageError> {
     if let Some(cache) = open().await? {
         let response = Response::new_with_opt_blob(Some(file))?;
@@ -48,9 +46,6 @@ pub async fn keep(url: &str, file: &Blob) -> Result<(), PageError> {
 }
 
 /// Number of files that are kept.
-///
-/// # Errors
-/// As [`find`].
 pub async fn count() -> Result<u32, PageError> {
     let Some(cache) = open().await? else {
         return Ok(0);
@@ -60,9 +55,6 @@ pub async fn count() -> Result<u32, PageError> {
 }
 
 /// Removes all files.
-///
-/// # Errors
-/// As [`find`].
 pub async fn clear() -> Result<(), PageError> {
     JsFuture::from(dom::window().caches()?.delete(CACHE)).await?;
     Ok(())

@@ -37,9 +37,6 @@ impl LoadedModel {
 }
 
 /// Reads a file.
-///
-/// # Errors
-/// If it holds no vision transformer.
 pub fn load(question: &Load, device: &Device) -> Result<(LoadedModel, ModelInfo), Problem> {
     let name = &question.name;
     let bytes = &question.bytes.0;

@@ -14,9 +14,6 @@ const STEPS: usize = 2;
 
 /// The largest relative difference of losses and gradient norms between `device` and the CPU. It is
 /// NaN if a loss or a norm of the device is.
-///
-/// # Errors
-/// If the device fails.
 pub async fn error(device: &Device) -> Result<f64, WeightsError> {
     let expected = steps(&Device::flex()).await?;
     let actual = steps(device).await?;

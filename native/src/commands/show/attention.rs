@@ -52,9 +52,6 @@ enum Style {
 }
 
 /// Runs `ibot show attention`.
-///
-/// # Errors
-/// If an image or the model cannot be read, or a file cannot be written.
 pub fn run(args: &AttentionArgs) -> Result<()> {
     ensure!(
         (0.0..=1.0).contains(&args.mass),

@@ -25,9 +25,6 @@ enum Location {
 impl Images {
     /// The images that `specs` name: an image file, `DATA#INDEX` for one image of a dataset, or what `pretrain
     /// --data` takes, of which at most `limit` images are taken, spread evenly.
-    ///
-    /// # Errors
-    /// If `specs` has something else.
     pub fn open(specs: &[String], limit: usize) -> Result<Self> {
         let mut images = Self {
             sets: Vec::new(),
@@ -91,9 +88,6 @@ impl Images {
 
     /// What each pixel of image `index` shows: the picture of the same name in `folder`, or what
     /// the dataset knows.
-    ///
-    /// # Errors
-    /// If the picture in `folder` is missing or not readable.
     pub fn labels(&self, index: usize, folder: Option<&Path>) -> Result<Option<LabelMap>> {
         let Some(folder) = folder else {
             return Ok(match &self.places[index] {
@@ -114,9 +108,6 @@ impl Images {
     }
 
     /// Reads and decodes image `index`.
-    ///
-    /// # Errors
-    /// If it is not readable as an image.
     pub fn load(&self, index: usize) -> Result<RgbImage> {
         match &self.places[index] {
             Location::File(path) => load_file(path),
@@ -132,9 +123,6 @@ fn indexed(spec: &str) -> Option<(&str, usize)> {
 }
 
 /// The one image that `spec` names.
-///
-/// # Errors
-/// If there is none, or more than one.
 pub fn load_one(spec: &str) -> Result<RgbImage> {
     let images = Images::open(&[spec.to_owned()], 2)?;
     if images.len() != 1 {
@@ -146,9 +134,6 @@ pub fn load_one(spec: &str) -> Result<RgbImage> {
 }
 
 /// Reads and decodes an image file.
-///
-/// # Errors
-/// If it is not readable as an image.
 pub fn load_file(path: &Path) -> Result<RgbImage> {
     let bytes =
         fs::read(path).with_context(|| format!("cannot read the image {}", path.display()))?;

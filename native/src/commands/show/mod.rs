@@ -39,9 +39,6 @@ pub enum ShowCommand {
 }
 
 /// Runs a command.
-///
-/// # Errors
-/// If an image or the model cannot be read, or a file cannot be written.
 pub fn run(command: &ShowCommand) -> Result<()> {
     match command {
         ShowCommand::Attention(args) => attention::run(args),

@@ -43,9 +43,6 @@ pub struct PcaArgs {
 }
 
 /// Runs `ibot show pca`.
-///
-/// # Errors
-/// If an image or the model cannot be read, the tokens do not vary, or a file cannot be written.
 pub fn run(args: &PcaArgs) -> Result<()> {
     let images = Images::open(&args.images, args.limit)?;
     let (encoder, output) = args.tokens.open("pca")?;

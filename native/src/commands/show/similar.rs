@@ -77,9 +77,6 @@ struct SimilarPatches {
 }
 
 /// Runs `ibot show similar`.
-///
-/// # Errors
-/// If an image or the model cannot be read, the point is outside, or a file cannot be written.
 pub fn run(args: &SimilarArgs) -> Result<()> {
     let image = load_one(&args.image)?;
     let mut others = Vec::with_capacity(args.to.len());

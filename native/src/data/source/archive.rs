@@ -56,8 +56,7 @@ pub fn open(path: &Path) -> Result<Dataset, DataError> {
     Ok(Dataset::new("tar archive", path, classes, members))
 }
 
-/// Finds every regular file of the archive. The last of several with one name wins, as when
-/// extracting.
+/// Finds every regular file of the archive.
 fn index(path: &Path, file: &File) -> Result<HashMap<String, ByteRange>, DataError> {
     let length = file.metadata().map_err(DataError::read(path))?.len();
     let broken = |offset, problem: String| DataError::Tar {
@@ -98,6 +97,7 @@ fn index(path: &Path, file: &File) -> Result<HashMap<String, ByteRange>, DataErr
             return Err(broken(next, problem));
         };
         if kind.is_file() || kind.is_contiguous() {
+            // The last of several with one name wins, as when extracting.
             files.insert(name, extent);
         } else if kind.is_hard_link() {
             let target = normal_name(&entry.link_name_bytes().unwrap_or_default());

@@ -13,8 +13,7 @@ use crate::data::dataset::Dataset;
 use crate::data::error::DataError;
 use crate::data::file_names::has_image_extension;
 
-/// Labels that are numbers are classes of that number; beyond this one they are more likely a
-/// mistake.
+// Beyond this, a number is more likely a mistake than a class.
 const MAX_NUMBER: u32 = 1_000_000;
 
 /// What a CSV calls the column of the paths.
@@ -57,7 +56,6 @@ pub fn open(path: &Path) -> Result<Dataset, DataError> {
     Ok(Dataset::new("list", path, classes(path, &entries)?, files))
 }
 
-/// The lines of the list that name images.
 fn read_entries<'a>(
     list: &Path,
     text: &'a str,
@@ -82,9 +80,8 @@ fn read_entries<'a>(
     Ok(entries)
 }
 
-/// Checks that the list names images: one that was moved away from them fails at once here, not at
-/// every image of a run.
 fn check_first(list: &Path, entries: &[ListEntry], root: &Path) -> Result<(), DataError> {
+    // A list that was moved away from its images fails at once here, not at every image of a run.
     let Some(first) = entries.first() else {
         return Err(DataError::Empty {
             path: list.to_owned(),
@@ -130,7 +127,6 @@ fn is_header(line: &str) -> bool {
         .any(|header| first.eq_ignore_ascii_case(header))
 }
 
-/// The path and the label of a line.
 fn split<'a>(line: &'a str, root: &Path) -> Result<(&'a str, Option<&'a str>), String> {
     // No label looks like an image file, so the common lines need no access to the disk.
     if has_image_extension(unquoted(line)) {

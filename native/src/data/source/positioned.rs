@@ -21,9 +21,9 @@ impl PositionedFile {
         Self { file }
     }
 
-    /// The `size` bytes from `offset` on. Refuses sizes no image file has, before memory is taken
-    /// for them.
+    /// The `size` bytes from `offset` on.
     pub fn bytes(&self, offset: u64, size: u64) -> Result<Vec<u8>, LoadCause> {
+        // A size that no image has is refused before memory is taken for it.
         let mut bytes = vec![0; encoded_size(size)?];
         self.read_exact_at(&mut bytes, offset)
             .map_err(LoadCause::Read)?;

@@ -23,9 +23,6 @@ impl EventWriter {
     /// Starts a new event file in `dir`, which is made if missing. Earlier files there stay:
     /// TensorBoard reads all files of a directory as one run, so a resumed run simply continues its
     /// curves.
-    ///
-    /// # Errors
-    /// If the directory or the file cannot be created or written.
     pub fn create(dir: &Path) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
         let name = format!("{FILE_NAME}.{}.{}", unix_time() as u64, host_name());
@@ -61,9 +58,6 @@ impl EventWriter {
 
 /// Drops from the event files in `dir` what a lost part of a run recorded: every event after
 /// `step`, all with `None`, and what a crash cut short. Files of other programs stay as they are.
-///
-/// # Errors
-/// If a file cannot be read, written or removed.
 pub fn prune(dir: &Path, step: Option<u64>) -> io::Result<()> {
     let mut events = Vec::new();
     // A folder that does not exist has nothing to drop.

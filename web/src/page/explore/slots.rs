@@ -27,9 +27,6 @@ impl Explore {
     }
 
     /// Puts an image into a slot, and analyses it.
-    ///
-    /// # Errors
-    /// If it cannot be encoded.
     pub async fn show(
         self: &Rc<Self>,
         slot: usize,
@@ -56,9 +53,6 @@ impl Explore {
     }
 
     /// Empties a slot.
-    ///
-    /// # Errors
-    /// If the worker is gone.
     pub async fn clear(self: &Rc<Self>, slot: usize) -> Result<(), PageError> {
         {
             let mut state = self.state.borrow_mut();

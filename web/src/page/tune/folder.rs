@@ -33,9 +33,6 @@ pub fn dropped(data: &DataTransfer) -> Vec<FileSystemDirectoryEntry> {
 }
 
 /// All files in these folders and in folders within them.
-///
-/// # Errors
-/// If one cannot be read.
 pub async fn files_in(
     mut folders: Vec<FileSystemDirectoryEntry>,
 ) -> Result<Vec<FolderFile>, PageError> {

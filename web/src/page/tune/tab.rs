@@ -65,9 +65,6 @@ impl Tune {
     }
 
     /// Adds an image to a class.
-    ///
-    /// # Errors
-    /// If it cannot be encoded.
     pub(super) async fn add(
         self: &Rc<Self>,
         class: usize,

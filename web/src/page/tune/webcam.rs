@@ -24,9 +24,6 @@ pub struct Webcam {
 impl Webcam {
     /// Calls `act` with a frame of at most `longest` pixels a side, and again `pause` milliseconds
     /// after it has finished, as long as the turn lasts.
-    ///
-    /// # Errors
-    /// If there is no camera, or the first error of `act`.
     pub async fn each_frame(
         self: &Rc<Self>,
         turn: &Turn,

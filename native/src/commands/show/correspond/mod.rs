@@ -59,10 +59,6 @@ pub struct CorrespondArgs {
 }
 
 /// Runs `ibot show correspond`.
-///
-/// # Errors
-/// If an image, the model or the ground truth cannot be read or does not fit, or a file cannot be
-/// written.
 pub fn run(args: &CorrespondArgs) -> Result<()> {
     let first = load_one(&args.first)?;
     let second = load_one(&args.second)?;

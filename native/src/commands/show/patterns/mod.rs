@@ -22,9 +22,6 @@ use crate::report::figures::{self, PatternBlock, context_tile};
 const BLOCKS: usize = 4;
 
 /// Runs `ibot show patterns`.
-///
-/// # Errors
-/// If an image, the model or its head cannot be read, or a file cannot be written.
 pub fn run(args: &PatternsArgs) -> Result<()> {
     ensure!(args.show > 0, "--show 0 would show nothing");
     let images = Images::open(&args.data, args.limit)?;

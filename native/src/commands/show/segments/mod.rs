@@ -69,10 +69,6 @@ pub struct SegmentsArgs {
 }
 
 /// Runs `ibot show segments`.
-///
-/// # Errors
-/// If an image, its labels or the model cannot be read, patches cannot be segmented, or a file
-/// cannot be written.
 pub fn run(args: &SegmentsArgs) -> Result<()> {
     let count = args.segments;
     ensure!(count >= 2, "--segments {count} is too few; give 2 or more");
