@@ -3,19 +3,20 @@
 use libmimalloc_sys::{mi_option_set_default, mi_option_t};
 use mimalloc::MiMalloc;
 
-/// A training step on the CPU allocates and frees many large tensors. The system's allocator returns
-/// each to the kernel, which then clears new pages for the next.
+// A training step on the CPU allocates and frees many large tensors. The system's allocator returns
+// each to the kernel, which then clears new pages for the next.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// mimalloc's `mi_option_purge_delay`, for which its bindings have no name: milliseconds after
-/// which freed pages go back to the kernel, -1 for never.
+// mimalloc's `mi_option_purge_delay`, for which its bindings have no name: milliseconds after which
+// freed pages go back to the kernel, -1 for never.
 const PURGE_DELAY: mi_option_t = 15;
 
-/// Keeps freed pages: the next step needs as many, and clearing new ones took a tenth of a step's
-/// processor time. `MIMALLOC_PURGE_DELAY` can override this. Call before starting threads.
+/// Keeps freed pages. Call before starting threads.
 #[expect(unsafe_code, reason = "mimalloc's options are set by a C function")]
 pub fn keep_pages() {
+    // The next step needs as many pages, and clearing new ones took a tenth of its processor time.
+    // `MIMALLOC_PURGE_DELAY` can override this.
     // SAFETY: the function must not run beside itself or other changes of options; only this one
     // thread runs yet.
     unsafe { mi_option_set_default(PURGE_DELAY, -1) }

@@ -20,7 +20,6 @@ pub struct Batches<'a> {
 }
 
 impl<'a> Batches<'a> {
-    /// Batches cut into `count` micro-batches.
     pub fn new(config: &'a Config, count: usize, device: &Device) -> Self {
         let size = config.optim.batch_size;
         let mut rng = stream(0, Purpose::Augment, 0, 0);
@@ -60,7 +59,6 @@ impl<'a> Batches<'a> {
         masks.mask(grid, step as u64, masks.pred_start_epoch, image, 0)
     }
 
-    /// A batch on the device.
     pub fn to_device(&self, batch: Vec<HostBatch>) -> Vec<Batch> {
         let mut moved = Vec::new();
         for micro_batch in batch {

@@ -3,7 +3,6 @@
 use ibot_core::image::augment::CropsConfig;
 use ibot_core::pretrain::config::Config;
 
-/// The network, its crops and its batch.
 pub fn describe(config: &Config) -> String {
     let backbone = config.backbone();
     format!(
@@ -19,7 +18,6 @@ pub fn describe(config: &Config) -> String {
     )
 }
 
-/// Numbers and sizes of the crops.
 pub fn describe_crops(crops: &CropsConfig) -> String {
     let CropsConfig {
         global_crops_number,

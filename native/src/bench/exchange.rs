@@ -14,7 +14,6 @@ use crate::exchange::launcher::Launch;
 use crate::exchange::{Team, connect};
 use crate::settings::Settings;
 
-/// What was measured of the sums.
 #[derive(Debug, Serialize)]
 pub struct ExchangeFigures {
     workers: usize,
@@ -80,7 +79,6 @@ pub fn measure(
     }))
 }
 
-/// The sums of one worker.
 struct Sums {
     /// Values that are summed.
     parameters: usize,

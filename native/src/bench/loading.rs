@@ -35,7 +35,6 @@ pub struct LoadingFigures {
     decode_augment_all_cores: f64,
 }
 
-/// Measures loading for the crops of `config`.
 pub fn measure(config: &Config) -> Result<LoadingFigures> {
     let square = photo(400, 400)?;
     let jpeg = encode(&photo(500, 375)?)?;

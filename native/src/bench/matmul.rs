@@ -13,8 +13,6 @@ const WINDOW: Duration = Duration::from_millis(1500);
 
 /// FLOP/s of products of square matrices in `precision`, by as many threads as the step uses: one
 /// product a thread at a time.
-///
-/// It is the best of many, since other work on the machine only ever slows one down.
 pub fn peak(
     threads: &Threads,
     count: usize,
@@ -36,6 +34,7 @@ fn best_of_window(side: usize, precision: ComputePrecision, device: &Device) -> 
 
     let begin = Instant::now();
     let mut best = 0.0f64;
+    // The best of many, because other work on the machine only ever slows a product down.
     while begin.elapsed() < WINDOW {
         let start = Instant::now();
         let product = a.clone().matmul(b.clone());

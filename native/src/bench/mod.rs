@@ -22,7 +22,6 @@ use crate::device;
 use crate::device::DeviceChoice;
 use crate::settings::{RECIPES, Settings};
 
-/// What `ibot bench --help` says beyond its options.
 pub const HELP: &str = "\
 Examples:
   ibot bench --recipe vit-small-imagenet --set optim.batch_size=4
@@ -81,7 +80,6 @@ pub struct BenchArgs {
     json: bool,
 }
 
-/// Runs `ibot bench`.
 pub fn run(args: &BenchArgs) -> Result<()> {
     let settings = match &args.config {
         Some(file) => Settings::from_file(file, &args.set)?,

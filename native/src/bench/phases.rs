@@ -11,22 +11,17 @@ use serde::Serialize;
 pub struct Phases {
     /// Crops and masks to the device.
     pub data: f64,
-    /// The teacher's forward pass and its targets.
     teacher: f64,
-    /// The student's forward pass.
     student: f64,
-    /// Both losses.
     loss: f64,
     backward: f64,
     /// Passes over all micro-batches joined, their norms and losses read by the host.
     join: f64,
     optimizer: f64,
-    /// Teacher and centers.
     ema: f64,
 }
 
 impl Phases {
-    /// Adds the time that a phase took.
     pub fn add(&mut self, phase: Phase, seconds: f64) {
         let sum = match phase {
             Phase::Teacher => &mut self.teacher,

@@ -7,10 +7,8 @@ use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder as _};
 use rand::RngExt as _;
 
-/// JPEG quality.
 const QUALITY: u8 = 90;
 
-/// The image as a JPEG.
 pub fn encode(image: &RgbImage) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     JpegEncoder::new_with_quality(&mut bytes, QUALITY)
@@ -24,10 +22,10 @@ pub fn encode(image: &RgbImage) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Smooth noise at every scale, the coarser the stronger. This is about the spectrum of a
-/// photograph, on which the work of a JPEG decoder depends.
+/// Smooth noise at every scale, the coarser the stronger.
 pub fn photo(width: usize, height: usize) -> Result<RgbImage> {
     let mut values = vec![110.0f32; 3 * width * height];
+    // This is about the spectrum of a photograph, on which the work of a JPEG decoder depends.
     for octave in 0..7 {
         let noise = Noise::draw(octave, width, height);
         for (i, value) in values.iter_mut().enumerate() {

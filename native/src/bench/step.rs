@@ -27,7 +27,6 @@ use crate::settings::Settings;
 /// Most steps that phases are measured in.
 const PHASE_STEPS: u32 = 10;
 
-/// What to measure.
 pub struct Options {
     pub device: DeviceChoice,
     /// In place of that of the settings.
@@ -37,7 +36,6 @@ pub struct Options {
     pub steps: u32,
 }
 
-/// What was measured of a step.
 #[derive(Debug, Serialize)]
 pub struct StepFigures {
     /// The network and its crops, in words.
@@ -66,7 +64,6 @@ pub struct StepFigures {
     phases: Phases,
 }
 
-/// Measures the step that `settings` describe.
 pub fn measure(options: &Options, settings: &Settings) -> Result<StepFigures> {
     let config = &settings.config;
     let batch_size = config.optim.batch_size;
@@ -193,7 +190,6 @@ impl<'a> Steps<'a> {
         Ok(phases.per_step(steps))
     }
 
-    /// What carries out the next step.
     fn engine(&self) -> WorkerEngine<'a> {
         WorkerEngine {
             team: self.team,

@@ -19,7 +19,6 @@ pub struct Stopwatch {
 }
 
 impl Stopwatch {
-    /// Starts.
     pub fn start(device: &Device) -> Self {
         Self {
             device: device.clone(),
@@ -70,6 +69,7 @@ impl Engine for TimedEngine<'_> {
     ) -> T {
         let phases = &self.phases;
         let device = self.device;
+        // They work at the same time: each accounts for its part of the time that passes.
         let threads = self.engine.threads.busy(batch.len()) as f64;
         let caller = thread::current().id();
 

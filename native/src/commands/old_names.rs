@@ -41,7 +41,6 @@ pub struct KnnArgs {
     args: EvalArgs,
 }
 
-/// Runs the command of today.
 pub fn run(command: OldCommand) -> Result<()> {
     let command = match command {
         OldCommand::Knn(KnnArgs { knn, args }) => {

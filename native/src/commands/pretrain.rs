@@ -139,14 +139,13 @@ fn evaluate_knn(entries: &mut Vec<ScheduledEval>, every: usize) {
     });
 }
 
-/// Exit status of a run that was interrupted: what shells report of Ctrl-C.
+// What shells report of Ctrl-C.
 const INTERRUPTED: u8 = 130;
-/// Exit status of a run whose time was up: `EX_TEMPFAIL` of sysexits.h, "try again".
+// `EX_TEMPFAIL` of sysexits.h: "try again".
 const OUT_OF_TIME: u8 = 75;
 /// Signals that come within this time are one request.
 const SAME_REQUEST: Duration = Duration::from_millis(500);
 
-/// Runs `ibot pretrain` and returns its exit status.
 pub fn run(args: PretrainArgs) -> Result<ExitCode> {
     let sets_more = |assignment: &String| !assignment.starts_with("run.");
     if args.resume && args.set.iter().any(sets_more) {

@@ -181,9 +181,10 @@ fn into_rgb(image: DynamicImage) -> Vec<u8> {
     }
 }
 
-/// Whether an end-of-image marker follows the first scan. The decoder fills what is missing with
-/// gray and calls it a success; PIL refuses such files, and a gray half must not be trained on.
+/// Whether an end-of-image marker follows the first scan.
 fn jpeg_is_complete(bytes: &[u8]) -> bool {
+    // The decoder fills what is missing with gray and calls it a success. PIL refuses such files,
+    // and a gray half must not be trained on.
     const SCAN: u8 = 0xDA;
     const END: [u8; 2] = [0xFF, 0xD9];
     let mut at = 2;

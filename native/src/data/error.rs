@@ -14,23 +14,18 @@ pub enum DataError {
         /// What exists instead; empty, or a clause to append.
         hint: String,
     },
-    /// The text that names the dataset makes no sense.
     #[error("`{spec}` names no dataset: {advice}")]
     Spec { spec: String, advice: String },
-    /// The path exists, but is not a dataset.
     #[error("{} cannot be opened as a dataset: {advice}", path.display())]
     Unsupported {
         path: PathBuf,
-        /// What it is, and what to give or run instead.
         advice: String,
     },
     #[error("cannot read {}: {error}; check the path's permissions and its disk", path.display())]
     Read { path: PathBuf, error: io::Error },
-    /// The place was read, and holds no image.
     #[error("no images in {}: looked for {looked_for}", path.display())]
     Empty {
         path: PathBuf,
-        /// What would have counted as an image.
         looked_for: String,
     },
     #[error("{} at byte {offset}: {problem}", path.display())]
@@ -40,7 +35,6 @@ pub enum DataError {
         offset: u64,
         problem: String,
     },
-    /// A line of a list is not `path` or `path label`.
     #[error("{}, line {line}: {problem}", path.display())]
     List {
         path: PathBuf,
@@ -48,7 +42,6 @@ pub enum DataError {
         line: usize,
         problem: String,
     },
-    /// A file of the MNIST family contradicts itself or its partner.
     #[error("{}: {problem}", path.display())]
     Idx { path: PathBuf, problem: String },
 }
@@ -91,7 +84,6 @@ pub struct ImageLoadError {
 pub enum LoadCause {
     #[error("reading failed: {0}; was the dataset changed or unmounted since it was opened?")]
     Read(io::Error),
-    /// Its bytes are not an image this program takes.
     #[error("{0}")]
     Decode(DecodeError),
     #[error("the dataset holds {len} images, counted from 0")]

@@ -17,6 +17,7 @@ pub(crate) fn has_image_extension(name: &str) -> bool {
     let Some((stem, extension)) = file.rsplit_once('.') else {
         return false;
     };
+    // `.jpg` is a hidden file and has no extension.
     !stem.is_empty()
         && EXTENSIONS
             .iter()

@@ -91,12 +91,12 @@ pub struct Loader<B> {
 }
 
 impl<B: Send + 'static> Loader<B> {
-    /// Starts the threads.
     pub fn new(
         data: Arc<Dataset>,
         collate: impl Collate<Batch = B>,
         options: LoaderOptions,
     ) -> Self {
+        // Bounded, so that batches which nobody waits for do not fill the memory.
         let (sender, deliveries) = sync_channel(AHEAD);
         let next = options.first_step;
         let threads = options.threads.get();
@@ -122,8 +122,7 @@ impl<B: Send + 'static> Loader<B> {
         }
     }
 
-    /// The next batch, in order; `None` if `stop` is set before it is ready. A slow disk must not
-    /// keep a run from stopping.
+    /// The next batch, in order; `None` if `stop` is set before it is ready.
     pub fn next(
         &mut self,
         stop: &AtomicBool,
@@ -145,6 +144,7 @@ impl<B: Send + 'static> Loader<B> {
                 Err(RecvTimeoutError::Timeout) => {}
             }
 
+            // A slow disk must not keep a run from stopping.
             if stop.load(Ordering::Relaxed) {
                 return Ok(None);
             }
@@ -157,7 +157,6 @@ impl<B: Send + 'static> Loader<B> {
     }
 }
 
-/// What all threads of a loader share.
 struct Work<C> {
     data: Arc<Dataset>,
     collate: C,
@@ -168,7 +167,6 @@ struct Work<C> {
 }
 
 impl<C: Collate> Work<C> {
-    /// Makes batches until the loader is dropped.
     fn run(&self, sender: &SyncSender<(usize, Delivery<C::Batch>)>) {
         loop {
             let step = self.next_step.fetch_add(1, Ordering::Relaxed);

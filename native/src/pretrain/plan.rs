@@ -13,11 +13,9 @@ use crate::settings::Settings;
 /// A run, resolved.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// All settings.
     pub settings: Settings,
     /// Workers that compute each step together.
     pub workers: usize,
-    /// All schedules.
     pub schedules: Schedules,
     /// What follows from the settings, clamps included.
     pub notes: Vec<String>,
@@ -28,26 +26,19 @@ pub struct Plan {
 /// The batch fits neither the data nor the workers.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum WrongBatch {
-    /// The data is too small for it.
     #[error(
         "the data has {images} images, fewer than one batch of {batch}: choose a smaller one, for example --set optim.batch_size={suggested}"
     )]
     TooFewImages {
-        /// Images of the data.
         images: usize,
-        /// Images of a batch.
         batch: usize,
-        /// A batch that would do.
         suggested: usize,
     },
-    /// There is not an image for each worker.
     #[error(
         "a batch of {batch} images leaves some of {workers} workers without one: use fewer, or a larger optim.batch_size"
     )]
     TooManyWorkers {
-        /// Images of a batch.
         batch: usize,
-        /// Workers.
         workers: usize,
     },
 }
@@ -62,6 +53,7 @@ impl Plan {
         let batch = optim.batch_size;
         let steps_per_epoch = images / batch;
         if steps_per_epoch == 0 {
+            // Four steps an epoch or more.
             let suggested = (images / 4).max(1).next_power_of_two().min(images.max(1));
             return Err(WrongBatch::TooFewImages {
                 images,
@@ -180,7 +172,6 @@ fn notes(settings: &Settings, images: usize, schedules: &Schedules) -> Vec<Strin
     notes
 }
 
-/// The network and its crops.
 fn sizes(config: &Config) -> [String; 2] {
     let backbone = config.backbone();
     let crops = &config.crops;
@@ -203,7 +194,6 @@ fn sizes(config: &Config) -> [String; 2] {
     ]
 }
 
-/// The number of steps and the learning rate.
 fn schedule_notes(optim: &OptimConfig, images: usize, schedules: &Schedules) -> [String; 2] {
     [
         format!(

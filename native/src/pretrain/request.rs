@@ -11,7 +11,6 @@ pub struct PretrainRequest {
     pub settings: Settings,
     /// Name for a folder that is not given.
     pub name: String,
-    /// The run's folder.
     pub out: Option<PathBuf>,
     /// Whether to continue the run in `out`.
     pub resume: bool,

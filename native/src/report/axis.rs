@@ -46,6 +46,7 @@ impl Axis {
             .into_iter()
             .find(|step| *step >= rough * 0.75);
         let step = step.unwrap_or(10.0 * power);
+        // A tick at the low end stays in spite of rounding.
         let first = (self.low / step - 1e-6).ceil();
         let values = (0..20).map(|index| (first + f64::from(index)) * step);
         let size = self.low.abs().max(self.high.abs());

@@ -9,19 +9,18 @@ use ibot_core::image::RgbImage;
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write the picture {}", path.display())]
 pub struct SavePictureError {
-    /// The file that was asked for.
     pub path: PathBuf,
-    /// What went wrong.
     pub source: image::ImageError,
 }
 
-/// Writes `image` as a PNG, under a temporary name beside `path` that is then renamed: a viewer of
-/// the file never sees half a picture, and an interrupted run keeps the previous one.
+/// Writes `image` as a PNG.
 pub fn save_png(image: &RgbImage, path: &Path) -> Result<(), SavePictureError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);
 
+    // Renamed when it is whole: a viewer never sees half a picture, and an interrupted run keeps
+    // the previous one.
     encode(image, &temporary)
         .and_then(|()| Ok(fs::rename(&temporary, path)?))
         .map_err(|source| {

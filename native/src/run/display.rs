@@ -13,7 +13,6 @@ use super::record::Record;
 /// Time between plain lines.
 const PLAIN_EVERY: Duration = Duration::from_secs(15);
 
-/// The display of a run's progress, on standard error.
 pub struct Display {
     bar: Option<ProgressBar>,
     total: usize,
@@ -30,6 +29,7 @@ impl Display {
             let bar = ProgressBar::new(total as u64).with_position(step as u64);
             // The template is a constant that the tests parse.
             bar.set_style(style().unwrap_or_else(|_| ProgressStyle::default_bar()));
+            // Steps before a resume took no time in this process.
             bar.reset_eta();
             bar
         });
@@ -56,7 +56,6 @@ impl Display {
         }
     }
 
-    /// Shows the means of the last steps.
     fn show(&mut self, means: &Means) {
         let line = format!(
             "{}  {:.0} img/s",
@@ -73,6 +72,7 @@ impl Display {
             self.last_line = Instant::now();
             let images = (self.total - means.step) * self.batch;
             let seconds = images as f64 / means.images_per_second.max(1e-9);
+            // `from_secs_f64` panics for more seconds than a Duration holds.
             let left = HumanDuration(Duration::from_secs_f64(seconds.min(1e9)));
             eprintln!(
                 "step {}/{}  epoch {epoch}  {line}  {left} left",

@@ -76,7 +76,6 @@ impl Settings {
         })
     }
 
-    /// Checks that the values make sense, one by one and together.
     pub fn check(&self) -> Result<(), SettingsError> {
         let mut problems = Problems::default();
         self.config.check(&mut problems);

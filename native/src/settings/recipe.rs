@@ -21,7 +21,6 @@ pub const RECIPES: [(&str, &str); 7] = recipes![
     "vit-large-imagenet",
 ];
 
-/// The text of a recipe.
 pub fn text(name: &str) -> Result<&'static str, SettingsError> {
     if let Some((_, text)) = RECIPES.iter().find(|(recipe, _)| *recipe == name) {
         return Ok(text);

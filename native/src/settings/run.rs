@@ -83,11 +83,10 @@ impl Default for RunSettings {
 /// in docs/performance.md.
 const MOST_TOKENS: usize = 1024;
 
-/// Hours or minutes that no run takes: a hundred years. Clocks cannot add up much more.
+// Hours or minutes that no run takes: a hundred years. Clocks cannot add up much more.
 const LONGEST: f64 = 876_600.0;
 
 impl RunSettings {
-    /// Checks the values.
     pub fn check(&self, at: &mut Problems) {
         at.require(
             self.log_every > 0,
@@ -125,7 +124,6 @@ impl RunSettings {
         }
     }
 
-    /// What the student's forward pass leaves for the backward pass.
     pub fn activations(&self) -> Activations {
         if self.recompute_activations {
             Activations::Recomputed
@@ -134,7 +132,6 @@ impl RunSettings {
         }
     }
 
-    /// How long a worker waits for the others.
     pub fn exchange_patience(&self) -> Duration {
         Duration::try_from_secs_f64(60.0 * self.exchange_timeout).unwrap_or(Duration::MAX)
     }

@@ -20,15 +20,14 @@ pub fn suggestion<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> S
     }
 }
 
-/// Similarity of two dotted keys, from 0 to 1. The section may be missing or wrong, at a small
-/// price: whole keys that are equally close come first.
+/// Similarity of two dotted keys, from 0 to 1. The section may be missing or wrong.
 fn closeness(name: &str, key: &str) -> f64 {
     let whole = strsim::normalized_damerau_levenshtein(name, key);
     let last = strsim::normalized_damerau_levenshtein(last_name(name), last_name(key));
+    // At a small price, so that of equally close keys the whole ones come first.
     whole.max(last - 0.01)
 }
 
-/// The key without its section.
 fn last_name(key: &str) -> &str {
     key.rsplit('.').next().unwrap_or(key)
 }

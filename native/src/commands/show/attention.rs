@@ -51,7 +51,6 @@ enum Style {
     Overlay,
 }
 
-/// Runs `ibot show attention`.
 pub fn run(args: &AttentionArgs) -> Result<()> {
     ensure!(
         (0.0..=1.0).contains(&args.mass),

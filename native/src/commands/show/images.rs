@@ -75,14 +75,14 @@ impl Images {
         }
     }
 
-    /// A file name for what is made of image `index`: its number, so that frames stay in order, and
-    /// its own name.
+    /// A file name for what is made of image `index`.
     pub fn file_stem(&self, index: usize) -> String {
         let name = self.name(index);
         let stem = Path::new(&name).file_stem().unwrap_or_default();
 
         let is_safe = |c: char| c.is_alphanumeric() || "-_.".contains(c);
         let safe = stem.to_string_lossy().replace(|c| !is_safe(c), "-");
+        // With its number, so that frames stay in order.
         format!("{index:05}-{safe}")
     }
 
@@ -107,7 +107,6 @@ impl Images {
         Ok(Some(map))
     }
 
-    /// Reads and decodes image `index`.
     pub fn load(&self, index: usize) -> Result<RgbImage> {
         match &self.places[index] {
             Location::File(path) => load_file(path),
@@ -133,7 +132,6 @@ pub fn load_one(spec: &str) -> Result<RgbImage> {
     images.load(0)
 }
 
-/// Reads and decodes an image file.
 pub fn load_file(path: &Path) -> Result<RgbImage> {
     let bytes =
         fs::read(path).with_context(|| format!("cannot read the image {}", path.display()))?;

@@ -16,7 +16,6 @@ pub struct Output {
 }
 
 impl Output {
-    /// Makes the folder for what `model` shows.
     pub fn create(folder: PathBuf, model: &str) -> Result<Self> {
         fs::create_dir_all(&folder)
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;

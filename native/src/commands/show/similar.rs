@@ -76,7 +76,6 @@ struct SimilarPatches {
     positions: Vec<(usize, usize)>,
 }
 
-/// Runs `ibot show similar`.
 pub fn run(args: &SimilarArgs) -> Result<()> {
     let image = load_one(&args.image)?;
     let mut others = Vec::with_capacity(args.to.len());

@@ -132,6 +132,7 @@ fn read_image_file(path: &Path) -> Result<Vec<u8>, LoadCause> {
 
     let mut bytes = Vec::with_capacity(encoded_size(metadata.len())?);
     let file = File::open(path).map_err(LoadCause::Read)?;
+    // The file may have grown since its size was read.
     file.take(MAX_BYTES)
         .read_to_end(&mut bytes)
         .map_err(LoadCause::Read)?;

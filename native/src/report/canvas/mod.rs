@@ -34,7 +34,6 @@ impl Page {
         }
     }
 
-    /// What has been drawn.
     pub fn into_image(self) -> RgbImage {
         self.image
     }
@@ -64,7 +63,6 @@ impl Page {
         }
     }
 
-    /// Fills `area` with one color.
     pub fn fill(&mut self, area: Rect, color: [u8; 3]) {
         self.paint(area, |_, _| color);
     }
@@ -123,6 +121,7 @@ impl Page {
 
 /// The largest size with the aspect ratio of `size` that fits `room`; no side is below 1.
 pub fn fit(size: (usize, usize), room: (usize, usize)) -> (usize, usize) {
+    // In 128 bits no product of two sides overflows.
     let (width, height) = (size.0.max(1) as u128, size.1.max(1) as u128);
     let (room_width, room_height) = (room.0 as u128, room.1 as u128);
     let fitted = if width * room_height <= height * room_width {

@@ -15,7 +15,6 @@ impl Page {
         });
     }
 
-    /// A filled circle.
     pub fn disc(&mut self, center: Position, radius: f32, color: [u8; 3]) {
         self.shape(&[center], radius, color, |point| {
             length(point, center) - radius

@@ -7,7 +7,6 @@ use noto_sans_mono_bitmap::{FontWeight, RasterHeight, get_raster, get_raster_wid
 use super::shapes::Position;
 use super::{INK, Page, QUIET};
 
-/// How text looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TextStyle {
     /// The height of a line.
@@ -42,7 +41,6 @@ impl TextStyle {
         color: INK,
     };
 
-    /// The same in another color.
     pub const fn color(self, color: [u8; 3]) -> Self {
         Self { color, ..self }
     }

@@ -1,7 +1,6 @@
 //! Text in an SVG.
 
-/// Width of a letter of 11 pixels in most system fonts: an SVG cannot be measured before it is
-/// shown.
+// Of a letter of 11 pixels in most system fonts: an SVG cannot be measured before it is shown.
 const LETTER: f64 = 6.2;
 
 pub(super) fn no_data(x: f64, y: f64) -> String {

@@ -1,16 +1,17 @@
 //! Curves with as many points as a chart can show.
 
-/// More points than this cannot be told apart at the width of a chart.
+// More points cannot be told apart at the width of a chart.
 const MOST_POINTS: usize = 400;
 
-/// Keeps the lowest and the highest point of each stretch, so that a spike survives however long
-/// the run. A stretch with nothing to draw becomes one gap.
+/// As many points as a chart can show. A stretch with nothing to draw becomes one gap.
 pub(super) fn thin(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     if points.len() <= MOST_POINTS {
         return points.to_vec();
     }
 
     let mut kept = Vec::with_capacity(MOST_POINTS);
+    // The lowest and the highest point of each stretch, so that a spike survives however long the
+    // run.
     for stretch in points.chunks(points.len().div_ceil(MOST_POINTS / 2)) {
         let mut low: Option<usize> = None;
         let mut high: Option<usize> = None;

@@ -20,7 +20,6 @@ pub struct AttentionMap<'a> {
 
 /// Panels beside each other.
 const MOST_COLUMNS: usize = 8;
-/// The color of contours.
 const CONTOUR: [u8; 3] = [255, 190, 40];
 
 /// Draws `image`, each map over it on a scale of its own, from its smallest to its largest weight,

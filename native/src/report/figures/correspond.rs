@@ -133,7 +133,6 @@ struct Placed<'a> {
     place: Rect,
 }
 
-/// A pair on the canvas.
 struct PairLine {
     from: Position,
     to: Position,

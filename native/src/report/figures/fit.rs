@@ -20,7 +20,6 @@ pub(super) fn fitted(image: &RgbImage, room: (usize, usize)) -> RgbImage {
     resize(image, width, height, interpolation)
 }
 
-/// `image` at the usual size.
 pub(super) fn panel_image(image: &RgbImage) -> RgbImage {
     fitted(image, (PANEL, PANEL))
 }

@@ -7,7 +7,6 @@ use ibot_core::picture::rgb_map;
 use super::fit::panel_image;
 use crate::report::sheet::{Panel, Sheet, wrap};
 
-/// An image and the colors of its patches.
 #[derive(Clone, Debug)]
 pub struct PcaImage<'a> {
     pub image: &'a RgbImage,

@@ -10,7 +10,6 @@ use crate::report::canvas::text::TextStyle;
 use crate::report::canvas::{INK, PAPER, Page};
 use crate::report::sheet::{ColorBar, DrawnSheet, Panel, Sheet, wrap};
 
-/// The patch in question.
 #[derive(Clone, Debug)]
 pub struct Query<'a> {
     pub image: &'a RgbImage,
@@ -20,7 +19,6 @@ pub struct Query<'a> {
     pub similarity: GridRef<'a, f32>,
 }
 
-/// Another image.
 #[derive(Clone, Debug)]
 pub struct Candidate<'a> {
     /// What it is called.

@@ -43,9 +43,9 @@ impl CountAxis {
         }
     }
 
-    /// Pixels above the lower edge. A count of one still has a bar: the axis begins half a decade
-    /// below it.
+    /// Pixels above the lower edge.
     fn height(&self, count: f64) -> usize {
+        // The axis begins half a decade below 1, so that a count of one has a bar too.
         let share = (count.log10() + 0.5) / (self.decades + 0.5);
         (share * PLOT.height as f64).round() as usize
     }

@@ -37,7 +37,6 @@ impl ColorBar {
         (WIDTH + TICK + TEXT_GAP + numbers).max(TextStyle::NOTE.width(&self.label).min(MOST_LABEL))
     }
 
-    /// Draws the bar with its upper left corner at `(left, top)`.
     pub fn draw(&self, canvas: &mut Page, (left, top): (usize, usize)) {
         let style = TextStyle::NOTE;
         let label = style.shorten(&self.label, MOST_LABEL);

@@ -6,7 +6,6 @@ use super::spacing::{GAP, MARGIN, TEXT_GAP};
 use crate::report::canvas::text::{Align, TextStyle};
 use crate::report::canvas::{FRAME, Page};
 
-/// What a color means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
     pub color: [u8; 3],
@@ -57,7 +56,6 @@ impl<'a> Legend<'a> {
         GAP + self.lines.len() * LINE - TEXT_GAP
     }
 
-    /// Draws the legend below `bottom`.
     pub fn draw(&self, canvas: &mut Page, bottom: usize) {
         let style = TextStyle::NOTE;
         for (line, keys) in self.lines.iter().enumerate() {

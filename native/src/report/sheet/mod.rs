@@ -17,7 +17,6 @@ use self::spacing::{GAP, GUTTER, MARGIN, TEXT_GAP};
 use super::canvas::text::{Align, TextStyle};
 use super::canvas::{FRAME, Page};
 
-/// A figure that is not drawn yet.
 #[derive(Clone, Debug, Default)]
 pub struct Sheet {
     /// Its title; empty for none.
@@ -53,7 +52,6 @@ struct Band {
 }
 
 impl Sheet {
-    /// Draws the figure.
     pub fn into_image(self) -> RgbImage {
         self.draw().canvas.into_image()
     }
@@ -88,7 +86,6 @@ impl Sheet {
         DrawnSheet { canvas, places }
     }
 
-    /// The widest panel of each column.
     fn column_widths(&self) -> Vec<usize> {
         let mut widths = Vec::new();
         for row in &self.rows {
@@ -128,7 +125,6 @@ impl Sheet {
         }
     }
 
-    /// The places of the rows, from top to bottom.
     fn bands(&self) -> Vec<Band> {
         let mut bands = Vec::with_capacity(self.rows.len());
         let mut top = MARGIN + self.header_height();

@@ -26,7 +26,6 @@ pub struct SheetRow {
 }
 
 impl Panel {
-    /// Images under a title.
     pub fn new(title: impl Into<String>, images: Vec<RgbImage>) -> Self {
         Self {
             images,

@@ -58,6 +58,7 @@ pub(super) fn step_of(event: &[u8]) -> Option<u64> {
     }
     let mut step = 0;
     for (i, byte) in number.iter().take(10).enumerate() {
+        // A damaged number may be too long, and a shift by 64 would panic.
         step |= u64::from(byte & 0x7f) << (7 * i).min(63);
         if byte & 0x80 == 0 {
             return Some(step);

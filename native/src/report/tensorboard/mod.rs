@@ -15,16 +15,15 @@ use crate::files::{Growing, PARTIAL, WriteError, write_atomically};
 /// How TensorBoard wants the names of event files to begin.
 const FILE_NAME: &str = "events.out.tfevents";
 
-/// Writes one event file.
 #[derive(Debug)]
 pub struct EventWriter(Growing);
 
 impl EventWriter {
-    /// Starts a new event file in `dir`, which is made if missing. Earlier files there stay:
-    /// TensorBoard reads all files of a directory as one run, so a resumed run simply continues its
-    /// curves.
+    /// Starts a new event file in `dir`, which is made if missing. Earlier files there stay.
     pub fn create(dir: &Path) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
+        // TensorBoard reads all files of a directory as one run, so a resumed run continues its
+        // curves.
         let name = format!("{FILE_NAME}.{}.{}", unix_time() as u64, host_name());
         let (file, path) = create_new(dir, &name)?;
         let mut file = Growing::new(path, file);
@@ -33,15 +32,14 @@ impl EventWriter {
         Ok(Self(file))
     }
 
-    /// The event file.
     pub fn path(&self) -> &Path {
         self.0.path()
     }
 
-    /// Records `values` (tag and value) at `step`, as one event. The format holds 32-bit floats;
-    /// NaN and infinities are written as they are, since a diverged loss is worth seeing.
+    /// Records `values` (tag and value) at `step`, as one event of 32-bit floats.
     pub fn scalars(&mut self, step: u64, values: &[(&str, f64)]) {
         if !values.is_empty() {
+            // NaN and infinities are written as they are: a diverged loss is worth seeing.
             self.0.add(&frame(&scalar_event(unix_time(), step, values)));
         }
     }
@@ -102,10 +100,9 @@ fn prune_file(path: &Path, last: Option<u64>) -> io::Result<()> {
     }
 }
 
-/// Two writers may start in one directory within one second; the later gets a numbered name, never
-/// the same file.
 fn create_new(dir: &Path, name: &str) -> io::Result<(File, PathBuf)> {
     let mut path = dir.join(name);
+    // Two writers may start in one directory within one second. The later gets a numbered name.
     for number in 1_u32.. {
         match OpenOptions::new().write(true).create_new(true).open(&path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {

@@ -39,9 +39,9 @@ pub(super) fn frame(data: &[u8]) -> Vec<u8> {
     record
 }
 
-/// TFRecord stores checksums rotated and shifted, so that a checksum over data that holds checksums
-/// stays meaningful.
 pub(super) fn masked_crc(data: &[u8]) -> u32 {
+    // TFRecord stores checksums rotated and shifted, so that a checksum over data that holds
+    // checksums stays meaningful.
     crc32c::crc32c(data)
         .rotate_right(15)
         .wrapping_add(0xa282_ead8)

@@ -58,7 +58,6 @@ pub struct CorrespondArgs {
     disparity: Option<PathBuf>,
 }
 
-/// Runs `ibot show correspond`.
 pub fn run(args: &CorrespondArgs) -> Result<()> {
     let first = load_one(&args.first)?;
     let second = load_one(&args.second)?;

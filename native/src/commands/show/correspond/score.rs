@@ -58,7 +58,6 @@ impl Scores {
         );
     }
 
-    /// Adds the scores to the numbers of the command.
     pub fn add_to(&self, numbers: &mut Value) {
         numbers["pck"] = as_json(&self.model);
         numbers["same_place"] = as_json(&self.same_place);

@@ -68,7 +68,6 @@ pub struct SegmentsArgs {
     pub stem: &'static str,
 }
 
-/// Runs `ibot show segments`.
 pub fn run(args: &SegmentsArgs) -> Result<()> {
     let count = args.segments;
     ensure!(count >= 2, "--segments {count} is too few; give 2 or more");

@@ -4,7 +4,6 @@ use ibot_core::annotation::labels::LabelMap;
 use ibot_core::features::TokenGrid;
 use ibot_core::image::RgbImage;
 
-/// What is known of one image.
 pub struct Segmented {
     pub name: String,
     pub patches: TokenGrid,
