@@ -26,9 +26,9 @@ impl Range {
     }
 
     /// Between two percentiles (0 to 100) of the finite values, interpolated linearly between
-    /// neighbours in order; 0 to 0 if there is none. A few outliers then do not take all of the
-    /// scale.
+    /// neighbours in order; 0 to 0 if there is none.
     pub fn percentiles<'a>(values: impl IntoIterator<Item = &'a f32>, low: f32, high: f32) -> Self {
+        // A few outliers then do not take all of the scale.
         let mut sorted: Vec<f32> = values
             .into_iter()
             .copied()

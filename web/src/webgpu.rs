@@ -63,14 +63,14 @@ fn is_fallback(object: &JsValue) -> bool {
 
 /// Makes every device of an adapter with subgroups have them. Call once, before the first device is
 /// made.
-///
-/// burn's kernels use subgroups wherever the adapter has them. But its wgpu 30 never asks the
-/// browser for them. Such kernels are then rejected without an error, and their results are wrong.
 pub fn allow_subgroups() -> Result<(), JsValue> {
     let gpu = navigator_gpu()?;
     if gpu.is_undefined() {
         return Ok(());
     }
+    // burn's kernels use subgroups wherever the adapter has them. But its wgpu 30 never asks the
+    // browser for them. Such kernels are then rejected without an error, and their results are
+    // wrong.
     let request = method(&gpu, "requestAdapter")?;
     let this = gpu.clone();
 

@@ -27,6 +27,7 @@ impl<'de> Deserialize<'de> for Bytes {
 
 impl Serialize for Floats {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // As bytes, because serde would send the numbers one by one.
         let bytes = self.0.iter().flat_map(|value| value.to_le_bytes());
         serializer.serialize_bytes(&bytes.collect::<Vec<u8>>())
     }

@@ -17,17 +17,11 @@ pub enum DataError {
     #[error("`{spec}` names no dataset: {advice}")]
     Spec { spec: String, advice: String },
     #[error("{} cannot be opened as a dataset: {advice}", path.display())]
-    Unsupported {
-        path: PathBuf,
-        advice: String,
-    },
+    Unsupported { path: PathBuf, advice: String },
     #[error("cannot read {}: {error}; check the path's permissions and its disk", path.display())]
     Read { path: PathBuf, error: io::Error },
     #[error("no images in {}: looked for {looked_for}", path.display())]
-    Empty {
-        path: PathBuf,
-        looked_for: String,
-    },
+    Empty { path: PathBuf, looked_for: String },
     #[error("{} at byte {offset}: {problem}", path.display())]
     Tar {
         path: PathBuf,

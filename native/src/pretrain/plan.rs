@@ -37,10 +37,7 @@ pub enum WrongBatch {
     #[error(
         "a batch of {batch} images leaves some of {workers} workers without one: use fewer, or a larger optim.batch_size"
     )]
-    TooManyWorkers {
-        batch: usize,
-        workers: usize,
-    },
+    TooManyWorkers { batch: usize, workers: usize },
 }
 
 impl Plan {

@@ -13,8 +13,7 @@ use super::tune::{self, Tune};
 use super::{dom, events, model, status, tabs};
 use ibot_web::protocol::{DevicePreference, Memory, ModelInfo, Started, WorkerEvent};
 
-/// All parts. They hold each other in circles, which is as it should be: they live as long as the
-/// page.
+// The parts hold each other in circles, as they may: they live as long as the page.
 pub struct App {
     client: Rc<Client>,
     explore: Rc<Explore>,

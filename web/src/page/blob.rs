@@ -9,7 +9,7 @@ use super::problem::PageError;
 use super::{dom, events};
 use ibot_web::js;
 
-/// Milliseconds after which the browser has surely read a file that it saves.
+// Milliseconds after which the browser has surely read a file that it saves.
 const SAVED: f64 = 60_000.0;
 
 /// The response of an address; its body may still be on the way.

@@ -41,7 +41,6 @@ impl Client {
             .set(Box::new(move |model| Box::pin(follow_up(model))));
     }
 
-    /// Asks the worker.
     pub async fn ask<A: Ask>(&self, ask: A) -> Result<A::Answer, PageError> {
         let request: Request = ask.into();
         // The link is only borrowed to send: it may be replaced before the answer comes.

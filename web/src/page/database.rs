@@ -12,9 +12,7 @@ use super::problem::PageError;
 use ibot_web::wire;
 
 const DATABASE: &str = "ibot";
-/// The only store of the database.
 const STORE: &str = "projects";
-/// The key of its only record.
 const LAST: &str = "last";
 
 pub struct SavedProject {
@@ -46,7 +44,6 @@ pub async fn keep(project: &SavedProject) -> Result<(), PageError> {
     commit(&store, &request).await
 }
 
-/// Removes the project.
 pub async fn clear() -> Result<(), PageError> {
     let store = store(IdbTransactionMode::Readwrite).await?;
     let request = store.delete(&LAST.into())?;
@@ -78,10 +75,10 @@ async fn store(mode: IdbTransactionMode) -> Result<IdbObjectStore, PageError> {
     Ok(store)
 }
 
-/// Waits until a write is on the disk: its transaction is complete, so that closing the page cannot
-/// undo it.
+/// Waits until a write is on the disk.
 async fn commit(store: &IdbObjectStore, request: &IdbRequest) -> Result<(), PageError> {
     let transaction = store.transaction();
+    // After its transaction is complete, closing the page cannot undo a write.
     let complete = Promise::new(&mut |resolve, reject| {
         transaction.set_oncomplete(Some(&resolve));
         transaction.set_onabort(Some(&reject));

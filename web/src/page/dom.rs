@@ -64,7 +64,6 @@ pub fn set_text(id: &'static str, text: &str) -> Result<(), PageError> {
     Ok(())
 }
 
-/// A new canvas of this many pixels.
 pub fn canvas(width: u32, height: u32) -> Result<HtmlCanvasElement, PageError> {
     let canvas: HtmlCanvasElement = create("canvas", "")?;
     canvas.set_width(width);

@@ -54,7 +54,6 @@ pub async fn load_included(client: &Client) -> Result<(), PageError> {
     client.load("the included model", file).await
 }
 
-/// Shows which model is loaded.
 pub fn describe(model: &ModelInfo) -> Result<(), PageError> {
     dom::set_text("model-name", &model.name)?;
     dom::set_text("model-network", &model.network)?;
@@ -68,10 +67,10 @@ fn load_first(client: &Rc<Client>, files: Vec<File>) {
     }
 }
 
-/// Loads the model at an address. The browser keeps the file, so it is downloaded only once.
 async fn load_url(client: &Client, url: &str) -> Result<(), PageError> {
     let name = url.rsplit('/').find(|part| !part.is_empty()).unwrap_or(url);
 
+    // The browser keeps the file, so that it is downloaded only once.
     match store::find(url).await? {
         Some(file) => client.load(name, file).await?,
         None => {

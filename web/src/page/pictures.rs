@@ -10,7 +10,7 @@ use super::problem::PageError;
 use ibot_web::protocol::Picture;
 use ibot_web::wire::Bytes;
 
-/// Longest side that is kept, in pixels: more than any network gets to see here.
+// The longest side that is kept, in pixels: more than any network gets to see here.
 pub const LONGEST: f64 = 1024.0;
 
 /// A picture from a file of any format that the browser reads.

@@ -45,7 +45,6 @@ pub async fn keep(url: &str, file: &Blob) -> Result<(), PageError> {
     Ok(())
 }
 
-/// Number of files that are kept.
 pub async fn count() -> Result<u32, PageError> {
     let Some(cache) = open().await? else {
         return Ok(0);
@@ -54,7 +53,6 @@ pub async fn count() -> Result<u32, PageError> {
     Ok(keys.length())
 }
 
-/// Removes all files.
 pub async fn clear() -> Result<(), PageError> {
     JsFuture::from(dom::window().caches()?.delete(CACHE)).await?;
     Ok(())

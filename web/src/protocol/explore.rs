@@ -30,11 +30,9 @@ pub struct Encode {
 pub struct Encoded {
     pub rows: usize,
     pub columns: usize,
-    /// Time that it took.
     pub milliseconds: f64,
 }
 
-/// Empties a slot.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Clear {
     pub slot: usize,
@@ -62,18 +60,15 @@ pub struct SimilarMaps {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SimilarPatch {
     pub patch: usize,
-    /// Cosine of the tokens.
     pub similarity: f32,
 }
 
-/// Asks for the attention of CLS in the block that was encoded.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct ReadAttention;
 
 /// Attention of CLS to the patches.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AttentionMaps {
-    /// Number of heads.
     pub heads: usize,
     /// One value a patch, head by head.
     pub values: Floats,
@@ -94,7 +89,6 @@ pub struct ColorMaps {
     pub shares: Vec<f64>,
 }
 
-/// Clusters the patches of both images.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct ClusterPatches {
     pub clusters: usize,
@@ -108,7 +102,6 @@ pub struct ClusterMaps {
     pub sizes: Vec<usize>,
 }
 
-/// Asks for the prototype of each patch.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct AssignPrototypes;
 
@@ -135,7 +128,6 @@ pub struct Pair {
     pub from: usize,
     /// Patch of image 1.
     pub to: usize,
-    /// Cosine of the tokens.
     pub similarity: f32,
 }
 
@@ -156,7 +148,6 @@ pub struct Predict {
     pub mask: Bytes,
 }
 
-/// The student's predictions for hidden patches.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Predicted {
     /// In the order of their patches.
@@ -177,7 +168,6 @@ impl Predicted {
     }
 }
 
-/// The student's prediction for one hidden patch.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PredictedPatch {
     pub patch: usize,

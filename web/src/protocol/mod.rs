@@ -43,11 +43,9 @@ macro_rules! asks {
 asks! {
     /// The first question: which device computes?
     Start -> Started;
-    /// Replaces the model.
     Load -> ModelInfo;
     PaintScene -> Picture;
     Encode -> Encoded;
-    /// Empties a slot.
     Clear -> ();
     Compare -> SimilarMaps;
     ReadAttention -> PerSlot<AttentionMaps>;
@@ -101,13 +99,11 @@ pub enum DevicePreference {
     WebGpu,
 }
 
-/// Chooses and tests the device.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Start {
     pub device: DevicePreference,
 }
 
-/// The device.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Started {
     pub webgpu: bool,
@@ -118,16 +114,13 @@ pub struct Started {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Load {
-    /// Name of the file.
     pub name: String,
     /// A safetensors or `.pth` file.
     pub bytes: Bytes,
 }
 
-/// The model that is loaded.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ModelInfo {
-    /// Name of the file.
     pub name: String,
     /// The network in words.
     pub network: String,
@@ -156,7 +149,6 @@ pub struct Picture {
     pub rgba: Bytes,
 }
 
-/// Paints a builtin scene.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct PaintScene {
     pub index: usize,
@@ -164,6 +156,5 @@ pub struct PaintScene {
     pub size: usize,
 }
 
-/// Asks how much memory the worker has.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Memory;

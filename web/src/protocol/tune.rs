@@ -38,7 +38,6 @@ pub struct RemoveExamples {
 /// The class of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExampleLabel {
-    /// The image's number.
     pub id: u32,
     /// Counted from 0.
     pub class: usize,
@@ -50,9 +49,7 @@ pub struct Lesson {
     pub mode: TuneMode,
     /// The images to learn from.
     pub labels: Vec<ExampleLabel>,
-    /// Number of classes.
     pub classes: usize,
-    /// Number of steps.
     pub steps: usize,
 }
 
@@ -64,11 +61,9 @@ pub struct Train {
     pub file: Option<Bytes>,
 }
 
-/// Interrupts the lesson.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Pause;
 
-/// Goes on with the lesson that was interrupted.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Continue;
 
@@ -115,16 +110,13 @@ pub struct LessonResult {
     pub complete: bool,
 }
 
-/// Asks for the probability of each class.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Classify {
     pub picture: Picture,
 }
 
-/// Asks for the tuned model.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ExportModel {
-    /// Names of the classes.
     pub classes: Vec<String>,
 }
 
@@ -133,20 +125,16 @@ pub struct ExportModel {
 pub struct StoredImage {
     /// Its number; in a file, its position.
     pub id: u32,
-    /// Name of its file.
     pub name: String,
     pub class: Option<usize>,
-    /// The image's file.
     pub bytes: Bytes,
 }
 
 /// Puts everything into one file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PackProject {
-    /// Names of the classes.
     pub classes: Vec<String>,
     pub images: Vec<StoredImage>,
-    /// Name of the model.
     pub model: String,
 }
 
@@ -156,10 +144,8 @@ pub struct UnpackProject {
     pub bytes: Bytes,
 }
 
-/// What a project's file holds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Unpacked {
-    /// Names of the classes.
     pub classes: Vec<String>,
     pub images: Vec<StoredImage>,
     /// Name of the model that it was made with.
@@ -170,8 +156,6 @@ pub struct Unpacked {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Restore {
     pub labels: Vec<ExampleLabel>,
-    /// Number of classes.
     pub classes: usize,
-    /// The model's file.
     pub file: Option<Bytes>,
 }

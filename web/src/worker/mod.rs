@@ -23,7 +23,6 @@ use web_sys::MessageEvent;
 
 use ibot_web::protocol::WorkerEvent;
 
-/// Starts to listen.
 pub fn run() {
     panic::set_hook(Box::new(|info| {
         web_sys::console::error_1(&info.to_string().into());

@@ -36,7 +36,6 @@ impl LoadedModel {
     }
 }
 
-/// Reads a file.
 pub fn load(question: &Load, device: &Device) -> Result<(LoadedModel, ModelInfo), Problem> {
     let name = &question.name;
     let bytes = &question.bytes.0;

@@ -49,8 +49,8 @@ impl Answer for PaintScene {
 }
 
 impl Answer for Memory {
-    /// The program's memory grows and never shrinks.
     async fn answer(self, _: &mut WorkerState) -> Result<f64, Problem> {
+        // It grows and never shrinks.
         let memory: js_sys::WebAssembly::Memory = wasm_bindgen::memory().unchecked_into();
         let buffer: js_sys::ArrayBuffer = memory.buffer().unchecked_into();
         Ok(f64::from(buffer.byte_length()))

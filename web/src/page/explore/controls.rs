@@ -210,7 +210,6 @@ impl Controls {
         self.head.value().parse().ok().filter(|head| *head > 0)
     }
 
-    /// The color scale of numbers.
     pub fn scale(&self) -> ColorScale {
         match self.scale.value().as_str() {
             "inferno" => ColorScale::Inferno,
@@ -265,9 +264,9 @@ impl Controls {
     }
 }
 
-/// Pixels for about as many patches as the model was trained with, and for at least 16: with fewer
-/// there is little to see.
+/// Pixels for about as many patches as the model was trained with.
 fn usual_resolution(model: &ModelInfo) -> usize {
+    // With fewer than 16 there is little to see.
     let trained = (model.image_size / model.patch.max(1)).clamp(16, 28);
     let patches = RESOLUTIONS.into_iter().find(|n| *n >= trained);
     patches.unwrap_or(16) * model.patch

@@ -33,7 +33,6 @@ impl Explore {
         Ok(())
     }
 
-    /// Shows all patches to the student.
     pub(super) async fn clear_mask(self: Rc<Self>) -> Result<(), PageError> {
         for mask in &mut self.state.borrow_mut().masks {
             mask.fill(false);
@@ -42,7 +41,6 @@ impl Explore {
         Ok(())
     }
 
-    /// Hides a patch from the student, or shows it.
     pub(super) fn paint_mask(self: &Rc<Self>, at: Cursor, hide: bool) {
         let mut state = self.state.borrow_mut();
         state.masked = at.slot;

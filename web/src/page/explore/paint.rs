@@ -152,7 +152,6 @@ fn paint_prototypes(found: &PrototypeMaps, grids: &Grids) -> Result<Painted, Pag
     paint_kinds(&maps, names, grids)
 }
 
-/// Kinds of patches, each with a color of its own.
 fn paint_kinds(
     maps: &PerSlot<&[u8]>,
     names: Vec<String>,

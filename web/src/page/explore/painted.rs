@@ -40,7 +40,6 @@ impl Painted {
     }
 }
 
-/// A color as CSS writes it.
 pub fn css([r, g, b]: [u8; 3]) -> String {
     format!("rgb({r}, {g}, {b})")
 }

@@ -26,7 +26,6 @@ impl Explore {
         self.activate(self.stage.slot_at(x - place.left(), y - place.top()));
     }
 
-    /// Puts an image into a slot, and analyses it.
     pub async fn show(
         self: &Rc<Self>,
         slot: usize,
@@ -52,7 +51,6 @@ impl Explore {
         Ok(())
     }
 
-    /// Empties a slot.
     pub async fn clear(self: &Rc<Self>, slot: usize) -> Result<(), PageError> {
         {
             let mut state = self.state.borrow_mut();
@@ -77,7 +75,6 @@ impl Explore {
         state.cursor = None;
     }
 
-    /// Has the worker compute the tokens of both images.
     pub(super) async fn encode_all(self: &Rc<Self>) -> Result<(), PageError> {
         self.state.borrow_mut().analysis = Analysis::None;
         for slot in 0..SLOTS {
@@ -87,7 +84,6 @@ impl Explore {
         Ok(())
     }
 
-    /// Has the worker compute an image's tokens.
     async fn encode(&self, slot: usize) -> Result<(), PageError> {
         let picture = match &self.state.borrow().images[slot] {
             Some(image) => image.picture.clone(),

@@ -58,10 +58,9 @@ impl Stage {
         usize::from(second)
     }
 
-    /// Draws everything again. A canvas in a tab that is not shown has no size; nothing is drawn
-    /// then.
     pub fn draw(&self, drawing: &Drawing) -> Result<(), PageError> {
         let width = f64::from(self.canvas.client_width());
+        // A canvas in a tab that is not shown has no size.
         if width < 1.0 {
             return Ok(());
         }

@@ -66,10 +66,10 @@ impl Explore {
         self.encode_all().await
     }
 
-    /// Asks the worker for the analysis of the mode, and draws it. There is one question at a time:
-    /// of those that come meanwhile only the last is asked, so that the pointer may move at any
-    /// speed.
+    /// Asks the worker for the analysis of the mode, and draws it.
     pub(super) fn ask(self: &Rc<Self>) {
+        // One question at a time: of those that come meanwhile only the last is asked, so that the
+        // pointer may move at any speed.
         if self.question.get() != Question::Idle {
             return self.question.set(Question::Outdated);
         }

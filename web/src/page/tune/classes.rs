@@ -11,10 +11,10 @@ use crate::page::problem::PageError;
 use crate::page::{dom, events, status};
 use ibot_web::protocol::RemoveExamples;
 
-/// Listens to the list of cards rather than to each card: cards come and go.
 pub fn wire(tune: &Rc<Tune>) -> Result<(), PageError> {
     events::on_click("tune-add-class", tune, Tune::add_class)?;
 
+    // The list listens and not each card: cards come and go.
     let list: HtmlElement = dom::by_id("tune-classes")?;
     events::on(&list, "click", tune, Tune::click_card);
     events::on(&list, "input", tune, Tune::rename_class);
@@ -112,9 +112,9 @@ fn open_files(class: usize) {
     }
 }
 
-/// When an image is removed, the focus goes on to the next one: a key that is held would remove
-/// them all.
 fn keep_from_repeating(event: KeyboardEvent) {
+    // When an image is removed, the focus goes on to the next one: a key that is held would remove
+    // them all.
     let on_button = dom::closest(&event, "button").is_some();
     if event.repeat() && event.key() == "Enter" && on_button {
         event.prevent_default();

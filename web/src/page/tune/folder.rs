@@ -17,8 +17,9 @@ pub struct FolderFile {
     pub file: File,
 }
 
-/// The folders among the dropped items. The browser offers them only while the event lasts.
+/// The folders among the dropped items.
 pub fn dropped(data: &DataTransfer) -> Vec<FileSystemDirectoryEntry> {
+    // The browser offers them only while the event lasts.
     let items = data.items();
     let mut folders = Vec::new();
     for i in 0..items.length() {

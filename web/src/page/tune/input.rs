@@ -16,7 +16,6 @@ use crate::page::{dom, events, pictures, status};
 /// Milliseconds between two recorded images.
 const PAUSE: f64 = 120.0;
 
-/// Wires the tab for files and the camera.
 pub fn wire(tune: &Rc<Tune>) -> Result<(), PageError> {
     let document = dom::document()?;
     events::on(&document, "drop", tune, Tune::drop_files);
@@ -80,7 +79,6 @@ impl Tune {
         class_of(event).unwrap_or(state.active)
     }
 
-    /// Adds files to a class.
     pub(super) fn add_files(self: &Rc<Self>, class: usize, files: Vec<File>) {
         let tune = self.clone();
         events::start(async move {

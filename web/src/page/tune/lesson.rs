@@ -29,7 +29,6 @@ pub fn wire(tune: &Rc<Tune>) -> Result<(), PageError> {
 }
 
 impl Tune {
-    /// Takes in what the worker reports of the lesson.
     pub fn receive(self: &Rc<Self>, event: LessonEvent) {
         match event {
             LessonEvent::Stepped(steps) => self.state.borrow_mut().steps.extend(steps),

@@ -26,8 +26,7 @@ const RULE: &str = "#8089a066";
 /// A line of a plot: steps and values.
 type Line = Vec<(f64, f64)>;
 
-/// Draws both plots over `total` steps or more. A canvas in a tab that is not shown has no size;
-/// nothing is drawn then.
+/// Draws both plots over `total` steps or more.
 pub fn curves(
     canvas: &HtmlCanvasElement,
     steps: &[LessonStep],
@@ -35,6 +34,7 @@ pub fn curves(
 ) -> Result<(), PageError> {
     let width = f64::from(canvas.client_width());
     let height = f64::from(canvas.client_height());
+    // A canvas in a tab that is not shown has no size.
     if width < 1.0 {
         return Ok(());
     }

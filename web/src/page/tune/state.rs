@@ -7,7 +7,6 @@ use ibot_web::protocol::{ExampleLabel, Lesson, LessonResult, LessonStep};
 
 #[derive(Default)]
 pub struct TuneState {
-    /// Names of the classes.
     pub classes: Vec<String>,
     /// In the order in which they were added.
     pub images: Vec<ExampleImage>,
@@ -102,7 +101,6 @@ impl TuneState {
         removed
     }
 
-    /// Number of images of a class.
     pub fn count(&self, class: usize) -> usize {
         let images = self.images.iter();
         images.filter(|image| image.class == class).count()

@@ -64,7 +64,6 @@ impl Tune {
         self.show()
     }
 
-    /// Adds an image to a class.
     pub(super) async fn add(
         self: &Rc<Self>,
         class: usize,

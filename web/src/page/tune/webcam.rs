@@ -11,7 +11,7 @@ use crate::page::problem::PageError;
 use crate::page::{dom, events};
 use ibot_web::js;
 
-/// Milliseconds that the camera stays on after it was used, so that the next use starts at once.
+// Milliseconds that the camera stays on after it was used, so that the next use starts at once.
 const STAY_ON: f64 = 5000.0;
 
 /// Nothing else holds the camera on: it is on as long as a loop of [`Webcam::each_frame`] has it,

@@ -63,12 +63,12 @@ impl Answer for ReadAttention {
 }
 
 impl Answer for Correspond {
-    /// Pairs that CLS attends to come first.
     async fn answer(self, worker: &mut WorkerState) -> Result<Vec<Pair>, Problem> {
         let first = worker.slots.tokens(0)?;
         let second = worker.slots.tokens(1)?;
 
         let nearest = nearest(&first.patches, &second.patches)?;
+        // Pairs that CLS attends to come first.
         let weights = (first.salience(), second.salience());
         let found = mutual_matches(&nearest, (&weights.0[..], &weights.1[..]), self.pairs)?;
 

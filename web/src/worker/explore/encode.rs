@@ -10,7 +10,7 @@ use crate::worker::state::WorkerState;
 use ibot_web::js;
 use ibot_web::protocol::{Clear, Encode, Encoded, SLOTS};
 
-/// Most patches of an image: the memory of attention grows with their square.
+// The memory of attention grows with the square of the patches.
 const MOST_PATCHES: usize = 4096;
 
 impl Answer for Encode {

@@ -16,7 +16,7 @@ use ibot_web::protocol::{
 };
 use ibot_web::wire::Bytes;
 
-/// Most clusters: each patch's is sent as a byte.
+// The cluster of a patch is sent as a byte.
 const MOST_CLUSTERS: usize = 255;
 
 impl Answer for ColorComponents {
@@ -45,7 +45,6 @@ impl Answer for ColorComponents {
 }
 
 impl Answer for ClusterPatches {
-    /// k-means by the cosine of tokens.
     async fn answer(self, worker: &mut WorkerState) -> Result<ClusterMaps, Problem> {
         let (slots, grids) = worker.slots.grids();
         let rows = Rows::of_grids(&grids)?;

@@ -10,7 +10,6 @@ use crate::worker::model::LoadedModel;
 use crate::worker::problem::Problem;
 use ibot_web::protocol::ExampleLabel;
 
-/// Images by their number.
 #[derive(Default)]
 pub struct Examples(BTreeMap<u32, StoredExample>);
 
@@ -62,7 +61,6 @@ impl Examples {
         example.feature.as_deref().ok_or(Problem::NoExample(id))
     }
 
-    /// Features to learn classes from.
     pub fn set(
         &self,
         labels: &[ExampleLabel],

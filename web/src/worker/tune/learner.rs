@@ -71,7 +71,6 @@ impl TuneLearner {
         Ok(Self::Adapt { adapt, bank: None })
     }
 
-    /// Steps taken.
     pub fn steps(&self) -> usize {
         match self {
             Self::Linear(head) => head.steps(),
@@ -223,7 +222,6 @@ impl TuneLearner {
     }
 }
 
-/// The settings of a lesson.
 pub fn settings(lesson: &Lesson, model: &LoadedModel) -> ProjectSettings {
     let steps = lesson.steps.max(1);
     let size = model.image_size();
@@ -250,11 +248,12 @@ pub fn settings(lesson: &Lesson, model: &LoadedModel) -> ProjectSettings {
     }
 }
 
-/// The teacher of a file, with the student's mask token, which the teacher itself never needs.
+/// The teacher of a file, with the student's mask token.
 fn read_teacher(file: &[u8]) -> Result<Checkpoint, Problem> {
     const MASK: &str = "masked_embed";
     let mut teacher = Checkpoint::read(file, None).map_err(|source| not_read(MODEL, source))?;
 
+    // A teacher never needs the token, and its own file has none; iBOT does.
     if !teacher.weights.contains_key(MASK)
         && let Ok(mut student) = Checkpoint::read(file, Some("student"))
         && let Some(token) = student.weights.remove(MASK)

@@ -12,7 +12,7 @@ use crate::worker::model::LoadedModel;
 use crate::worker::problem::Problem;
 use ibot_web::protocol::{ExampleLabel, Lesson, LessonResult, LessonStep, TuneMode};
 
-/// Steps between two measurements on the validation images, where one costs as much as a step.
+// In steps. Where measuring on the validation images costs as much as a step, it is done seldom.
 const MEASURE_EVERY: usize = 10;
 
 pub struct Session {
@@ -31,7 +31,6 @@ struct Halves {
 }
 
 impl Session {
-    /// A lesson before its first step.
     pub async fn new(
         lesson: Lesson,
         file: Option<&[u8]>,
@@ -141,7 +140,6 @@ impl Session {
         Ok((count > 0).then(|| (loss / count as f64, hits / count as f64)))
     }
 
-    /// The result so far.
     pub async fn judge(
         &mut self,
         examples: &Examples,
@@ -175,7 +173,6 @@ impl Session {
         })
     }
 
-    /// The probability of each class.
     pub async fn classify(
         &self,
         image: &RgbImage,

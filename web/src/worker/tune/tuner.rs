@@ -11,7 +11,7 @@ use crate::worker::problem::Problem;
 use ibot_web::js;
 use ibot_web::protocol::{LessonEvent, LessonStep, WorkerEvent};
 
-/// Milliseconds of learning between two chances to ask: about as often as a page is drawn.
+// Milliseconds of learning between two chances to ask: about as often as a page is drawn.
 const MOMENT: f64 = 40.0;
 
 #[derive(Default)]
@@ -44,7 +44,6 @@ impl Tuner {
         self.running = self.session.is_some();
     }
 
-    /// Interrupts the lesson.
     pub fn stop(&mut self) {
         self.running = false;
     }
