@@ -21,6 +21,7 @@ const LAST_TWO: Want = Want {
     block: None,
     earlier: 1,
     attention: true,
+    raw_patches: false,
 };
 
 /// The promise for what the official code wrote.

@@ -207,7 +207,7 @@ fn poolings(model: &Pretrained) {
     for (cls_blocks, patch_mean) in pools {
         let pooling = Pooling {
             cls_blocks,
-            patch_mean,
+            patch_mean: patch_mean.into(),
         };
         let mut shares = Vec::new();
         for groups in tasks() {

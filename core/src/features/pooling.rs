@@ -1,61 +1,134 @@
 //! One vector for an image: what classifiers see of it.
 
+use std::fmt;
+
 use burn::tensor::{Device, ExecutionError, Tensor};
 
-use crate::features::encode;
+use super::encode;
 use crate::image::RgbImage;
-use crate::model::{Backbone, Want};
+use crate::model::{Backbone, Features, Want};
 
-/// Which tokens make an image's feature; all after the final norm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which tokens make an image's feature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Pooling {
-    /// CLS tokens of so many last blocks, the deepest last. The paper takes 1 for k-NN and 4 for
-    /// the linear evaluation of ViT-S.
+    /// CLS tokens of so many last blocks after the final norm, the deepest last. The paper takes 1
+    /// for k-NN and 4 for the linear evaluation of ViT-S.
     pub cls_blocks: usize,
     /// Also the mean of the last block's patch tokens, as for the linear evaluation of ViT-B and
     /// ViT-L.
-    pub patch_mean: bool,
+    pub patch_mean: PatchMean,
+}
+
+/// The mean of the last block's patch tokens as a part of a feature.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum PatchMean {
+    /// It is no part.
+    #[default]
+    None,
+    /// Of the tokens after the final norm.
+    Normed,
+    /// Of the tokens as the last block gives them.
+    Raw,
+}
+
+impl From<bool> for PatchMean {
+    fn from(normed: bool) -> Self {
+        if normed { Self::Normed } else { Self::None }
+    }
 }
 
 impl Pooling {
     /// The CLS token of the last block.
     pub const CLS: Self = Self {
         cls_blocks: 1,
-        patch_mean: false,
+        patch_mean: PatchMean::None,
     };
 
     /// What classifiers are tuned on.
     pub const TUNE: Self = Self {
         cls_blocks: 1,
-        patch_mean: true,
+        patch_mean: PatchMean::Normed,
     };
+
+    /// The mean of the last block's patches without the final norm.
+    pub const PATCHES: Self = Self {
+        cls_blocks: 0,
+        patch_mean: PatchMean::Raw,
+    };
+
+    /// The feature that the official code calls `avgpool_patchtokens` = `flag`, with `n` =
+    /// `cls_blocks` last blocks: 0 takes their CLS tokens, 2 adds the mean patch, 1 takes the mean
+    /// patch without the final norm alone. `None` for another flag.
+    pub fn official(flag: usize, cls_blocks: usize) -> Option<Self> {
+        match flag {
+            0 => Some(Self {
+                cls_blocks,
+                patch_mean: PatchMean::None,
+            }),
+            1 => Some(Self::PATCHES),
+            2 => Some(Self {
+                cls_blocks,
+                patch_mean: PatchMean::Normed,
+            }),
+            _ => None,
+        }
+    }
 
     /// Width of a feature of this kind.
     pub fn width(self, backbone: &Backbone) -> usize {
-        backbone.dim() * (self.cls_blocks.min(backbone.depth()) + usize::from(self.patch_mean))
+        let means = usize::from(self.patch_mean != PatchMean::None);
+        backbone.dim() * (self.cls_blocks.min(backbone.depth()) + means)
     }
 
     /// Features `[B, width]` of images `[B, 3, H, W]`.
     pub fn of(self, backbone: &Backbone, images: Tensor<4>) -> Tensor<2> {
-        let want = Want {
-            earlier: self.cls_blocks.saturating_sub(1),
-            ..Want::default()
-        };
-        let features = backbone.features(images, want);
+        self.read(&backbone.features(images, self.want()))
+    }
 
-        let mut parts: Vec<Tensor<2>> = features
-            .earlier
-            .into_iter()
-            .map(|tokens| tokens.cls)
-            .collect();
+    /// What a feature needs of the backbone.
+    pub(super) fn want(self) -> Want {
+        Want {
+            earlier: self.cls_blocks.saturating_sub(1),
+            raw_patches: self.patch_mean == PatchMean::Raw,
+            ..Want::default()
+        }
+    }
+
+    /// The feature in `features`, which hold at least what [`Self::want`] asks for.
+    pub(super) fn read(self, features: &Features) -> Tensor<2> {
+        let mut parts = Vec::new();
+        let earlier = self.want().earlier;
+        let skipped = features.earlier.len().saturating_sub(earlier);
+        for tokens in &features.earlier[skipped..] {
+            parts.push(tokens.cls.clone());
+        }
         if self.cls_blocks > 0 {
             parts.push(features.tokens.cls.clone());
         }
-        if self.patch_mean {
-            let patches = features.tokens.into_patches();
-            parts.push(patches.mean_dim(1).squeeze_dim(1));
-        }
+
+        let patches = match self.patch_mean {
+            PatchMean::None => None,
+            PatchMean::Normed => Some(features.tokens.clone().into_patches()),
+            PatchMean::Raw => Some(features.raw_patches()),
+        };
+        parts.extend(patches.map(|patches| patches.mean_dim(1).squeeze_dim(1)));
         Tensor::cat(parts, 1)
+    }
+}
+
+/// A name without spaces, such as `cls4+mean`.
+impl fmt::Display for Pooling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mean = match self.patch_mean {
+            PatchMean::None => "",
+            PatchMean::Normed => "mean",
+            PatchMean::Raw => "rawmean",
+        };
+        match (self.cls_blocks, mean) {
+            (0, mean) => f.write_str(mean),
+            (blocks, "") => write!(f, "cls{blocks}"),
+            (blocks, mean) => write!(f, "cls{blocks}+{mean}"),
+        }
     }
 }
 

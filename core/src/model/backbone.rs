@@ -63,10 +63,12 @@ impl Backbone {
             }
         }
 
+        let raw_patches = want.raw_patches.then(|| self.patches(tokens.clone()));
         Features {
             tokens: self.finish(tokens, grid),
             earlier,
             attention,
+            raw_patches,
         }
     }
 
@@ -97,6 +99,13 @@ impl Backbone {
     pub(crate) fn finish(&self, tokens: Tensor<3>, grid: (usize, usize)) -> Tokens {
         match self {
             Self::Vit(vit) => vit.finish(tokens, grid),
+        }
+    }
+
+    /// The patches of a sequence of tokens, without the final norm, `[B, N, D]`.
+    fn patches(&self, tokens: Tensor<3>) -> Tensor<3> {
+        match self {
+            Self::Vit(vit) => vit.patches(tokens),
         }
     }
 
@@ -310,7 +319,7 @@ mod tests {
         let want = Want {
             block: Some(9),
             earlier: 9,
-            attention: false,
+            ..Want::default()
         };
         let features = backbone().features(images(), want);
         assert_eq!(features.earlier.len(), 1);

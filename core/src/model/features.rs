@@ -58,6 +58,20 @@ pub struct Features {
     /// How much CLS attends to each patch in each head of the last block, `[B, heads, N]`; `None`
     /// if it was not asked for. CLS itself and registers take the rest of each head's attention.
     pub attention: Option<Tensor<3>>,
+    /// The patch tokens `[B, N, D]` of the last block before the final norm; `None` if they were
+    /// not asked for.
+    pub(super) raw_patches: Option<Tensor<3>>,
+}
+
+impl Features {
+    /// The patch tokens of the last block before the final norm, `[B, N, D]`.
+    ///
+    /// # Panics
+    /// If [`Want::raw_patches`] was not set.
+    pub fn raw_patches(&self) -> Tensor<3> {
+        let raw = self.raw_patches.clone();
+        raw.expect("`Want::raw_patches` was set")
+    }
 }
 
 /// What is asked of a backbone besides the tokens of its last block.
@@ -70,4 +84,6 @@ pub struct Want {
     pub earlier: usize,
     /// Whether to give the attention of CLS in the last block.
     pub attention: bool,
+    /// Whether to give the patch tokens of the last block before the final norm.
+    pub raw_patches: bool,
 }

@@ -137,6 +137,12 @@ impl Vit {
         Tokens::behind_cls(normed, self.prefix(), grid)
     }
 
+    /// The patches of `tokens` `[B, P + N, D]`, as they are: `[B, N, D]`.
+    pub(in crate::model) fn patches(&self, tokens: Tensor<3>) -> Tensor<3> {
+        let patches = tokens.dims()[1] - self.prefix();
+        tokens.narrow(1, self.prefix(), patches)
+    }
+
     pub(in crate::model) fn patch_size(&self) -> usize {
         self.patch_embed.patch_size()
     }
