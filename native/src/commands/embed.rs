@@ -7,7 +7,9 @@ use clap::Args;
 
 use crate::data::Dataset;
 use crate::device::{self, DeviceChoice};
-use crate::features::{Encoder, EvalView, Extractor, FeatureFormat, Pooling, write_features};
+use crate::features::{
+    Encoder, EvalView, FeatureFormat, FeatureStore, Pooling, Readout, write_features,
+};
 use crate::model::ModelArgs;
 
 const HELP: &str = "\
@@ -57,10 +59,10 @@ pub fn run(args: &EmbedArgs) -> Result<()> {
     let format = FeatureFormat::of(&args.out).context("--out")?;
     let pooling = Pooling {
         cls_blocks: args.cls_blocks,
-        patch_mean: args.patch_mean,
+        patch_mean: args.patch_mean.into(),
     };
     ensure!(
-        pooling.cls_blocks > 0 || pooling.patch_mean,
+        pooling.cls_blocks > 0 || args.patch_mean,
         "--cls-blocks 0 without --patch-mean leaves no feature"
     );
 
@@ -75,17 +77,14 @@ pub fn run(args: &EmbedArgs) -> Result<()> {
         pooling.cls_blocks
     );
 
-    let extractor = Extractor {
-        encoder: Encoder::Network(&model.backbone),
-        view: EvalView {
-            size: args.size.unwrap_or(model.config.image_size()),
-            resize_ratio: model.eval_resize,
-        },
-        threads: device::cores(),
-        device: &device,
+    let view = EvalView {
+        size: args.size.unwrap_or(model.config.image_size()),
+        resize_ratio: model.eval_resize,
     };
+    let encoder = Encoder::Network(&model.backbone);
+    let store = FeatureStore::new(encoder, view, &[device])?.with_progress();
     let indices = data.subset(args.limit.unwrap_or(usize::MAX), 0);
-    let features = extractor.extract(pooling, &data, &indices)?;
+    let features = store.rows(Readout::Pooled(pooling), &data, &indices)?;
     let written = write_features(&args.out, format, &data, features)?;
 
     let (out, list) = (args.out.display(), written.list.display());

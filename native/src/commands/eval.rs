@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use crate::data::Dataset;
 use crate::device::{self, DeviceChoice};
 use crate::eval::{EvalResult, Evaluation, Subject, TaskOutput, sha256};
-use crate::features::{Encoder, EvalView, Extractor};
+use crate::features::{Encoder, EvalView, FeatureStore};
 use crate::files::write_atomically;
 use crate::model::ModelArgs;
 
@@ -125,16 +125,16 @@ pub fn run(command: &EvalCommand) -> Result<()> {
     }
 
     let begin = Instant::now();
+    let encoder = match &model {
+        Some((model, _)) => Encoder::Network(&model.backbone),
+        None => Encoder::Pixels,
+    };
+    let mut features = FeatureStore::new(encoder, view, &[selected.device])?;
+    if !args.json {
+        features = features.with_progress();
+    }
     let subject = Subject {
-        extractor: Extractor {
-            encoder: match &model {
-                Some((model, _)) => Encoder::Network(&model.backbone),
-                None => Encoder::Pixels,
-            },
-            view,
-            threads: device::cores(),
-            device: &selected.device,
-        },
+        features: &features,
         data: &data,
         val: val.as_ref(),
     };

@@ -10,7 +10,7 @@ use super::measures::Measures;
 use super::sets::{SetLimits, Sets, Subset};
 use super::task::{Curve, EvalTask, Subject, TaskOutput, Unit};
 use crate::data::Dataset;
-use crate::features::{Extractor, Pooling};
+use crate::features::{FeatureStore, Readout};
 
 const HELP: &str = "\
 Examples:
@@ -62,6 +62,10 @@ impl EvalTask for Knn {
         !data.classes().is_empty() && !self.limits().is_empty()
     }
 
+    fn readouts(&self) -> Vec<Readout> {
+        vec![Readout::CLS]
+    }
+
     fn run(&self, subject: &Subject) -> Result<TaskOutput> {
         let sets = Sets::choose(subject.data, subject.val, self.limits())?;
         let images = vec![
@@ -69,8 +73,8 @@ impl EvalTask for Knn {
             ("queries", sets.val.indices.len()),
         ];
 
-        let bank = labelled(&sets.train, &subject.extractor)?;
-        let queries = labelled(&sets.val, &subject.extractor)?;
+        let bank = labelled(&sets.train, subject.features)?;
+        let queries = labelled(&sets.val, subject.features)?;
         let accuracies = block_on(knn(&bank, &queries, &NEIGHBOURS, TEMPERATURE))
             .context("k-NN on the device")?;
 
@@ -114,8 +118,8 @@ impl Knn {
     }
 }
 
-fn labelled(subset: &Subset, extractor: &Extractor) -> Result<Labelled> {
-    let features = extractor.extract(Pooling::CLS, subset.data, &subset.indices)?;
+fn labelled(subset: &Subset, features: &FeatureStore) -> Result<Labelled> {
+    let features = features.rows(Readout::CLS, subset.data, &subset.indices)?;
     Ok(Labelled {
         labels: subset.labels_of(&features.indices),
         features: features.rows,

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use super::measures::Measures;
 use crate::data::Dataset;
-use crate::features::Extractor;
+use crate::features::{FeatureStore, Readout};
 
 /// What every evaluation does.
 pub trait EvalTask {
@@ -19,6 +19,9 @@ pub trait EvalTask {
 
     /// Whether a run can carry it out on the images that it trains on.
     fn suits(&self, data: &Dataset) -> bool;
+
+    /// What it reads from images, so that several evaluations can share one pass.
+    fn readouts(&self) -> Vec<Readout>;
 
     /// Evaluates.
     ///
@@ -55,8 +58,8 @@ pub enum Unit {
 
 /// What is evaluated.
 pub struct Subject<'a> {
-    /// The network, and how it sees images unless the evaluation's settings change that.
-    pub extractor: Extractor<'a>,
+    /// The features of images, computed when they are first asked for.
+    pub features: &'a FeatureStore,
     pub data: &'a Dataset,
     /// Images to evaluate, where these are another set than those to learn from.
     pub val: Option<&'a Dataset>,

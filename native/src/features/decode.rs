@@ -10,9 +10,6 @@ use ibot_core::image::resize::eval_view;
 use super::view::EvalView;
 use crate::data::Dataset;
 
-/// Images that go through the network at a time.
-const CHUNK: usize = 128;
-
 /// The views of a few images.
 #[derive(Default)]
 pub(super) struct Chunk {
@@ -20,28 +17,42 @@ pub(super) struct Chunk {
     pub pixels: Vec<f32>,
     /// The images that could be read.
     pub indices: Vec<usize>,
-    /// One error for each of the others.
-    pub unreadable: Vec<String>,
+    /// The others.
+    pub unreadable: Vec<Unreadable>,
 }
 
-/// The views of the images `indices` of `data`, chunk by chunk in order, decoded on `threads`
-/// threads of `scope`.
+/// An image that could not be read.
+pub(super) struct Unreadable {
+    pub index: usize,
+    pub problem: String,
+}
+
+/// How images are decoded.
+#[derive(Clone, Copy)]
+pub(super) struct Decoding {
+    pub view: EvalView,
+    pub threads: NonZeroUsize,
+    /// Images in a chunk.
+    pub chunk: usize,
+}
+
+/// The views of the images `indices` of `data`, chunk by chunk in order, decoded on threads of
+/// `scope`.
 pub(super) fn chunks<'scope>(
     scope: &'scope Scope<'scope, '_>,
     data: &'scope Dataset,
     indices: &'scope [usize],
-    view: EvalView,
-    threads: NonZeroUsize,
-) -> impl Iterator<Item = Chunk> + use<'scope> {
-    let threads = threads.get();
+    decoding: Decoding,
+) -> impl Iterator<Item = Chunk> + Send + use<'scope> {
+    let threads = decoding.threads.get();
     let receivers: Vec<Receiver<Chunk>> = (0..threads)
         .map(|first| {
             // A bound of one chunk a thread keeps few images in memory.
             let (sender, receiver) = sync_channel(1);
-            let own = indices.chunks(CHUNK).skip(first).step_by(threads);
+            let own = indices.chunks(decoding.chunk).skip(first).step_by(threads);
             scope.spawn(move || {
                 for chunk in own {
-                    if sender.send(load(data, chunk, view)).is_err() {
+                    if sender.send(load(data, chunk, decoding.view)).is_err() {
                         break;
                     }
                 }
@@ -51,13 +62,13 @@ pub(super) fn chunks<'scope>(
         .collect();
 
     // Thread t decodes the chunks t, t + threads, ...; taking turns keeps their order.
-    let count = indices.len().div_ceil(CHUNK);
+    let count = indices.len().div_ceil(decoding.chunk);
     (0..count).map_while(move |chunk| receivers[chunk % threads].recv().ok())
 }
 
 fn load(data: &Dataset, indices: &[usize], view: EvalView) -> Chunk {
     let mut chunk = Chunk::default();
-    let values = 3 * view.size * view.size;
+    let values = view.values();
     for index in indices {
         match data.load(*index) {
             Ok(image) => {
@@ -67,7 +78,10 @@ fn load(data: &Dataset, indices: &[usize], view: EvalView) -> Chunk {
                 normalize_into(&cropped, &mut chunk.pixels[start..]);
                 chunk.indices.push(*index);
             }
-            Err(error) => chunk.unreadable.push(error.to_string()),
+            Err(error) => chunk.unreadable.push(Unreadable {
+                index: *index,
+                problem: error.to_string(),
+            }),
         }
     }
     chunk

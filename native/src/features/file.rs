@@ -7,8 +7,8 @@ use anyhow::{Result, anyhow, bail};
 use burn::tensor::Tensor;
 use ibot_core::weights::{StoredPrecision, Weight, Weights, to_safetensors};
 
-use super::extract::FeatureRows;
 use super::npy;
+use super::store::FeatureRows;
 use crate::data::Dataset;
 use crate::files::write_atomically;
 

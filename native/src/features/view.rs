@@ -14,4 +14,9 @@ impl EvalView {
     pub(super) fn resized_side(self) -> usize {
         (self.size as f64 * self.resize_ratio).round() as usize
     }
+
+    /// Numbers in the crop: three channels.
+    pub(super) fn values(self) -> usize {
+        3 * self.size * self.size
+    }
 }

@@ -13,8 +13,8 @@ use super::listeners::Listeners;
 use super::plan::RunPlan;
 use super::record::Record;
 use crate::data::Dataset;
-use crate::eval::{EvalProgress, Subject};
-use crate::features::{Encoder, EvalView, Extractor};
+use crate::eval::{EvalProgress, ScheduledEval, Subject};
+use crate::features::{Encoder, EvalView, FeatureStore};
 
 /// What evaluations need beside the network.
 pub struct Evaluator {
@@ -35,24 +35,29 @@ impl Evaluator {
         listeners: &mut Listeners,
     ) -> Result<Vec<String>> {
         let is_last = step == plan.total_steps;
-        let mut sentences = Vec::new();
-        for eval in &plan.evals {
-            let task = eval.evaluation.task();
-            if !eval.is_due(epochs, is_last) || !task.suits(&self.data) {
-                continue;
-            }
+        let usual = EvalView {
+            size: plan.eval_size,
+            resize_ratio: ModelHeader::USUAL_RESIZE,
+        };
+        let mut due: Vec<&ScheduledEval> = plan.evals.iter().collect();
+        due.retain(|eval| eval.is_due(epochs, is_last) && eval.evaluation.task().suits(&self.data));
 
-            let view = eval.view(EvalView {
-                size: plan.eval_size,
-                resize_ratio: ModelHeader::USUAL_RESIZE,
-            });
+        // Evaluations that see images in the same way share one pass.
+        let mut stores: Vec<FeatureStore> = Vec::new();
+        let mut sentences = Vec::new();
+        for eval in &due {
+            let view = eval.view(usual);
+            let place = match stores.iter().position(|store| store.view() == view) {
+                Some(place) => place,
+                None => {
+                    stores.push(self.store(backbone, view, &due, usual)?);
+                    stores.len() - 1
+                }
+            };
+
+            let task = eval.evaluation.task();
             let subject = Subject {
-                extractor: Extractor {
-                    encoder: Encoder::Network(backbone),
-                    view,
-                    threads: self.threads,
-                    device: &self.device,
-                },
+                features: &stores[place],
                 data: &self.data,
                 val: None,
             };
@@ -72,5 +77,22 @@ impl Evaluator {
             sentences.extend(progress.sentence(task, &measures));
         }
         Ok(sentences)
+    }
+
+    /// A store for those of the evaluations `due` that see images in `view`.
+    fn store(
+        &self,
+        backbone: &Backbone,
+        view: EvalView,
+        due: &[&ScheduledEval],
+        usual: EvalView,
+    ) -> Result<FeatureStore> {
+        let devices = std::slice::from_ref(&self.device);
+        let store = FeatureStore::new(Encoder::Network(backbone), view, devices)?;
+        let mut store = store.with_decode_threads(self.threads);
+        for eval in due.iter().filter(|eval| eval.view(usual) == view) {
+            store.plan(&eval.evaluation.task().readouts());
+        }
+        Ok(store)
     }
 }

@@ -1,0 +1,201 @@
+//! A frozen network on every device and core: batches of images to rows of numbers.
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use anyhow::{Context as _, Result};
+use burn::module::Module as _;
+use burn::tensor::{Device, Tensor, TensorData, Transaction};
+use futures_lite::future::block_on;
+use ibot_core::features::{Readout, read_out};
+use ibot_core::model::{Backbone, ComputePrecision};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+/// Images in a forward pass of one core. It does not depend on the number of cores, so that the
+/// rows do not either.
+const CPU_BATCH: usize = 16;
+/// Images in a forward pass of a GPU.
+const GPU_BATCH: usize = 64;
+
+/// Images that go through the network together.
+pub(super) struct Batch<T> {
+    /// What the images are, for whom the rows are.
+    pub images: T,
+    /// Normalised, 3 x side x side values an image.
+    pub pixels: Vec<f32>,
+}
+
+/// Replicas of a network that compute at the same time: one for each GPU, and one for each core if
+/// the CPU is among the devices.
+pub(super) struct Lanes {
+    lanes: Vec<Lane>,
+}
+
+#[derive(Clone)]
+struct Lane {
+    backbone: Backbone,
+    device: Device,
+    /// A pool of one thread: what burn computes inside stays on it. `None` where a lane takes all
+    /// threads of the backend.
+    pool: Option<Arc<ThreadPool>>,
+}
+
+impl Lanes {
+    /// Replicas of `backbone` on `devices`, of which the CPU has `cores`.
+    ///
+    /// # Errors
+    /// If the system refuses a thread.
+    pub fn new(backbone: &Backbone, devices: &[Device], cores: NonZeroUsize) -> Result<Self> {
+        let mut lanes = Vec::new();
+        let cpu = Device::flex();
+        for device in devices.iter().filter(|device| **device != cpu) {
+            lanes.push(Lane {
+                backbone: backbone.clone().to_device(device),
+                device: device.clone(),
+                pool: None,
+            });
+        }
+
+        // burn spreads only its larger CPU operations over threads, so every core takes batches of
+        // its own.
+        let workers = devices.iter().filter(|device| **device == cpu).count();
+        let on_cpu = match workers {
+            0 => 0,
+            _ => workers.max(cores.get()),
+        };
+        let alone = on_cpu == 1 && lanes.is_empty();
+        for _ in 0..on_cpu {
+            let pool = match alone {
+                true => None,
+                false => Some(Arc::new(
+                    ThreadPoolBuilder::new()
+                        .num_threads(1)
+                        .build()
+                        .context("cannot start threads")?,
+                )),
+            };
+            lanes.push(Lane {
+                backbone: backbone.clone().to_device(&cpu),
+                device: cpu.clone(),
+                pool,
+            });
+        }
+        Ok(Self { lanes })
+    }
+
+    /// The same replicas, whose matrix products compute in `precision`.
+    pub fn with_precision(self, precision: ComputePrecision) -> Self {
+        let mut lanes = Vec::new();
+        for lane in self.lanes {
+            lanes.push(Lane {
+                backbone: lane.backbone.with_precision(precision),
+                ..lane
+            });
+        }
+        Self { lanes }
+    }
+
+    /// The network.
+    pub fn backbone(&self) -> &Backbone {
+        &self.lanes[0].backbone
+    }
+
+    /// Images in a batch.
+    pub fn batch_size(&self) -> usize {
+        if self.lanes.iter().any(|lane| lane.device == Device::flex()) {
+            CPU_BATCH
+        } else {
+            GPU_BATCH
+        }
+    }
+
+    /// Reads `readouts` from all `batches` of images of `side` pixels, and hands each batch's
+    /// images and rows, one vector a readout, to `take`, in the order in which they are done.
+    ///
+    /// # Errors
+    /// If a device fails, or `take` does.
+    pub fn run<T: Send>(
+        &self,
+        side: usize,
+        readouts: &[Readout],
+        batches: impl Iterator<Item = Batch<T>> + Send,
+        take: impl FnMut(T, Vec<Vec<f32>>) -> Result<()> + Send,
+    ) -> Result<()> {
+        let batches = Mutex::new(batches);
+        let take = Mutex::new(take);
+        let failed = AtomicBool::new(false);
+        let work = |lane: Lane| -> Result<()> {
+            while !failed.load(Ordering::Relaxed) {
+                let batch = lock(&batches).next();
+                let Some(Batch { images, pixels }) = batch else {
+                    break;
+                };
+                let done = lane.encode(pixels, side, readouts);
+                let taken = done.and_then(|rows| lock(&take)(images, rows));
+                taken.inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
+            }
+            Ok(())
+        };
+
+        thread::scope(|scope| {
+            let (first, others) = self.lanes.split_first().context("there is no device")?;
+            let work = &work;
+            let mut running = Vec::new();
+            for lane in others {
+                let lane = lane.clone();
+                running.push(scope.spawn(move || work(lane)));
+            }
+
+            // The first lane computes on this thread, because a GPU has memory pools for each
+            // thread.
+            let mut result = work(first.clone());
+            for thread in running {
+                let other = thread.join();
+                let other = other.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                result = result.and(other);
+            }
+            result
+        })
+    }
+}
+
+impl Lane {
+    fn encode(&self, pixels: Vec<f32>, side: usize, readouts: &[Readout]) -> Result<Vec<Vec<f32>>> {
+        match &self.pool {
+            Some(pool) => pool.install(|| self.encode_here(pixels, side, readouts)),
+            None => self.encode_here(pixels, side, readouts),
+        }
+    }
+
+    fn encode_here(
+        &self,
+        pixels: Vec<f32>,
+        side: usize,
+        readouts: &[Readout],
+    ) -> Result<Vec<Vec<f32>>> {
+        let images = pixels.len() / (3 * side * side);
+        let pixels = TensorData::new(pixels, [images, 3, side, side]);
+        let tensors = read_out(
+            &self.backbone,
+            Tensor::from_data(pixels, &self.device),
+            readouts,
+        );
+
+        let mut transfer = Transaction::default();
+        for tensor in tensors {
+            transfer = transfer.register(tensor);
+        }
+        let data = block_on(transfer.execute_async()).context("features on the device")?;
+        Ok(data
+            .iter()
+            .map(|data| data.iter::<f32>().collect())
+            .collect())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A thread that panicked ends the whole pass, so what it left is not used.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,67 @@
+//! What a person sees while images go through the network.
+
+use std::time::Instant;
+
+use indicatif::style::TemplateError;
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A bar on a terminal; nothing elsewhere.
+pub(super) struct Progress {
+    bar: Option<ProgressBar>,
+    begin: Instant,
+}
+
+impl Progress {
+    /// The progress of `images` images on standard error, if it is to be `shown`.
+    pub fn new(images: usize, shown: bool) -> Self {
+        let bar = shown.then(|| {
+            // indicatif draws nothing where standard error is no terminal.
+            let bar = ProgressBar::new(images as u64);
+            // The template is a constant that the tests parse.
+            bar.set_style(style().unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar
+        });
+        Self {
+            bar,
+            begin: Instant::now(),
+        }
+    }
+
+    /// Notes that so many more images are done.
+    pub fn add(&self, images: usize) {
+        if let Some(bar) = &self.bar {
+            bar.inc(images as u64);
+            let speed = bar.position() as f64 / self.begin.elapsed().as_secs_f64().max(1e-9);
+            bar.set_message(format!("{speed:.1} img/s"));
+        }
+    }
+
+    /// Prints a line that stays.
+    pub fn warn(&self, problem: &str) {
+        let line = format!("warning: {problem}");
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("{line}")),
+            None => eprintln!("{line}"),
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn style() -> Result<ProgressStyle, TemplateError> {
+    ProgressStyle::with_template("features {bar:30} {pos}/{len} images  {msg}  {eta} left")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_template_is_valid() {
+        assert!(super::style().is_ok());
+    }
+}

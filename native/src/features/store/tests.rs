@@ -1,0 +1,102 @@
+//! What a store keeps and computes, on the builtin scenes.
+
+use ibot_core::features::{PatchMean, Pooling};
+use ibot_core::pretrain::config::Config;
+use ibot_core::rng::{Purpose, stream};
+
+use super::*;
+
+const VIEW: EvalView = EvalView {
+    size: 16,
+    resize_ratio: 1.25,
+};
+
+fn backbone() -> Backbone {
+    let rng = &mut stream(1, Purpose::Init, 0, 0);
+    let config = Config::miniature().backbone().with_mask_token(false);
+    config.init(&Device::flex(), rng)
+}
+
+fn store(devices: usize) -> FeatureStore {
+    let devices = vec![Device::flex(); devices];
+    FeatureStore::new(Encoder::Network(&backbone()), VIEW, &devices).expect("a store")
+}
+
+fn values(rows: FeatureRows) -> Vec<f32> {
+    rows.rows.try_into_vec_as().expect("floats")
+}
+
+fn scenes() -> Dataset {
+    Dataset::open("builtin:val").expect("the builtin scenes")
+}
+
+#[test]
+fn an_image_goes_through_the_network_once() {
+    let (store, data) = (store(1), scenes());
+    let first = store.rows(Readout::CLS, &data, &[5, 3, 9]).expect("rows");
+    assert_eq!((store.encoded(), &first.indices[..]), (3, &[5, 3, 9][..]));
+    let again = store
+        .rows(Readout::CLS, &data, &[9, 5, 9, 4])
+        .expect("rows");
+    assert_eq!(store.encoded(), 4, "only image 4 was new");
+
+    let (first, again) = (values(first), values(again));
+    assert_eq!(first[32..48], again[..16]);
+    assert_eq!(again[..16], again[32..48]);
+    assert_eq!(first[..16], again[16..32]);
+}
+
+#[test]
+fn a_pass_reads_what_is_planned() {
+    let (mut store, data) = (store(1), scenes());
+    let pooled = Readout::Pooled(Pooling {
+        cls_blocks: 2,
+        patch_mean: PatchMean::Normed,
+    });
+    store.plan(&[Readout::CLS, pooled, Readout::Patches]);
+    store.rows(Readout::CLS, &data, &[1, 2]).expect("rows");
+    let pooled = store.rows(pooled, &data, &[2, 1]).expect("rows");
+    assert_eq!((store.encoded(), pooled.rows.dims()), (2, [2, 48]));
+
+    let patches = store.rows(Readout::Patches, &data, &[1]).expect("rows");
+    assert_eq!(patches.rows.dims(), [1, 16 * 16]);
+    assert_eq!(store.encoded(), 3, "patches are read on demand");
+}
+
+#[test]
+fn workers_change_no_bit() {
+    let data = scenes();
+    let indices: Vec<usize> = (0..70).collect();
+    let alone = store(1).rows(Readout::CLS, &data, &indices).expect("rows");
+    let many = store(5).rows(Readout::CLS, &data, &indices).expect("rows");
+    assert_eq!(values(alone), values(many));
+}
+
+#[test]
+fn encoded_pixels_are_the_rows_of_their_images() {
+    let (store, data) = (store(2), scenes());
+    let pixels = FeatureStore::new(Encoder::Pixels, VIEW, &[Device::flex()]).expect("a store");
+    let indices: Vec<usize> = (0..40).collect();
+    let images = values(pixels.rows(Readout::CLS, &data, &indices).expect("rows"));
+    assert_eq!(images.len(), 40 * VIEW.values());
+
+    let encoded = store
+        .encode(&[Readout::Patches, Readout::CLS], images)
+        .expect("rows");
+    let rows = store.rows(Readout::CLS, &data, &indices).expect("rows");
+    let encoded: Vec<f32> = encoded[1].try_to_vec_as().expect("floats");
+    assert_eq!(encoded, values(rows));
+}
+
+#[test]
+fn what_cannot_be_read_has_a_reason() {
+    let view = EvalView { size: 18, ..VIEW };
+    let error = FeatureStore::new(Encoder::Network(&backbone()), view, &[Device::flex()]).err();
+    let error = error.expect("18 is no multiple of 4").to_string();
+    assert!(error.contains("18 pixels is not a multiple"), "{error}");
+
+    let pixels = FeatureStore::new(Encoder::Pixels, VIEW, &[Device::flex()]).expect("a store");
+    let error = pixels.rows(Readout::Patches, &scenes(), &[1]).err();
+    let error = error.expect("pixels have no tokens").to_string();
+    assert!(error.contains("no patch tokens"), "{error}");
+}
