@@ -218,11 +218,12 @@ impl Adapt {
             mut tensors,
             updates,
         } = self.state.snapshot().await?;
-        let updates = updates
-            .0
-            .into_iter()
-            .map(|(name, count)| (name, scalar_weight(count as usize)));
-        tensors.extend(prefixed("updates/", updates.collect()));
+
+        let mut counts = Weights::new();
+        for (name, count) in updates.0 {
+            counts.insert(name, scalar_weight(count as usize));
+        }
+        tensors.extend(prefixed("updates/", counts));
         tensors.insert("steps".to_owned(), scalar_weight(self.steps));
         Ok(tensors)
     }
@@ -234,16 +235,19 @@ impl Adapt {
     /// If a tensor is missing or has another shape.
     pub fn restore(self, state: &Weights) -> Result<Self, TuneError> {
         let counts = part(state, "updates/");
-        let updates = counts
-            .keys()
-            .map(|name| Ok((name.clone(), scalar(&counts, name)? as u64)));
-        let updates = Updates(updates.collect::<Result<_, TuneError>>()?);
+        let mut updates = Updates::default();
+        for name in counts.keys() {
+            let count = scalar(&counts, name)? as u64;
+            updates.0.insert(name.clone(), count);
+        }
+
         let steps = scalar(state, "steps")?;
+        let snapshot = Snapshot {
+            tensors: state.clone(),
+            updates,
+        };
         Ok(Self {
-            state: self.state.restore(Snapshot {
-                tensors: state.clone(),
-                updates,
-            })?,
+            state: self.state.restore(snapshot)?,
             steps,
             ..self
         })
@@ -252,15 +256,14 @@ impl Adapt {
     /// Crops and masks of the next batch.
     fn batch(&self, images: &[&RgbImage]) -> Batch {
         let AdaptSettings { seed, batch, .. } = self.settings;
+        let Config { crops, augment, .. } = &self.config;
         let drawn = sampler::batch(seed, images.len(), batch, self.steps);
-        let mut collated = HostBatch::zeros(&self.config.crops, batch);
+
+        let mut collated = HostBatch::zeros(crops, batch);
         for (place, draw) in drawn.iter().enumerate() {
-            let crops = multi_crop(
-                images[draw.image],
-                &self.config.crops,
-                &self.config.augment,
-                |crop| crop_stream(seed, Purpose::Augment, draw.epoch, draw.image, crop),
-            );
+            let crops = multi_crop(images[draw.image], crops, augment, |crop| {
+                crop_stream(seed, Purpose::Augment, draw.epoch, draw.image, crop)
+            });
             let masks = self.config.masks(seed, draw.epoch, draw.image);
             collated.set(place, &crops, masks);
         }

@@ -1,10 +1,15 @@
 //! Fine-tuning: back-propagation into the backbone from a few labelled images.
 
-use burn::module::Module;
-use burn::nn::{Linear, LinearConfig};
-use burn::tensor::{Device, Int, Tensor, TensorData, Transaction, activation};
-use serde::{Deserialize, Serialize};
+mod network;
+mod settings;
 
+pub use settings::{FineTuneSettings, Mode};
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor, TensorData, Transaction, activation};
+
+use self::network::{ClassifierNetwork, objective};
+use self::settings::adamw;
 use crate::features::Pooling;
 use crate::features::encode;
 use crate::image::RgbImage;
@@ -14,134 +19,13 @@ use crate::learn::sampler;
 use crate::learn::sampler::Draw;
 use crate::learn::state::{part, prefixed, scalar, scalar_weight};
 use crate::learn::{Classifier, Progress, TuneError, lora};
-use crate::model::{Backbone, init};
-use crate::optim::{AdamW, AdamWConfig, Clip, ClipBy, NamedGradients, Rule, Schedule};
+use crate::model::Backbone;
+use crate::optim::{AdamW, NamedGradients, Rule, Schedule};
 use crate::pretrain::Updates;
 use crate::problems::Problems;
 use crate::rng::{Purpose, crop_stream, stream};
 use crate::weights;
 use crate::weights::{Weights, WeightsError};
-
-/// Which weights of the backbone learn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// A low-rank change of every matrix of every block (LoRA).
-    Lora {
-        /// Rank of the change.
-        rank: usize,
-    },
-    /// All weights of so many last blocks, and the final norm.
-    LastBlocks(usize),
-}
-
-/// How a [`FineTune`] learns.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct FineTuneSettings {
-    /// What learns.
-    pub mode: Mode,
-    /// Side of the training views and shorter side of the images to classify, in pixels; a multiple
-    /// of the patch.
-    pub size: usize,
-    /// Steps in which the learning rate falls to zero; further ones change nothing to speak of.
-    pub steps: usize,
-    /// Images of a step.
-    pub batch: usize,
-    /// Peak learning rate, reached after a tenth of the steps.
-    pub lr: f64,
-    /// Weight decay of the matrices that learn.
-    pub weight_decay: f64,
-    /// Smallest area of a crop, relative to the image; the largest is 1.
-    pub crop_scale: f64,
-    /// Probability of a horizontal flip; 0 where left and right matter.
-    pub flip: f64,
-    /// Seed of order, crops and first factors.
-    pub seed: u64,
-}
-
-impl FineTuneSettings {
-    /// The defaults for a mode and views of `size` pixels: LoRA's factors take a larger learning
-    /// rate than weights.
-    pub fn new(mode: Mode, size: usize) -> Self {
-        let lr = match mode {
-            Mode::Lora { .. } => 2e-3,
-            Mode::LastBlocks(_) => 5e-4,
-        };
-        Self {
-            mode,
-            size,
-            lr,
-            ..Self::default()
-        }
-    }
-
-    fn check(&self, backbone: &Backbone, at: &mut Problems) {
-        let patch = backbone.stride();
-        let whole = self.size > 0 && self.size.is_multiple_of(patch);
-        let problem = format!("must be a multiple of the patch, {patch}");
-        at.require(whole, "size", self.size, problem);
-
-        match self.mode {
-            Mode::Lora { rank } => {
-                let width = backbone.dim();
-                let problem = format!("must lie between 1 and the width of a token, {width}");
-                at.require((1..=width).contains(&rank), "rank", rank, problem);
-            }
-            Mode::LastBlocks(blocks) => {
-                let depth = backbone.depth();
-                let problem = format!("must lie between 1 and the number of blocks, {depth}");
-                at.require(
-                    (1..=depth).contains(&blocks),
-                    "last_blocks",
-                    blocks,
-                    problem,
-                );
-            }
-        }
-
-        at.within("batch", self.batch, 1..=4096);
-        at.require(self.steps > 0, "steps", self.steps, "must be at least 1");
-        at.not_negative("lr", self.lr);
-        at.not_negative("weight_decay", self.weight_decay);
-
-        let share = self.crop_scale > 0.0 && self.crop_scale <= 1.0;
-        let problem = "must be more than 0 and at most 1";
-        at.require(share, "crop_scale", self.crop_scale, problem);
-        at.within("flip", self.flip, 0.0..=1.0);
-    }
-
-    fn learning_rate(&self) -> Schedule {
-        Schedule::warmup_cosine(self.lr, 0.0, self.steps / 10, self.steps)
-    }
-}
-
-/// PyTorch's AdamW with all gradients clipped together.
-fn adamw() -> AdamWConfig {
-    AdamWConfig {
-        clip: Clip {
-            max_norm: 1.0,
-            by: ClipBy::Global,
-        },
-        ..AdamWConfig::default()
-    }
-}
-
-impl Default for FineTuneSettings {
-    fn default() -> Self {
-        Self {
-            mode: Mode::Lora { rank: 4 },
-            size: 224,
-            steps: 100,
-            batch: 16,
-            lr: 2e-3,
-            weight_decay: 0.05,
-            crop_scale: 0.6,
-            flip: 0.5,
-            seed: 0,
-        }
-    }
-}
 
 /// An image and its class.
 #[derive(Clone, Copy, Debug)]
@@ -162,22 +46,6 @@ pub struct FineTune {
     classes: usize,
     steps: usize,
     device: Device,
-}
-
-/// What learns, on an autodiff device.
-#[derive(Module, Debug)]
-struct ClassifierNetwork {
-    backbone: Backbone,
-    /// [`Pooling::TUNE`] features to logits.
-    classifier: Linear,
-}
-
-impl ClassifierNetwork {
-    /// Logits `[B, classes]` of images `[B, 3, H, W]`.
-    fn forward(&self, images: Tensor<4>) -> Tensor<2> {
-        self.classifier
-            .forward(Pooling::TUNE.of(&self.backbone, images))
-    }
 }
 
 impl FineTune {
@@ -209,22 +77,17 @@ impl FineTune {
         if classes < 2 {
             return Err(TuneError::Classes(classes));
         }
+
         let device = device.clone().autodiff();
         let backbone = backbone.valid().train().without_mask_token();
+        let rng = &mut stream(settings.seed, Purpose::Init, 0, 0);
         let backbone = match settings.mode {
-            Mode::Lora { rank } => lora::adapt(
-                backbone,
-                rank,
-                &mut stream(settings.seed, Purpose::Init, 0, 0),
-            ),
+            Mode::Lora { rank } => lora::adapt(backbone, rank, rng),
             Mode::LastBlocks(blocks) => backbone.train_last(blocks),
         };
-        let model = ClassifierNetwork {
-            backbone,
-            classifier: on_device(classifier, &device),
-        };
+
         Ok(Self {
-            model,
+            model: ClassifierNetwork::new(backbone, classifier, &device),
             optimizer: AdamW::default(),
             lr: settings.learning_rate(),
             settings,
@@ -243,13 +106,14 @@ impl FineTune {
         let (images, labels) = self.batch(examples)?;
         let (loss, hits) = objective(self.model.forward(images), &labels);
         let gradients = NamedGradients::of(&self.model, loss.backward());
-        // One transfer to the host.
-        let scalars = [loss.inner(), hits.inner()]
-            .into_iter()
-            .chain(gradients.squared_norms());
-        let data = Tensor::cat(scalars.collect(), 0).into_data_async().await?;
+
+        // Every transfer waits for the device, so all scalars travel in one tensor.
+        let mut scalars = vec![loss.inner(), hits.inner()];
+        scalars.extend(gradients.squared_norms());
+        let data = Tensor::cat(scalars, 0).into_data_async().await?;
         let scalars: Vec<f64> = data.iter::<f64>().collect();
         let norms = gradients.norms(&scalars[2..]);
+
         if scalars[0].is_finite() && norms.total().is_finite() {
             // After its end the cosine would rise again.
             let lr = self.lr.at(self.steps.min(self.settings.steps - 1));
@@ -260,6 +124,7 @@ impl FineTune {
         }
         // Counted in any case, or the next step would fail on the same batch.
         self.steps += 1;
+
         Ok(Progress {
             loss: scalars[0],
             accuracy: scalars[1] / labels.len() as f64,
@@ -279,16 +144,11 @@ impl FineTune {
         let model = self.model.valid();
         let patch = model.backbone.stride();
         let (rows, columns) = encode::grid_of(image, self.settings.size, patch);
-        let pixels = encode::pixels(
-            image,
-            rows,
-            columns,
-            patch,
-            &self.device.clone().without_autodiff(),
-        );
-        let data = activation::softmax(model.forward(pixels), 1)
-            .into_data_async()
-            .await?;
+        let device = self.device.clone().without_autodiff();
+        let pixels = encode::pixels(image, rows, columns, patch, &device);
+
+        let probabilities = activation::softmax(model.forward(pixels), 1);
+        let data = probabilities.into_data_async().await?;
         Ok(data.iter::<f32>().collect())
     }
 
@@ -298,23 +158,22 @@ impl FineTune {
     /// # Errors
     /// If the device fails.
     pub async fn tuned(&self) -> Result<(Backbone, Classifier), TuneError> {
+        // Low-rank changes are added to the weights for good.
         let backbone = self.model.backbone.valid().materialize();
+
         let (weight, bias) = (&self.model.classifier.weight, &self.model.classifier.bias);
         // burn keeps a linear layer's weight as [in, out].
         let mut reading = Transaction::default().register(weight.val().inner().transpose());
         if let Some(bias) = bias {
             reading = reading.register(bias.val().inner());
         }
+
         let data = reading.execute_async().await?;
-        let values = |i: usize| {
-            data.get(i)
-                .map(|data| data.iter::<f32>().collect())
-                .unwrap_or_default()
-        };
-        Ok((
-            backbone,
-            Classifier::new(weight.dims()[0], values(0), values(1))?,
-        ))
+        let mut values = data.iter().map(|data| data.iter::<f32>().collect());
+        let weights = values.next().unwrap_or_default();
+        let biases = values.next().unwrap_or_default();
+        let classifier = Classifier::new(weight.dims()[0], weights, biases)?;
+        Ok((backbone, classifier))
     }
 
     /// All that steps have changed, for [`restore`](Self::restore): weights, moments and their
@@ -325,21 +184,17 @@ impl FineTune {
     pub async fn state(&self) -> Result<Weights, TuneError> {
         let (first, second, updates) = self.optimizer.read(&self.model).await?;
         let model = weights::read_where(&self.model, |name| updates.0.contains_key(name)).await?;
+
+        // A step updates all that learns or nothing, so one number serves all.
         let updates = updates.0.into_values().max().unwrap_or(0);
-        let counts = Weights::from([
+        let mut state = Weights::from([
             ("steps".to_owned(), scalar_weight(self.steps)),
             ("updates".to_owned(), scalar_weight(updates as usize)),
         ]);
-        let parts = [
-            ("model/", model),
-            ("exp_avg/", first),
-            ("exp_avg_sq/", second),
-            ("", counts),
-        ];
-        Ok(parts
-            .into_iter()
-            .flat_map(|(prefix, weights)| prefixed(prefix, weights))
-            .collect())
+        state.extend(prefixed("model/", model));
+        state.extend(prefixed("exp_avg/", first));
+        state.extend(prefixed("exp_avg_sq/", second));
+        Ok(state)
     }
 
     /// This session, made of the same backbone and settings, at another one's `state`; it continues
@@ -348,13 +203,15 @@ impl FineTune {
     /// # Errors
     /// If a tensor is missing or has another shape.
     pub fn restore(mut self, state: &Weights) -> Result<Self, WeightsError> {
-        let (steps, updates) = (scalar(state, "steps")?, scalar(state, "updates")? as u64);
+        let steps = scalar(state, "steps")?;
+        let updates = scalar(state, "updates")? as u64;
         let changed = part(state, "model/");
-        // Every step updates all that learns, so one number serves all.
         let updates = Updates(changed.keys().map(|name| (name.clone(), updates)).collect());
+
         let (model, _) = weights::write_present(self.model, &changed)?;
-        let moments = (part(state, "exp_avg/"), part(state, "exp_avg_sq/"));
-        self.optimizer = AdamW::write(&model, &moments.0, &moments.1, &updates)?;
+        let first = part(state, "exp_avg/");
+        let second = part(state, "exp_avg_sq/");
+        self.optimizer = AdamW::write(&model, &first, &second, &updates)?;
         Ok(Self {
             model,
             steps,
@@ -375,28 +232,21 @@ impl FineTune {
                 classes,
             });
         }
+
         let FineTuneSettings {
             size, batch, seed, ..
         } = self.settings;
         let drawn = sampler::batch(seed, examples.len(), batch, self.steps);
-        let mut values = vec![0.0; batch * 3 * size * size];
-        for (draw, values) in drawn.iter().zip(values.chunks_exact_mut(3 * size * size)) {
-            normalize_into(
-                &view(examples[draw.image].image, *draw, &self.settings),
-                values,
-            );
+        let mut pixels = vec![0.0; batch * 3 * size * size];
+        let mut labels = Vec::with_capacity(batch);
+        for (draw, pixels) in drawn.iter().zip(pixels.chunks_exact_mut(3 * size * size)) {
+            let Example { image, class } = examples[draw.image];
+            normalize_into(&view(image, *draw, &self.settings), pixels);
+            labels.push(class);
         }
-        let images = Tensor::from_data(
-            TensorData::new(values, [batch, 3, size, size]),
-            &self.device,
-        );
-        Ok((
-            images,
-            drawn
-                .iter()
-                .map(|draw| examples[draw.image].class)
-                .collect(),
-        ))
+
+        let pixels = TensorData::new(pixels, [batch, 3, size, size]);
+        Ok((Tensor::from_data(pixels, &self.device), labels))
     }
 }
 
@@ -410,53 +260,11 @@ fn view(image: &RgbImage, draw: Draw, settings: &FineTuneSettings) -> RgbImage {
         blur_local: 0.0,
         ..AugmentConfig::default()
     };
-    let mut rng = crop_stream(settings.seed, Purpose::Augment, draw.epoch, draw.image, 0);
+
+    let rng = &mut crop_stream(settings.seed, Purpose::Augment, draw.epoch, draw.image, 0);
+    let (width, height) = (image.width(), image.height());
     let scale = [settings.crop_scale, 1.0];
-    ViewParams::draw(
-        image.width(),
-        image.height(),
-        Role::Local,
-        scale,
-        &augment,
-        &mut rng,
-    )
-    .apply(image, settings.size)
-}
-
-/// Mean cross-entropy of `logits` `[B, classes]`, `[1]`, and the number of images whose largest
-/// logit is their class's.
-fn objective(logits: Tensor<2>, labels: &[usize]) -> (Tensor<1>, Tensor<1>) {
-    let [batch, classes] = logits.dims();
-    let truth: Vec<f32> = labels
-        .iter()
-        .flat_map(|label| (0..classes).map(move |class| f32::from(class == *label)))
-        .collect();
-    let truth = Tensor::<2>::from_data(TensorData::new(truth, [batch, classes]), &logits.device());
-    let labels = TensorData::new(
-        labels.iter().map(|label| *label as i32).collect(),
-        [batch, 1],
-    );
-    let labels = Tensor::<2, Int>::from_data(labels, &logits.device());
-    let hits = logits.clone().argmax(1).equal(labels).float().sum();
-    (
-        (truth * activation::log_softmax(logits, 1)).sum().neg() / batch as f64,
-        hits,
-    )
-}
-
-fn on_device(classifier: &Classifier, device: &Device) -> Linear {
-    let (dim, classes) = (classifier.dim(), classifier.classes());
-    // burn keeps a linear layer's weight as [in, out].
-    let transposed =
-        (0..dim).flat_map(|d| (0..classes).map(move |class| classifier.weight()[class * dim + d]));
-    let mut layer = LinearConfig::new(dim, classes).init(device);
-    layer.weight = init::parameter(transposed.collect(), [dim, classes], device);
-    layer.bias = Some(init::parameter(
-        classifier.bias().to_vec(),
-        [classes],
-        device,
-    ));
-    layer
+    ViewParams::draw(width, height, Role::Local, scale, &augment, rng).apply(image, settings.size)
 }
 
 #[cfg(test)]

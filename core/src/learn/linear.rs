@@ -70,16 +70,19 @@ impl LinearHead {
         problems.into_result()?;
 
         let (mean, scale) = standardisation(set);
-        let standardised = set.rows().flat_map(|row| {
-            let centered = row.iter().zip(&mean).map(|(value, mean)| value - mean);
-            centered.zip(&scale).map(|(value, scale)| value * scale)
-        });
+        let mut standardised = Vec::with_capacity(set.values().len());
+        for row in set.rows() {
+            for (column, value) in row.iter().enumerate() {
+                standardised.push((value - mean[column]) * scale[column]);
+            }
+        }
+
         let zeros = Parameters {
             weight: DMatrix::zeros(set.dim(), set.classes()),
             bias: DVector::zeros(set.classes()),
         };
         Ok(Self {
-            features: DMatrix::from_row_iterator(set.labels().len(), set.dim(), standardised),
+            features: DMatrix::from_row_slice(set.labels().len(), set.dim(), &standardised),
             mean,
             scale,
             labels: set.labels().to_vec(),
@@ -97,6 +100,8 @@ impl LinearHead {
         // itself.
         let (largest, smallest) = (0.5 + self.weight_decay, self.weight_decay);
         let momentum = (largest.sqrt() - smallest.sqrt()) / (largest.sqrt() + smallest.sqrt());
+
+        // Nesterov's method takes the gradient where the momentum leads.
         let mut ahead = Parameters {
             weight: &self.now.weight + (&self.now.weight - &self.before.weight) * momentum,
             bias: &self.now.bias + (&self.now.bias - &self.before.bias) * momentum,
@@ -104,6 +109,7 @@ impl LinearHead {
         let (progress, gradient) = self.objective(&ahead);
         ahead.weight -= gradient.weight / largest;
         ahead.bias -= gradient.bias / largest;
+
         self.before = std::mem::replace(&mut self.now, ahead);
         self.steps += 1;
         progress
@@ -118,28 +124,19 @@ impl LinearHead {
     pub fn classifier(&self) -> Classifier {
         let Parameters { weight, bias } = &self.now;
         let (dim, classes) = weight.shape();
-        let (mut weights, mut biases) = (
-            Vec::with_capacity(dim * classes),
-            Vec::with_capacity(classes),
-        );
+        let mut weights = Vec::with_capacity(dim * classes);
+        let mut biases = Vec::with_capacity(classes);
         for class in 0..classes {
-            let row: Vec<f32> = weight
-                .column(class)
-                .iter()
-                .zip(&self.scale)
-                .map(|(w, scale)| w * scale)
-                .collect();
             // Training subtracts the mean from features, a classifier does not.
-            biases.push(
-                bias[class]
-                    - row
-                        .iter()
-                        .zip(&self.mean)
-                        .map(|(w, mean)| w * mean)
-                        .sum::<f32>(),
-            );
-            weights.extend(row);
+            let mut shift = 0.0;
+            for (column, weight) in weight.column(class).iter().enumerate() {
+                let scaled = weight * self.scale[column];
+                shift += scaled * self.mean[column];
+                weights.push(scaled);
+            }
+            biases.push(bias[class] - shift);
         }
+
         // The sizes are those of one matrix.
         Classifier::new(dim, weights, biases).unwrap_or_else(|_| Classifier::zeros(dim, classes))
     }
@@ -188,21 +185,26 @@ impl LinearHead {
         // A row for each class and a column for each image, so that an image's logits lie side by
         // side.
         let mut residual = at.weight.tr_mul(&self.features.transpose());
-        let (mut loss, mut hits) = (0.0, 0usize);
+        let mut loss = 0.0;
+        let mut hits = 0usize;
         for (mut logits, label) in residual.column_iter_mut().zip(&self.labels) {
             logits += &at.bias;
             hits += usize::from(logits.argmax().0 == *label);
             softmax(logits.as_mut_slice());
             // A probability that rounds to 0 would make the loss infinite.
             loss -= f64::from(logits[*label].max(f32::MIN_POSITIVE).ln());
+            // The gradient of cross-entropy: probabilities less the one-hot label.
             logits[*label] -= 1.0;
         }
+
         let penalty = f64::from(self.weight_decay) * f64::from(at.weight.norm_squared()) / 2.0;
         let progress = Progress {
             loss: loss / f64::from(count) + penalty,
             accuracy: hits as f64 / f64::from(count),
         };
+
         let bias = residual.column_sum() / count;
+        // Biases are not decayed.
         let weight =
             (residual * &self.features).transpose() / count + &at.weight * self.weight_decay;
         (progress, Parameters { weight, bias })
@@ -215,31 +217,30 @@ fn standardisation(set: &FeatureSet) -> (Vec<f32>, Vec<f32>) {
     let count = set.labels().len() as f64;
     let mut mean = vec![0.0; set.dim()];
     for row in set.rows() {
-        mean.iter_mut()
-            .zip(row)
-            .for_each(|(sum, value)| *sum += f64::from(*value) / count);
+        for (column, value) in row.iter().enumerate() {
+            mean[column] += f64::from(*value) / count;
+        }
     }
+
+    // In a second pass, because a difference of large squares loses a small variance.
     let mut variance = vec![0.0; set.dim()];
     for row in set.rows() {
-        let squares = row
-            .iter()
-            .zip(&mean)
-            .map(|(value, mean)| (f64::from(*value) - mean).powi(2) / count);
-        variance
-            .iter_mut()
-            .zip(squares)
-            .for_each(|(sum, square)| *sum += square);
+        for (column, value) in row.iter().enumerate() {
+            variance[column] += (f64::from(*value) - mean[column]).powi(2) / count;
+        }
     }
-    let scale = |(variance, mean): (&f64, &f64)| {
+
+    let mut scales = Vec::with_capacity(set.dim());
+    for (variance, mean) in variance.iter().zip(&mean) {
         let deviation = variance.sqrt();
         // What rounding leaves of a constant is not a signal.
-        if deviation > 1e-6 * mean.abs().max(1e-6) {
+        let varies = deviation > 1e-6 * mean.abs().max(1e-6);
+        scales.push(if varies {
             (deviation * (set.dim() as f64).sqrt()).recip() as f32
         } else {
             0.0
-        }
-    };
-    let scales = variance.iter().zip(&mean).map(scale).collect();
+        });
+    }
     (mean.into_iter().map(|mean| mean as f32).collect(), scales)
 }
 
