@@ -57,14 +57,12 @@ pub struct LoadedBackbone {
     pub eval_resize: f64,
 }
 
-/// A file of weights.
 pub struct WeightFile {
     pub file: PathBuf,
     pub checkpoint: Checkpoint,
     pub config: BackboneConfig,
 }
 
-/// A network with its projection head.
 pub struct LoadedNetwork {
     pub network: Network,
     pub config: BackboneConfig,
@@ -195,14 +193,12 @@ pub fn with_remedy(error: LoadError) -> anyhow::Error {
     }
 }
 
-/// Reads a file of weights.
 pub fn read_checkpoint(file: &Path, key: Option<&str>) -> Result<Checkpoint> {
     let bytes =
         fs::read(file).with_context(|| format!("cannot read the model {}", file.display()))?;
     Checkpoint::read(&bytes, key).with_context(|| format!("model {}", file.display()))
 }
 
-/// Writes the teacher's backbone.
 pub fn save_backbone(path: &Path, backbone: &Backbone, header: &ModelHeader) -> Result<()> {
     let weights = block_on(weights::timm(backbone, None))?;
     write_atomically(

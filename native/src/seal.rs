@@ -12,7 +12,6 @@ use crc32fast::Hasher;
 const KEY: &str = "ibot-crc32";
 const BLANK: &str = "00000000";
 
-/// A file is not what was written.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SealError {
     #[error("it is damaged, or no checkpoint: its header holds no checksum")]

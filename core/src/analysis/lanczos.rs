@@ -6,7 +6,6 @@ use rand::RngExt as _;
 
 use crate::rng::{Purpose, stream};
 
-/// When an iteration ends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stop {
     /// Largest residual `|A x - value x|` of an eigenpair.

@@ -17,7 +17,6 @@ pub struct Patch {
 }
 
 impl Patch {
-    /// Whether this patch comes before `other`.
     fn precedes(&self, other: &Self) -> bool {
         // Equal scores are ordered too, so that it does not matter in which order patches are
         // offered.

@@ -126,7 +126,6 @@ pub async fn predict(
     })
 }
 
-/// The number of prototypes, if everything fits.
 fn check(
     student: &Network,
     teacher: &Network,

@@ -79,7 +79,6 @@ pub fn best_patches(similarities: &[f32], columns: usize, k: usize, radius: f64)
     best
 }
 
-/// Squared distance of two patches in a grid, in patches.
 fn square_distance(a: usize, b: usize, columns: usize) -> f64 {
     let down = (a / columns).abs_diff(b / columns);
     let right = (a % columns).abs_diff(b % columns);

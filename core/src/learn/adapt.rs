@@ -253,7 +253,6 @@ impl Adapt {
         })
     }
 
-    /// Crops and masks of the next batch.
     fn batch(&self, images: &[&RgbImage]) -> Batch {
         let AdaptSettings { seed, batch, .. } = self.settings;
         let Config { crops, augment, .. } = &self.config;

@@ -9,7 +9,6 @@ use crate::rng::Rng;
 
 /// Puts factors of rank `rank` beside every matrix of the blocks and freezes all else.
 ///
-/// The network computes the same as before: the second factor starts at zero.
 /// [`Module::materialize`] adds the product to the weights for good.
 pub(super) fn adapt(backbone: Backbone, rank: usize, rng: &mut Rng) -> Backbone {
     backbone.no_grad().apply_reparameterization(LowRank {
@@ -49,6 +48,7 @@ impl Reparameterizer for LowRank {
             &device,
             &mut self.rng,
         );
+        // Zero, so that the network computes the same as before.
         let b = init::zeros([self.rank, d_out], &device);
         (param, Some(LoraAdapter { a, b, scale: 1.0 }))
     }

@@ -127,7 +127,7 @@ pub struct Head {
     precision: ComputePrecision,
 }
 
-/// The official MLP is a sequence of layers and activations: its layers stand at 0, 2 and 4.
+// The official MLP is a sequence of layers and activations: its layers stand at 0, 2 and 4.
 pub(super) const NAMES: Naming = Naming::of("Head", &[field("mlp").every(2)]);
 
 impl Head {

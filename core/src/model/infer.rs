@@ -7,9 +7,6 @@ use crate::weights::{InferError, Resized, Weights};
 impl BackboneConfig {
     /// The backbone behind tensors of our names. `heads` is the number of attention heads, where the
     /// tensors do not tell.
-    ///
-    /// # Errors
-    /// If the tensors are not those of a backbone of any family here.
     pub(crate) fn infer(weights: &Weights, heads: Option<usize>) -> Result<Self, InferError> {
         vit::infer(weights, heads).map(Self::Vit)
     }

@@ -15,7 +15,7 @@ use crate::model::BackboneConfig;
 use crate::weights::Weights;
 
 const OPSET: i64 = 17;
-/// The version that belongs to opset 17.
+// The version that belongs to opset 17.
 const IR_VERSION: i64 = 8;
 
 /// The backbone `config` with `weights` (its official names) for images of `width` x `height`

@@ -6,16 +6,15 @@ use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::Tensor;
 
 /// Replaces `module` by `change` of it.
-///
-/// burn maps modules by value, and reuses the memory of a tensor only where nothing else refers to
-/// it. So `change` takes the only copy, and meanwhile a module without values holds its place.
 pub(crate) fn change_in_place<M: Module>(module: &mut M, change: impl FnOnce(M) -> M) {
+    // burn maps modules by value, and reuses the memory of a tensor only where nothing else refers
+    // to it. So `change` takes the only copy, and meanwhile a module without values holds its
+    // place.
     let empty = module.clone().map(&mut Empty);
     let owned = mem::replace(module, empty);
     *module = change(owned);
 }
 
-/// Takes the values out of a module.
 struct Empty;
 
 impl ModuleMapper for Empty {

@@ -17,8 +17,8 @@ pub enum Interpolation {
 }
 
 impl Interpolation {
-    /// A box filter repeats pixels when it enlarges. Both filters average when they shrink.
     fn filter(self) -> FilterType {
+        // A box filter repeats pixels when it enlarges. Both filters average when they shrink.
         match self {
             Self::Nearest => FilterType::Box,
             Self::Smooth => FilterType::CatmullRom,

@@ -26,9 +26,6 @@ pub struct StepReport {
 
 impl StepReport {
     /// Reads a pass over a whole batch in one transfer.
-    ///
-    /// # Errors
-    /// If the device fails.
     pub(super) async fn read(
         pass: &Pass,
         loss_scale: Option<LossScale>,

@@ -62,7 +62,6 @@ const TYPICAL: [Typical; 10] = [
     }, // a brown cat in a warm room
 ];
 
-/// The colors one scene is painted with.
 pub(super) struct Palette {
     /// The two neighbouring tones of the background.
     pub backdrop: [Rgb; 2],

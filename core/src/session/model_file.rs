@@ -12,7 +12,6 @@ use crate::weights::{
     ModelHeader, StoredPrecision, Weight, Weights, from_safetensors, timm, to_safetensors,
 };
 
-/// Name of the entry in the header.
 const KEY: &str = "ibot.classifier";
 
 /// The parts of a tuned model beside its backbone.

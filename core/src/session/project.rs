@@ -10,7 +10,6 @@ use crate::learn::{AdaptSettings, FineTuneSettings, HeadSettings};
 use crate::session::store::{StoreError, entry};
 use crate::weights::{FileError, Weight, Weights, read_casting};
 
-/// Name of the entry in the header.
 const KEY: &str = "ibot.project";
 const VERSION: u32 = 1;
 

@@ -58,7 +58,6 @@ pub(crate) fn needed<'a>(
     })
 }
 
-/// A tensor of a file, resized to the dimensions of a network.
 pub(crate) struct Resized {
     pub name: &'static str,
     pub weight: Weight,

@@ -203,7 +203,6 @@ impl Checkpoint {
     }
 }
 
-/// Our name of a tensor within a [`Network`].
 fn in_network(name: &str) -> String {
     if name.starts_with("head.") {
         name.to_owned()

@@ -90,7 +90,6 @@ pub fn write<M: Module>(module: M, weights: &Weights) -> Result<M, WeightsError>
     }
 }
 
-/// Which parameters [`write_present`] replaced.
 #[derive(Default)]
 pub(crate) struct Written {
     pub matched: HashSet<String>,

@@ -57,7 +57,6 @@ pub fn measure(config: &Config) -> Result<LoadingFigures> {
     })
 }
 
-/// Computes and normalises the crops of an image, as a loader thread does.
 fn make_crops(image: &RgbImage, index: usize, config: &Config) {
     let rng = |crop| crop_stream(0, Purpose::Augment, 0, index, crop);
     let crops = multi_crop(image, &config.crops, &config.augment, rng);

@@ -138,7 +138,6 @@ pub fn measure(options: &Options, settings: &Settings) -> Result<StepFigures> {
     })
 }
 
-/// A run reduced to its steps.
 struct Steps<'a> {
     config: &'a Config,
     threads: &'a Threads,
@@ -168,7 +167,6 @@ impl<'a> Steps<'a> {
         Ok(start.elapsed())
     }
 
-    /// The phases of `steps` further steps.
     fn phases(&mut self, steps: u32) -> Result<Phases> {
         let device = self.batches.device.clone();
         let sums = Arc::new(Mutex::new(Phases::default()));

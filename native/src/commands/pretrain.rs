@@ -143,7 +143,7 @@ fn evaluate_knn(entries: &mut Vec<ScheduledEval>, every: usize) {
 const INTERRUPTED: u8 = 130;
 // `EX_TEMPFAIL` of sysexits.h: "try again".
 const OUT_OF_TIME: u8 = 75;
-/// Signals that come within this time are one request.
+// Signals that come within this time are one request.
 const SAME_REQUEST: Duration = Duration::from_millis(500);
 
 pub fn run(args: PretrainArgs) -> Result<ExitCode> {

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 pub(super) struct Classes {
     /// By number.
     pub(super) names: Vec<String>,
-    /// The number of each image's class.
     pub(super) of_images: Vec<u32>,
 }
 

@@ -110,7 +110,6 @@ impl Dataset {
         }
     }
 
-    /// Reads and decodes an image.
     pub fn load(&self, index: usize) -> Result<RgbImage, ImageLoadError> {
         let len = self.len();
 
@@ -139,12 +138,8 @@ impl Dataset {
     /// The indices of `n` images (all, if there are fewer), spread evenly over the dataset and its
     /// classes, ascending.
     ///
-    /// The images are put in order of class (of position, without labels), cut into `n` runs whose
-    /// lengths differ by at most one, and one image is taken from each run, so a class with a share
-    /// `s` of the images has a share `s` of the subset, up to one image at either end. `skip`
-    /// chooses which image of each run: for equal `n`, the subsets of any `len / n` (rounded down)
-    /// consecutive values of `skip` are pairwise disjoint; after that they repeat. For different
-    /// `n`, nothing is promised.
+    /// `skip` chooses among such subsets: for equal `n`, those of any `len / n` (rounded down)
+    /// consecutive values of `skip` are pairwise disjoint; after that they repeat.
     pub fn subset(&self, n: usize, skip: usize) -> Vec<usize> {
         let len = self.len();
         let n = n.min(len);

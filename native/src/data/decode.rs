@@ -121,7 +121,6 @@ fn decode_as(bytes: &[u8], format: ImageFormat) -> Result<RgbImage, DecodeError>
     RgbImage::new(width, height, into_rgb(image)).map_err(|error| damaged(format, error))
 }
 
-/// What to say about a decoder's error.
 fn explain(format: ImageFormat, error: ImageError) -> DecodeError {
     match error {
         ImageError::Unsupported(_) if !is_supported(format) => DecodeError::Unrecognised,

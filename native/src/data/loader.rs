@@ -82,7 +82,6 @@ pub struct Delivery<B> {
     pub skipped: Vec<String>,
 }
 
-/// An endless supply of batches.
 pub struct Loader<B> {
     deliveries: Receiver<(usize, Delivery<B>)>,
     /// Deliveries that came before their turn, by step.

@@ -9,7 +9,6 @@ use super::error::DataError;
 pub(super) const KINDS: &str =
     "builtin, a folder of images, a .tar, a .txt/.lst/.csv list of paths, or an IDX file (MNIST)";
 
-/// The names of the scenes.
 pub(super) const BUILTIN: [&str; 3] = ["builtin", "builtin:train", "builtin:val"];
 
 /// How similar two names must be to suggest one for the other; equal names have 1.

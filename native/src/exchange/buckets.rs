@@ -58,7 +58,6 @@ pub fn pack(gradients: NamedGradients) -> impl Iterator<Item = Bucket> {
     })
 }
 
-/// Cuts the `values` of a bucket into the gradients of its `layout`.
 pub fn unpack(
     values: &Tensor<1>,
     layout: Vec<(String, usize)>,

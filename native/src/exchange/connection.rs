@@ -102,7 +102,6 @@ impl Connection {
         Operation(receiver)
     }
 
-    /// Waits for an operation and returns its result.
     pub fn finish<T>(&self, operation: Operation<T>) -> Result<T, ExchangeError> {
         let begin = Instant::now();
         let mut interrupted_since = None;

@@ -12,8 +12,7 @@ const LARGEST: f32 = 32_768.0;
 const HEADER: usize = 2;
 
 /// As [`Exchange::all_reduce`] with half the bytes: every worker receives one piece of all vectors,
-/// adds it up and sends the sum to all. Each message has a scale of its own, so small gradients are
-/// as exact as large ones.
+/// adds it up and sends the sum to all.
 pub fn all_reduce(exchange: &mut dyn Exchange, values: &[f32]) -> Result<Vec<f32>, ExchangeError> {
     // All pieces have the same length; the last ones may be padded.
     let piece = values.len().div_ceil(exchange.size());
@@ -48,7 +47,8 @@ fn encode(values: &[f32], length: usize) -> Vec<u16> {
         .iter()
         .fold(0.0f32, |largest, value| largest.max(value.abs()));
 
-    // A value that is not finite stays so under any scale, and the step is skipped.
+    // Each message has a scale of its own, so small gradients are as exact as large ones. A value
+    // that is not finite stays so under any scale, and the step is skipped.
     let usable = largest.is_normal() && (LARGEST / largest).is_finite();
     let scale = if usable {
         (LARGEST / largest).log2().floor().exp2()

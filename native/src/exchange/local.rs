@@ -43,7 +43,6 @@ impl Local {
         self.rendezvous.exchange(self.rank, message, self.timeout)
     }
 
-    /// The piece of a vector that belongs to this worker.
     fn piece(&self, length: usize) -> Range<usize> {
         self.rank * length / self.size..(self.rank + 1) * length / self.size
     }

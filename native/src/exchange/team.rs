@@ -61,10 +61,10 @@ impl Team {
         start..end
     }
 
-    /// Waits for all workers and returns the reason to stop, if any of them has one. Every
-    /// operation that follows needs all workers, so a vote comes first: a worker that has failed
-    /// tells the others here.
+    /// Waits for all workers and returns the reason to stop, if any of them has one.
     pub fn vote(&self, stop: Option<Stop>) -> Result<Option<Stop>, ExchangeError> {
+        // Every operation that follows needs all workers, so a worker that has failed tells the
+        // others here.
         match &self.connection {
             Some(others) => vote(others, stop),
             None => Ok(stop),

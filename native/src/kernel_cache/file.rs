@@ -23,7 +23,6 @@ pub enum Unusable {
     Foreign,
 }
 
-/// The entries cannot be written as a file.
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
     #[error(transparent)]

@@ -73,8 +73,7 @@ pub fn load() {
     });
 }
 
-/// Writes the file if burn has measured more than it holds. A failure is a warning: the next start
-/// measures again.
+/// Writes the file if burn has measured more than it holds.
 pub fn save() {
     let Some(Some(cache)) = CACHE.get() else {
         return;
@@ -91,9 +90,9 @@ pub fn save() {
 }
 
 impl Cache {
-    /// The file in `folder` for a machine with these `adapters`, tuned as `autotune` says; `None`
-    /// without any adapter, as it would then be for no GPU.
+    /// The file in `folder` for a machine with these `adapters`, tuned as `autotune` says.
     fn new(folder: PathBuf, adapters: &[String], autotune: &str) -> Option<Self> {
+        // Without any adapter it would be for no GPU.
         let adapters = Some(adapters.join("\n")).filter(|adapters| !adapters.is_empty())?;
 
         let path = folder.join(format!(

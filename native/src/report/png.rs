@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use ibot_core::image::RgbImage;
 
-/// A picture that could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write the picture {}", path.display())]
 pub struct SavePictureError {
@@ -13,7 +12,6 @@ pub struct SavePictureError {
     pub source: image::ImageError,
 }
 
-/// Writes `image` as a PNG.
 pub fn save_png(image: &RgbImage, path: &Path) -> Result<(), SavePictureError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));

@@ -6,7 +6,7 @@ use crate::settings::RunSettings;
 
 /// The share of the time since the last checkpoint from which writing one counts as slow.
 const SLOW_SHARE: f64 = 0.1;
-/// A write that takes less time is never slow.
+// A write that takes less time is never slow.
 const FAST: Duration = Duration::from_secs(5);
 
 pub struct Clock {

@@ -36,7 +36,6 @@ impl RunFolder {
         })
     }
 
-    /// The folder, which is made if it is not there.
     pub fn get(&self) -> Result<Arc<RunDir>, RunDirError> {
         if let Some(dir) = self.dir.get() {
             return Ok(dir.clone());

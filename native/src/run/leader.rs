@@ -177,7 +177,6 @@ impl<L: Learner> Leader<L> {
         )))
     }
 
-    /// What comes before the first step of this process.
     fn start(&mut self) -> Result<()> {
         self.emit_state(RunState::Running, None);
 

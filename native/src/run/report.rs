@@ -2,7 +2,6 @@
 
 use super::not_finite::NotFinite;
 
-/// What a run records of a step.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     /// What the step minimises.

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use crate::files::PARTIAL;
 use crate::model::{CHECKPOINT_FILE, TEACHER_FILE};
 
-/// Why a folder cannot take a run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunDirError {
     #[error("{0} already holds a run: continue it with --resume, or choose another --out")]
@@ -52,7 +51,6 @@ impl RunDir {
         Self::lock(path)
     }
 
-    /// Opens the folder of a run to continue it.
     pub fn open(path: &Path) -> Result<Self, RunDirError> {
         if !path.join(CONFIG_FILE).exists() {
             return Err(RunDirError::NothingToResume(path.to_owned()));

@@ -4,7 +4,7 @@ use super::means::Means;
 
 /// Share of the time waiting for images that is worth a warning.
 const SLOW: f64 = 0.5;
-/// In an epoch shorter than this the wait for the first batch counts too much.
+// In an epoch shorter than this the wait for the first batch counts too much.
 const ENOUGH_STEPS: usize = 100;
 
 #[derive(Default)]

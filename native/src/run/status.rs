@@ -44,7 +44,6 @@ pub struct Status {
     pub pid: u32,
 }
 
-/// Keeps `status.json` of a run.
 pub struct StatusFile {
     path: PathBuf,
     status: Status,

@@ -12,10 +12,10 @@ use super::run::RunSettings;
 use super::suggest::suggestion;
 use crate::eval::{ScheduledEval, assign_old};
 
-/// Settings under their former names, which old files and command lines have.
+// Old files and command lines have settings under their former names.
 const RENAMED: [(&str, &str); 1] = [("run.workers", "run.loader_threads")];
 
-/// Mistakes that are named. A hostile file may have millions.
+// A hostile file may have millions.
 const MOST_MISTAKES: usize = 10;
 
 /// Longest part of a text that a message quotes, in characters.
@@ -83,7 +83,6 @@ impl Draft {
         }
     }
 
-    /// Ends the assignments.
     pub fn check(&mut self) -> Result<(), SettingsError> {
         if self.mistakes.is_empty() {
             return Ok(());
@@ -132,14 +131,12 @@ impl Draft {
     }
 }
 
-/// Why a key or its value is not taken.
 enum Refused {
     Unknown,
     Type(WrongAssignment),
 }
 
 impl Trees {
-    /// A hint at the setting whose key is closest.
     fn closest(&self, key: &str) -> String {
         let mut known = Vec::new();
         collect_keys("", &self.config, &mut known);

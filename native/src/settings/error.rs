@@ -27,11 +27,9 @@ pub enum SettingsError {
     Values(Problems),
 }
 
-/// All assignments that no setting takes.
 #[derive(Debug)]
 pub struct Assignments(pub Vec<WrongAssignment>);
 
-/// A key or a value that no setting takes.
 #[derive(Debug, thiserror::Error)]
 pub enum WrongAssignment {
     #[error("`--set {0}` needs the form section.key=value, for example --set optim.epochs=10")]

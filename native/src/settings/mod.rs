@@ -21,7 +21,6 @@ pub use self::recipe::RECIPES;
 pub use self::run::RunSettings;
 use crate::eval::ScheduledEval;
 
-/// All settings of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Settings {
     /// What is learned.

@@ -79,8 +79,8 @@ impl Default for RunSettings {
     }
 }
 
-/// Upper limit of the student's tokens in a micro-batch on a CPU; one image may exceed it. Measured
-/// in docs/performance.md.
+// Upper limit of the student's tokens in a micro-batch on a CPU; one image may exceed it. Measured
+// in docs/performance.md.
 const MOST_TOKENS: usize = 1024;
 
 // Hours or minutes that no run takes: a hundred years. Clocks cannot add up much more.

@@ -82,7 +82,6 @@ impl Drop for WorkerLink {
     }
 }
 
-/// Questions without an answer yet, by their number.
 #[derive(Default)]
 struct Calls(RefCell<HashMap<u32, oneshot::Sender<Reply>>>);
 

@@ -51,7 +51,6 @@ async fn receive(question: &JsValue, worker: &mut WorkerState) {
     }
 }
 
-/// Goes on with the lesson for a moment.
 async fn learn(worker: &mut WorkerState) {
     let learned = match worker.model() {
         Ok(model) => worker.tuner.learn(&model).await,

@@ -126,7 +126,6 @@ impl Comparison {
     }
 }
 
-/// The `k` visible patches of least divergence.
 fn nearest_visible(divergences: &[f32], mask: &Mask, k: usize) -> Vec<Neighbour> {
     let mut similarities: Vec<f32> = divergences.iter().map(|divergence| -divergence).collect();
     for patch in mask.patches(true) {

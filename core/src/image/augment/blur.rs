@@ -11,7 +11,7 @@ use crate::image::RgbImage;
 /// Box blurs per axis; PIL's constant.
 const PASSES: usize = 3;
 
-/// Far above any use; the weight of a pixel in a wider box would lose its last bits.
+// Far above any use; the weight of a pixel in a wider box would lose its last bits.
 const MAX_RADIUS: f32 = 1000.0;
 
 /// Blurs in place with the standard deviation `radius` in pixels. A radius that is not positive
@@ -73,7 +73,6 @@ impl BoxKernel {
         }
     }
 
-    /// Pixels under the box.
     fn taps(&self) -> usize {
         2 * self.reach + 3
     }
@@ -120,7 +119,6 @@ impl BoxKernel {
     }
 }
 
-/// Blurs the columns of a whole image once.
 fn blur_columns(kernel: &BoxKernel, from: &[u8], to: &mut [u8], stride: usize) {
     let last = (from.len() / stride).saturating_sub(1);
     let mut taps = Vec::with_capacity(kernel.taps());
@@ -154,7 +152,6 @@ impl RowBuffers {
         }
     }
 
-    /// Blurs the row `from` [`PASSES`] times into `to`.
     fn blur(&mut self, kernel: &BoxKernel, from: &[u8], to: &mut [u8]) {
         self.blurred.copy_from_slice(from);
         for pass in 0..PASSES {

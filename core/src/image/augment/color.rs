@@ -63,8 +63,7 @@ pub fn solarize(image: &mut RgbImage) {
     }
 }
 
-/// Pixels in a block: a multiple of the widest vector, small enough for the cache nearest to the
-/// core.
+// A multiple of the widest vector, small enough for the cache nearest to the core.
 const BLOCK: usize = 128;
 const BLOCK_BYTES: usize = BLOCK * 3;
 

@@ -53,10 +53,10 @@ pub(super) fn shift<const N: usize>(
     }
 }
 
-/// The integer part of `value * 255` for a `value` of 0 to 1, as if the product were exact: PIL
-/// computes it in f64, and a product that rounds up to an integer in f32 would be one too many.
+/// The integer part of `value * 255` for a `value` of 0 to 1, as if the product were exact.
 #[inline]
 fn floor_of_255(value: f32) -> f32 {
+    // PIL computes it in f64; a product that rounds up to an integer in f32 would be one too many.
     let nearest = nearest(value * 255.0);
     // Both differences are exact (close operands), so the sign is right.
     if (value * 256.0 - nearest) - value < 0.0 {

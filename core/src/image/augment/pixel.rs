@@ -1,8 +1,8 @@
 //! Rounding of small numbers to bytes, without calls and branches, so that loops over pixels become
 //! vector instructions.
 
-/// Adding this to a small number leaves no bits for a fraction, which rounds it without a slow
-/// rounding call.
+// Adding this to a small number leaves no bits for a fraction, which rounds it without a slow
+// rounding call.
 const ROUNDER: f32 = (3 << 22) as f32;
 
 /// The integer nearest to `value`, which lies in 0 to 2^21.

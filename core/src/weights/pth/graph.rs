@@ -14,7 +14,6 @@ pub(super) type Id = u32;
 /// No node, or no entry.
 pub(super) const NIL: Id = u32::MAX;
 
-/// A value of Python as a pickle gives it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Node {
     None,
@@ -79,7 +78,6 @@ struct Object {
     contents: Chain,
 }
 
-/// All values of a pickle.
 #[derive(Debug)]
 pub(super) struct Graph<'a> {
     pickle: &'a [u8],

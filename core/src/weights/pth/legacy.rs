@@ -9,10 +9,8 @@ use super::tensor::Storage;
 
 /// The first pickle: the integer 0x1950a86a20f9469cfc6c.
 const MAGIC: &[u8] = b"\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
-/// The second pickle.
 const VERSION: i64 = 1001;
 
-/// Bytes of the storages by key.
 pub(super) type Storages<'a> = BTreeMap<&'a str, &'a [u8]>;
 
 /// Whether these are the first bytes of any pickle that this module could be asked to read.

@@ -192,7 +192,6 @@ impl<'a> Pth<'a> {
         }
     }
 
-    /// The file's bytes of a tensor's storage.
     fn storage(&self, tensor: &TensorRef) -> Result<Option<&'a [u8]>, PthError> {
         match &self.storages {
             Storages::Zip(archive) => archive.bytes(&record(tensor)),
@@ -227,7 +226,6 @@ fn section_label(section: Option<&str>) -> String {
     }
 }
 
-/// The archive's entry with a tensor's storage.
 fn record(tensor: &TensorRef) -> String {
     format!("data/{}", tensor.storage())
 }

@@ -67,7 +67,6 @@ impl View<'_> {
     }
 }
 
-/// A storage as the pickle mentions it.
 pub(super) struct Storage<'a> {
     pub key: &'a str,
     dtype: Option<Dtype>,
@@ -289,7 +288,6 @@ impl TensorRef<'_> {
         }
     }
 
-    /// The `len` values in `storage`, both of which [`TensorRef::check`] has found right.
     pub(super) fn read(&self, storage: &[u8], len: usize) -> Vec<f32> {
         match self.view.dtype {
             Dtype::F64 => self.gather(storage, len, |bytes| f64::from_le_bytes(bytes) as f32),

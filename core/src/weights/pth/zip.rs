@@ -15,7 +15,6 @@ const END: &[u8] = b"PK\x05\x06";
 const END_64: &[u8] = b"PK\x06\x06";
 const LOCATOR_64: &[u8] = b"PK\x06\x07";
 
-/// Sizes of the records at the end.
 const END_SIZE: usize = 22;
 const LOCATOR_64_SIZE: usize = 20;
 
@@ -39,7 +38,6 @@ struct Entry<'a> {
     verified: AtomicBool,
 }
 
-/// Whether these are the first bytes of an archive.
 pub(super) fn is_zip(bytes: &[u8]) -> bool {
     bytes.starts_with(LOCAL)
 }

@@ -120,7 +120,6 @@ fn overlay(image: &RgbImage, attention: &ClsAttention) -> RgbImage {
     heatmap.draw(image, mean.view())
 }
 
-/// Indices of the patches in a mask.
 fn patches_in(mask: &[bool]) -> Vec<usize> {
     (0..mask.len()).filter(|patch| mask[*patch]).collect()
 }

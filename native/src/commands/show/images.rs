@@ -138,8 +138,9 @@ pub fn load_file(path: &Path) -> Result<RgbImage> {
     decode(&bytes).with_context(|| format!("image {}", path.display()))
 }
 
-/// The label that a pixel of a label picture stands for: its gray value, or a number for its color.
+/// The label that a pixel of a label picture stands for.
 fn label_of([red, green, blue]: &[u8; 3]) -> usize {
+    // Its gray value, or a number for its color.
     if red == green && green == blue {
         usize::from(*red)
     } else {

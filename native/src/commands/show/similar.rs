@@ -26,7 +26,7 @@ Outputs  similar.png shows the cosine similarity of every patch to the patch und
 
 /// Patches of each other image that get a number.
 const MATCHES: usize = 5;
-/// Patches between two of them, so that they do not all lie on one spot.
+// Patches between two of them, so that they do not all lie on one spot.
 const APART: f64 = 2.0;
 
 /// Options of `ibot show similar`.
@@ -66,7 +66,6 @@ impl std::str::FromStr for PixelPosition {
     }
 }
 
-/// What was found in another image.
 struct SimilarPatches {
     patches: TokenGrid,
     /// Cosine of each patch with the one in question.

@@ -16,8 +16,8 @@ use super::output::Output;
 use crate::device::{self, DeviceChoice};
 use crate::model::ModelArgs;
 
-/// Default of `--size`, where the network was made for less: DINOv2's own size, and near the 480 of
-/// the official scripts.
+// Default of `--size`, where the network was made for less: DINOv2's own size, and near the 480 of
+// the official scripts.
 const LARGE_ENOUGH: usize = 518;
 
 /// What all commands that draw patch tokens share.

@@ -18,7 +18,6 @@ use crate::data::natural_order::natural_order;
 /// The unit of a tar archive.
 const BLOCK: u64 = 512;
 
-/// The content of a file within the archive.
 #[derive(Clone, Copy)]
 struct ByteRange {
     offset: u64,
@@ -56,7 +55,6 @@ pub fn open(path: &Path) -> Result<Dataset, DataError> {
     Ok(Dataset::new("tar archive", path, classes, members))
 }
 
-/// Finds every regular file of the archive.
 fn index(path: &Path, file: &File) -> Result<HashMap<String, ByteRange>, DataError> {
     let length = file.metadata().map_err(DataError::read(path))?.len();
     let broken = |offset, problem: String| DataError::Tar {
@@ -126,9 +124,8 @@ fn describe(error: &std::io::Error) -> String {
     format!("not a tar archive, truncated or damaged here ({error}); copy or download it again")
 }
 
-/// The path without `.`, `..` and a leading `/`, none of which mean anything where nothing is
-/// extracted.
 fn normal_name(raw: &[u8]) -> String {
+    // `.`, `..` and a leading `/` mean nothing where nothing is extracted.
     let raw = String::from_utf8_lossy(raw);
     let parts: Vec<&str> = raw
         .split('/')

@@ -11,7 +11,7 @@ use crate::data::classes::Classes;
 use crate::data::dataset::{Dataset, ImageSource};
 use crate::data::error::LoadCause;
 
-/// The class of a scene does not depend on its size, and one pixel is painted fast.
+// The class of a scene does not depend on its size, and one pixel is painted fast.
 const PROBE_SIZE: usize = 1;
 
 struct Scenes {

@@ -32,7 +32,7 @@ pub enum PairColor {
 
 /// The height of both images.
 const HEIGHT: usize = 480;
-/// A panorama gets less height instead of more width.
+// A panorama gets less height instead of more width.
 const MOST_WIDTH: usize = 900;
 const CORRECT: [u8; 3] = [0, 158, 90];
 const WRONG: [u8; 3] = [214, 45, 45];
@@ -106,7 +106,6 @@ fn colors_by_position(pairs: &[PointPair]) -> Vec<[u8; 3]> {
     colors
 }
 
-/// How a pair counts.
 fn verdict(right: Option<bool>) -> Key {
     let (color, label) = match right {
         Some(true) => (CORRECT, "correct"),
@@ -119,7 +118,6 @@ fn verdict(right: Option<bool>) -> Key {
     }
 }
 
-/// The verdicts that occur.
 fn verdicts_in(pairs: &[PointPair]) -> Vec<Key> {
     let mut found = vec![Some(true), Some(false), None];
     found.retain(|right| pairs.iter().any(|pair| pair.right == *right));

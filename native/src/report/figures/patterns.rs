@@ -108,8 +108,8 @@ fn numbers(pattern: &PatternBlock) -> String {
     }
 }
 
-/// Two digits that count, as shares reach over magnitudes.
 fn percent(share: f64) -> String {
+    // Two digits that count, as shares reach over magnitudes.
     let percent = share * 100.0;
     match percent {
         10.0.. => format!("{percent:.0} %"),

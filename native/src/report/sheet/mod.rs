@@ -38,12 +38,11 @@ pub struct DrawnSheet {
     pub places: Vec<Vec<Rect>>,
 }
 
-/// Narrower columns would have no room for titles.
+// Narrower columns would have no room for titles.
 const NARROWEST: usize = 64;
 /// A figure is widened up to this for its title.
 const WIDEST_TITLE: usize = 900;
 
-/// The vertical place of a row.
 struct Band {
     /// Where its images begin.
     images: usize,

@@ -12,7 +12,7 @@ use self::event::{scalar_event, step_of, version_event};
 use self::record::{frame, frames};
 use crate::files::{Growing, PARTIAL, WriteError, write_atomically};
 
-/// How TensorBoard wants the names of event files to begin.
+// How TensorBoard wants the names of event files to begin.
 const FILE_NAME: &str = "events.out.tfevents";
 
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use ibot_web::protocol::{PerSlot, SLOTS};
 
 /// Space between and around images, in CSS pixels.
 pub const GAP: f64 = 12.0;
-/// Below this width the second image is below the first one.
+// Below this width the second image is below the first one.
 pub const NARROW: f64 = 560.0;
 /// Largest height of an image, in CSS pixels.
 const TALLEST: f64 = 480.0;

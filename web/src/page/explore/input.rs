@@ -165,7 +165,6 @@ impl Explore {
         Some(Cursor { slot, patch })
     }
 
-    /// Saves the canvas as a picture.
     async fn save(self: Rc<Self>) -> Result<(), PageError> {
         let file = pictures::png(self.stage.canvas()).await?;
         blob::save(&file, "ibot-patches.png")

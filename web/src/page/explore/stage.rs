@@ -12,11 +12,9 @@ use ibot_web::protocol::PerSlot;
 
 /// Least height of the canvas in CSS pixels.
 const LOWEST: f64 = 160.0;
-/// Color of numbered patches.
 const MARK: &str = "#ffd54a";
-/// Color of the frames of hidden patches.
 const HIDDEN: &str = "rgba(255, 255, 255, 0.55)";
-/// Below each line, so that it stands out from an image of the same color.
+// Below each line, so that it stands out from an image of the same color.
 const SHADOW: &str = "rgba(0, 0, 0, 0.6)";
 
 pub struct Stage {

@@ -99,7 +99,6 @@ impl Tune {
     }
 }
 
-/// The class and the field of its card in which something happened.
 fn field_of(event: &Event, selector: &str) -> Option<(usize, HtmlInputElement)> {
     let field = dom::closest(event, selector)?.dyn_into().ok()?;
     Some((class_of(event)?, field))

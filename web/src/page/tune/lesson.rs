@@ -64,7 +64,6 @@ impl Tune {
         self.show()
     }
 
-    /// The lesson that the form asks for.
     pub(super) fn lesson(&self) -> Result<Lesson, PageError> {
         let mode = dom::by_id::<HtmlSelectElement>("tune-mode")?.value();
         let steps = dom::by_id::<HtmlInputElement>("tune-steps")?.value_as_number();

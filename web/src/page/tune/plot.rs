@@ -14,16 +14,15 @@ const BOTTOM: f64 = 22.0;
 /// From the start of the name and of each entry of the legend to the next, in CSS pixels.
 const NAME_WIDTH: f64 = 70.0;
 const ENTRY_WIDTH: f64 = 62.0;
-/// Below this width the plots are one below the other.
+// Below this width the plots are one below the other.
 const NARROW: f64 = 520.0;
 
 const TRAIN: &str = "#3f7be8";
 const VALIDATION: &str = "#e8863f";
-/// Gray is readable on a light and on a dark page.
+// Gray is readable on a light and on a dark page.
 const TEXT: &str = "#8089a0";
 const RULE: &str = "#8089a066";
 
-/// A line of a plot: steps and values.
 type Line = Vec<(f64, f64)>;
 
 /// Draws both plots over `total` steps or more.
@@ -85,7 +84,6 @@ fn line(steps: &[LessonStep], value: impl Fn(&LessonStep) -> Option<f64>) -> Lin
     line
 }
 
-/// The largest finite value.
 fn highest(lines: &[Line]) -> f64 {
     let values = lines.iter().flatten().map(|(_, value)| *value);
     values.filter(|value| value.is_finite()).fold(0.0, f64::max)

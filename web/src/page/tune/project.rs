@@ -32,7 +32,6 @@ pub fn wire(tune: &Rc<Tune>) -> Result<(), PageError> {
 }
 
 impl Tune {
-    /// The bytes of the project's file.
     pub(super) async fn pack(&self) -> Result<Vec<u8>, PageError> {
         let mut images = Vec::new();
         let mut files = Vec::new();
@@ -93,7 +92,6 @@ impl Tune {
         }
     }
 
-    /// Replaces this project by that of a file.
     async fn open(self: &Rc<Self>, file: &Blob) -> Result<(), PageError> {
         let bytes = Bytes(blob::bytes(file).await?);
         let project = self.client.ask(UnpackProject { bytes }).await?;

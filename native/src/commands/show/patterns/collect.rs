@@ -18,7 +18,6 @@ use crate::device;
 /// Label of pixels that show no part.
 const NO_PART: usize = 0;
 
-/// Patterns, and the grids of the images that they are from.
 pub(super) struct CollectedPatterns {
     pub patterns: Patterns,
     /// Rows and columns of each image.
@@ -101,7 +100,6 @@ impl CollectedPatterns {
         })
     }
 
-    /// Adds the patches of an image.
     fn add(
         &mut self,
         args: &PatternsArgs,

@@ -40,7 +40,6 @@ pub fn run(args: &PatternsArgs) -> Result<()> {
     output.numbers("patterns.json", numbers(&images, patterns, &shown))
 }
 
-/// The best patches of each shown prototype.
 fn picture(
     args: &PatternsArgs,
     images: &Images,

@@ -16,7 +16,6 @@ pub enum Method {
     Ncut,
 }
 
-/// k-means over the patches of all images together.
 pub(super) fn kmeans_of_all(results: &mut [Segmented], segments: usize) -> Result<()> {
     let grids: Vec<TokenGrid> = results.iter().map(|r| r.patches.clone()).collect();
     let clusters = kmeans(&Rows::of_grids(&grids)?, &KMeansConfig::new(segments))?;
@@ -27,7 +26,6 @@ pub(super) fn kmeans_of_all(results: &mut [Segmented], segments: usize) -> Resul
     Ok(())
 }
 
-/// A normalised cut of the patches of each image.
 pub(super) fn ncut_of_each(results: &mut [Segmented], segments: usize, tau: f32) -> Result<()> {
     for result in results {
         result.segments = match ncut(&result.patches, segments, tau) {

@@ -29,7 +29,7 @@ pub(super) struct Score {
     each: Option<Vec<f64>>,
 }
 
-/// Object against background: with two segments, labels are no more than that.
+// With two segments, labels are no more than object against background.
 pub(super) fn binary(truth: &LabelMap) -> Result<LabelMap> {
     let mut labels = truth.cells().to_vec();
     for label in &mut labels {
