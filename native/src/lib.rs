@@ -18,5 +18,6 @@ pub mod pretrain;
 pub mod process;
 pub mod report;
 pub mod run;
+pub mod runs;
 pub mod seal;
 pub mod settings;

@@ -6,6 +6,7 @@ mod eval;
 mod export;
 mod old_names;
 mod pretrain;
+mod runs;
 mod show;
 
 use std::process::ExitCode;
@@ -18,12 +19,14 @@ use self::eval::EvalCommand;
 use self::export::ExportArgs;
 use self::old_names::OldCommand;
 use self::pretrain::PretrainArgs;
+use self::runs::RunsArgs;
 use self::show::ShowCommand;
 use crate::bench::{self, BenchArgs};
 
 const HELP: &str = "\
 Train, measure, look, and take the result elsewhere:
   ibot pretrain --data photos/ --out runs/photos
+  ibot runs
   ibot eval knn --data photos/ --model runs/photos
   ibot show attention photo.jpg --model runs/photos
   ibot export --model runs/photos --to safetensors --out photos.safetensors
@@ -42,6 +45,8 @@ pub struct Cli {
 enum Command {
     /// Pre-train a vision transformer on images without labels
     Pretrain(PretrainArgs),
+    /// List the runs in a folder: their state, best figures, and what tells them apart
+    Runs(RunsArgs),
     /// Measure the quality of a model's features, without training it further
     #[command(subcommand)]
     Eval(EvalCommand),
@@ -62,6 +67,7 @@ enum Command {
 pub fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Pretrain(args) => return pretrain::run(args),
+        Command::Runs(args) => runs::run(&args)?,
         Command::Eval(command) => eval::run(&command)?,
         Command::Show(command) => show::run(&command)?,
         Command::Embed(args) => embed::run(&args)?,

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 /// Orders paths as a person would: folder by folder, `2.jpg` before `10.jpg`. Equal only for equal
 /// text.
-pub(super) fn natural_order(a: &str, b: &str) -> Ordering {
+pub fn natural_order(a: &str, b: &str) -> Ordering {
     let mut others = b.split('/');
     for part in a.split('/') {
         let Some(other) = others.next() else {

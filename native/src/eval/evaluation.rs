@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::knn::Knn;
 use super::task::EvalTask;
@@ -15,6 +16,11 @@ pub enum Evaluation {
 }
 
 impl Evaluation {
+    /// The evaluation `name` with its usual settings; `None` if there is none of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        serde_json::from_value(json!({ "kind": name })).ok()
+    }
+
     /// The settings of the evaluation with what it does.
     pub fn task(&self) -> &dyn EvalTask {
         match self {

@@ -14,6 +14,14 @@ impl Measures {
         self.0.push((name, value));
     }
 
+    /// Sets a measure to `value` if it is new or less.
+    pub fn raise(&mut self, name: &str, value: f64) {
+        match self.0.iter_mut().find(|(known, _)| known == name) {
+            Some((_, best)) => *best = best.max(value),
+            None => self.push(name.to_owned(), value),
+        }
+    }
+
     pub fn get(&self, name: &str) -> Option<f64> {
         let (_, value) = self.0.iter().find(|(known, _)| known == name)?;
         Some(*value)

@@ -83,17 +83,34 @@ fn means_scalars(group: &str, means: &Means) -> Vec<(String, f64)> {
     scalars
 }
 
+/// The records of a `metrics.jsonl`.
+#[derive(Debug, Default)]
+pub struct ParsedRecords {
+    pub records: Vec<Record>,
+    /// Lines before the last that are no records.
+    pub damaged: usize,
+}
+
 /// Reads the records in the folder of a run.
 pub fn read_records(dir: &RunDir) -> Vec<Record> {
     let bytes = fs::read(dir.metrics()).unwrap_or_default();
-    let mut records = Vec::new();
-    // A crash can leave the last line cut short, or zeros. It belongs to a lost step.
-    for line in String::from_utf8_lossy(&bytes).lines() {
-        if let Ok(record) = serde_json::from_str(line) {
-            push_record(&mut records, record);
+    parse_records(&String::from_utf8_lossy(&bytes)).records
+}
+
+/// Reads the content of a `metrics.jsonl`.
+pub fn parse_records(text: &str) -> ParsedRecords {
+    let mut parsed = ParsedRecords::default();
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        let is_last = lines.peek().is_none();
+        match serde_json::from_str(line) {
+            Ok(record) => push_record(&mut parsed.records, record),
+            // A crash can leave the last line cut short, or zeros. It belongs to a lost step.
+            Err(_) if is_last => {}
+            Err(_) => parsed.damaged += 1,
         }
     }
-    records
+    parsed
 }
 
 /// Adds a record; old ones of one k-NN evaluation become one of today's.

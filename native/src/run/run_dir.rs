@@ -29,7 +29,11 @@ pub struct RunDir {
     _lock: Option<File>,
 }
 
-const CONFIG_FILE: &str = "config.toml";
+/// Names of files in the folder of a run.
+pub const CONFIG_FILE: &str = "config.toml";
+pub const METRICS_FILE: &str = "metrics.jsonl";
+pub const STATUS_FILE: &str = "status.json";
+
 const CHECKPOINTS: &str = "checkpoints";
 const LOCK: &str = ".lock";
 
@@ -116,11 +120,11 @@ impl RunDir {
     }
 
     pub fn metrics(&self) -> PathBuf {
-        self.path.join("metrics.jsonl")
+        self.path.join(METRICS_FILE)
     }
 
     pub fn status(&self) -> PathBuf {
-        self.path.join("status.json")
+        self.path.join(STATUS_FILE)
     }
 
     pub fn tensorboard(&self) -> PathBuf {
@@ -133,6 +137,15 @@ impl RunDir {
 
     pub fn curves(&self) -> PathBuf {
         self.path.join("curves.svg")
+    }
+}
+
+/// Whether a process trains the run in `path`, as far as its lock tells. Where files cannot be
+/// locked, one may.
+pub fn may_be_in_use(path: &Path) -> bool {
+    match File::open(path.join(LOCK)) {
+        Ok(lock) => lock.try_lock_shared().is_err(),
+        Err(_) => false,
     }
 }
 

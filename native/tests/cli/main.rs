@@ -4,6 +4,7 @@
 
 mod analyze;
 mod pretrain;
+mod runs;
 mod scale;
 mod support;
 mod survive;
