@@ -1,6 +1,6 @@
 //! What a person looks at while a run goes on and after it: TensorBoard events, training curves as
-//! a self-contained SVG ([`curves`]), a contact sheet of crops and masks ([`preview`]) and the
-//! figures of the analysis commands ([`figures`]).
+//! a self-contained SVG ([`curves`]), a contact sheet of crops and masks ([`preview`]), the figures of
+//! the analysis commands ([`figures`]) and reports ([`document`]).
 //!
 //! They know nothing of training or of models: numbers and images come in, a file's content goes
 //! out.
@@ -8,6 +8,7 @@
 mod axis;
 pub mod canvas;
 pub mod curves;
+pub mod document;
 pub mod figures;
 pub mod png;
 pub mod preview;

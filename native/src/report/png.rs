@@ -1,6 +1,7 @@
 //! Pictures as files.
 
 use std::fs;
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use ibot_core::image::RgbImage;
@@ -29,6 +30,19 @@ pub fn save_png(image: &RgbImage, path: &Path) -> Result<(), SavePictureError> {
                 source,
             }
         })
+}
+
+/// The content of a PNG file of `image`.
+///
+/// # Errors
+/// If the image has no pixel.
+pub fn png_bytes(image: &RgbImage) -> image::ImageResult<Vec<u8>> {
+    let mut bytes = Cursor::new(Vec::new());
+    let (width, height) = (image.width() as u32, image.height() as u32);
+    let format = image::ImageFormat::Png;
+    let color = image::ExtendedColorType::Rgb8;
+    image::write_buffer_with_format(&mut bytes, image.pixels(), width, height, color, format)?;
+    Ok(bytes.into_inner())
 }
 
 fn encode(image: &RgbImage, path: &Path) -> image::ImageResult<()> {
