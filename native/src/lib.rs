@@ -21,3 +21,4 @@ pub mod run;
 pub mod runs;
 pub mod seal;
 pub mod settings;
+pub mod suite;

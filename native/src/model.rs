@@ -21,6 +21,9 @@ pub const TEACHER_FILE: &str = "teacher.safetensors";
 /// Name of the newest whole state in a run's folder.
 pub const CHECKPOINT_FILE: &str = "checkpoints/last.safetensors";
 
+/// What `--model` takes in place of a network, to compare images without one.
+const PIXELS: &str = "pixels";
+
 /// Which weights a command uses.
 #[derive(Clone, Debug, Args)]
 pub struct WeightArgs {
@@ -102,11 +105,27 @@ impl ModelArgs {
 
     /// Whether images are to be compared without a network.
     pub fn is_pixels(&self) -> bool {
-        self.path().as_os_str() == "pixels"
+        self.path().as_os_str() == PIXELS
     }
 
     pub fn is_untrained(&self) -> bool {
         self.untrained
+    }
+
+    /// The same network with random weights.
+    pub fn untrained(&self) -> Self {
+        Self {
+            untrained: true,
+            ..self.clone()
+        }
+    }
+
+    /// Images without a network.
+    pub fn pixels(&self) -> Self {
+        let mut pixels = self.clone();
+        pixels.weights.model = PathBuf::from(PIXELS);
+        pixels.untrained = false;
+        pixels
     }
 
     /// The file that holds the weights of the backbone.

@@ -10,13 +10,13 @@ use serde_json::{Map, Value, json};
 
 use crate::data::Dataset;
 use crate::device::{self, DeviceChoice};
-use crate::eval::{EvalResult, Evaluation, Subject, TaskOutput, sha256};
+use crate::eval::{EvalResult, Evaluation, Measures, Subject, sha256};
 use crate::features::{Encoder, EvalView, FeatureStore};
 use crate::files::write_atomically;
-use crate::model::ModelArgs;
+use crate::model::{LoadedBackbone, ModelArgs};
 
 /// View of an image for `--model pixels`.
-const PIXELS: EvalView = EvalView {
+pub const PIXELS: EvalView = EvalView {
     size: 32,
     resize_ratio: 1.0,
 };
@@ -106,10 +106,7 @@ pub fn run(command: &EvalCommand) -> Result<()> {
     };
 
     let mut view = match &model {
-        Some((model, _)) => EvalView {
-            size: model.config.image_size(),
-            resize_ratio: model.eval_resize,
-        },
+        Some((model, _)) => usual_view(model),
         None => PIXELS,
     };
     view.size = args.size.unwrap_or(view.size);
@@ -150,7 +147,16 @@ pub fn run(command: &EvalCommand) -> Result<()> {
         println!("{}\n\n{}", counts.join(", "), outcome.table);
     }
     if args.json || args.out.is_some() {
-        let result = result(command, outcome, view, seconds, selected.description)?;
+        let inputs = ResultInputs {
+            evaluation: &command.evaluation,
+            model: &args.model,
+            weights_sha256: args.model.file().as_deref().map(sha256).transpose()?,
+            data: &args.data,
+            val: args.val.as_deref(),
+            view,
+            device: &selected.description,
+        };
+        let result = inputs.result(&outcome.measures, &outcome.images, seconds)?;
         let json = serde_json::to_string(&result)?;
         if args.json {
             println!("{json}");
@@ -162,39 +168,59 @@ pub fn run(command: &EvalCommand) -> Result<()> {
     Ok(())
 }
 
-fn result(
-    command: &EvalCommand,
-    outcome: TaskOutput,
-    view: EvalView,
-    seconds: f64,
-    device: String,
-) -> Result<EvalResult> {
-    let args = &command.args;
-    let task = command.evaluation.task();
-    let mut settings = serde_json::to_value(&command.evaluation).context("settings as JSON")?;
-    settings["size"] = json!(view.size);
-    settings["resize"] = json!(view.resize_ratio);
-    let images: Map<String, Value> = outcome
-        .images
-        .into_iter()
-        .map(|(role, count)| (role.to_owned(), json!(count)))
-        .collect();
+/// How images are seen by a network unless something else is asked for.
+pub fn usual_view(model: &LoadedBackbone) -> EvalView {
+    EvalView {
+        size: model.config.image_size(),
+        resize_ratio: model.eval_resize,
+    }
+}
 
-    Ok(EvalResult {
-        task: task.name(),
-        measures: outcome.measures,
-        paper: task.paper(),
-        model: args.model.path().display().to_string(),
-        weights_sha256: match args.model.file() {
-            Some(file) => Some(sha256(&file)?),
-            None => None,
-        },
-        untrained: args.model.is_untrained(),
-        data: args.data.clone(),
-        val: args.val.clone(),
-        images: Value::Object(images),
-        settings,
-        seconds,
-        device,
-    })
+/// What a result says of its evaluation.
+pub struct ResultInputs<'a> {
+    pub evaluation: &'a Evaluation,
+    pub model: &'a ModelArgs,
+    /// SHA-256 of the file of weights; `None` for pixels.
+    pub weights_sha256: Option<String>,
+    pub data: &'a str,
+    pub val: Option<&'a str>,
+    pub view: EvalView,
+    pub device: &'a str,
+}
+
+impl ResultInputs<'_> {
+    /// The result for `results.jsonl`, with the numbers of images by their role.
+    ///
+    /// # Errors
+    /// If the settings have no JSON form.
+    pub fn result(
+        &self,
+        measures: &Measures,
+        images: &[(&'static str, usize)],
+        seconds: f64,
+    ) -> Result<EvalResult> {
+        let task = self.evaluation.task();
+        let mut settings = serde_json::to_value(self.evaluation).context("settings as JSON")?;
+        settings["size"] = json!(self.view.size);
+        settings["resize"] = json!(self.view.resize_ratio);
+        let images: Map<String, Value> = images
+            .iter()
+            .map(|(role, count)| ((*role).to_owned(), json!(count)))
+            .collect();
+
+        Ok(EvalResult {
+            task: task.name(),
+            measures: measures.clone(),
+            paper: task.paper(),
+            model: self.model.path().display().to_string(),
+            weights_sha256: self.weights_sha256.clone(),
+            untrained: self.model.is_untrained(),
+            data: self.data.to_owned(),
+            val: self.val.map(str::to_owned),
+            images: Value::Object(images),
+            settings,
+            seconds,
+            device: self.device.to_owned(),
+        })
+    }
 }

@@ -8,6 +8,7 @@ mod old_names;
 mod pretrain;
 mod runs;
 mod show;
+mod suite;
 
 use std::process::ExitCode;
 
@@ -21,6 +22,7 @@ use self::old_names::OldCommand;
 use self::pretrain::PretrainArgs;
 use self::runs::RunsArgs;
 use self::show::ShowCommand;
+use self::suite::SuiteArgs;
 use crate::bench::{self, BenchArgs};
 
 const HELP: &str = "\
@@ -49,7 +51,7 @@ enum Command {
     Runs(RunsArgs),
     /// Measure the quality of a model's features, without training it further
     #[command(subcommand)]
-    Eval(EvalCommand),
+    Eval(EvalCommands),
     /// Draw what a model has learned to see: attention, similar patches, segments and more
     #[command(subcommand)]
     Show(ShowCommand),
@@ -63,12 +65,22 @@ enum Command {
     Old(OldCommand),
 }
 
+#[derive(Debug, Subcommand)]
+enum EvalCommands {
+    // First, as it changes all subcommands that are there before it.
+    #[command(flatten)]
+    One(EvalCommand),
+    /// Run all evaluations that the images allow, and write a report
+    Suite(SuiteArgs),
+}
+
 /// Runs a command and returns its exit status.
 pub fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Pretrain(args) => return pretrain::run(args),
         Command::Runs(args) => runs::run(&args)?,
-        Command::Eval(command) => eval::run(&command)?,
+        Command::Eval(EvalCommands::One(command)) => eval::run(&command)?,
+        Command::Eval(EvalCommands::Suite(args)) => suite::run(&args)?,
         Command::Show(command) => show::run(&command)?,
         Command::Embed(args) => embed::run(&args)?,
         Command::Export(args) => export::run(&args)?,

@@ -1,6 +1,6 @@
 //! All evaluations, as the command line and the settings know them.
 
-use clap::Subcommand;
+use clap::{Command, Subcommand};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -19,6 +19,14 @@ impl Evaluation {
     /// The evaluation `name` with its usual settings; `None` if there is none of that name.
     pub fn named(name: &str) -> Option<Self> {
         serde_json::from_value(json!({ "kind": name })).ok()
+    }
+
+    /// What it does, in a sentence without its full stop.
+    pub fn about(&self) -> String {
+        let commands = Self::augment_subcommands(Command::new("eval"));
+        let command = commands.find_subcommand(self.task().name());
+        let about = command.and_then(Command::get_about);
+        about.map(ToString::to_string).unwrap_or_default()
     }
 
     /// The settings of the evaluation with what it does.

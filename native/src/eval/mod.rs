@@ -11,12 +11,14 @@ mod old_settings;
 mod result;
 mod schedule;
 mod sets;
+mod shown;
 mod task;
 
 pub use self::evaluation::Evaluation;
 pub use self::knn::Knn;
 pub use self::measures::Measures;
 pub use self::old_settings::assign_old;
-pub use self::result::{EvalResult, sha256};
+pub use self::result::{EvalResult, RESULTS_FILE, append_result, results_file, sha256};
 pub use self::schedule::{EvalProgress, ScheduledEval};
+pub use self::shown::{chance, measure_title, shown};
 pub use self::task::{Curve, EvalTask, Subject, TaskOutput, Unit};

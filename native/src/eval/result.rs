@@ -1,7 +1,8 @@
 //! The result of an evaluation as a file: one schema for all.
 
-use std::fs;
-use std::path::Path;
+use std::fs::{self, OpenOptions};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use serde::Serialize;
@@ -44,4 +45,60 @@ pub fn sha256(file: &Path) -> Result<String> {
     let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let digest = Sha256::digest(&bytes);
     Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Name of the file that collects results.
+pub const RESULTS_FILE: &str = "results.jsonl";
+
+/// Where results of `model` go: `given`, or into the folder of a run, or into the working folder.
+pub fn results_file(given: Option<&Path>, model: &Path) -> PathBuf {
+    match given {
+        Some(given) => given.to_owned(),
+        None if model.is_dir() => model.join(RESULTS_FILE),
+        None => PathBuf::from(RESULTS_FILE),
+    }
+}
+
+/// Adds a line to the results in `file`.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn append_result(file: &Path, result: &EvalResult) -> Result<()> {
+    let line = serde_json::to_string(result)?;
+    append_line(file, &line).with_context(|| format!("cannot add to {}", file.display()))
+}
+
+fn append_line(path: &Path, line: &str) -> Result<()> {
+    let mut options = OpenOptions::new();
+    let mut file = options.create(true).read(true).append(true).open(path)?;
+
+    let mut bytes = format!("{line}\n").into_bytes();
+    if file.seek(SeekFrom::End(0))? > 0 {
+        // A kill can leave a line cut short, which must not spoil this one.
+        let mut last = [0];
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+        if last != *b"\n" {
+            bytes.insert(0, b'\n');
+        }
+    }
+    file.write_all(&bytes)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_added_after_one_that_was_cut_short() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join(RESULTS_FILE);
+        append_line(&file, "{}").expect("a new file");
+        append_line(&file, "[]").expect("a second line");
+        assert_eq!(fs::read_to_string(&file).expect("text"), "{}\n[]\n");
+        fs::write(&file, "{\"cut").expect("writable");
+        append_line(&file, "{}").expect("a line");
+        assert_eq!(fs::read_to_string(&file).expect("text"), "{\"cut\n{}\n");
+    }
 }

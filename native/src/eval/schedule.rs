@@ -81,10 +81,7 @@ impl EvalProgress<'_> {
 
 /// A value with what it measures, such as `73.6 % top-1 (k = 20)`.
 fn found(value: f64, curve: &Curve) -> String {
-    let value = match curve.unit {
-        Unit::Share => format!("{:.1} %", 100.0 * value),
-        Unit::Number => format!("{value:.1}"),
-    };
+    let value = curve.unit.show(value);
     let which = match curve.label.as_str() {
         "" => String::new(),
         label => format!(" ({label})"),

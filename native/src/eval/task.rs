@@ -56,6 +56,19 @@ pub enum Unit {
     Number,
 }
 
+impl Unit {
+    /// A value as people read it: a share with one decimal of a percent, a small number with three
+    /// digits.
+    pub fn show(self, value: f64) -> String {
+        match self {
+            _ if !value.is_finite() => "not finite".to_owned(),
+            Self::Share => format!("{:.1} %", 100.0 * value),
+            Self::Number if value != 0.0 && value.abs() < 0.1 => format!("{value:.2e}"),
+            Self::Number => format!("{value:.1}"),
+        }
+    }
+}
+
 /// What is evaluated.
 pub struct Subject<'a> {
     /// The features of images, computed when they are first asked for.

@@ -14,6 +14,7 @@ use ibot_core::pretrain::{
     self, Batch, HostBatch, Losses, Monitor, Snapshot, StepReport, StepValues, TrainState,
 };
 
+use super::charts::charts;
 use super::collapse::CollapseWatch;
 use super::engine::{NoStep, WorkerEngine};
 use super::multi_crop::batches;
@@ -231,54 +232,10 @@ impl Learner for Pretrainer<'_> {
     }
 
     fn charts(&self) -> Vec<ChartSpec> {
-        let prototypes = self.plan.settings.config.head.out_dim;
-        // Where a loss or an entropy stays at this level, nothing is learned.
-        let ln_k = Some(("ln K", (prototypes as f64).ln()));
-
-        vec![
-            chart(
-                "Loss",
-                Some("nats"),
-                vec![("CLS", "cls"), ("patch", "patch")],
-                ln_k,
-            ),
-            chart(
-                "Teacher entropy",
-                Some("nats"),
-                vec![("CLS targets", "teacher_entropy")],
-                ln_k,
-            ),
-            chart("Learning rate", None, vec![("lr", "lr")], None),
-            chart(
-                "Agreement of views",
-                None,
-                vec![("same prototype", "agreement")],
-                None,
-            ),
-            chart(
-                "Gradient norm",
-                None,
-                vec![("before clipping", "gradient_norm")],
-                None,
-            ),
-        ]
+        charts(self.plan.settings.config.head.out_dim)
     }
 }
 
 fn in_three_digits(value: Option<f64>) -> String {
     value.map_or("not finite".to_owned(), |value| format!("{value:.3}"))
-}
-
-fn chart(
-    title: &'static str,
-    unit: Option<&'static str>,
-    lines: Vec<(&'static str, &'static str)>,
-    reference: Option<(&'static str, f64)>,
-) -> ChartSpec {
-    ChartSpec {
-        title,
-        unit,
-        lines,
-        reference,
-    }
 }

@@ -1,5 +1,6 @@
 //! `ibot pretrain`: a run of iBOT from its settings to its teacher.
 
+pub mod charts;
 mod collapse;
 pub(crate) mod engine;
 mod lead;

@@ -10,14 +10,12 @@ use serde_json::Value;
 
 use super::best::{BestFigures, add_records, add_results};
 use super::flat::flat_settings;
+use crate::eval::RESULTS_FILE;
 use crate::run::record::{Record, parse_records};
 use crate::run::run_dir::{CONFIG_FILE, METRICS_FILE, STATUS_FILE, may_be_in_use};
 use crate::run::state::RunState;
 use crate::run::status::Status;
 use crate::settings::{Settings, Source};
-
-/// Evaluations of `ibot eval`, in the folder of their run.
-const RESULTS_FILE: &str = "results.jsonl";
 
 /// What a run is doing, as far as its files tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::best::headline;
 use super::listed_run::{ListedRun, ListedState};
+use crate::eval::{Evaluation, shown};
 
 /// A column for each figure, and what tells the runs apart at the end of the line.
 pub fn table(runs: &[ListedRun]) -> String {
@@ -59,8 +60,10 @@ fn steps(run: &ListedRun) -> String {
 
 fn best(run: &ListedRun, task: &str) -> Option<String> {
     let measures = run.best.get(task)?;
-    let value = measures.get(headline(task, measures)?)?;
-    Some(format!("{:.1} %", 100.0 * value))
+    let measure = headline(task, measures)?;
+    let evaluation = Evaluation::named(task);
+    let known = evaluation.as_ref().map(Evaluation::task);
+    Some(shown(known, measure, measures.get(measure)?))
 }
 
 /// Settings that differ, why the run ended, and what could not be read.
@@ -74,7 +77,8 @@ fn remarks(run: &ListedRun) -> String {
         remarks.push(format!("{key}={value}"));
     }
 
-    if !run.message.is_empty() {
+    // A complete run has nothing to explain.
+    if !run.message.is_empty() && run.state != ListedState::Complete {
         remarks.push(format!("({})", run.message));
     }
     for problem in &run.problems {

@@ -6,6 +6,7 @@ mod analyze;
 mod pretrain;
 mod runs;
 mod scale;
+mod suite;
 mod support;
 mod survive;
 mod trouble;

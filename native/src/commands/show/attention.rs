@@ -88,7 +88,7 @@ pub fn run(args: &AttentionArgs) -> Result<()> {
 }
 
 /// Every head and their mean, each with the patches that hold `mass` of its attention.
-fn sheet(image: &RgbImage, attention: &ClsAttention, mass: f64) -> Result<RgbImage> {
+pub fn sheet(image: &RgbImage, attention: &ClsAttention, mass: f64) -> Result<RgbImage> {
     let (rows, columns) = (attention.rows(), attention.columns());
     let mean = attention.mean();
     let mut heads: Vec<(String, &[f32])> = Vec::new();

@@ -2,15 +2,15 @@
 //! pictures. Each command shows images to a frozen network, hands the tokens to
 //! `ibot_core`, and writes pictures and their numbers.
 
-mod attention;
+pub(super) mod attention;
 mod correspond;
 mod images;
 mod output;
 mod patterns;
-mod pca;
+pub(super) mod pca;
 mod segments;
-mod similar;
-mod tokens;
+pub(super) mod similar;
+pub(super) mod tokens;
 
 use anyhow::Result;
 use clap::Subcommand;

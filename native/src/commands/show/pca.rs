@@ -2,9 +2,10 @@
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use ibot_core::analysis::foreground::{foreground_colors, joint_colors};
+use ibot_core::analysis::foreground::{PatchColors, foreground_colors, joint_colors};
 use ibot_core::features::TokenGrid;
 use ibot_core::grid::GridRef;
+use ibot_core::image::RgbImage;
 use serde_json::json;
 
 use super::images::Images;
@@ -61,25 +62,23 @@ pub fn run(args: &PcaArgs) -> Result<()> {
         None => joint_colors(&grids).context("PCA")?,
     };
 
-    let mut shown = Vec::with_capacity(images.len());
     let mut numbers = Vec::with_capacity(images.len());
     for (index, colors) in colors.iter().enumerate() {
-        let (rows, columns) = (grids[index].rows(), grids[index].columns());
-        let foreground = GridRef::new(rows, columns, &colors.foreground)?;
-        shown.push(PcaImage {
-            image: &originals[index],
-            colors: GridRef::new(rows, columns, &colors.rgb)?,
-            foreground: args.foreground.map(|_| foreground),
-        });
         numbers.push(json!({
             "image": images.name(index),
-            "rows": rows,
-            "columns": columns,
+            "rows": grids[index].rows(),
+            "columns": grids[index].columns(),
             "rgb": colors.rgb,
             "foreground": colors.foreground,
         }));
     }
-    output.picture("pca.png", &figures::pca(&shown, args.columns.max(1)))?;
+    let shown = ColoredImages {
+        images: &originals,
+        grids: &grids,
+        colors: &colors,
+        only_foreground: args.foreground.is_some(),
+    };
+    output.picture("pca.png", &shown.draw(args.columns.max(1))?)?;
 
     let shares = pca.variance_shares();
     let percent: Vec<String> = shares
@@ -91,4 +90,33 @@ pub fn run(args: &PcaArgs) -> Result<()> {
         "pca.json",
         json!({ "variance_shares": shares, "images": numbers }),
     )
+}
+
+/// Images and the colors of their patches.
+pub struct ColoredImages<'a> {
+    pub images: &'a [RgbImage],
+    pub grids: &'a [TokenGrid],
+    pub colors: &'a [PatchColors],
+    /// Whether the patches of the background are left out.
+    pub only_foreground: bool,
+}
+
+impl ColoredImages<'_> {
+    /// Draws each image above its patches, `columns` in a row.
+    ///
+    /// # Errors
+    /// If a grid has another shape than its colors.
+    pub fn draw(&self, columns: usize) -> Result<RgbImage> {
+        let mut shown = Vec::with_capacity(self.images.len());
+        for (index, colors) in self.colors.iter().enumerate() {
+            let (rows, across) = (self.grids[index].rows(), self.grids[index].columns());
+            let foreground = GridRef::new(rows, across, &colors.foreground)?;
+            shown.push(PcaImage {
+                image: &self.images[index],
+                colors: GridRef::new(rows, across, &colors.rgb)?,
+                foreground: self.only_foreground.then_some(foreground),
+            });
+        }
+        Ok(figures::pca(&shown, columns))
+    }
 }

@@ -66,7 +66,16 @@ impl std::str::FromStr for PixelPosition {
     }
 }
 
-struct SimilarPatches {
+/// The image with the patch in question.
+pub struct QueryImage<'a> {
+    pub image: &'a RgbImage,
+    pub patches: &'a TokenGrid,
+    /// Index of the patch.
+    pub patch: usize,
+}
+
+/// What was found in another image.
+pub struct SimilarPatches {
     patches: TokenGrid,
     /// Cosine of each patch with the one in question.
     similarity: Vec<f32>,
@@ -88,19 +97,17 @@ pub fn run(args: &SimilarArgs) -> Result<()> {
     let patch = geometry
         .patch_at(args.at.0, args.at.1)
         .with_context(|| format!("--at on {}", args.image))?;
-    let here = cosines(own.token(patch), &own)?;
     let mut found = Vec::with_capacity(others.len());
     for other in &others {
         found.push(find(own.token(patch), encoder.encode(other)?.patches)?);
     }
 
-    let query = Query {
+    let query = QueryImage {
         image: &image,
-        patch: own.position(patch),
-        similarity: GridRef::new(own.rows(), own.columns(), &here)?,
+        patches: &own,
+        patch,
     };
-    let candidates = candidates(&args.to, &others, &found)?;
-    output.picture("similar.png", &figures::similar(&query, &candidates))?;
+    output.picture("similar.png", &draw(&query, &args.to, &others, &found)?)?;
     output.numbers(
         "similar.json",
         json!({
@@ -109,13 +116,17 @@ pub fn run(args: &SimilarArgs) -> Result<()> {
             "patch": patch,
             "rows": own.rows(),
             "columns": own.columns(),
-            "cosine": here,
+            "cosine": cosines(own.token(patch), &own)?,
             "others": numbers(&args.to, &found),
         }),
     )
 }
 
-fn find(token: &[f32], patches: TokenGrid) -> Result<SimilarPatches> {
+/// The patches of an image that are most like `token`.
+///
+/// # Errors
+/// If the tokens have another width.
+pub fn find(token: &[f32], patches: TokenGrid) -> Result<SimilarPatches> {
     let similarity = cosines(token, &patches)?;
     let best = best_patches(&similarity, patches.columns(), MATCHES, APART);
     let positions = best.iter().map(|b| patches.position(b.patch)).collect();
@@ -125,6 +136,29 @@ fn find(token: &[f32], patches: TokenGrid) -> Result<SimilarPatches> {
         best,
         positions,
     })
+}
+
+/// Draws which patches of the image itself and of `others` are like the patch in question.
+///
+/// # Errors
+/// If the tokens have different widths.
+pub fn draw(
+    query: &QueryImage,
+    names: &[String],
+    others: &[RgbImage],
+    found: &[SimilarPatches],
+) -> Result<RgbImage> {
+    let own = query.patches;
+    let here = cosines(own.token(query.patch), own)?;
+    let marked = Query {
+        image: query.image,
+        patch: own.position(query.patch),
+        similarity: GridRef::new(own.rows(), own.columns(), &here)?,
+    };
+    Ok(figures::similar(
+        &marked,
+        &candidates(names, others, found)?,
+    ))
 }
 
 fn candidates<'a>(

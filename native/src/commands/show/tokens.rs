@@ -59,9 +59,7 @@ impl TokenArgs {
         device: Device,
     ) -> Result<ImageEncoder> {
         let patch = backbone.stride();
-        let shorter = self
-            .size
-            .unwrap_or_else(|| (2 * image_size).min(LARGE_ENOUGH.max(image_size)));
+        let shorter = self.size.unwrap_or_else(|| usual_side(image_size));
         ensure!(
             shorter >= patch,
             "--size {shorter} is less than one patch of {patch} pixels"
@@ -91,7 +89,22 @@ pub struct ImageEncoder {
     block: Option<usize>,
 }
 
+/// Shorter side of an image, in pixels, for a network that was trained at `image_size`.
+fn usual_side(image_size: usize) -> usize {
+    (2 * image_size).min(LARGE_ENOUGH.max(image_size))
+}
+
 impl ImageEncoder {
+    /// An encoder for images at the usual size and the last block.
+    pub fn usual(backbone: Backbone, image_size: usize, device: Device) -> Self {
+        Self {
+            backbone,
+            device,
+            shorter: usual_side(image_size),
+            block: None,
+        }
+    }
+
     pub fn encode(&self, image: &RgbImage) -> Result<ImageTokens> {
         let encoded = block_on(encode::encode(
             &self.backbone,

@@ -1,0 +1,285 @@
+//! `ibot eval suite`: all evaluations that the data allow, and a report.
+
+mod pictures;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, ValueEnum};
+
+use self::pictures::pictures;
+use super::eval::{PIXELS, ResultInputs, usual_view};
+use crate::data::Dataset;
+use crate::device::{self, DeviceChoice, Selected};
+use crate::eval::{append_result, results_file, sha256};
+use crate::features::{Encoder, EvalView, FeatureStore};
+use crate::files::write_atomically;
+use crate::model::{LoadedBackbone, ModelArgs};
+use crate::report::document::{markdown, page};
+use crate::suite::{
+    CommandInputs, Outcome, SuiteConfig, SuiteEntry, SuiteOutcome, SuiteReport, SuiteSubject,
+    document, evaluate, outcome_line, training_charts,
+};
+
+const HELP: &str = "\
+Examples:
+  ibot eval suite --data builtin --val builtin:val --model runs/builtin --beside pixels,untrained
+  ibot eval suite --data photos/ --model vit_small.pth --out photos-report
+  ibot eval suite --data photos/ --model runs/photos --config suite.toml
+
+Runs one evaluation after another on the same features, with --beside also of plain pixels and of the network with random
+weights. One that fails is named and loses no other. A suite.toml has entries [[eval]] with a kind (knn and so on) and
+the settings of that kind, and size and resize for another view of the images.
+Outputs  report.html (one file with tables, curves and pictures), report.md, and a line of results.jsonl for each
+         evaluation, in the run's folder if --model is a run.";
+
+/// The file of the report that holds charts and pictures.
+const PAGE: &str = "report.html";
+
+/// Options of `ibot eval suite`.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub struct SuiteArgs {
+    /// Images to learn from or to compare with, with or without labels: what `ibot pretrain --data`
+    /// takes
+    #[arg(long)]
+    data: String,
+    /// Images to evaluate [default: a part of --data]
+    #[arg(long)]
+    val: Option<String>,
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Evaluate these too, to compare with: pixels, untrained
+    #[arg(long, value_delimiter = ',')]
+    beside: Vec<Beside>,
+    /// File with the evaluations to run [default: all]
+    #[arg(long, value_name = "SUITE.toml")]
+    config: Option<PathBuf>,
+    /// Side of the central crop in pixels [default: that of pre-training]
+    #[arg(long)]
+    size: Option<usize>,
+    /// Where to compute: auto, cpu, gpu, gpu:N, software or cuda:N
+    #[arg(long, default_value = "auto")]
+    device: DeviceChoice,
+    /// Folder of the report [default: report/ in the run's folder, or here]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// File that gets a line for each result [default: results.jsonl in the run's folder, or here]
+    #[arg(long, value_name = "FILE")]
+    results: Option<PathBuf>,
+}
+
+/// What the model is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Beside {
+    Pixels,
+    Untrained,
+}
+
+/// A subject with what it takes to evaluate it.
+struct Opened {
+    name: &'static str,
+    args: ModelArgs,
+    /// `None` for plain pixels.
+    model: Option<LoadedBackbone>,
+    view: EvalView,
+    weights_sha256: Option<String>,
+}
+
+/// What all subjects share.
+struct Inputs<'a> {
+    args: &'a SuiteArgs,
+    suite: SuiteConfig,
+    data: Dataset,
+    val: Option<Dataset>,
+    device: Selected,
+    results: PathBuf,
+}
+
+/// Runs the suite and writes the report.
+///
+/// # Errors
+/// If the data, the model or the configuration cannot be read, a file cannot be written, or no
+/// evaluation gave a result.
+pub fn run(args: &SuiteArgs) -> Result<()> {
+    let inputs = Inputs {
+        args,
+        suite: SuiteConfig::read(args.config.as_deref())?,
+        data: Dataset::open(&args.data)?,
+        val: args.val.as_deref().map(Dataset::open).transpose()?,
+        device: device::select(args.device)?,
+        results: results_file(args.results.as_deref(), args.model.path()),
+    };
+    println!("data    {}", inputs.data.description());
+    if let Some(val) = &inputs.val {
+        println!("val     {}", val.description());
+    }
+
+    let model = inputs.open("model", args.model.clone())?;
+    let mut subjects = vec![inputs.evaluate(&model)?];
+    for beside in &args.beside {
+        let opened = match beside {
+            Beside::Pixels => inputs.open("pixels", args.model.pixels())?,
+            Beside::Untrained => inputs.open("untrained", args.model.untrained())?,
+        };
+        subjects.push(inputs.evaluate(&opened)?);
+    }
+
+    inputs.report(&model, &subjects)?;
+    let outcomes = subjects.iter().flat_map(|subject| &subject.outcomes);
+    if outcomes
+        .into_iter()
+        .all(|outcome| outcome.finding().is_none())
+    {
+        bail!("no evaluation gave a result; the report says why");
+    }
+    Ok(())
+}
+
+impl Inputs<'_> {
+    fn open(&self, name: &'static str, args: ModelArgs) -> Result<Opened> {
+        let (model, line) = if args.is_pixels() {
+            (None, "model   none: plain pixels".to_owned())
+        } else {
+            let (model, line) = args.open(&self.device.device)?;
+            (Some(model), line)
+        };
+        let mut view = model.as_ref().map_or(PIXELS, usual_view);
+        // Pixels are compared at a size of their own; at that of a network they are too many.
+        if model.is_some() {
+            view.size = self.args.size.unwrap_or(view.size);
+        }
+        let size = view.size;
+        println!(
+            "{line}\n        at {size} x {size} on {}\n",
+            self.device.description
+        );
+
+        let weights_sha256 = args.file().as_deref().map(sha256).transpose()?;
+        Ok(Opened {
+            name,
+            args,
+            model,
+            view,
+            weights_sha256,
+        })
+    }
+
+    /// Carries out the suite for one subject; each result is written at once.
+    fn evaluate(&self, opened: &Opened) -> Result<SuiteOutcome> {
+        let subject = SuiteSubject {
+            name: opened.name,
+            view: opened.view,
+            data: &self.data,
+            val: self.val.as_ref(),
+        };
+        let store = |view| {
+            let encoder = match &opened.model {
+                Some(model) => Encoder::Network(&model.backbone),
+                None => Encoder::Pixels,
+            };
+            let devices = std::slice::from_ref(&self.device.device);
+            Ok(FeatureStore::new(encoder, view, devices)?.with_progress())
+        };
+        let outcome = evaluate(&self.suite, &subject, &store, &mut |entry, outcome| {
+            println!("{}", outcome_line(entry, outcome));
+            self.write_result(opened, entry, outcome)
+        })?;
+        println!();
+        Ok(outcome)
+    }
+
+    fn write_result(&self, opened: &Opened, entry: &SuiteEntry, outcome: &Outcome) -> Result<()> {
+        let Some(finding) = outcome.finding() else {
+            return Ok(());
+        };
+        let inputs = ResultInputs {
+            evaluation: &entry.evaluation,
+            model: &opened.args,
+            weights_sha256: opened.weights_sha256.clone(),
+            data: &self.args.data,
+            val: self.args.val.as_deref(),
+            view: finding.view,
+            device: &self.device.description,
+        };
+        let result = inputs.result(&finding.measures, &finding.images, finding.seconds)?;
+        append_result(&self.results, &result)
+    }
+
+    fn report(&self, model: &Opened, subjects: &[SuiteOutcome]) -> Result<()> {
+        let mut problems = Vec::new();
+        let training = match training_charts(self.args.model.path()) {
+            Ok(charts) => charts.unwrap_or_default(),
+            Err(error) => {
+                problems.push(format!("no training curves: {error:#}"));
+                Vec::new()
+            }
+        };
+        let drawn = match &model.model {
+            Some(network) => {
+                let data = self.val.as_ref().unwrap_or(&self.data);
+                pictures(network, &self.device.device, data, &mut problems)
+            }
+            None => Vec::new(),
+        };
+
+        let report = document(&SuiteReport {
+            suite: &self.suite,
+            subjects,
+            inputs: &CommandInputs {
+                model: self.args.model.path().display().to_string(),
+                data: self.args.data.clone(),
+                val: self.args.val.clone(),
+                size: self.args.size,
+            },
+            facts: &self.facts(model),
+            classes: self.data.classes().len(),
+            training: &training,
+            pictures: &drawn,
+            problems: &problems,
+        });
+
+        let out = self.out();
+        fs::create_dir_all(&out)
+            .with_context(|| format!("cannot make the folder {}", out.display()))?;
+        write_atomically(&out.join(PAGE), page(&report).as_bytes())?;
+        write_atomically(&out.join("report.md"), markdown(&report, PAGE).as_bytes())?;
+        println!("results {}", self.results.display());
+        println!("report  {}", out.join(PAGE).display());
+        Ok(())
+    }
+
+    /// What was evaluated on what, for the head of the report.
+    fn facts(&self, model: &Opened) -> Vec<(String, String)> {
+        let size = model.view.size;
+        let mut facts = vec![("model", self.args.model.path().display().to_string())];
+        if let Some(sha256) = &model.weights_sha256 {
+            facts.push(("weights, SHA-256", sha256.clone()));
+        }
+        facts.push(("data", self.data.description()));
+        if let Some(val) = &self.val {
+            facts.push(("val", val.description()));
+        }
+        facts.push(("images seen at", format!("{size} x {size} pixels")));
+        facts.push(("device", self.device.description.clone()));
+        facts.push((
+            "program",
+            concat!("ibot ", env!("CARGO_PKG_VERSION")).to_owned(),
+        ));
+
+        let owned = facts
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value));
+        owned.collect()
+    }
+
+    fn out(&self) -> PathBuf {
+        let model = self.args.model.path();
+        match &self.args.out {
+            Some(out) => out.clone(),
+            None if model.is_dir() => model.join("report"),
+            None => Path::new("report").to_owned(),
+        }
+    }
+}

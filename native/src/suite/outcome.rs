@@ -1,0 +1,63 @@
+//! What a suite found.
+
+use super::config::SuiteEntry;
+use crate::eval::{Measures, measure_title, shown};
+use crate::features::EvalView;
+
+/// What the suite found about one subject: the model, or what it is compared with.
+#[derive(Clone, Debug)]
+pub struct SuiteOutcome {
+    /// What the subject is called, such as `model` or `pixels`.
+    pub subject: String,
+    /// An outcome for each entry of the suite, in order.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// How an evaluation ended.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    Found(Finding),
+    /// It failed, for this reason.
+    Failed(String),
+    /// The data do not suit it.
+    LeftOut,
+}
+
+/// What an evaluation found.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    pub measures: Measures,
+    /// Numbers of images by their role.
+    pub images: Vec<(&'static str, usize)>,
+    pub view: EvalView,
+    pub seconds: f64,
+}
+
+impl Outcome {
+    /// What was found, if anything.
+    pub fn finding(&self) -> Option<&Finding> {
+        match self {
+            Self::Found(finding) => Some(finding),
+            Self::Failed(_) | Self::LeftOut => None,
+        }
+    }
+}
+
+/// The outcome of an evaluation as a line for the terminal.
+pub fn outcome_line(entry: &SuiteEntry, outcome: &Outcome) -> String {
+    let task = entry.evaluation.task();
+    let title = task.title();
+    let finding = match outcome {
+        Outcome::Found(finding) => finding,
+        Outcome::Failed(reason) => return format!("{title:<12}  failed: {reason}"),
+        Outcome::LeftOut => return format!("{title:<12}  left out: the data do not suit it"),
+    };
+
+    let measure = task.headline(&finding.measures);
+    let quoted = measure.and_then(|measure| Some((measure, finding.measures.get(measure)?)));
+    let figure = quoted.map_or(String::new(), |(measure, value)| {
+        let value = shown(Some(task), measure, value);
+        format!("{value} {}", measure_title(task, measure))
+    });
+    format!("{title:<12}  {figure:<28}  {:6.1} s", finding.seconds)
+}

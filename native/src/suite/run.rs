@@ -1,0 +1,97 @@
+//! Carries out a suite.
+
+use std::time::Instant;
+
+use anyhow::Result;
+
+use super::config::{SuiteConfig, SuiteEntry};
+use super::outcome::{Finding, Outcome, SuiteOutcome};
+use crate::data::Dataset;
+use crate::eval::Subject;
+use crate::features::{EvalView, FeatureStore};
+use crate::run::panics::catch_panic;
+
+/// What a suite evaluates.
+pub struct SuiteSubject<'a> {
+    /// Such as `model` or `pixels`.
+    pub name: &'a str,
+    /// How images are seen unless an entry says otherwise.
+    pub view: EvalView,
+    pub data: &'a Dataset,
+    /// Images to evaluate, where these are another set than those to learn from.
+    pub val: Option<&'a Dataset>,
+}
+
+/// Carries out one evaluation after another. Those that see images in the same way share one pass:
+/// `open` makes a store for a view, in which all that they read is planned. An evaluation that
+/// fails loses no other; `done` gets each outcome at once.
+pub fn evaluate(
+    suite: &SuiteConfig,
+    subject: &SuiteSubject,
+    open: &dyn Fn(EvalView) -> Result<FeatureStore>,
+    done: &mut dyn FnMut(&SuiteEntry, &Outcome) -> Result<()>,
+) -> Result<SuiteOutcome> {
+    let mut stores: Vec<FeatureStore> = Vec::new();
+    let mut outcomes = Vec::with_capacity(suite.entries.len());
+    for entry in &suite.entries {
+        let outcome = if entry.evaluation.task().suits(subject.data) {
+            match find(suite, entry, subject, open, &mut stores) {
+                Ok(finding) => Outcome::Found(finding),
+                Err(error) => Outcome::Failed(format!("{error:#}")),
+            }
+        } else {
+            Outcome::LeftOut
+        };
+        done(entry, &outcome)?;
+        outcomes.push(outcome);
+    }
+
+    Ok(SuiteOutcome {
+        subject: subject.name.to_owned(),
+        outcomes,
+    })
+}
+
+fn find(
+    suite: &SuiteConfig,
+    entry: &SuiteEntry,
+    subject: &SuiteSubject,
+    open: &dyn Fn(EvalView) -> Result<FeatureStore>,
+    stores: &mut Vec<FeatureStore>,
+) -> Result<Finding> {
+    let begin = Instant::now();
+    let view = entry.view(subject.view);
+    let place = match stores.iter().position(|store| store.view() == view) {
+        Some(place) => place,
+        None => {
+            let mut store = open(view)?;
+            plan(&mut store, suite, subject);
+            stores.push(store);
+            stores.len() - 1
+        }
+    };
+
+    let evaluated = Subject {
+        features: &stores[place],
+        data: subject.data,
+        val: subject.val,
+    };
+    let task = entry.evaluation.task();
+    let output = catch_panic(|| task.run(&evaluated))?;
+    Ok(Finding {
+        measures: output.measures,
+        images: output.images,
+        view,
+        seconds: begin.elapsed().as_secs_f64(),
+    })
+}
+
+/// Lets a pass of `store` read what the entries with its view need.
+fn plan(store: &mut FeatureStore, suite: &SuiteConfig, subject: &SuiteSubject) {
+    for entry in &suite.entries {
+        let task = entry.evaluation.task();
+        if entry.view(subject.view) == store.view() && task.suits(subject.data) {
+            store.plan(&task.readouts());
+        }
+    }
+}
