@@ -100,7 +100,6 @@ fn has_subgroups(adapter: &JsValue) -> Result<bool, JsValue> {
         .is_truthy())
 }
 
-/// Adds the feature to every request for a device of this adapter.
 fn request_subgroups(adapter: &JsValue) -> Result<(), JsValue> {
     let request = method(adapter, "requestDevice")?;
     let this = adapter.clone();

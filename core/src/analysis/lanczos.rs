@@ -137,7 +137,6 @@ fn start(locked: &[DVector<f64>], dim: usize) -> DVector<f64> {
     vector / length
 }
 
-/// Removes what `vector` shares with `locked` and `basis`.
 fn orthogonalize(vector: &mut DVector<f64>, locked: &[DVector<f64>], basis: &[DVector<f64>]) {
     // Twice, because the first pass leaves rounding errors.
     for _ in 0..2 {

@@ -59,7 +59,6 @@ fn units(grid: &TokenGrid) -> DMatrix<f32> {
     DMatrix::from_column_slice(grid.dim(), grid.count(), unit.values())
 }
 
-/// Replaces `best` if `patch` is more similar.
 fn keep_better(best: &mut Option<Neighbour>, patch: usize, cosine: f32) {
     // Rounding may carry a cosine beyond its bounds.
     let similarity = cosine.clamp(-1.0, 1.0);

@@ -234,8 +234,7 @@ impl Patterns {
         })
     }
 
-    /// The mean of `purity` over the clusters that have one, weighted by their numbers of labelled
-    /// patches.
+    /// The mean of `purity` over the clusters that have one, weighted by labelled patches.
     fn mean_purity(&self, purity: impl Fn(&Self, usize) -> Option<f64>) -> Option<f64> {
         let (mut weights, mut sum) = (0.0, 0.0);
         for (index, cluster) in self.clusters.iter().enumerate() {

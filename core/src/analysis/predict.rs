@@ -159,7 +159,7 @@ fn check(
     Ok(count)
 }
 
-/// The student's logits of the masked patches, `[M, K']`; only those go through its head.
+/// The student's logits of the masked patches, `[M, K']`.
 fn masked_logits(
     student: &Network,
     pixels: Tensor<4>,
@@ -170,11 +170,11 @@ fn masked_logits(
     let tokens = backbone.forward(pixels, std::slice::from_ref(mask), &mut None);
     let patches = tokens.into_patches().squeeze_dim::<2>(0);
 
+    // Only these go through the head, whose outputs are far wider than tokens.
     head.patch_logits(head.bottleneck(patches.select(0, masked)))
 }
 
-/// The teacher's distributions of all patches, `[N, K']`: the masked ones are the answers, the
-/// visible ones what predictions are compared with.
+/// The teacher's distributions of all patches, `[N, K']`.
 fn targets(
     teacher: &Network,
     pixels: Tensor<4>,
@@ -185,6 +185,7 @@ fn targets(
     let tokens = backbone.forward(pixels, &[], &mut None);
     let patches = tokens.into_patches().squeeze_dim::<2>(0);
 
+    // The masked ones are the answers, the visible ones what predictions are compared with.
     let logits = head.patch_logits(head.bottleneck(patches));
     let no_center = || Tensor::zeros([1, logits.dims()[1]], device);
     let center = options.center.clone().unwrap_or_else(no_center);

@@ -200,11 +200,11 @@ fn pixels_of_cell(cell: usize, side: usize, cells: usize) -> Range<usize> {
     first_pixel(cell, side, cells)..first_pixel(cell + 1, side, cells)
 }
 
-/// The first pixel whose centre is not before `cell`: the edge `cell * side / cells`, rounded with
-/// halves down. It must stay the inverse of [`cell_of_pixel`].
+/// The first pixel whose centre is not before `cell`: the inverse of [`cell_of_pixel`].
 fn first_pixel(cell: usize, side: usize, cells: usize) -> usize {
     // In 128 bits no product of two lengths overflows.
     let (cell, side, cells) = (cell as u128, side as u128, cells as u128);
+    // The edge `cell * side / cells`, rounded with halves down.
     let (whole, rest) = (cell * side / cells, cell * side % cells);
     (whole + u128::from(2 * rest > cells)) as usize
 }

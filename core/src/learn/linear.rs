@@ -211,8 +211,7 @@ impl LinearHead {
     }
 }
 
-/// Mean and scale of every column: after them a column has mean 0 and variance 1/D. One that is
-/// constant is scaled by 0.
+/// Mean and scale of every column: after them a column has mean 0 and variance 1/D.
 fn standardisation(set: &FeatureSet) -> (Vec<f32>, Vec<f32>) {
     let count = set.labels().len() as f64;
     let mut mean = vec![0.0; set.dim()];

@@ -17,8 +17,7 @@ pub(super) fn adapt(backbone: Backbone, rank: usize, rng: &mut Rng) -> Backbone 
     })
 }
 
-/// burn's adapters with factors from our random streams, so that a session with the same seed
-/// starts alike.
+// burn's adapters, with factors from our random streams: a session with the same seed starts alike.
 struct LowRank {
     rank: usize,
     rng: Rng,

@@ -27,8 +27,8 @@ pub struct AdamWConfig {
 }
 
 impl Default for AdamWConfig {
-    /// PyTorch's defaults, without clipping.
     fn default() -> Self {
+        // PyTorch's defaults, without clipping.
         Self {
             beta1: 0.9,
             beta2: 0.999,

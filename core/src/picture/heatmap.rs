@@ -48,10 +48,10 @@ impl Heatmap {
     }
 }
 
-/// Numbers of patches at the size of the image, bicubic. Missing ones leave no trace in the patches
-/// around them. `None` if a side does not fit 32 bits.
+/// Numbers of patches at the size of the image, bicubic; `None` if a side does not fit 32 bits.
 fn smooth(values: &[Option<f32>], shape: GridShape, size: (usize, usize)) -> Option<Vec<F32>> {
-    // The filter reaches two patches far, so that missing numbers are filled twice from around.
+    // The filter reaches two patches far, so missing numbers are filled twice from around: they
+    // leave no trace in the patches beside them.
     let filled: Vec<F32> = spread(&spread(values, shape), shape)
         .iter()
         .map(|value| F32::new(value.unwrap_or(0.0)))

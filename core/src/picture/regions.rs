@@ -98,14 +98,14 @@ impl<'a, T: PartialEq> Regions<'a, T> {
         &self.values[self.geometry.patch_of_pixel(x, y)]
     }
 
-    /// Which pixels lie on a line between regions that differ. A line of width 1 runs on the left
-    /// or upper side, a wider one on both.
+    /// Which pixels lie on a line between regions that differ.
     fn boundaries(&self) -> Vec<bool> {
         let wide = line_width(self.width, self.height);
         let (below, above) = (wide / 2, wide.div_ceil(2));
         let mut found = vec![false; self.width * self.height];
 
-        // A step to the right or down where the value changes marks the pixels beside it.
+        // A step to the right or down where the value changes marks the pixels beside it: on the
+        // left or upper side, by a wide line on both.
         for y in 0..self.height {
             for x in 0..self.width {
                 if x + 1 < self.width && self.at(x, y) != self.at(x + 1, y) {
@@ -124,7 +124,6 @@ impl<'a, T: PartialEq> Regions<'a, T> {
     }
 }
 
-/// Width of the lines between regions: about 1/300 of the image's shorter side, at least a pixel.
 fn line_width(width: usize, height: usize) -> usize {
     (width.min(height) / 300).max(1)
 }

@@ -126,9 +126,9 @@ impl Outline {
     }
 }
 
-/// Signed distance of a point to an upright ellipse around the origin: its value function over the
-/// length of that function's gradient, which is exact on the outline.
+/// Signed distance of a point to an upright ellipse around the origin.
 fn ellipse_distance(point: Point, radii: Point) -> f32 {
+    // The value function over the length of its gradient, which is exact on the outline.
     let scaled = [point[0] / radii[0], point[1] / radii[1]];
     let steepness = length([scaled[0] / radii[0], scaled[1] / radii[1]]);
     let k = length(scaled);

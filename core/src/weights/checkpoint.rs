@@ -147,7 +147,6 @@ impl Checkpoint {
     }
 }
 
-/// Whether bytes start as a zip archive or a pickle does.
 fn is_pth(bytes: &[u8]) -> bool {
     // 0x80 may also begin the length of a safetensors header, which then follows at byte 8.
     bytes.starts_with(b"PK") || (bytes.first() == Some(&0x80) && bytes.get(8) != Some(&b'{'))

@@ -105,8 +105,8 @@ impl PretrainArgs {
         Ok(settings)
     }
 
-    /// Applies the options, which outrank `--set`.
     fn apply(&self, settings: &mut Settings) {
+        // The options outrank `--set`.
         let run = &mut settings.run;
         if let Some(data) = &self.data {
             run.data.clone_from(data);

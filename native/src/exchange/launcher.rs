@@ -12,15 +12,17 @@ pub struct Launch {
     pub local_rank: usize,
 }
 
-/// Names of number of processes, rank and rank on the machine: OpenMPI, MPICH and Intel MPI, Slurm.
-/// A batch script that `srun` does not start has no step.
+/// Names of the number of processes, the rank and the rank on the machine.
 const LAUNCHERS: [[&str; 3]; 3] = [
+    // OpenMPI.
     [
         "OMPI_COMM_WORLD_SIZE",
         "OMPI_COMM_WORLD_RANK",
         "OMPI_COMM_WORLD_LOCAL_RANK",
     ],
+    // MPICH and Intel MPI.
     ["PMI_SIZE", "PMI_RANK", "MPI_LOCALRANKID"],
+    // Slurm. A batch script that `srun` does not start has no step.
     ["SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_LOCALID"],
 ];
 

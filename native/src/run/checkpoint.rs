@@ -103,7 +103,6 @@ pub fn write_checkpoint(
     pending.commit()
 }
 
-/// Gives the last checkpoint its second name.
 fn keep_previous(last: &Path, previous: &Path) -> Result<(), WriteError> {
     if !last.exists() {
         return Ok(());
@@ -197,9 +196,9 @@ fn set_aside(last: &Path) -> Result<Option<PathBuf>> {
     Ok(Some(aside))
 }
 
-/// The error of a run whose last two checkpoints are damaged. It names the newest checkpoint of an
-/// epoch that is whole, if there is one.
+/// The error of a run whose last two checkpoints are damaged.
 fn none_is_whole(dir: &RunDir, last: &anyhow::Error, previous: &anyhow::Error) -> anyhow::Error {
+    // Those of epochs are older, and may be whole: the newest of these is what is left.
     let mut kept = dir.epoch_checkpoints().into_iter().rev();
     let whole = kept.find_map(|path| read(&path).ok().map(|(_, header)| (path, header.step)));
     let (last_path, previous_path) = (dir.last_checkpoint(), dir.previous_checkpoint());

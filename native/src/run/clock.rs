@@ -76,8 +76,8 @@ impl Clock {
     }
 }
 
-/// A duration; `None` for 0, which switches a setting off.
 fn seconds(seconds: f64) -> Option<Duration> {
+    // 0 switches a setting off.
     (seconds > 0.0).then(|| Duration::from_secs_f64(seconds))
 }
 

@@ -254,8 +254,7 @@ impl<L: Learner> Leader<L> {
         Ok(())
     }
 
-    /// Carries out the evaluations that are due after `epochs` epochs, and returns a sentence for
-    /// each.
+    /// Carries out the evaluations due after `epochs` epochs, and returns a sentence for each.
     fn evaluate(&mut self, epochs: usize) -> Result<Vec<String>> {
         let backbone = self.learner.backbone();
         self.evaluator

@@ -115,11 +115,11 @@ impl StatusFile {
         }
     }
 
-    /// Writes the file without waiting for the disk.
     fn write(&mut self) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         self.status.time = now.map_or(0, |elapsed| elapsed.as_secs());
         self.status.pid = std::process::id();
+        // The disk is not waited for, as the file is soon replaced again.
         // An error does not stop a run: where it matters, writing the checkpoint meets the same
         // one.
         let _ = serde_json::to_vec(&self.status).map(|bytes| replace(&self.path, &bytes));

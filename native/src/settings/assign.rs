@@ -30,8 +30,8 @@ pub struct Draft {
     mistakes: Vec<WrongAssignment>,
 }
 
-/// The same settings as trees. They hold every setting, so a key is known exactly if it is there.
 struct Trees {
+    // The trees hold every setting, so a key is known exactly if it is there.
     config: Value,
     run: Value,
     /// The list under its key.
@@ -146,8 +146,7 @@ impl Trees {
     }
 }
 
-/// Writes the leaf at `path` of a tree and reads the tree as settings of a type. A value that does
-/// not fit leaves the tree as it was, for the next assignment.
+/// Writes the leaf at `path` of a tree and reads the tree as settings of a type.
 fn set_leaf<T: DeserializeOwned>(
     tree: &mut Value,
     prefix: &str,
@@ -162,6 +161,7 @@ fn set_leaf<T: DeserializeOwned>(
     let old = mem::replace(leaf, value);
 
     let settings = typed(tree, prefix);
+    // A value that does not fit leaves the tree as it was, for the next assignment.
     if let (Err(_), Some(leaf)) = (&settings, tree.pointer_mut(&pointer)) {
         *leaf = old;
     }
@@ -206,19 +206,19 @@ fn dotted(prefix: &str, key: &str) -> String {
     }
 }
 
-/// A value as TOML reads it; what TOML cannot read is a text.
 fn parse_value(text: &str) -> Value {
     let parsed = format!("value = {text}").parse::<toml::Table>();
     match parsed.ok().and_then(|mut table| table.remove("value")) {
         Some(value) => to_json(&value),
+        // What TOML cannot read is a text.
         None => Value::String(text.to_owned()),
     }
 }
 
-/// The value in JSON, which has no `nan` and `inf`.
 fn to_json(value: &toml::Value) -> Value {
     match value {
-        // As a text it is refused. As null it would pass for a setting that is left out.
+        // JSON has no such number. As a text it is refused; as null it would pass for a setting
+        // that is left out.
         toml::Value::Float(number) if !number.is_finite() => Value::String(value.to_string()),
         toml::Value::Array(values) => values.iter().map(to_json).collect(),
         other => serde_json::to_value(other).unwrap_or_default(),
@@ -234,8 +234,8 @@ fn typed<T: DeserializeOwned>(tree: &Value, prefix: &str) -> Result<T, Refused> 
     })
 }
 
-/// The first characters of a text, which may be a whole file.
 fn shortened(text: &str) -> String {
+    // It may be a whole file.
     match text.char_indices().nth(LONGEST_QUOTE) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text.to_owned(),

@@ -89,7 +89,6 @@ async fn forget_downloaded() -> Result<(), PageError> {
     show_downloaded().await
 }
 
-/// Offers to remove downloaded models, if there are any.
 async fn show_downloaded() -> Result<(), PageError> {
     let count = store::count().await?;
     let button: HtmlButtonElement = dom::by_id("model-forget")?;
@@ -98,7 +97,6 @@ async fn show_downloaded() -> Result<(), PageError> {
     Ok(())
 }
 
-/// Downloads a file, with a progress bar.
 async fn download(url: &str) -> Result<Blob, PageError> {
     let response = blob::fetch(url).await?;
     let bar: HtmlProgressElement = dom::by_id("model-progress")?;

@@ -25,7 +25,6 @@ pub struct Encode {
     pub block: Option<usize>,
 }
 
-/// The grid of an image's patches.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Encoded {
     pub rows: usize,
@@ -121,7 +120,6 @@ pub struct Correspond {
     pub pairs: usize,
 }
 
-/// Two patches that correspond.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Pair {
     /// Patch of image 0.
@@ -162,7 +160,6 @@ pub struct Predicted {
 }
 
 impl Predicted {
-    /// The prediction for this patch, if it was hidden.
     pub fn at(&self, patch: usize) -> Option<&PredictedPatch> {
         self.patches.iter().find(|found| found.patch == patch)
     }
@@ -171,11 +168,9 @@ impl Predicted {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PredictedPatch {
     pub patch: usize,
-    /// The teacher's prototype.
     pub teacher: usize,
     /// Its probability by the teacher.
     pub teacher_probability: f32,
-    /// The student's prototype.
     pub student: usize,
     /// The student's probability of the teacher's prototype.
     pub student_probability: f32,

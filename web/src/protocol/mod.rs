@@ -77,7 +77,6 @@ asks! {
 /// What the worker sends without a question.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum WorkerEvent {
-    /// The worker listens.
     Ready,
     /// What it is doing, for the person.
     Progress(String),
@@ -88,7 +87,6 @@ pub enum WorkerEvent {
     Panicked(String),
 }
 
-/// Which device the person wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DevicePreference {
     /// WebGPU if it is hardware and passes the test, else the CPU.
@@ -108,7 +106,6 @@ pub struct Start {
 pub struct Started {
     pub webgpu: bool,
     pub name: String,
-    /// Why it was chosen.
     pub why: String,
 }
 
@@ -130,7 +127,6 @@ pub struct ModelInfo {
     pub patch: usize,
     /// Number of blocks.
     pub depth: usize,
-    /// Attention heads of a block.
     pub heads: usize,
     /// Side of the images it was trained with, in pixels.
     pub image_size: usize,

@@ -35,7 +35,6 @@ pub struct RemoveExamples {
     pub ids: Vec<u32>,
 }
 
-/// The class of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExampleLabel {
     pub id: u32,
@@ -43,11 +42,9 @@ pub struct ExampleLabel {
     pub class: usize,
 }
 
-/// What is to be learned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Lesson {
     pub mode: TuneMode,
-    /// The images to learn from.
     pub labels: Vec<ExampleLabel>,
     pub classes: usize,
     pub steps: usize,
@@ -74,7 +71,6 @@ pub enum LessonEvent {
     Stepped(Vec<LessonStep>),
     /// The lesson was interrupted or is complete.
     Judged(LessonResult),
-    /// The lesson ended with an error.
     Failed(String),
 }
 
@@ -102,11 +98,9 @@ pub struct LessonResult {
     pub before: Option<(f64, String)>,
     /// For each true class, row by row, how many images were taken for each class.
     pub confusion: Vec<usize>,
-    /// Steps taken.
     pub step: usize,
     /// Time of these steps in this session.
     pub seconds: f64,
-    /// Whether all steps are taken.
     pub complete: bool,
 }
 

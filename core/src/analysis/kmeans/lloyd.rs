@@ -104,11 +104,11 @@ impl<'a> Lloyd<'a> {
         refilled
     }
 
-    /// The row that is farthest from its centroid, if any is away from it, among clusters that
-    /// keep another row. The first of equally far ones.
+    /// The row farthest from its centroid among clusters that keep another row.
     fn farthest_row(&self, sizes: &[usize]) -> Option<usize> {
         let mut farthest = None;
         let mut most = 0.0;
+        // `>`, so that a row on its centroid is none, and of equals the first wins.
         for (row, distance) in self.distances.iter().enumerate() {
             if sizes[self.labels[row]] > 1 && *distance > most {
                 farthest = Some(row);
@@ -118,8 +118,6 @@ impl<'a> Lloyd<'a> {
         farthest
     }
 
-    /// Moves each centroid to the middle of its rows; one without rows, or whose rows cancel out,
-    /// stays.
     fn update(&mut self, metric: Metric) {
         let mut sums = DMatrix::<f64>::zeros(self.data.nrows(), self.centroids.nrows());
         for (row, label) in self.data.column_iter().zip(&self.labels) {
@@ -133,7 +131,8 @@ impl<'a> Lloyd<'a> {
                 Metric::Euclidean => size as f64,
                 Metric::Cosine => sum.norm(),
             };
-            // Of directions that cancel out, rounding is all that is left.
+            // Without rows there is no middle, and of directions that cancel out rounding is all
+            // that is left.
             if length > 1e-9 * size as f64 {
                 let middle = (sum / length).map(|v| v as f32);
                 self.centroids.row_mut(cluster).tr_copy_from(&middle);
@@ -172,8 +171,7 @@ impl<'a> Lloyd<'a> {
     }
 }
 
-/// The centroid of least squared distance to a row, the first of equals, from the squares of the
-/// centroids and their products with the row.
+/// The centroid nearest to a row, from the squares of the centroids and their products with it.
 fn nearest_centroid(squares: &[f32], products: &[f32]) -> usize {
     let mut nearest = 0;
     let mut least = f32::INFINITY;

@@ -53,12 +53,12 @@ struct BoxKernel {
 }
 
 impl BoxKernel {
-    /// The box that, applied [`PASSES`] times, comes closest to a Gaussian. Numbers are the paper's
-    /// equations.
+    /// The box that, applied [`PASSES`] times, comes closest to a Gaussian.
     fn for_gaussian(radius: f32) -> Self {
         // f32 and f64 are mixed as in PIL, whose weights follow from them bit by bit.
         let variance = radius * radius / PASSES as f32;
-        // [7] Length of the box, [11] whole part of its radius, [14] fraction.
+        // Numbers are the paper's equations: [7] length of the box, [11] whole part of its radius,
+        // [14] fraction.
         let length = (12.0 * f64::from(variance) + 1.0).sqrt() as f32;
         let whole = ((f64::from(length) - 1.0) / 2.0).floor() as f32;
         let fraction = (2.0 * whole + 1.0) * (whole * (whole + 1.0) - 3.0 * variance)
@@ -134,8 +134,7 @@ fn blur_columns(kernel: &BoxKernel, from: &[u8], to: &mut [u8], stride: usize) {
     }
 }
 
-/// A row with its edge pixels repeated, so that blurring along it needs no case for the edges; and
-/// one to swap with.
+// Edge pixels are repeated, so that blurring along a row needs no case for the edges.
 struct RowBuffers {
     padded: Vec<u8>,
     blurred: Vec<u8>,

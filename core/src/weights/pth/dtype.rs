@@ -16,8 +16,7 @@ pub enum Dtype {
     Other(&'static str),
 }
 
-/// Torch's name of a type, that of its storages before torch 2, bytes in an element, and what it is
-/// here. Newer types have untyped storages only.
+/// Torch's name of a type, that of its storages before torch 2, bytes in an element, our type.
 type Row = (&'static str, &'static str, usize, Dtype);
 
 const TABLE: [Row; 24] = [
@@ -48,6 +47,7 @@ const TABLE: [Row; 24] = [
     ("quint8", "QUInt8Storage", 1, Dtype::Other("quint8")),
     ("quint4x2", "QUInt4x2Storage", 1, Dtype::Other("quint4x2")),
     ("quint2x4", "QUInt2x4Storage", 1, Dtype::Other("quint2x4")),
+    // Newer types have untyped storages only.
     ("uint16", "", 2, Dtype::Other("uint16")),
     ("uint32", "", 4, Dtype::Other("uint32")),
     ("uint64", "", 8, Dtype::Other("uint64")),

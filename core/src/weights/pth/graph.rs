@@ -46,8 +46,8 @@ pub(super) struct Span {
     pub len: u32,
 }
 
-/// Entries of a container: the first and the last of a linked list, since containers grow while
-/// others do.
+/// Entries of a container.
+// A linked list, since containers grow while others do.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Chain {
     first: u32,

@@ -307,11 +307,12 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// A length or index of `width` bytes. What does not fit `usize` does not fit the file either.
+    /// A length or index of `width` bytes.
     fn take_length(&mut self, width: usize) -> Result<usize, String> {
         let span = self.take(width)?;
         let mut bytes = [0; 8];
         bytes[..width].copy_from_slice(self.graph.bytes(span));
+        // What does not fit `usize` does not fit the file either.
         Ok(usize::try_from(u64::from_le_bytes(bytes)).unwrap_or(usize::MAX))
     }
 

@@ -34,7 +34,7 @@ struct Entry<'a> {
     compressed: bool,
     encrypted: bool,
     crc: u32,
-    /// Whether the checksum was found right. A storage has many views, and is summed once.
+    /// Whether the checksum was found right.
     verified: AtomicBool,
 }
 
@@ -111,6 +111,7 @@ impl<'a> Archive<'a> {
                     problem,
                 });
             }
+            // A storage has many views, and is summed once.
             entry.verified.store(true, Ordering::Relaxed);
         }
         Ok(Some(entry.bytes))
@@ -441,8 +442,8 @@ impl<'a> Fields<'a> {
         self.array().map(u16::from_le_bytes)
     }
 
-    /// 32 bits, in the type of a zip64 number.
     fn u32(&mut self) -> Result<u64, PthError> {
+        // Zip64 has the same number in 64 bits.
         self.array().map(u32::from_le_bytes).map(u64::from)
     }
 

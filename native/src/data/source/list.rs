@@ -101,7 +101,6 @@ fn check_first(list: &Path, entries: &[ListEntry], root: &Path) -> Result<(), Da
     Ok(())
 }
 
-/// Checks that all lines have labels, or none.
 fn check_labels(list: &Path, entries: &[ListEntry]) -> Result<(), DataError> {
     let labelled = entries.iter().find(|entry| entry.label.is_some());
     let unlabelled = entries.iter().find(|entry| entry.label.is_none());
@@ -166,8 +165,8 @@ fn unquoted(text: &str) -> &str {
         .unwrap_or(text)
 }
 
-/// Numbers stay what they are if all labels are numbers; otherwise labels are names.
 fn classes(list: &Path, entries: &[ListEntry]) -> Result<Classes, DataError> {
+    // Numbers are class numbers only if all labels are numbers.
     let labels = entries.iter().filter_map(|entry| entry.label);
     if !labels.clone().all(|label| label.parse::<i64>().is_ok()) {
         return Ok(Classes::from_names(labels));

@@ -74,10 +74,10 @@ impl CurveLegend {
     }
 }
 
-/// The last value of a curve. A run that diverged must not go on showing its last good one.
 fn latest(curve: &ChartLine) -> String {
     match curve.points.last() {
         Some(point) if is_drawable(point) => significant(point.1),
+        // A run that diverged must not go on showing its last good value.
         Some(_) => "not finite".to_owned(),
         None => String::new(),
     }

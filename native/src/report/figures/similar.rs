@@ -104,12 +104,12 @@ fn patch_at(place: Rect, grid: GridShape, patch: (usize, usize)) -> Rect {
     }
 }
 
-/// A rectangle around the patch, and lines that lead to it from far enough to be seen.
 fn mark_query(canvas: &mut Page, place: Rect, query: &Query) {
     let patch = patch_at(place, query.similarity.shape(), query.patch);
     let (x, y) = patch.center();
     let (left, right) = (patch.left as f32, patch.right() as f32);
     let (top, bottom) = (patch.top as f32, patch.bottom() as f32);
+    // Lines lead to the patch from far enough to be seen.
     let (near, far) = (3.0, 16.0);
     let lines = [
         [(left - far, y), (left - near, y)],
@@ -134,8 +134,8 @@ fn clamped((x, y): Position, place: Rect) -> Position {
     )
 }
 
-/// A frame around `patch` that is seen on any image.
 fn outline(canvas: &mut Page, patch: Rect, color: [u8; 3]) {
+    // Paper on both sides of the color is seen on any image.
     for (reach, width, color) in [(3, 1, PAPER), (2, 2, color), (0, 1, PAPER)] {
         let left = patch.left.saturating_sub(reach);
         let top = patch.top.saturating_sub(reach);
@@ -161,10 +161,11 @@ fn mark_matches(canvas: &mut Page, place: Rect, other: &Candidate) {
     }
 }
 
-/// A number beside the patch, which stays visible, yet on the image.
+/// A number beside the patch.
 fn draw_number(canvas: &mut Page, place: Rect, patch: Rect, number: usize) {
     let number = number.to_string();
     let radius = (TextStyle::MARK.width(&number) as f32 / 2.0 + 3.0).max(9.0);
+    // The patch stays visible, and the number on the image.
     let beside = (
         patch.right() as f32 + 0.6 * radius,
         patch.top as f32 - 0.6 * radius,

@@ -7,6 +7,8 @@ pub(super) fn frames(mut content: &[u8]) -> Vec<&[u8]> {
         .first_chunk()
         .map(|bytes| u64::from_le_bytes(*bytes))
     {
+        // The length of a damaged record may be anything. Its own checksum need not be looked at:
+        // with a wrong length, that of the data is wrong.
         let Some(end) = usize::try_from(length)
             .ok()
             .and_then(|length| length.checked_add(12))

@@ -85,7 +85,6 @@ impl Explore {
         self.show_files(dom::files(data.and_then(|data| data.files())));
     }
 
-    /// Shows the first files, as many as there are slots.
     fn show_files(self: &Rc<Self>, files: Vec<File>) {
         let explore = self.clone();
         events::start(async move {

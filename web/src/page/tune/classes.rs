@@ -71,8 +71,7 @@ impl Tune {
         events::start(async move { tune.forget(ids).await });
     }
 
-    /// Has the worker forget images that are no longer in the state, and the lesson that learned
-    /// from them.
+    /// Has the worker forget images that are gone, and the lesson that learned from them.
     async fn forget(self: &Rc<Self>, ids: Vec<u32>) -> Result<(), PageError> {
         self.client.ask(RemoveExamples { ids }).await?;
         // Not earlier: steps that were on their way have arrived by now, and go, too.

@@ -48,8 +48,6 @@ impl Tune {
         }
     }
 
-    /// Adds dropped or pasted files to the class under them, else to the active one. Files that
-    /// were put on the box of the trial are tried instead.
     fn add_data(self: &Rc<Self>, event: &Event, data: Option<DataTransfer>) {
         let Some(data) = data else { return };
         let folders = folder::dropped(&data);
@@ -62,6 +60,7 @@ impl Tune {
 
         let files = dom::files(data.files());
         if dom::closest(event, "#tune-shown").is_some() {
+            // Files that were put on the box of the trial are not learned from.
             self.try_first(files);
         } else if !files.is_empty() {
             let class = self.class_for(event);
@@ -95,7 +94,6 @@ impl Tune {
         });
     }
 
-    /// Adds each file to the class of its folder's name.
     async fn add_folders(self: Rc<Self>, files: Vec<FolderFile>) -> Result<(), PageError> {
         let mut skipped = 0;
         for FolderFile { folder, file } in files {

@@ -168,7 +168,6 @@ impl Tune {
     }
 }
 
-/// The name for files that are saved.
 fn file_name() -> Result<String, PageError> {
     let name = dom::by_id::<HtmlInputElement>("tune-name")?.value();
     Ok(match name.trim() {

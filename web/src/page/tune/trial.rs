@@ -37,7 +37,6 @@ impl Tune {
         self.classify(picture, &announced).await
     }
 
-    /// Begins or ends to classify what the webcam sees.
     async fn switch_live(self: Rc<Self>) -> Result<(), PageError> {
         if self.live.is_on() {
             self.live.turn_off();
@@ -63,8 +62,7 @@ impl Tune {
         result
     }
 
-    /// Shows a picture and the probability of each class. `announced` is the class that was read
-    /// out last.
+    /// Shows a picture and the probability of each class; `announced` was read out last.
     async fn classify(
         &self,
         picture: &HtmlCanvasElement,
@@ -85,7 +83,6 @@ impl Tune {
         self.show_probabilities(&bars, &answer?, announced)
     }
 
-    /// Shows a bar for each class, the most likely first.
     fn show_probabilities(
         &self,
         bars: &HtmlElement,

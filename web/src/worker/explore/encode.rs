@@ -49,9 +49,9 @@ impl Answer for Clear {
     }
 }
 
-/// The resolution that was asked for; for an image of extreme proportions as much of it as
-/// [`MOST_PATCHES`] allow.
+/// The resolution `shorter`, or as much of it as [`MOST_PATCHES`] allow.
 fn affordable(image: &RgbImage, shorter: usize, patch: usize) -> usize {
+    // Only images of extreme proportions have too many patches.
     let (rows, columns) = grid_of(image, shorter, patch);
     let excess = (rows * columns) as f64 / MOST_PATCHES as f64;
     if excess > 1.0 {

@@ -155,8 +155,7 @@ impl Answer for Restore {
     }
 }
 
-/// The mode and the steps of a stored lesson, by the prefix of its weights; `None` if there are no
-/// weights, or of a kind that this program does not know.
+/// The mode and the steps of a stored lesson, by the prefix of its weights.
 fn mode_of(settings: &ProjectSettings, weights: &Weights) -> Option<(TuneMode, usize)> {
     let (kind, _) = weights.keys().next()?.split_once('/')?;
     match (kind, settings.finetune.mode) {
@@ -164,6 +163,7 @@ fn mode_of(settings: &ProjectSettings, weights: &Weights) -> Option<(TuneMode, u
         ("finetune", Mode::Lora { .. }) => Some((TuneMode::Lora, settings.finetune.steps)),
         ("finetune", Mode::LastBlocks(_)) => Some((TuneMode::LastBlocks, settings.finetune.steps)),
         ("adapt", _) => Some((TuneMode::Adapt, settings.adapt.steps)),
+        // A kind that this program does not know.
         _ => None,
     }
 }

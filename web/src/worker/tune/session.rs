@@ -218,8 +218,7 @@ async fn knn_accuracy(
     .await
 }
 
-/// Share of images whose class `predict` finds from features of the frozen backbone; `None` if
-/// there are no images.
+/// Share of images whose class `predict` finds from features of the frozen backbone.
 async fn accuracy(
     predict: impl AsyncFn(&[f32]) -> Result<Vec<f32>, TuneError>,
     labels: &[ExampleLabel],
