@@ -7,6 +7,7 @@ pub mod bench;
 pub mod commands;
 pub mod data;
 pub mod device;
+pub mod digest;
 pub mod eval;
 pub mod exchange;
 pub mod features;

@@ -13,7 +13,9 @@ use ibot_core::weights;
 use ibot_core::weights::{
     Checkpoint, InferError, LoadError, LoadReport, ModelHeader, StoredPrecision, to_safetensors,
 };
+use sha2::{Digest as _, Sha256};
 
+use crate::digest::hex;
 use crate::files::write_atomically;
 
 /// Name of the teacher's backbone in a run's folder.
@@ -69,6 +71,30 @@ pub struct WeightFile {
 pub struct LoadedNetwork {
     pub network: Network,
     pub config: BackboneConfig,
+}
+
+impl LoadedBackbone {
+    /// A digest (SHA-256) of the dimensions and of every weight, whatever the file they came from.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn digest(&self) -> Result<String> {
+        let mut hasher = Sha256::new_with_prefix(serde_json::to_vec(&self.config)?);
+        let mut weights: Vec<_> = block_on(weights::timm(&self.backbone, None))?
+            .into_iter()
+            .collect();
+        weights.sort_by(|(a, _), (b, _)| a.cmp(b));
+
+        for (name, weight) in weights {
+            hasher.update(format!("{name} {:?}", weight.shape));
+            let mut bytes = Vec::with_capacity(4 * weight.values.len());
+            for value in weight.values {
+                bytes.extend(value.to_le_bytes());
+            }
+            hasher.update(bytes);
+        }
+        Ok(hex(hasher))
+    }
 }
 
 impl WeightArgs {

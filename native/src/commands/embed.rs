@@ -1,14 +1,14 @@
 //! `ibot embed`: features of a dataset for other programs.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::data::Dataset;
-use crate::device::{self, DeviceChoice};
 use crate::features::{
-    Encoder, EvalView, FeatureFormat, FeatureStore, Pooling, Readout, write_features,
+    EvalView, FeatureArgs, FeatureFormat, FeatureTable, Pooling, Readout, write_features,
 };
 use crate::model::ModelArgs;
 
@@ -16,11 +16,16 @@ const HELP: &str = "\
 Examples:
   ibot embed --data photos/ --model runs/photos --out photos.npy
   ibot embed --data imagenet/val --cls-blocks 4 --model vit_small.pth --out val.safetensors
+  ibot embed --data photos/ --model runs/photos --tokens patches --out patches.npy
 
-Outputs  FILE has the features [images, width] in 32-bit floats, as .npy or .safetensors (tensor `features`). FILE.txt
-         has the name of the image of each row, one a line, with its class after a tab where there are classes.
+Outputs  FILE has the features [images, width] in 32-bit floats, as .npy or .safetensors (tensor `features`); patch
+         tokens have the shape [images, rows, columns, width]. FILE.txt has the name of the image of each row, one a
+         line, with its class after a tab where there are classes.
          The paper uses the last CLS token for k-NN, the last 4 for the linear evaluation of ViT-S, and CLS with the
-         mean patch for ViT-B and ViT-L (section 4.1).";
+         mean patch for ViT-B and ViT-L (section 4.1).
+
+While it works, features lie in the folder FILE.parts. After a kill, --resume takes what is there; what was not written
+yet, the last 10 seconds at most, is computed again. With --features they lie in DIR, and stay there.";
 
 /// Options of `ibot embed`.
 #[derive(Debug, Args)]
@@ -34,6 +39,9 @@ pub struct EmbedArgs {
     /// File to write, .npy or .safetensors
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// What to write of an image: one feature, or its patch tokens after the final norm
+    #[arg(long, value_enum, default_value_t = TokenChoice::Image)]
+    tokens: TokenChoice,
     /// Number of last blocks whose CLS tokens are joined; 0 leaves CLS out
     #[arg(long, default_value_t = 1)]
     cls_blocks: usize,
@@ -46,9 +54,20 @@ pub struct EmbedArgs {
     /// Most images, spread evenly over the data [default: all]
     #[arg(long)]
     limit: Option<usize>,
-    /// Where to compute: auto, cpu, gpu, gpu:N, software or cuda:N
-    #[arg(long, default_value = "auto")]
-    device: DeviceChoice,
+    #[command(flatten)]
+    features: FeatureArgs,
+    /// Take the features that an earlier command left in FILE.parts when it was killed
+    #[arg(long)]
+    resume: bool,
+}
+
+/// What is written of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum TokenChoice {
+    /// One feature, of CLS tokens and the mean patch.
+    Image,
+    /// Every patch token.
+    Patches,
 }
 
 /// Runs `ibot embed`. Images that cannot be read are named and left out.
@@ -57,37 +76,81 @@ pub struct EmbedArgs {
 /// If the data or the model cannot be read, no image can, or a file cannot be written.
 pub fn run(args: &EmbedArgs) -> Result<()> {
     let format = FeatureFormat::of(&args.out).context("--out")?;
-    let pooling = Pooling {
-        cls_blocks: args.cls_blocks,
-        patch_mean: args.patch_mean.into(),
-    };
-    ensure!(
-        pooling.cls_blocks > 0 || args.patch_mean,
-        "--cls-blocks 0 without --patch-mean leaves no feature"
-    );
+    let readout = readout(args)?;
 
     let data = Dataset::open(&args.data)?;
-    let device = device::select(args.device)?.device;
-    let (model, line) = args.model.open(&device)?;
+    let mut extraction = args.features.open(true)?;
+    let (model, line) = args.model.open(extraction.device())?;
     println!("data    {}\n{line}", data.description());
     let depth = model.config.depth();
     ensure!(
-        pooling.cls_blocks <= depth,
+        args.cls_blocks <= depth,
         "--cls-blocks {}: the network has {depth} blocks",
-        pooling.cls_blocks
+        args.cls_blocks
     );
 
+    // A folder of features that is asked for outlives the command.
+    let parts = match &extraction.cache {
+        Some(_) => None,
+        None => Some(parts_folder(&args.out, args.resume)?),
+    };
+    if let Some(parts) = &parts {
+        extraction.cache = Some(parts.clone());
+    }
     let view = EvalView {
         size: args.size.unwrap_or(model.config.image_size()),
         resize_ratio: model.eval_resize,
     };
-    let encoder = Encoder::Network(&model.backbone);
-    let store = FeatureStore::new(encoder, view, &[device])?.with_progress();
+    let store = extraction.store(Some(&model), view)?;
     let indices = data.subset(args.limit.unwrap_or(usize::MAX), 0);
-    let features = store.rows(Readout::Pooled(pooling), &data, &indices)?;
-    let written = write_features(&args.out, format, &data, features)?;
+    let rows = store.rows(readout, &data, &indices)?;
 
-    let (out, list) = (args.out.display(), written.list.display());
-    println!("out     {out} {:?}, {list}", written.shape);
+    let (images, encoded) = (rows.indices.len(), store.encoded());
+    println!("images  {images}, {encoded} of them through the network");
+    let grid = match args.tokens {
+        TokenChoice::Image => None,
+        TokenChoice::Patches => Some(model.config.grid(view.size, view.size)),
+    };
+    drop(store);
+    let table = FeatureTable::new(rows, grid)?;
+    let list = write_features(&args.out, format, &data, &table)?;
+    if let Some(parts) = &parts {
+        fs::remove_dir_all(parts).with_context(|| format!("cannot remove {}", parts.display()))?;
+    }
+
+    let (out, list) = (args.out.display(), list.display());
+    println!("out     {out} {:?}, {list}", table.shape());
     Ok(())
+}
+
+fn readout(args: &EmbedArgs) -> Result<Readout> {
+    if args.tokens == TokenChoice::Patches {
+        ensure!(
+            args.cls_blocks == 1 && !args.patch_mean,
+            "--tokens patches writes patch tokens only: leave --cls-blocks and --patch-mean out"
+        );
+        return Ok(Readout::Patches);
+    }
+    ensure!(
+        args.cls_blocks > 0 || args.patch_mean,
+        "--cls-blocks 0 without --patch-mean leaves no feature"
+    );
+    Ok(Readout::Pooled(Pooling {
+        cls_blocks: args.cls_blocks,
+        patch_mean: args.patch_mean.into(),
+    }))
+}
+
+/// The folder of features beside `out` while it is not written; an older one is emptied unless the
+/// command is to `resume`.
+fn parts_folder(out: &Path, resume: bool) -> Result<PathBuf> {
+    let mut parts = out.to_owned().into_os_string();
+    parts.push(".parts");
+    let parts = PathBuf::from(parts);
+
+    if !resume && parts.is_dir() {
+        fs::remove_dir_all(&parts).with_context(|| format!("cannot remove {}", parts.display()))?;
+    }
+    fs::create_dir_all(&parts).with_context(|| format!("cannot make {}", parts.display()))?;
+    Ok(parts)
 }

@@ -2,13 +2,18 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::path::PathBuf;
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::UNIX_EPOCH;
 
 use ibot_core::annotation::labels::LabelMap;
 use ibot_core::image::RgbImage;
+use sha2::{Digest as _, Sha256};
 
 use super::classes::Classes;
 use super::error::{ImageLoadError, LoadCause};
+use crate::digest::hex;
 
 /// Where images come from. [`Dataset`] checks that indices are below `len`.
 pub(super) trait ImageSource: Send + Sync {
@@ -16,10 +21,23 @@ pub(super) trait ImageSource: Send + Sync {
     fn name(&self, index: usize) -> Cow<'_, str>;
     fn load(&self, index: usize) -> Result<RgbImage, LoadCause>;
 
+    /// When the file of an image was changed and how long it is, where an image is a file.
+    fn stamp(&self, _index: usize) -> Option<FileStamp> {
+        None
+    }
+
     /// The part of an object that each pixel shows, where that is known.
     fn parts(&self, _index: usize) -> Option<LabelMap> {
         None
     }
+}
+
+/// What changes when a file is written again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FileStamp {
+    pub bytes: u64,
+    /// Nanoseconds since 1970; 0 where the system does not say.
+    pub modified: u128,
 }
 
 /// A fixed, ordered collection of at least one image, with a class for each of them or without
@@ -32,6 +50,20 @@ pub struct Dataset {
     place: PathBuf,
     classes: Classes,
     source: Box<dyn ImageSource>,
+    digest: OnceLock<String>,
+}
+
+impl FileStamp {
+    /// The stamp of `file`, if there is such a file.
+    pub fn of(file: &Path) -> Option<Self> {
+        let metadata = file.metadata().ok().filter(Metadata::is_file)?;
+        let modified = metadata.modified().ok();
+        let modified = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        Some(Self {
+            bytes: metadata.len(),
+            modified: modified.map_or(0, |time| time.as_nanos()),
+        })
+    }
 }
 
 impl fmt::Debug for Dataset {
@@ -56,6 +88,7 @@ impl Dataset {
             place: place.into(),
             classes,
             source: Box::new(source),
+            digest: OnceLock::new(),
         }
     }
 
@@ -85,6 +118,25 @@ impl Dataset {
             self.kind,
             self.place.display()
         )
+    }
+
+    /// A digest (SHA-256) of what the images are: the kind and resolved path of the set, and the
+    /// name, size and time of change of every image's file, or of the one file that holds them all.
+    /// No image is read; labels do not count.
+    pub fn digest(&self) -> &str {
+        self.digest.get_or_init(|| {
+            let place = self.place.canonicalize();
+            let place = place.unwrap_or_else(|_| self.place.clone());
+            let stamp = FileStamp::of(&place);
+
+            let mut hasher = Sha256::new();
+            hasher.update(format!("{} {} {stamp:?}", self.kind, place.display()));
+            for index in 0..self.len() {
+                let stamp = self.source.stamp(index);
+                hasher.update(format!("\n{} {stamp:?}", self.name(index)));
+            }
+            hex(hasher)
+        })
     }
 
     /// The names of the classes, by number; empty without labels.

@@ -13,6 +13,7 @@ mod schedule;
 mod sets;
 mod shown;
 mod task;
+mod yardstick;
 
 pub use self::evaluation::Evaluation;
 pub use self::knn::Knn;
@@ -22,3 +23,4 @@ pub use self::result::{EvalResult, RESULTS_FILE, append_result, results_file, sh
 pub use self::schedule::{EvalProgress, ScheduledEval};
 pub use self::shown::{chance, measure_title, shown};
 pub use self::task::{Curve, EvalTask, Subject, TaskOutput, Unit};
+pub use self::yardstick::Yardstick;

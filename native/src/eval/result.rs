@@ -7,15 +7,17 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 use super::measures::Measures;
+use crate::digest::hex_digest;
 
-/// What `ibot eval` writes.
+/// What `ibot eval` writes: a line of `results.jsonl`.
 #[derive(Clone, Debug, Serialize)]
 pub struct EvalResult {
     /// Name of the evaluation.
     pub task: &'static str,
+    /// Seconds since 1970 when it was done.
+    pub time: u64,
     /// Name and value; shares lie between 0 and 1.
     pub measures: Measures,
     /// Section or table of the paper.
@@ -30,8 +32,11 @@ pub struct EvalResult {
     pub val: Option<String>,
     /// Numbers of images by their role.
     pub images: Value,
-    /// The settings of the evaluation, and the view of an image.
+    /// The settings of the evaluation and its seed, the view of an image and the precision of the
+    /// network.
     pub settings: Value,
+    /// Images that went through the network; the features of others were kept from before.
+    pub encoded: usize,
     /// Duration of the evaluation, without opening data and model.
     pub seconds: f64,
     pub device: String,
@@ -43,8 +48,7 @@ pub struct EvalResult {
 /// If the file cannot be read.
 pub fn sha256(file: &Path) -> Result<String> {
     let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let digest = Sha256::digest(&bytes);
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex_digest(&bytes))
 }
 
 /// Name of the file that collects results.

@@ -15,8 +15,14 @@ use crate::data::Dataset;
 pub(super) struct Chunk {
     /// Normalised, 3 x size x size values an image.
     pub pixels: Vec<f32>,
+    pub images: ChunkImages,
+}
+
+/// The images of a chunk.
+#[derive(Default)]
+pub(super) struct ChunkImages {
     /// The images that could be read.
-    pub indices: Vec<usize>,
+    pub read: Vec<usize>,
     /// The others.
     pub unreadable: Vec<Unreadable>,
 }
@@ -76,9 +82,9 @@ fn load(data: &Dataset, indices: &[usize], view: EvalView) -> Chunk {
                 let start = chunk.pixels.len();
                 chunk.pixels.resize(start + values, 0.0);
                 normalize_into(&cropped, &mut chunk.pixels[start..]);
-                chunk.indices.push(*index);
+                chunk.images.read.push(*index);
             }
-            Err(error) => chunk.unreadable.push(Unreadable {
+            Err(error) => chunk.images.unreadable.push(Unreadable {
                 index: *index,
                 problem: error.to_string(),
             }),

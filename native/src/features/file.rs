@@ -20,12 +20,40 @@ pub enum FeatureFormat {
     Safetensors,
 }
 
-/// What was written.
-pub struct FeatureFiles {
-    /// Number of images, and the width of a feature.
-    pub shape: Vec<usize>,
-    /// The names of the images.
-    pub list: PathBuf,
+/// Features on the host.
+pub struct FeatureTable {
+    /// Which image each row belongs to.
+    indices: Vec<usize>,
+    /// Rows and columns of patches, where a row has the tokens of all of them.
+    grid: Option<(usize, usize)>,
+    /// Numbers of a feature or a token.
+    width: usize,
+    values: Vec<f32>,
+}
+
+impl FeatureTable {
+    /// The table of `rows`, which have a token for each patch of `grid`, or one feature without
+    /// it.
+    ///
+    /// # Errors
+    /// If the device fails.
+    pub fn new(rows: FeatureRows, grid: Option<(usize, usize)>) -> Result<Self> {
+        let patches = grid.map_or(1, |(rows, columns)| rows * columns);
+        Ok(Self {
+            width: rows.rows.dims()[1] / patches,
+            indices: rows.indices,
+            grid,
+            values: to_host(rows.rows)?,
+        })
+    }
+
+    /// `[images, width]`, or `[images, rows, columns, width]` of patches.
+    pub fn shape(&self) -> Vec<usize> {
+        match self.grid {
+            Some((rows, columns)) => vec![self.indices.len(), rows, columns, self.width],
+            None => vec![self.indices.len(), self.width],
+        }
+    }
 }
 
 impl FeatureFormat {
@@ -43,22 +71,21 @@ impl FeatureFormat {
 }
 
 /// Writes features to `file`, and beside it a list of their images, one a line, with the class
-/// after a tab where there are classes.
+/// after a tab where there are classes. Returns the path of the list.
 ///
 /// # Errors
-/// If the device fails or a file cannot be written.
+/// If a file cannot be written.
 pub fn write_features(
     file: &Path,
     format: FeatureFormat,
     data: &Dataset,
-    features: FeatureRows,
-) -> Result<FeatureFiles> {
-    let shape = features.rows.dims().to_vec();
-    let values = to_host(features.rows)?;
+    table: &FeatureTable,
+) -> Result<PathBuf> {
+    let shape = table.shape();
     let bytes = match format {
-        FeatureFormat::Npy => npy::write(&shape, &values),
+        FeatureFormat::Npy => npy::write(&shape, &table.values),
         FeatureFormat::Safetensors => {
-            let shape = shape.clone();
+            let values = table.values.clone();
             let tensor = ("features".to_owned(), Weight { shape, values });
             let weights = Weights::from([tensor]);
             to_safetensors(&weights, HashMap::new(), StoredPrecision::F32)?
@@ -69,8 +96,8 @@ pub fn write_features(
     let mut list = file.to_owned().into_os_string();
     list.push(".txt");
     let list = PathBuf::from(list);
-    write_atomically(&list, names(data, &features.indices).as_bytes())?;
-    Ok(FeatureFiles { shape, list })
+    write_atomically(&list, names(data, &table.indices).as_bytes())?;
+    Ok(list)
 }
 
 fn names(data: &Dataset, indices: &[usize]) -> String {

@@ -1,8 +1,8 @@
 //! Features that are computed once: what one evaluation read from an image, the next one takes.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use anyhow::{Result, bail, ensure};
@@ -10,18 +10,20 @@ use burn::tensor::{Device, Tensor, TensorData};
 use ibot_core::features::Readout;
 use ibot_core::model::{Backbone, ComputePrecision};
 
+use super::cache::{FeatureCache, Shelf};
 use super::decode::{Decoding, chunks};
 use super::lanes::{Batch, Lanes};
+use super::memory::Memory;
 use super::progress::Progress;
-use super::table::Table;
+use super::sink::Sink;
 use super::view::EvalView;
 use crate::data::Dataset;
 use crate::device::cores;
 
 /// Features of datasets' images, as one frozen network sees them in one view.
 ///
-/// Rows that were read once are kept in memory. Images whose rows are missing go through the
-/// network in one pass, which reads all planned readouts at once.
+/// Rows that were read once are kept in memory, and in a folder if one is given. Images whose rows
+/// are missing go through the network in one pass, which reads all planned readouts at once.
 pub struct FeatureStore {
     encoder: StoreEncoder,
     view: EvalView,
@@ -29,6 +31,8 @@ pub struct FeatureStore {
     device: Device,
     decode_threads: NonZeroUsize,
     planned: Vec<Readout>,
+    precision: ComputePrecision,
+    cache: Option<CacheSettings>,
     shows_progress: bool,
     memory: RefCell<Memory>,
     encoded: Cell<usize>,
@@ -43,6 +47,13 @@ pub enum Encoder<'a> {
     Pixels,
 }
 
+/// Where rows are kept beyond this process.
+struct CacheSettings {
+    folder: PathBuf,
+    /// Digest of the network.
+    network: String,
+}
+
 enum StoreEncoder {
     Network(Lanes),
     Pixels,
@@ -54,14 +65,6 @@ pub struct FeatureRows {
     pub rows: Tensor<2>,
     /// Which image each row belongs to.
     pub indices: Vec<usize>,
-}
-
-/// Rows by dataset and readout. A dataset is known by its description, which names its place.
-#[derive(Default)]
-struct Memory {
-    tables: HashMap<(String, Readout), Table>,
-    /// Images that cannot be read, by dataset.
-    unreadable: HashMap<String, HashSet<usize>>,
 }
 
 impl FeatureStore {
@@ -92,6 +95,8 @@ impl FeatureStore {
             device: first.clone(),
             decode_threads: cores(),
             planned: Vec::new(),
+            precision: ComputePrecision::F32,
+            cache: None,
             shows_progress: false,
             memory: RefCell::default(),
             encoded: Cell::new(0),
@@ -100,6 +105,7 @@ impl FeatureStore {
 
     /// The store with the network's matrix products in `precision`, which all devices must support.
     pub fn with_precision(mut self, precision: ComputePrecision) -> Self {
+        self.precision = precision;
         if let StoreEncoder::Network(lanes) = self.encoder {
             self.encoder = StoreEncoder::Network(lanes.with_precision(precision));
         }
@@ -109,6 +115,16 @@ impl FeatureStore {
     /// The store that decodes images on so many threads in place of one a core.
     pub fn with_decode_threads(mut self, threads: NonZeroUsize) -> Self {
         self.decode_threads = threads;
+        self
+    }
+
+    /// The store that keeps rows in `folder`, and takes those that are there. `network` is the
+    /// digest of the network's dimensions and weights.
+    pub fn with_cache(mut self, folder: &Path, network: String) -> Self {
+        self.cache = Some(CacheSettings {
+            folder: folder.to_owned(),
+            network,
+        });
         self
     }
 
@@ -165,7 +181,7 @@ impl FeatureStore {
         }
 
         let memory = self.memory.borrow();
-        let Some(table) = memory.tables.get(&(name, readout)) else {
+        let Some(table) = memory.table(&name, readout) else {
             bail!("no image of {} could be read", data.description());
         };
         let mut values = Vec::with_capacity(indices.len() * table.width());
@@ -239,107 +255,116 @@ impl FeatureStore {
         }
     }
 
-    /// Reads what is `wanted` and what is planned from the images `missing`.
+    /// Reads what is `wanted` and what is planned from the images `missing`, as far as it is not in
+    /// the cache.
     fn pass(&self, wanted: Readout, data: &Dataset, missing: &[usize]) -> Result<()> {
-        let mut readouts = vec![wanted];
-        for readout in &self.planned {
-            let readout = self.known(*readout)?;
-            if readout != Readout::Patches && !readouts.contains(&readout) {
-                readouts.push(readout);
+        let name = data.description();
+        let memory: &mut Memory = &mut self.memory.borrow_mut();
+        let readouts = self.together_with(wanted);
+        let shelves = self.shelves(data, &readouts)?;
+        for (readout, shelf) in readouts.iter().zip(&shelves) {
+            let absent = memory.missing(&name, *readout, missing);
+            let table = memory.table_mut(&name, *readout);
+            let problems = shelf.load(&absent.into_iter().collect(), &mut |image, row| {
+                table.add(image, row);
+            });
+            for problem in problems {
+                eprintln!("warning: {problem}");
             }
         }
 
-        let progress = Progress::new(missing.len(), self.shows_progress);
-        let name = data.description();
-        let memory: &mut Memory = &mut self.memory.borrow_mut();
-        let chunk = match &self.encoder {
-            StoreEncoder::Network(lanes) => lanes.batch_size(),
-            StoreEncoder::Pixels => 1,
+        let missing = memory.missing(&name, wanted, missing);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let mut sink = Sink {
+            memory,
+            data: name,
+            readouts,
+            shelves,
+            progress: Progress::new(missing.len(), self.shows_progress),
+            encoded: 0,
         };
+        let result = self.read(data, &missing, &mut sink);
+        self.encoded.set(self.encoded.get() + sink.encoded);
+        sink.finish();
+        result
+    }
+
+    /// What a pass for `wanted` reads.
+    fn together_with(&self, wanted: Readout) -> Vec<Readout> {
+        let mut readouts = vec![wanted];
+        // Plain pixels are one row, whatever is read.
+        if let StoreEncoder::Network(_) = &self.encoder {
+            for readout in &self.planned {
+                if *readout != Readout::Patches && !readouts.contains(readout) {
+                    readouts.push(*readout);
+                }
+            }
+        }
+        readouts
+    }
+
+    /// Reads images into `sink`.
+    fn read(&self, data: &Dataset, images: &[usize], sink: &mut Sink) -> Result<()> {
+        let readouts = sink.readouts.clone();
         let decoding = Decoding {
             view: self.view,
             threads: self.decode_threads,
-            chunk,
+            chunk: match &self.encoder {
+                StoreEncoder::Network(lanes) => lanes.batch_size(),
+                StoreEncoder::Pixels => 1,
+            },
         };
 
         thread::scope(|scope| {
-            let mut broken = Vec::new();
-            let batches = chunks(scope, data, missing, decoding).map(|chunk| {
-                for image in chunk.unreadable {
-                    progress.warn(&format!("{} (skipped)", image.problem));
-                    broken.push(image.index);
-                }
-                Batch {
-                    images: chunk.indices,
-                    pixels: chunk.pixels,
-                }
+            let batches = chunks(scope, data, images, decoding).map(|chunk| Batch {
+                images: chunk.images,
+                pixels: chunk.pixels,
             });
-            let batches = batches.filter(|batch| !batch.images.is_empty());
-
             match &self.encoder {
                 StoreEncoder::Network(lanes) => {
-                    let mut done = 0;
-                    let take = |images: Vec<usize>, rows: Vec<Vec<f32>>| {
-                        for (readout, rows) in readouts.iter().zip(&rows) {
-                            memory.add(&name, *readout, &images, rows);
-                        }
-                        done += images.len();
-                        progress.add(images.len());
+                    lanes.run(self.view.size, &readouts, batches, |images, rows| {
+                        sink.encoded += images.read.len();
+                        sink.take(&images, &rows);
                         Ok(())
-                    };
-                    let result = lanes.run(self.view.size, &readouts, batches, take);
-                    self.encoded.set(self.encoded.get() + done);
-                    result?;
+                    })?;
                 }
                 StoreEncoder::Pixels => {
-                    for batch in batches {
-                        memory.add(&name, wanted, &batch.images, &batch.pixels);
+                    for Batch { images, pixels } in batches {
+                        sink.take(&images, &[pixels]);
                     }
                 }
             }
-            memory
-                .unreadable
-                .entry(name.clone())
-                .or_default()
-                .extend(broken);
             Ok(())
         })
+    }
+
+    /// Where the rows of each readout are kept; nothing without a cache.
+    fn shelves(&self, data: &Dataset, readouts: &[Readout]) -> Result<Vec<Shelf>> {
+        let (StoreEncoder::Network(lanes), Some(cache)) = (&self.encoder, &self.cache) else {
+            return Ok(Vec::new());
+        };
+        let cache = FeatureCache {
+            folder: cache.folder.clone(),
+            network: cache.network.clone(),
+            view: self.view,
+            precision: self.precision,
+        };
+        let backbone = lanes.backbone();
+        let (rows, columns) = backbone.grid(self.view.size, self.view.size);
+
+        let mut shelves = Vec::new();
+        for readout in readouts {
+            let width = readout.width(backbone, rows * columns);
+            shelves.push(cache.shelf(data, *readout, width)?);
+        }
+        Ok(shelves)
     }
 
     fn tensor(&self, values: Vec<f32>, rows: usize) -> Tensor<2> {
         let width = values.len().checked_div(rows).unwrap_or(0);
         Tensor::from_data(TensorData::new(values, [rows, width]), &self.device)
-    }
-}
-
-impl Memory {
-    /// The images that are neither kept nor known as unreadable, each once.
-    fn missing(&self, data: &str, readout: Readout, indices: &[usize]) -> Vec<usize> {
-        let key = (data.to_owned(), readout);
-        let table = self.tables.get(&key);
-        let unreadable = self.unreadable.get(data);
-
-        let mut seen = HashSet::new();
-        let mut missing = Vec::new();
-        for image in indices {
-            let kept = table.is_some_and(|table| table.contains(*image));
-            let broken = unreadable.is_some_and(|images| images.contains(image));
-            if !kept && !broken && seen.insert(*image) {
-                missing.push(*image);
-            }
-        }
-        missing
-    }
-
-    /// Keeps the rows of `images`, one after another in `values`, unless they are kept already.
-    fn add(&mut self, data: &str, readout: Readout, images: &[usize], values: &[f32]) {
-        let table = self.tables.entry((data.to_owned(), readout)).or_default();
-        let width = values.len() / images.len();
-        for (image, row) in images.iter().zip(values.chunks_exact(width)) {
-            if !table.contains(*image) {
-                table.add(*image, row);
-            }
-        }
     }
 }
 

@@ -16,12 +16,17 @@ impl Table {
         self.places.contains_key(&image)
     }
 
-    /// Adds the row of an image that has none; all rows are equally wide.
-    pub fn add(&mut self, image: usize, row: &[f32]) {
+    /// Adds the row of an image; all rows are equally wide. Whether the image had none before: a
+    /// row that is there stays.
+    pub fn add(&mut self, image: usize, row: &[f32]) -> bool {
+        if self.contains(image) {
+            return false;
+        }
         debug_assert!(self.places.is_empty() || row.len() == self.width);
         self.width = row.len();
         self.places.insert(image, self.places.len());
         self.values.extend_from_slice(row);
+        true
     }
 
     /// Numbers in a row.

@@ -30,6 +30,8 @@ pub struct Finding {
     /// Numbers of images by their role.
     pub images: Vec<(&'static str, usize)>,
     pub view: EvalView,
+    /// Images that went through the network; the features of others were kept from before.
+    pub encoded: usize,
     pub seconds: f64,
 }
 

@@ -71,8 +71,10 @@ fn find(
         }
     };
 
+    let features = &stores[place];
+    let before = features.encoded();
     let evaluated = Subject {
-        features: &stores[place],
+        features,
         data: subject.data,
         val: subject.val,
     };
@@ -82,6 +84,7 @@ fn find(
         measures: output.measures,
         images: output.images,
         view,
+        encoded: features.encoded() - before,
         seconds: begin.elapsed().as_secs_f64(),
     })
 }

@@ -6,14 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use self::pictures::pictures;
 use super::eval::{PIXELS, ResultInputs, usual_view};
 use crate::data::Dataset;
-use crate::device::{self, DeviceChoice, Selected};
-use crate::eval::{append_result, results_file, sha256};
-use crate::features::{Encoder, EvalView, FeatureStore};
+use crate::eval::{Yardstick, append_result, results_file, sha256};
+use crate::features::{EvalView, Extraction, FeatureArgs};
 use crate::files::write_atomically;
 use crate::model::{LoadedBackbone, ModelArgs};
 use crate::report::document::{markdown, page};
@@ -50,31 +49,23 @@ pub struct SuiteArgs {
     val: Option<String>,
     #[command(flatten)]
     model: ModelArgs,
-    /// Evaluate these too, to compare with: pixels, untrained
-    #[arg(long, value_delimiter = ',')]
-    beside: Vec<Beside>,
+    /// Evaluate these too and show their figures beside, with commas between
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT")]
+    beside: Vec<Yardstick>,
     /// File with the evaluations to run [default: all]
     #[arg(long, value_name = "SUITE.toml")]
     config: Option<PathBuf>,
     /// Side of the central crop in pixels [default: that of pre-training]
     #[arg(long)]
     size: Option<usize>,
-    /// Where to compute: auto, cpu, gpu, gpu:N, software or cuda:N
-    #[arg(long, default_value = "auto")]
-    device: DeviceChoice,
+    #[command(flatten)]
+    features: FeatureArgs,
     /// Folder of the report [default: report/ in the run's folder, or here]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// File that gets a line for each result [default: results.jsonl in the run's folder, or here]
     #[arg(long, value_name = "FILE")]
     results: Option<PathBuf>,
-}
-
-/// What the model is compared with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Beside {
-    Pixels,
-    Untrained,
 }
 
 /// A subject with what it takes to evaluate it.
@@ -93,7 +84,7 @@ struct Inputs<'a> {
     suite: SuiteConfig,
     data: Dataset,
     val: Option<Dataset>,
-    device: Selected,
+    extraction: Extraction,
     results: PathBuf,
 }
 
@@ -108,7 +99,7 @@ pub fn run(args: &SuiteArgs) -> Result<()> {
         suite: SuiteConfig::read(args.config.as_deref())?,
         data: Dataset::open(&args.data)?,
         val: args.val.as_deref().map(Dataset::open).transpose()?,
-        device: device::select(args.device)?,
+        extraction: args.features.open(true)?,
         results: results_file(args.results.as_deref(), args.model.path()),
     };
     println!("data    {}", inputs.data.description());
@@ -120,8 +111,8 @@ pub fn run(args: &SuiteArgs) -> Result<()> {
     let mut subjects = vec![inputs.evaluate(&model)?];
     for beside in &args.beside {
         let opened = match beside {
-            Beside::Pixels => inputs.open("pixels", args.model.pixels())?,
-            Beside::Untrained => inputs.open("untrained", args.model.untrained())?,
+            Yardstick::Pixels => inputs.open("pixels", args.model.pixels())?,
+            Yardstick::Untrained => inputs.open("untrained", args.model.untrained())?,
         };
         subjects.push(inputs.evaluate(&opened)?);
     }
@@ -142,7 +133,7 @@ impl Inputs<'_> {
         let (model, line) = if args.is_pixels() {
             (None, "model   none: plain pixels".to_owned())
         } else {
-            let (model, line) = args.open(&self.device.device)?;
+            let (model, line) = args.open(self.extraction.device())?;
             (Some(model), line)
         };
         let mut view = model.as_ref().map_or(PIXELS, usual_view);
@@ -153,7 +144,7 @@ impl Inputs<'_> {
         let size = view.size;
         println!(
             "{line}\n        at {size} x {size} on {}\n",
-            self.device.description
+            self.extraction.description()
         );
 
         let weights_sha256 = args.file().as_deref().map(sha256).transpose()?;
@@ -174,14 +165,7 @@ impl Inputs<'_> {
             data: &self.data,
             val: self.val.as_ref(),
         };
-        let store = |view| {
-            let encoder = match &opened.model {
-                Some(model) => Encoder::Network(&model.backbone),
-                None => Encoder::Pixels,
-            };
-            let devices = std::slice::from_ref(&self.device.device);
-            Ok(FeatureStore::new(encoder, view, devices)?.with_progress())
-        };
+        let store = |view| self.extraction.store(opened.model.as_ref(), view);
         let outcome = evaluate(&self.suite, &subject, &store, &mut |entry, outcome| {
             println!("{}", outcome_line(entry, outcome));
             self.write_result(opened, entry, outcome)
@@ -201,9 +185,10 @@ impl Inputs<'_> {
             data: &self.args.data,
             val: self.args.val.as_deref(),
             view: finding.view,
-            device: &self.device.description,
+            extraction: &self.extraction,
         };
-        let result = inputs.result(&finding.measures, &finding.images, finding.seconds)?;
+        let (encoded, seconds) = (finding.encoded, finding.seconds);
+        let result = inputs.result(&finding.measures, &finding.images, encoded, seconds)?;
         append_result(&self.results, &result)
     }
 
@@ -219,7 +204,7 @@ impl Inputs<'_> {
         let drawn = match &model.model {
             Some(network) => {
                 let data = self.val.as_ref().unwrap_or(&self.data);
-                pictures(network, &self.device.device, data, &mut problems)
+                pictures(network, self.extraction.device(), data, &mut problems)
             }
             None => Vec::new(),
         };
@@ -262,7 +247,7 @@ impl Inputs<'_> {
             facts.push(("val", val.description()));
         }
         facts.push(("images seen at", format!("{size} x {size} pixels")));
-        facts.push(("device", self.device.description.clone()));
+        facts.push(("device", self.extraction.description()));
         facts.push((
             "program",
             concat!("ibot ", env!("CARGO_PKG_VERSION")).to_owned(),

@@ -1,5 +1,5 @@
 use super::*;
-use crate::data::testing::{names, open, tree, write};
+use crate::data::testing::{names, open, png, tree, write};
 
 #[test]
 fn is_shared_between_threads() {
@@ -109,4 +109,26 @@ fn subsets_without_labels_are_spread_over_the_order() {
     let data = open(folder.path()).expect("a folder of images");
     assert_eq!(data.subset(3, 0), [0, 2, 4]);
     assert_eq!(data.subset(3, 1), [1, 3, 5]);
+}
+
+#[test]
+fn the_digest_changes_with_the_images() {
+    let folder = tree(&["a/1.png", "a/2.png"]);
+    let digest = |path: &Path| {
+        let data = open(path).expect("a folder of images");
+        data.digest().to_owned()
+    };
+    let first = digest(folder.path());
+    assert_eq!(digest(folder.path()), first);
+    assert_ne!(digest(&folder.path().join("a")), first);
+
+    write(folder.path().join("a/3.png"), png(3));
+    let second = digest(folder.path());
+    assert_ne!(second, first);
+    write(folder.path().join("a/3.png"), [png(3), vec![0]].concat());
+    assert_ne!(digest(folder.path()), second);
+
+    let open = |spec| Dataset::open(spec).expect("builtin scenes");
+    let (train, val) = (open("builtin"), open("builtin:val"));
+    assert_ne!(train.digest(), val.digest());
 }

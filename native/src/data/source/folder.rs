@@ -9,7 +9,7 @@ use ibot_core::image::RgbImage;
 
 use super::positioned::encoded_size;
 use crate::data::classes::Classes;
-use crate::data::dataset::{Dataset, ImageSource};
+use crate::data::dataset::{Dataset, FileStamp, ImageSource};
 use crate::data::decode::{MAX_BYTES, decode};
 use crate::data::error::{DataError, LoadCause};
 use crate::data::file_names::{has_image_extension, looked_for};
@@ -113,6 +113,10 @@ impl ImageSource for ImageFiles {
 
     fn name(&self, index: usize) -> Cow<'_, str> {
         self.paths[index].to_string_lossy()
+    }
+
+    fn stamp(&self, index: usize) -> Option<FileStamp> {
+        FileStamp::of(&self.root.join(&self.paths[index]))
     }
 
     fn load(&self, index: usize) -> Result<RgbImage, LoadCause> {

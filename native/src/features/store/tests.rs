@@ -100,3 +100,46 @@ fn what_cannot_be_read_has_a_reason() {
     let error = error.expect("pixels have no tokens").to_string();
     assert!(error.contains("no patch tokens"), "{error}");
 }
+
+#[test]
+fn a_second_store_takes_rows_from_the_folder() {
+    let (folder, data) = (tempfile::tempdir().expect("a folder"), scenes());
+    let open = |network: &str| store(2).with_cache(folder.path(), network.to_owned());
+    let mean = Readout::Pooled(Pooling::PATCHES);
+    let mut first = open("a");
+    first.plan(&[mean]);
+    let rows = values(first.rows(Readout::CLS, &data, &[8, 2]).expect("rows"));
+
+    let second = open("a");
+    let again = values(second.rows(Readout::CLS, &data, &[8, 2]).expect("rows"));
+    assert_eq!((second.encoded(), again), (0, rows));
+    second.rows(mean, &data, &[2]).expect("rows");
+    assert_eq!(second.encoded(), 0, "what was planned is there too");
+    second.rows(mean, &data, &[2, 3]).expect("rows");
+    assert_eq!(second.encoded(), 1, "only what is missing is computed");
+
+    let other = open("b");
+    other.rows(Readout::CLS, &data, &[8, 2]).expect("rows");
+    assert_eq!(other.encoded(), 2, "another network has other rows");
+}
+
+#[test]
+fn precision_changes_rows_a_little() {
+    let data = scenes();
+    let exact = values(store(1).rows(Readout::CLS, &data, &[1, 2]).expect("rows"));
+    for (precision, tolerance) in [
+        (ComputePrecision::F16, 5e-3),
+        (ComputePrecision::Bf16, 5e-2),
+    ] {
+        let store = store(1).with_precision(precision);
+        let rows = values(store.rows(Readout::CLS, &data, &[1, 2]).expect("rows"));
+        let mut largest = 0f32;
+        for (a, b) in exact.iter().zip(&rows) {
+            largest = largest.max((a - b).abs());
+        }
+        assert!(
+            largest > 0.0 && largest < tolerance,
+            "{precision}: {largest}"
+        );
+    }
+}

@@ -18,8 +18,11 @@ pub const TINY: [&str; 9] = [
     "--set=optim.batch_size=50",
 ];
 
+/// The command, in a working directory that takes what it leaves there.
 pub fn ibot() -> Command {
-    Command::new(env!("CARGO_BIN_EXE_ibot"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ibot"));
+    command.current_dir(env!("CARGO_TARGET_TMPDIR"));
+    command
 }
 
 pub fn tiny(out: &Path, data: &str, more: &[&str]) -> Command {
