@@ -4,7 +4,7 @@ use super::charts::charts;
 use super::command_line::{CommandInputs, command_line};
 use super::config::{SuiteConfig, SuiteEntry};
 use super::outcome::{Finding, Outcome, SuiteOutcome};
-use super::sentence::{Yardstick, sentence};
+use super::sentence::{Comparison, sentence};
 use crate::eval::{chance, measure_title, shown};
 use crate::report::curves::Chart;
 use crate::report::document::{Document, Element, ReportPicture, TextTable};
@@ -144,29 +144,29 @@ impl SuiteReport<'_> {
         elements
     }
 
-    /// The figure of the model beside the yardsticks, as a sentence.
+    /// The figure of the model beside the others, as a sentence.
     fn sentence(&self, index: usize, entry: &SuiteEntry) -> Option<String> {
         let task = entry.evaluation.task();
         let model = self.subjects.first()?.outcomes[index].finding()?;
         let measure = task.headline(&model.measures)?;
 
-        let mut yardsticks = Vec::new();
+        let mut others = Vec::new();
         for subject in self.subjects.iter().skip(1) {
             let finding = subject.outcomes[index].finding();
             if let Some(value) = finding.and_then(|finding| finding.measures.get(measure)) {
-                yardsticks.push(Yardstick {
+                others.push(Comparison {
                     name: subject.subject.clone(),
                     value,
                 });
             }
         }
         if let Some(value) = chance(measure, self.classes) {
-            yardsticks.push(Yardstick {
+            others.push(Comparison {
                 name: "chance".to_owned(),
                 value,
             });
         }
-        sentence(task, measure, model.measures.get(measure)?, &yardsticks)
+        sentence(task, measure, model.measures.get(measure)?, &others)
     }
 
     fn figures(&self, index: usize, finding: &Finding) -> Element {

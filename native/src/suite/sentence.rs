@@ -3,7 +3,7 @@
 use crate::eval::{EvalTask, Unit, measure_title};
 
 /// What a figure is compared with.
-pub struct Yardstick {
+pub struct Comparison {
     /// Such as `pixels`.
     pub name: String,
     pub value: f64,
@@ -15,13 +15,13 @@ pub fn sentence(
     task: &dyn EvalTask,
     measure: &str,
     value: f64,
-    yardsticks: &[Yardstick],
+    others: &[Comparison],
 ) -> Option<String> {
     let unit = task.curve(measure)?.unit;
     let found = format!("{} {}", unit.show(value), measure_title(task, measure));
-    let mut comparisons = Vec::with_capacity(yardsticks.len());
-    for yardstick in yardsticks {
-        comparisons.push(comparison(unit, value, yardstick));
+    let mut comparisons = Vec::with_capacity(others.len());
+    for other in others {
+        comparisons.push(comparison(unit, value, other));
     }
 
     Some(match comparisons.is_empty() {
@@ -30,13 +30,13 @@ pub fn sentence(
     })
 }
 
-fn comparison(unit: Unit, value: f64, yardstick: &Yardstick) -> String {
-    let name = match yardstick.name.as_str() {
+fn comparison(unit: Unit, value: f64, other: &Comparison) -> String {
+    let name = match other.name.as_str() {
         "pixels" => "plain pixels",
         "untrained" => "the untrained network",
         name => name,
     };
-    let difference = value - yardstick.value;
+    let difference = value - other.value;
     let amount = match unit {
         Unit::Share => format!("{:.1} points", 100.0 * difference.abs()),
         Unit::Number => unit.show(difference.abs()),
@@ -53,13 +53,13 @@ mod tests {
 
     #[test]
     fn a_figure_is_compared_with_each_yardstick() {
-        let yardsticks = [("untrained", 0.4), ("pixels", 0.75)].map(|(name, value)| Yardstick {
+        let others = [("untrained", 0.4), ("pixels", 0.75)].map(|(name, value)| Comparison {
             name: name.to_owned(),
             value,
         });
         let knn = Knn::default();
         assert_eq!(
-            sentence(&knn, "top1_k20", 0.736, &yardsticks).as_deref(),
+            sentence(&knn, "top1_k20", 0.736, &others).as_deref(),
             Some(
                 "73.6 % top-1 (k = 20): 33.6 points more than the untrained network, 1.4 points \
                  less than plain pixels."

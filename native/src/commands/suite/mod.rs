@@ -79,7 +79,7 @@ struct Opened {
 }
 
 /// What all subjects share.
-struct Inputs<'a> {
+struct SuiteInputs<'a> {
     args: &'a SuiteArgs,
     suite: SuiteConfig,
     data: Dataset,
@@ -94,7 +94,7 @@ struct Inputs<'a> {
 /// If the data, the model or the configuration cannot be read, a file cannot be written, or no
 /// evaluation gave a result.
 pub fn run(args: &SuiteArgs) -> Result<()> {
-    let inputs = Inputs {
+    let inputs = SuiteInputs {
         args,
         suite: SuiteConfig::read(args.config.as_deref())?,
         data: Dataset::open(&args.data)?,
@@ -128,7 +128,7 @@ pub fn run(args: &SuiteArgs) -> Result<()> {
     Ok(())
 }
 
-impl Inputs<'_> {
+impl SuiteInputs<'_> {
     fn open(&self, name: &'static str, args: ModelArgs) -> Result<Opened> {
         let (model, line) = if args.is_pixels() {
             (None, "model   none: plain pixels".to_owned())
