@@ -89,6 +89,7 @@ fn images(split: Split, classes: &[usize], count: usize, draw: usize) -> Vec<(Rg
             .enumerate()
             .map(move |(label, class)| (i, label, class))
     });
+    // The class of a scene is its index modulo 10.
     let image =
         |i: usize, class: usize| scenes::scene(split, (draw * count + i) * 10 + class, SIZE).image;
     scenes
@@ -168,6 +169,7 @@ fn heads(model: &Pretrained) {
                 let start = Instant::now();
                 let set = cached(&backbone, &train, classes.len());
                 head(&set, HeadSettings::default().weight_decay);
+                // The fastest run is the one that other work disturbed least.
                 fastest = fastest.min(start.elapsed().as_secs_f64());
                 let held_out = cached(
                     &backbone,
@@ -319,6 +321,7 @@ fn shifted_knn(backbone: &Backbone) -> f64 {
         let features =
             Tensor::<1>::from_floats(set.values(), &Device::flex()).reshape([images.len(), width]);
         Labelled {
+            // The CLS token alone, as in the k-NN evaluation of a run.
             features: features.narrow(1, 0, backbone.dim()),
             labels: set.labels().to_vec(),
         }
@@ -334,6 +337,7 @@ fn adapting(model: &Pretrained) {
         shifted_knn(&model.trained()),
         shifted_knn(&model.untrained())
     );
+    // Behind the 2000 scenes that k-NN takes its labels from.
     let unlabelled: Vec<RgbImage> = (0..1000)
         .map(|i| shifted(&scenes::scene(Split::Train, 2000 + i, SIZE).image))
         .collect();

@@ -14,8 +14,7 @@ pub struct WriteError {
     pub source: io::Error,
 }
 
-/// A file that is written and on the disk, but not in place yet. If it is dropped before
-/// [`commit`](Self::commit), it is removed: on a full disk its space is needed.
+/// A file that is written and on the disk, but not in place yet.
 #[derive(Debug)]
 pub struct Pending {
     partial: PathBuf,
@@ -48,11 +47,11 @@ impl Pending {
         }
     }
 
-    /// Gives the content the name `path` as well, without writing it again where the system has
-    /// hard links.
+    /// Gives the content the name `path` as well.
     pub fn also_as(&self, path: &Path) -> Result<(), WriteError> {
         // Any error here comes again when the link is made.
         let _ = fs::remove_file(path);
+        // Without writing it again, where the system has hard links.
         fs::hard_link(&self.partial, path)
             .or_else(|_| fs::copy(&self.partial, path).map(drop))
             .map_err(|source| WriteError {
@@ -83,6 +82,7 @@ impl Pending {
 
 impl Drop for Pending {
     fn drop(&mut self) {
+        // After a commit nothing is there. Else its space is needed, above all on a full disk.
         let _ = fs::remove_file(&self.partial);
     }
 }

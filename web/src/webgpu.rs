@@ -61,8 +61,7 @@ fn is_fallback(object: &JsValue) -> bool {
     Reflect::get(object, &"isFallbackAdapter".into()).is_ok_and(|value| value.is_truthy())
 }
 
-/// Makes every device of an adapter with subgroups have them. Call once, before the first device is
-/// made.
+/// Makes every device of an adapter with subgroups have them, from the next device on.
 pub fn allow_subgroups() -> Result<(), JsValue> {
     let gpu = navigator_gpu()?;
     if gpu.is_undefined() {

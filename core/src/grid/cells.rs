@@ -31,6 +31,7 @@ impl GridShape {
     /// # Errors
     /// If they are not.
     pub fn check(self, depth: usize, actual: usize) -> Result<(), ShapeError> {
+        // Sides may come from anywhere, and their product may overflow.
         let needed = self
             .rows
             .checked_mul(self.columns)

@@ -90,6 +90,7 @@ impl Layout {
         match (self, shape) {
             (Self::Transposed, [rows, columns]) => vec![*columns, *rows],
             (Self::Patches, [rows, columns]) => {
+                // The rows are three channels of a square.
                 let side = (rows / 3).isqrt();
                 vec![*columns, 3, side, side]
             }

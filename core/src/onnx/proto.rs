@@ -60,6 +60,7 @@ pub struct AttributeProto {
     pub f: f32,
     #[prost(int64, tag = "3")]
     pub i: i64,
+    // ONNX's schema is of proto2, where repeated numbers are not packed by default.
     #[prost(int64, repeated, packed = "false", tag = "8")]
     pub ints: Vec<i64>,
     /// 1: `f`, 2: `i`, 7: `ints`.

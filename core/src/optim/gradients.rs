@@ -26,11 +26,12 @@ impl NamedGradients {
         Self(named)
     }
 
-    /// These gradients and zeros for the other trainable parameters of `module`, which the loss did
-    /// not reach: to the optimiser the same, and every worker's gradients have the same names.
+    /// These gradients and zeros for the other trainable parameters of `module`.
     pub fn complete<M: Module>(mut self, module: &M) -> Self {
         visit_named(module, |parameter, value| {
             if parameter.trainable {
+                // To the optimiser the same as none, and every worker's gradients have the same
+                // names.
                 let zeros = || value.flat().zeros_like();
                 self.0.entry(parameter.name).or_insert_with(zeros);
             }

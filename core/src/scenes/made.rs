@@ -8,6 +8,7 @@ use super::pen::{Part, Pen};
 pub(super) fn house(pen: &mut Pen, [main, second, accent, detail]: [Rgb; 4]) {
     let (half, eaves) = (pen.vary(0.68, 0.84), pen.vary(-0.22, -0.02));
     let ridge = pen.vary(0.0, 0.3);
+    // Later parts cover earlier ones: the chimney stands behind the roof.
     pen.draw(
         Part::Roof,
         accent,
@@ -62,6 +63,7 @@ pub(super) fn car(pen: &mut Pen, [main, second, accent, detail]: [Rgb; 4]) {
         pen.vary(0.22, 0.28),
     );
     let (rear, front) = (pen.vary(-0.85, -0.65), pen.vary(0.4, 0.6));
+    // It reaches under the body, which is drawn later, so that no gap opens.
     let cabin = [
         [rear, belt + 0.1],
         [rear + 0.18, top],
@@ -191,6 +193,7 @@ pub(super) fn rocket(pen: &mut Pen, [main, second, accent, detail]: [Rgb; 4]) {
         Outline::polygon([&tongues[..], &[[edge, foot]]].concat()),
     );
 
+    // Fins reach under the body, which is drawn later.
     let (span, drop) = (pen.vary(0.62, 0.76), pen.vary(0.66, 0.8));
     for side in [-1.0, 1.0] {
         let fin = [

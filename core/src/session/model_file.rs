@@ -100,6 +100,7 @@ pub fn read_tuned(bytes: &[u8]) -> Result<TunedModel, StoreError> {
         });
     };
 
+    // The classifier itself checks that weights and biases agree.
     if rows != classes.len() {
         return Err(StoreError::Names {
             names: classes.len(),

@@ -101,6 +101,7 @@ impl Project {
                 name: image.name.clone(),
                 class: image.class,
             });
+            // A row of bytes: an image stays encoded as it came.
             let shape = vec![image.bytes.len()];
             let view = TensorView::new(Dtype::U8, shape, &image.bytes).map_err(FileError::from)?;
             views.push((tensor_name(index), view));
@@ -141,6 +142,7 @@ impl Project {
             settings,
         } = entry(manifest, KEY)?;
         if version != VERSION {
+            // Another version may mean something else by the same entries.
             return Err(StoreError::Version {
                 found: version,
                 latest: VERSION,

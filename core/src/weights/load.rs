@@ -91,6 +91,7 @@ impl Checkpoint {
         let Some(header) = &self.header else {
             return Ok(BackboneConfig::infer(&self.weights, heads)?);
         };
+        // Shapes of tensors do not tell the number of heads.
         let heads = heads.unwrap_or(header.backbone.heads());
         let inferred = BackboneConfig::infer(&self.weights, Some(heads))?;
         Ok(inferred.sampled_as(&header.backbone))
@@ -150,6 +151,7 @@ impl Checkpoint {
         config: &BackboneConfig,
     ) -> Result<(Network, LoadReport), LoadError> {
         let (student, report) = self.fill(student, in_network, config, true)?;
+        // A backbone alone is what most files hold; the rest can be learned anew.
         let optional =
             |name: &&String| name.starts_with("head.") || *name == "backbone.masked_embed";
         refuse(report.missing.iter().filter(|name| !optional(name)))?;
@@ -168,6 +170,7 @@ impl Checkpoint {
         for (own, weight) in &self.weights {
             weights.insert(name(own), weight.clone());
         }
+        // From the file's own names, as those that `name` gives are another module's.
         let resized = config.resize(&self.weights);
         let interpolated = resized.as_ref().map(|resized| (resized.from, resized.to));
         if let Some(resized) = resized {
@@ -183,6 +186,7 @@ impl Checkpoint {
             .into_keys()
             .filter(|name| !written.matched.contains(name))
             .collect();
+        // A HashMap has no order of its own, but a report should be the same each time.
         unused.sort_unstable();
         let cast = self
             .cast

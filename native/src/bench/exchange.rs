@@ -32,9 +32,8 @@ pub struct ExchangeFigures {
     bytes_per_second: f64,
 }
 
-/// Adds up the gradients of the network of `settings` once, and then `times` times for the figures:
-/// between `threads` threads of this process, or all processes of a launcher. `None` on every
-/// process except the leader's.
+/// Adds up the gradients of the network of `settings` `times` times, between `threads` threads or
+/// all processes of a launcher, and gives figures to the leader's process.
 pub fn measure(
     settings: &Settings,
     threads: usize,
@@ -49,6 +48,7 @@ pub fn measure(
             running.push(scope.spawn(move || measure_sums(team, settings, device, times)));
         }
 
+        // A process of a launcher has one worker, whose figures are its own.
         let mut sums = Vec::new();
         for worker in running {
             sums.push(worker.join().unwrap_or_else(|_| Err(anyhow!("panicked")))?);
@@ -93,6 +93,7 @@ fn measure_sums(team: Team, settings: &Settings, device: &Device, times: u32) ->
 
 fn add_up(team: &Team, settings: &Settings, device: &Device, times: u32) -> Result<Sums> {
     let student = TrainState::fresh(&settings.config, settings.run.seed, device).student;
+    // Zeros take as long as other values, and stay finite however often they are added up.
     let mut gradients = NamedGradients::default().complete(&student);
     drop(student);
     let sizes = gradients.0.values().map(|gradient| gradient.dims()[0]);

@@ -11,8 +11,7 @@ use crate::pretrain::threads::Threads;
 /// How long products are repeated.
 const WINDOW: Duration = Duration::from_millis(1500);
 
-/// FLOP/s of products of square matrices in `precision`, by as many threads as the step uses: one
-/// product a thread at a time.
+/// FLOP/s of products of square matrices, one at a time on each of the step's threads.
 pub fn peak(
     threads: &Threads,
     count: usize,

@@ -5,8 +5,7 @@ use std::fmt;
 use ibot_core::pretrain::Phase;
 use serde::Serialize;
 
-/// Seconds of each phase of a step. Phases that all threads go through at the same time are means
-/// over threads.
+/// Seconds of each phase of a step; means over threads where these go through it together.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Phases {
     /// Crops and masks to the device.

@@ -31,7 +31,6 @@ pub struct Options {
     pub device: DeviceChoice,
     /// In place of that of the settings.
     pub shards: Option<usize>,
-    /// Steps before the measured ones.
     pub warmup: u32,
     pub steps: u32,
 }
@@ -110,10 +109,12 @@ pub fn measure(options: &Options, settings: &Settings) -> Result<StepFigures> {
     let memory_after_steps_mib = process::resident_mib();
     let memory_peak_mib = process::peak_mib();
 
+    // Apart from the steps above, which are not held up to be timed in parts.
     let phases = steps.phases(options.steps.min(PHASE_STEPS))?;
     let matmul_flop_per_second = matmul::peak(&threads, shards, &selected, config.optim.precision);
 
     let count = f64::from(options.steps);
+    // The shortest step is the one that other work disturbed least.
     let seconds_per_step = times.iter().min().map_or(0.0, Duration::as_secs_f64);
     let flop_per_step = steps.batches.flop_per_step();
     Ok(StepFigures {
@@ -160,6 +161,7 @@ impl<'a> Steps<'a> {
         let engine = self.engine();
         let taken = pretrain::step(&mut self.state, batch, &self.now, self.config, &engine);
         let report = block_on(taken).with_context(|| format!("step {}", self.step))?;
+        // Until then a GPU has only queued the work.
         self.batches.device.sync().context("the device failed")?;
 
         self.overflowed = report.overflowed();

@@ -11,8 +11,7 @@ pub(super) struct Classes {
 }
 
 impl Classes {
-    /// The class of each image is the first folder of its name (`class/.../file`). None if an image
-    /// is in no folder.
+    /// The class of each image is the first folder of its name; none if an image is in no folder.
     pub(super) fn from_folders<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Self {
         if names.clone().any(|name| !name.contains('/')) {
             return Self::default();

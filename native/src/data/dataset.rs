@@ -181,8 +181,7 @@ impl Dataset {
         })
     }
 
-    /// The part of an object that each pixel of an image shows, 0 for none; `None` where that is
-    /// not known. Only the builtin scenes know.
+    /// The part of an object that each pixel of an image shows, 0 for none, where that is known.
     pub fn parts(&self, index: usize) -> Option<LabelMap> {
         self.source.parts(index)
     }

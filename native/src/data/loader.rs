@@ -33,17 +33,14 @@ pub trait Collate: Send + Sync + 'static {
     /// A batch of `images` samples that are not written yet.
     fn empty(&self, images: usize) -> Self::Batch;
 
-    /// Makes the sample of an image and writes it into the batch at `position`. All randomness
-    /// derives from `id`, so that a resumed run makes the same samples.
+    /// Makes the sample of an image, all random numbers from `id`, at `position` of the batch.
     fn write(&self, batch: &mut Self::Batch, position: usize, image: &RgbImage, id: SampleId);
 }
 
-/// One use of an image in a run. With the seed of the run, all random numbers of the sample derive
-/// from it.
+/// One use of an image in a run, from which the sample's random numbers derive.
 #[derive(Clone, Copy, Debug)]
 pub struct SampleId {
     pub epoch: usize,
-    /// The index of the image in its dataset.
     pub image: usize,
 }
 

@@ -2,8 +2,7 @@
 
 use std::cmp::Ordering;
 
-/// Orders paths as a person would: folder by folder, `2.jpg` before `10.jpg`. Equal only for equal
-/// text.
+/// Orders paths as a person would: folder by folder, `2.jpg` before `10.jpg`.
 pub fn natural_order(a: &str, b: &str) -> Ordering {
     let mut others = b.split('/');
     for part in a.split('/') {

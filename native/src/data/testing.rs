@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, ImageFormat};
 
-/// A picture without symmetry and, by `shade`, unlike others; at most 256 colors, so that GIF keeps
-/// them.
+/// A picture without symmetry and, by `shade`, unlike others.
 pub(super) fn picture(width: u32, height: u32, shade: u8) -> image::RgbImage {
     image::RgbImage::from_fn(width, height, |x, y| {
+        // At most 256 colors, so that GIF keeps them.
         image::Rgb([(x * 9 % 16 * 16) as u8, (y * 7 % 16 * 16) as u8, shade])
     })
 }

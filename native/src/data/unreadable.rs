@@ -28,7 +28,6 @@ pub struct Unreadable {
     failed: Mutex<BTreeSet<usize>>,
     /// Images tried, those of earlier epochs too.
     tried: AtomicUsize,
-    /// The largest share that may fail.
     max_share: f64,
 }
 
@@ -42,7 +41,6 @@ impl Unreadable {
     }
 
     /// Loads image `index`, or the first after it that can be read, and returns that one's index.
-    /// Adds a message to `skipped` for each image that failed for the first time.
     pub fn load(
         &self,
         data: &Dataset,

@@ -52,7 +52,6 @@ pub struct Selected {
     /// Its name, and why it was taken.
     pub description: String,
     pub is_cpu: bool,
-    /// Whether it is reached through CUDA.
     pub is_cuda: bool,
 }
 
@@ -92,8 +91,7 @@ pub fn select(choice: DeviceChoice) -> Result<Selected, DeviceError> {
     }
 }
 
-/// Finds the devices of this process's workers. A launcher starts one process a device: the process
-/// `local_rank` of its machine takes the device of that number, or the only one.
+/// Finds the devices of this process's workers.
 pub fn select_each(
     devices: &Devices,
     local_rank: Option<usize>,
@@ -115,6 +113,7 @@ pub fn select_each(
     }
 
     let devices = found.len();
+    // A launcher starts one process a device: each takes that of its number, or all the only one.
     match local_rank {
         Some(process) if process >= devices && devices > 1 => {
             Err(DeviceError::TooManyProcesses { process, devices })

@@ -26,12 +26,10 @@ pub enum Encoding {
 pub struct Bucket {
     /// Their names, and how many values each has.
     pub layout: Vec<(String, usize)>,
-    /// Their values, on the device.
     pub values: Tensor<1>,
 }
 
-/// The gradients in buckets, in the order of their names. The values of a bucket are copied when
-/// the iterator reaches it.
+/// The gradients in buckets, in the order of their names.
 pub fn pack(gradients: NamedGradients) -> impl Iterator<Item = Bucket> {
     let mut buckets: Vec<Vec<(String, Tensor<1>)>> = Vec::new();
     let mut free = 0;
@@ -48,6 +46,7 @@ pub fn pack(gradients: NamedGradients) -> impl Iterator<Item = Bucket> {
         free = free.saturating_sub(count);
     }
 
+    // The values of a bucket are copied only when the iterator reaches it.
     buckets.into_iter().map(|bucket| {
         let (names, values): (Vec<_>, Vec<_>) = bucket.into_iter().unzip();
         let counts = values.iter().map(|value| value.dims()[0]);

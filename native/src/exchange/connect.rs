@@ -12,8 +12,8 @@ use super::local::Local;
 use super::team::Team;
 use crate::settings::Settings;
 
-/// Connects the processes of a `launch`, which have one worker each, or `threads` workers of this
-/// process. Returns the teams of this process's workers, in the order of their ranks.
+/// Connects the workers of this process, one of a `launch` or `threads` without it, in the order of
+/// their ranks.
 pub fn connect(
     launch: Option<Launch>,
     threads: usize,

@@ -5,7 +5,6 @@ use std::env;
 /// The place of this process among those that were started together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Launch {
-    /// Number of this process, from 0.
     pub rank: usize,
     pub size: usize,
     /// Number of this process among those of its machine: the number of its device.

@@ -25,8 +25,7 @@ enum Message {
 }
 
 impl Local {
-    /// `size` workers, each to be moved to a thread of its own, that wait at most `timeout` for
-    /// each other.
+    /// `size` workers, each for a thread of its own, that wait at most `timeout` for each other.
     pub fn group(size: usize, timeout: Duration) -> Vec<Self> {
         let rendezvous = Arc::new(Rendezvous::new(size));
         (0..size)

@@ -15,8 +15,7 @@ use super::operations::Exchange;
 // MPI counts in 32 bits with a sign; a state can be larger.
 const BROADCAST_BYTES: usize = 1 << 28;
 
-/// One of several processes, each with a single worker. All calls must come from the thread that
-/// made it, as MPI asks.
+/// One of several processes; all calls must come from the thread that made it, as MPI asks.
 pub struct Mpi {
     world: SimpleCommunicator,
     // Dropped last: MPI ends with it.

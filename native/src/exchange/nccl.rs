@@ -35,8 +35,7 @@ impl Nccl {
         })
     }
 
-    /// The sum over all GPUs of `weight` times each one's gradients, which must have the same
-    /// names. Every worker calls this in the same step.
+    /// The sum over all GPUs of `weight` times each one's gradients of the same names.
     pub fn all_reduce(&self, gradients: NamedGradients, weight: f64) -> Result<NamedGradients> {
         // All buckets are under way before the first is waited for.
         let mut under_way = Vec::new();

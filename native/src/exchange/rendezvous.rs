@@ -37,7 +37,7 @@ impl<T> Rendezvous<T> {
         }
     }
 
-    /// Passes `value` to the round and waits for the values of all threads, in the order of their
+    /// Passes `value` to the round and waits for the values of all threads, in order of their
     /// ranks.
     pub fn exchange(
         &self,

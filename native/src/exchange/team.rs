@@ -18,7 +18,6 @@ use super::vote::{Stop, vote, vote_failed};
 pub struct Team {
     /// `None` for the only worker.
     connection: Option<Connection>,
-    /// Adds up gradients in place of the connection.
     nccl: Option<Nccl>,
     encoding: Encoding,
     batch: usize,
@@ -79,8 +78,7 @@ impl Team {
         }
     }
 
-    /// The sum over all workers of `weight` times each one's gradients, which must have the same
-    /// names.
+    /// The sum over all workers of `weight` times each one's gradients of the same names.
     pub fn all_reduce_gradients(
         &self,
         gradients: NamedGradients,
@@ -101,8 +99,10 @@ impl Team {
         let Some(others) = &self.connection else {
             return Ok(());
         };
+        // A worker that has failed says so here, where the others would wait for it in vain.
         vote(others, None)?;
 
+        // Workers gather words of 16 bits.
         let words = vec![fingerprint as u16, (fingerprint >> 16) as u16];
         let own = words.clone();
         let all = others.run(move |exchange| exchange.all_gather(words))?;
@@ -117,9 +117,9 @@ impl Team {
     }
 
     /// Sends the bytes that `make` gives to all other workers, which call
-    /// [`receive`](Self::receive). Only the leader calls this; `make` is not called for the only
-    /// worker.
+    /// [`receive`](Self::receive).
     pub fn broadcast(&self, make: impl FnOnce() -> Result<Vec<u8>>) -> Result<()> {
+        // `make` is costly, and not called for the only worker.
         let Some(others) = &self.connection else {
             return Ok(());
         };
@@ -138,8 +138,7 @@ impl Team {
         others.run(|exchange| exchange.broadcast(0, Arc::default()))
     }
 
-    /// Ends the run for all workers, after the leader has saved. If this worker failed with
-    /// `result`, the others are told.
+    /// Ends the run for all workers, which learn of a failure in `result`.
     pub fn end(self, result: &Result<impl Sized>) {
         let Some(others) = self.connection else {
             return;

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use super::connection::Connection;
 use super::error::ExchangeError;
 
-/// Why a run stops before it is complete. A worker that has a reason gives it to the others in a
-/// vote, so that all stop after the same step.
+/// Why a run stops before it is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
     /// The process was told to end.
@@ -30,6 +29,7 @@ pub fn vote(connection: &Connection, stop: Option<Stop>) -> Result<Option<Stop>,
         Some(Stop::Interrupted) => INTERRUPTED,
         Some(Stop::OutOfTime) => OUT_OF_TIME,
     };
+    // All workers know all reasons after this, and so stop after the same step.
     let votes = cast(connection, vote, "")?;
 
     // An interruption is urgent: the time of a run is measured with a margin.
@@ -48,8 +48,7 @@ pub fn vote_failed(connection: &Connection, message: &str) {
     let _ = cast(connection, FAILED, message);
 }
 
-/// Sends `vote` to all workers and returns the votes of all, by rank. `message` says why this
-/// worker has failed, if it has.
+/// Sends `vote`, and `message` with a failure, to all workers and returns the votes by rank.
 fn cast(connection: &Connection, vote: u16, message: &str) -> Result<Vec<u16>, ExchangeError> {
     let votes = connection.run(move |exchange| exchange.all_gather(vec![vote]))?;
     let Some(worker) = votes.iter().position(|vote| *vote == FAILED) else {

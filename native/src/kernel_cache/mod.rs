@@ -49,9 +49,9 @@ enum CacheError {
     Place(#[from] io::Error),
 }
 
-/// Gives burn what earlier processes measured, and saves from then on what it measures. Only the
-/// first call does this; it must come before the first GPU is opened.
+/// Gives burn what earlier processes measured, and from then on saves what it measures.
 pub fn load() {
+    // To be called before the first GPU is opened. Only the first call does anything.
     CACHE.get_or_init(|| {
         keep_in_memory();
         let cache = Cache::new(folder(|name| env::var_os(name))?, &adapters(), &autotune())?;

@@ -34,8 +34,7 @@ struct StartPoint {
     warnings: Vec<String>,
 }
 
-/// Prepares a new run in `dir`, or the rest of the one there if it is to `resume`. `begin` is when
-/// the process began.
+/// Prepares a new run in `dir`, or the rest of the one there if it is to `resume`.
 pub fn prepare_leader<'a>(
     task: &ProcessTask,
     seat: &'a Seat,
@@ -47,6 +46,7 @@ pub fn prepare_leader<'a>(
     print_plan(task, &dir);
     if !resume {
         println!("\n{}", task.plan.settings.to_toml());
+        // From here on the folder holds a run that `--resume` continues.
         write_atomically(&dir.config(), task.plan.to_toml().as_bytes())?;
     }
 
@@ -102,8 +102,7 @@ fn print_plan(task: &ProcessTask, dir: &RunDir) {
     }
 }
 
-/// The state of the run in `dir`; that of a new run if it is not to `resume`, or ended before its
-/// first checkpoint.
+/// The state of the run in `dir`, or that of a new run if nothing is resumed or was saved.
 fn start(task: &ProcessTask, device: &Device, dir: &RunDir, resume: bool) -> Result<StartPoint> {
     let saved = if resume {
         load(dir, task.run.identity)?
@@ -146,6 +145,7 @@ fn initialised(state: TrainState, plan: &Plan, device: &Device) -> Result<TrainS
     let started = checkpoint.start(state.student, &plan.settings.config.backbone());
     let (student, report) = started.with_context(|| format!("cannot start from {file}"))?;
     println!("init    {file}: {report}");
+    // Made anew, as the teacher starts as a copy of the student.
     Ok(TrainState::new(
         student,
         plan.settings.config.head.shared_head,

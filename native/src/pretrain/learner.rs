@@ -78,8 +78,7 @@ impl<'a> Pretrainer<'a> {
         })
     }
 
-    /// This worker's share of the next batch, on its device; `None` if the run is interrupted while
-    /// it waits.
+    /// This worker's share of the next batch; `None` if the run is interrupted meanwhile.
     fn next_batch(&mut self, warn: &mut dyn FnMut(&str)) -> Result<Option<Vec<Batch>>> {
         // A worker that waits for images without end would keep all others waiting.
         let has_others = self.team.size() > 1;

@@ -20,10 +20,11 @@ pub struct Threads {
 }
 
 impl Threads {
-    /// As many threads as `count`. A single one is the calling thread, unless it `shares_process`
-    /// with other workers, whose threads it would take.
+    /// As many threads as `count`.
     pub fn new(count: usize, shares_process: bool) -> Result<Self, ThreadPoolBuildError> {
         let mut pools = Vec::new();
+        // A single one is the calling thread, unless that shares its process with other workers,
+        // whose threads it would take.
         if count > 1 || shares_process {
             for _ in 0..count {
                 pools.push(ThreadPoolBuilder::new().num_threads(1).build()?);
@@ -46,8 +47,7 @@ impl Threads {
         micro_batches.div_ceil(self.pools.len().max(1)).max(1)
     }
 
-    /// Runs `work` on every micro-batch, each queue on a thread of its own with the lane that
-    /// `lane` gives for its number, and joins the results.
+    /// Runs `work` on every micro-batch, each queue on a thread of its own, and joins the results.
     pub fn map_reduce<T: Send>(
         &self,
         student: &Network,

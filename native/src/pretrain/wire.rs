@@ -8,8 +8,7 @@ use burn::tensor::{ExecutionError, Tensor, TensorData, Transaction};
 use ibot_core::optim::NamedGradients;
 use ibot_core::pretrain::{MeanLogits, Pass};
 
-/// The vector of `pass`, which is of a batch of `batch` images, of which `first` come before its
-/// own.
+/// The vector of `pass` of a batch of `batch` images, of which `first` come before its own.
 pub async fn pack(pass: &Pass, first: usize, batch: usize) -> Result<Vec<f32>, ExecutionError> {
     // Names every field, so that a new one cannot be forgotten here.
     let Pass {

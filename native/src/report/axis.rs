@@ -9,8 +9,7 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// Covers `values` with `room` (a share of their range) on both sides, yet not below zero if
-    /// they are not.
+    /// Covers `values` with `room`, a share of their range, on both sides.
     pub(super) fn new(values: impl Iterator<Item = f64>, room: f64, from: f64, to: f64) -> Self {
         let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| {
             (low.min(v), high.max(v))
@@ -23,6 +22,7 @@ impl Axis {
         } else {
             (size * 0.1).max(1e-9)
         };
+        // Values that are not negative need no room below zero.
         let floor = if low >= 0.0 { 0.0 } else { f64::NEG_INFINITY };
         Self {
             low: (low - room).max(floor),
@@ -36,11 +36,11 @@ impl Axis {
         self.from + (value - self.low) / (self.high - self.low) * (self.to - self.from)
     }
 
-    /// Positions and labels of ticks at multiples of 1, 2 or 5 times a power of ten, about `wanted`
-    /// of them.
+    /// Positions and labels of about `wanted` ticks.
     pub(super) fn ticks(&self, wanted: f64) -> Vec<(f64, String)> {
         let rough = (self.high - self.low) / wanted;
         let power = 10_f64.powf(rough.log10().floor());
+        // Multiples of 1, 2 and 5 times a power of ten are easy to read.
         let step = [1.0, 2.0, 5.0]
             .map(|nice| nice * power)
             .into_iter()

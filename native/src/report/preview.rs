@@ -35,12 +35,12 @@ const MASK_GRID: [u8; 3] = [168, 170, 176];
 const COMFORTABLE_SIDE: usize = 192;
 
 /// Draws a row for each source image: the original, its global crops, the same with masked patches
-/// grayed out, and its local crops. All crops share one whole-number enlargement, so their sizes
-/// can be compared.
+/// grayed out, and its local crops.
 pub fn preview(rows: &[PreviewRow]) -> RgbImage {
     let globals = rows.iter().map(|row| longest_side(row.globals)).max();
     let locals = rows.iter().map(|row| longest_side(row.locals)).max();
     let (local, largest) = (locals.unwrap_or(0), globals.max(locals).unwrap_or(0));
+    // One whole-number enlargement for all, so that sizes can be compared.
     let scale = (COMFORTABLE_SIDE / largest.max(1)).max(1);
     let cell = match largest {
         0 => COMFORTABLE_SIDE,

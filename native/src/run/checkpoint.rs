@@ -47,7 +47,6 @@ pub struct Identity {
 }
 
 pub struct SavedState {
-    /// The checkpoint that holds it.
     pub path: PathBuf,
     pub state: Snapshot,
     pub step: usize,
@@ -119,8 +118,7 @@ fn keep_previous(last: &Path, previous: &Path) -> Result<(), WriteError> {
         })
 }
 
-/// Reads the newest whole checkpoint of a run; `None` if the run ended before it wrote one. A
-/// damaged last checkpoint is moved aside.
+/// Reads the newest whole checkpoint of a run; `None` if the run ended before it wrote one.
 pub fn load(dir: &RunDir, identity: Identity) -> Result<Option<SavedState>> {
     let (last, previous) = (dir.last_checkpoint(), dir.previous_checkpoint());
     let recorded = recorded_steps(dir);

@@ -24,8 +24,7 @@ pub struct Evaluator {
 }
 
 impl Evaluator {
-    /// Carries out the evaluations of `backbone` that are due after `step` steps and `epochs`
-    /// epochs, and returns a sentence for each.
+    /// Carries out the evaluations due after `step` steps and `epochs` epochs; a sentence for each.
     pub fn evaluate(
         &self,
         backbone: &Backbone,

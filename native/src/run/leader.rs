@@ -34,7 +34,6 @@ pub struct Leader<L> {
     recent: Window,
     /// Steps of the epoch.
     epoch: Window,
-    /// Steps done.
     step: usize,
     /// Steps done before this process.
     first_step: usize,

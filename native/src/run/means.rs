@@ -14,7 +14,6 @@ pub struct Means {
     pub step: usize,
     /// Counted from 0.
     pub epoch: usize,
-    /// Steps in the mean.
     pub steps: usize,
     pub skipped_steps: usize,
     pub images_per_second: f64,
@@ -43,7 +42,6 @@ pub struct Window {
     images: usize,
     waited: Duration,
     loss: f64,
-    /// Sums of measured values.
     sums: BTreeMap<&'static str, f64>,
     /// The last values of schedules.
     scheduled: BTreeMap<&'static str, f64>,

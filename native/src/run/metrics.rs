@@ -20,12 +20,12 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Opens the records of a run that has done `step` steps. Records of later steps, which are
-    /// lost, are dropped.
+    /// Opens the records of a run that has done `step` steps.
     pub fn open(dir: &RunDir, step: usize) -> Result<Self> {
         let mut records = Vec::new();
         if step > 0 {
             records = read_records(dir);
+            // Later steps are lost, and are taken again.
             records.retain(|record| record.step() <= step);
         }
 
@@ -54,8 +54,7 @@ impl Metrics {
         })
     }
 
-    /// Writes records. What a full disk refuses is written with the next record, or by
-    /// [`sync`](Self::sync).
+    /// Writes records; what a full disk refuses, the next one or [`sync`](Self::sync) writes.
     pub fn on_event(&mut self, event: &Event) {
         let Event::Record(record) = event else {
             return;

@@ -30,9 +30,7 @@ pub enum Record {
     Eval {
         /// Such as `knn`.
         name: String,
-        /// Steps done.
         step: usize,
-        /// Epochs done.
         epoch: usize,
         measures: Measures,
     },
@@ -78,6 +76,7 @@ fn means_scalars(group: &str, means: &Means) -> Vec<(String, f64)> {
         (format!("{group}/waiting"), means.waiting),
     ];
     for (name, value) in &means.values {
+        // JSON has no NaN, but TensorBoard shows where a curve breaks off.
         scalars.push((format!("{group}/{name}"), value.unwrap_or(f64::NAN)));
     }
     scalars

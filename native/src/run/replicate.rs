@@ -7,8 +7,7 @@ use super::checkpoint::{decode, encode};
 use super::plan::RunPlan;
 use crate::exchange::Team;
 
-/// Sends the leader's state after `step` steps to the other workers. `snapshot` is called only if
-/// there are any.
+/// Sends the leader's state after `step` steps to the other workers, if there are any.
 pub fn send_state(
     team: &Team,
     plan: &RunPlan,

@@ -111,6 +111,7 @@ impl RunDir {
                 paths.push(entry.path());
             }
         }
+        // Numbers are padded, so that names in order are epochs in order.
         paths.sort_unstable();
         paths
     }
@@ -140,11 +141,13 @@ impl RunDir {
     }
 }
 
-/// Whether a process trains the run in `path`, as far as its lock tells. Where files cannot be
-/// locked, one may.
+/// Whether a process trains the run in `path`, as far as its lock tells.
 pub fn may_be_in_use(path: &Path) -> bool {
     match File::open(path.join(LOCK)) {
+        // A shared lock, so that two that ask do not take each other for the run. An error of the
+        // system counts as in use: where files cannot be locked, a process may train it.
         Ok(lock) => lock.try_lock_shared().is_err(),
+        // A run that was never locked is in use by nobody.
         Err(_) => false,
     }
 }
@@ -171,6 +174,7 @@ fn open_lock(path: &Path) -> io::Result<File> {
     fs::create_dir_all(path.join(CHECKPOINTS))?;
     OpenOptions::new()
         .create(true)
+        // Nothing is written; a file that is made must be opened for writing.
         .append(true)
         .open(path.join(LOCK))
 }

@@ -96,8 +96,7 @@ impl Saver {
         })
     }
 
-    /// Tries to write until it works, for `run.save_patience` minutes or until the run is
-    /// interrupted.
+    /// Tries until it works, for `run.save_patience` minutes or until the run is interrupted.
     fn patiently(
         &self,
         step: usize,

@@ -20,9 +20,7 @@ const EVERY: Duration = Duration::from_secs(2);
 #[serde(default)]
 pub struct Status {
     pub state: RunState,
-    /// Steps done.
     pub step: usize,
-    /// Steps of the run.
     pub total: usize,
     /// Epochs done.
     pub epoch: usize,
@@ -32,7 +30,6 @@ pub struct Status {
     pub images_per_second: Option<f64>,
     /// Seconds that the remaining steps take at that speed.
     pub seconds_left: Option<f64>,
-    /// Step of the last checkpoint.
     pub checkpoint_step: Option<usize>,
     /// Steps skipped in the whole run because they were not finite.
     pub skipped_steps: usize,
@@ -40,7 +37,6 @@ pub struct Status {
     pub message: String,
     /// When this was written, in seconds since 1970.
     pub time: u64,
-    /// The process of the run.
     pub pid: u32,
 }
 

@@ -23,10 +23,8 @@ use crate::eval::ScheduledEval;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Settings {
-    /// What is learned.
     #[serde(flatten)]
     pub config: Config,
-    /// How the run is carried out.
     pub run: RunSettings,
     /// The evaluations between its epochs.
     pub eval: Vec<ScheduledEval>,

@@ -136,15 +136,16 @@ impl RunSettings {
         Duration::try_from_secs_f64(60.0 * self.exchange_timeout).unwrap_or(Duration::MAX)
     }
 
-    /// Number of micro-batches in a batch of `images`: the same number for each shard, which
-    /// computes them one after another.
+    /// Number of micro-batches in a batch of `images`.
     pub fn micro_batches(&self, images: usize) -> usize {
         let shards = self.shards.clamp(1, images);
         let micro_batch = match self.micro_batch {
             0 => images,
             micro_batch => micro_batch,
         };
+        // The same number for each shard, which computes them one after another.
         let per_shard = images.div_ceil(shards).div_ceil(micro_batch);
+        // None of them is empty.
         (shards * per_shard).min(images)
     }
 }

@@ -105,8 +105,7 @@ impl App {
         }
     }
 
-    /// Starts another worker with the same model and the same images. `failure` is why the last one
-    /// ended, if nobody asked for another.
+    /// Starts another worker with the same model and images; `failure` is why the last one ended.
     async fn restart(
         self: &Rc<Self>,
         device: DevicePreference,

@@ -85,8 +85,7 @@ pub fn context(canvas: &HtmlCanvasElement) -> Result<CanvasRenderingContext2d, P
         .map_err(|_| PageError::Missing("2D canvas"))
 }
 
-/// Gives a canvas as many device pixels as it covers on the screen, and returns its context, which
-/// draws in CSS pixels. Clears the canvas.
+/// Clears a canvas and returns its context, which draws in CSS pixels.
 pub fn fresh_context(
     canvas: &HtmlCanvasElement,
     width: f64,
@@ -94,7 +93,7 @@ pub fn fresh_context(
 ) -> Result<CanvasRenderingContext2d, PageError> {
     let ratio = window().device_pixel_ratio().clamp(1.0, 3.0);
 
-    // Setting the size clears the canvas.
+    // As many pixels as it covers on the screen. Setting the size clears the canvas.
     canvas.set_width((width * ratio) as u32);
     canvas.set_height((height * ratio) as u32);
 

@@ -56,8 +56,7 @@ impl WorkerLink {
         Ok(link)
     }
 
-    /// Sends a question. The worker answers questions in order; the reply is cancelled if the
-    /// worker ends first.
+    /// Sends a question; the reply is cancelled if the worker ends first.
     pub fn send(&self, request: &Request) -> Result<oneshot::Receiver<Reply>, PageError> {
         let request = wire::to_js(request).map_err(|error| PageError::Worker(error.to_string()))?;
         // Events have the number 0.

@@ -57,8 +57,7 @@ pub fn shrunk(picture: &HtmlCanvasElement, longest: f64) -> Result<HtmlCanvasEle
     Ok(canvas)
 }
 
-/// Width and height in whole pixels, scaled down in proportion until neither is more than
-/// `longest`.
+/// Width and height, scaled down in proportion until neither is more than `longest`.
 pub fn fit(width: u32, height: u32, longest: f64) -> (f64, f64) {
     let scale = (longest / f64::from(width.max(height))).min(1.0);
     // A side of a very long picture may round to 0.

@@ -95,9 +95,7 @@ pub struct ClusterPatches {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ClusterMaps {
-    /// The cluster of each patch.
     pub labels: PerSlot<Bytes>,
-    /// Number of patches of each cluster.
     pub sizes: Vec<usize>,
 }
 

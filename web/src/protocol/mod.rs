@@ -125,7 +125,6 @@ pub struct ModelInfo {
     pub report: String,
     /// Side of a patch in pixels.
     pub patch: usize,
-    /// Number of blocks.
     pub depth: usize,
     pub heads: usize,
     /// Side of the images it was trained with, in pixels.

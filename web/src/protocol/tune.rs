@@ -90,7 +90,6 @@ pub struct LessonStep {
 /// The result of a lesson on the validation images.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LessonResult {
-    /// Number of validation images.
     pub images: usize,
     /// Share of images whose class was found; `None` without images or classes.
     pub accuracy: Option<f64>,

@@ -11,7 +11,6 @@ pub struct ComputeDevice {
     pub device: Device,
     pub webgpu: bool,
     name: String,
-    /// Why it was chosen.
     why: String,
 }
 

@@ -13,7 +13,6 @@ pub struct LoadedModel {
     /// It encodes images: the teacher's, if there is a teacher.
     pub backbone: Backbone,
     tokenizer: Option<Tokenizer>,
-    /// Where the tensors are.
     pub device: Device,
 }
 

@@ -12,8 +12,7 @@ use ibot_core::weights::WeightsError;
 pub const TOLERANCE: f64 = 1e-3;
 const STEPS: usize = 2;
 
-/// The largest relative difference of losses and gradient norms between `device` and the CPU. It is
-/// NaN if a loss or a norm of the device is.
+/// The largest relative difference of losses and gradient norms between `device` and the CPU.
 pub async fn error(device: &Device) -> Result<f64, WeightsError> {
     let expected = steps(&Device::flex()).await?;
     let actual = steps(device).await?;

@@ -86,8 +86,7 @@ impl Images {
         format!("{index:05}-{safe}")
     }
 
-    /// What each pixel of image `index` shows: the picture of the same name in `folder`, or what
-    /// the dataset knows.
+    /// What each pixel of an image shows, from a picture in `folder` or the dataset.
     pub fn labels(&self, index: usize, folder: Option<&Path>) -> Result<Option<LabelMap>> {
         let Some(folder) = folder else {
             return Ok(match &self.places[index] {

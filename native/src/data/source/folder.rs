@@ -54,8 +54,7 @@ fn slashed(path: &Path) -> String {
         .join("/")
 }
 
-/// Collects the images below `root/inner`. `above` are the resolved folders from the root down to
-/// that one.
+/// Collects the images below `root/inner`, to which the resolved folders `above` lead.
 fn walk(
     root: &Path,
     inner: &Path,

@@ -21,8 +21,7 @@ impl Page {
         });
     }
 
-    /// Colors the pixels around `points` by `distance`, that from a shape's edge, negative inside.
-    /// An edge shades one pixel.
+    /// Colors the pixels around `points` by `distance` from a shape's edge, negative inside.
     fn shape(
         &mut self,
         points: &[Position],
@@ -40,6 +39,7 @@ impl Page {
         };
         for y in span(|point| point.1, self.image.height()) {
             for x in span(|point| point.0, self.image.width()) {
+                // An edge shades one pixel.
                 let cover = (0.5 - distance((x as f32 + 0.5, y as f32 + 0.5))).clamp(0.0, 1.0);
                 if cover > 0.0 {
                     self.blend(x, y, color, cover);

@@ -80,18 +80,19 @@ pub enum Align {
 }
 
 impl Page {
-    /// Writes a line of text whose upper edge is at `top`. A text that would begin left of the
-    /// canvas begins at its edge.
+    /// Writes a line of text whose upper edge is at `top`.
     pub fn text(&mut self, x: usize, top: usize, text: &str, style: TextStyle, align: Align) {
         let width = style.width(text);
         let left = match align {
             Align::Left => x,
+            // A text that would begin left of the canvas begins at its edge.
             Align::Center => x.saturating_sub(width / 2),
             Align::Right => x.saturating_sub(width),
         };
         for (index, letter) in text.chars().enumerate() {
             let left = left + index * style.advance();
             let known = get_raster(plain(letter), style.weight, style.size);
+            // A sign that the font lacks is not left out, as words would run together.
             let Some(glyph) = known.or_else(|| get_raster('?', style.weight, style.size)) else {
                 continue;
             };

@@ -12,7 +12,6 @@ use crate::report::sheet::{Panel, Sheet, wrap};
 pub struct AttentionMap<'a> {
     /// Such as "head 3" or "mean".
     pub title: String,
-    /// The weight of each patch.
     pub weights: GridRef<'a, f32>,
     /// The patches that hold most of the weight.
     pub mask: Option<GridRef<'a, bool>>,

@@ -38,8 +38,7 @@ const CORRECT: [u8; 3] = [0, 158, 90];
 const WRONG: [u8; 3] = [214, 45, 45];
 const UNKNOWN: [u8; 3] = [130, 136, 148];
 
-/// Draws the two images side by side and a line for each pair. A pair with a point outside of its
-/// image gets none.
+/// Draws the two images side by side and a line for each pair.
 pub fn correspond(
     first: &RgbImage,
     second: &RgbImage,
@@ -75,6 +74,7 @@ pub fn correspond(
             image: second,
             place: right,
         };
+        // A pair with a point outside of its image has no line.
         draw_pairs(&mut canvas, &lines(pairs, &colors, first, second));
     }
     canvas.into_image()

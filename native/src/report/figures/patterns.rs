@@ -69,8 +69,7 @@ pub fn context_tile(
     canvas.into_image()
 }
 
-/// Draws a block of tiles for each pattern, `tiles_per_row` wide, and `blocks_per_row` blocks
-/// beside each other.
+/// Draws blocks of `tiles_per_row` tiles, one for each pattern, `blocks_per_row` beside each other.
 pub fn patterns(
     patterns: &[PatternBlock],
     tiles_per_row: usize,

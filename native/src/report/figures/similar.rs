@@ -21,7 +21,6 @@ pub struct Query<'a> {
 
 #[derive(Clone, Debug)]
 pub struct Candidate<'a> {
-    /// What it is called.
     pub title: String,
     pub image: &'a RgbImage,
     /// The cosine similarity of its patches with the one in question.

@@ -21,10 +21,10 @@ struct CountAxis {
     decades: f64,
 }
 
-/// Draws the number of patches of each prototype, largest first, on a logarithmic axis. Prototypes
-/// that no patch belongs to leave a gap at the right.
+/// Draws the number of patches of each prototype, largest first, on a logarithmic axis.
 pub fn usage(counts: &[u64]) -> RgbImage {
     let mut sorted: Vec<u64> = counts.to_vec();
+    // Prototypes that no patch belongs to leave a gap at the right.
     sorted.sort_unstable_by(|a, b| b.cmp(a));
     let axis = CountAxis::new(sorted.first().copied().unwrap_or(0));
 

@@ -24,7 +24,6 @@ pub struct Sheet {
     /// A remark under the title; empty for none.
     pub note: String,
     pub rows: Vec<SheetRow>,
-    /// The scale of the colors in the panels.
     pub bar: Option<ColorBar>,
     /// The meaning of further colors.
     pub legend: Vec<Key>,
@@ -58,6 +57,7 @@ impl Sheet {
     /// Draws the figure, for more to be drawn on its images.
     pub fn draw(&self) -> DrawnSheet {
         let columns = self.column_widths();
+        // A gutter between columns, and none behind the last, if there is one.
         let grid_width =
             (columns.iter().sum::<usize>() + columns.len() * GUTTER).saturating_sub(GUTTER);
         let bar_width = self.bar.as_ref().map_or(0, |bar| GAP + bar.width());
@@ -160,6 +160,7 @@ fn draw_row(canvas: &mut Page, row: &SheetRow, band: &Band, columns: &[usize]) -
         places.push(draw_images(canvas, panel, (left, band.images)));
 
         let title = TextStyle::TITLE.shorten(&panel.title, *width);
+        // A row without titles has no room above its images.
         let above = band
             .images
             .saturating_sub(TextStyle::TITLE.height() + TEXT_GAP);
@@ -183,6 +184,7 @@ fn draw_images(canvas: &mut Page, panel: &Panel, (left, mut top): (usize, usize)
             width: image.width(),
             height: image.height(),
         };
+        // Around the image, so that its outer pixels are seen.
         let around = Rect {
             left: left - 1,
             top: top - 1,

@@ -54,9 +54,9 @@ impl EventWriter {
     }
 }
 
-/// Drops from the event files in `dir` what a lost part of a run recorded: every event after
-/// `step`, all with `None`, and what a crash cut short. Files of other programs stay as they are.
+/// Drops every event after `step`, all with `None`, from our event files in `dir`.
 pub fn prune(dir: &Path, step: Option<u64>) -> io::Result<()> {
+    // These events are of a lost part of a run, or cut short by a crash.
     let mut events = Vec::new();
     // A folder that does not exist has nothing to drop.
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {

@@ -20,7 +20,6 @@ pub struct ExploreState {
     pub masks: [Vec<bool>; SLOTS],
     /// The slot whose mask was changed last.
     pub masked: usize,
-    /// Seed of the last random mask.
     pub seed: u32,
     /// What the pointer does to patches until its button is released.
     pub brush: Brush,

@@ -90,10 +90,10 @@ fn add_thumb(class: usize, id: u32, picture: &HtmlCanvasElement) -> Result<(), P
     Ok(())
 }
 
-/// Removes the button of an image that is no longer in the state. The focus goes to the next image,
-/// else to the one before, else to the button that opens more.
+/// Removes the button of an image that is no longer in the state.
 pub fn remove_thumb(state: &TuneState, class: usize, button: &Element) -> Result<(), PageError> {
     let focused = has_focus(button)?;
+    // Without a place to go to, the focus of the keyboard would start again at the top of the page.
     let beside = button
         .next_element_sibling()
         .or_else(|| button.previous_element_sibling());
@@ -105,8 +105,7 @@ pub fn remove_thumb(state: &TuneState, class: usize, button: &Element) -> Result
     show_count(state, class)
 }
 
-/// Makes all cards again after a class was removed with `button`. The focus goes to the same button
-/// of the class that takes its place, else of the last one, else to the button that adds a class.
+/// Makes all cards again after a class was removed with `button`.
 pub fn show_without(state: &TuneState, class: usize, button: &Element) -> Result<(), PageError> {
     let focused = has_focus(button)?;
     show(state)?;
@@ -115,6 +114,7 @@ pub fn show_without(state: &TuneState, class: usize, button: &Element) -> Result
     }
 
     let last = state.classes.len().saturating_sub(1);
+    // The class that takes its place has the same number.
     let next = find(class.min(last), ".remove-class");
     focus(next.or_else(|| dom::by_id("tune-add-class").ok()))
 }

@@ -6,7 +6,6 @@ pub struct ModeInfo {
     pub mode: TuneMode,
     /// Its value in the form.
     pub value: &'static str,
-    /// Usual number of steps.
     pub steps: usize,
     pub description: &'static str,
 }

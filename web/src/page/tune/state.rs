@@ -26,7 +26,6 @@ pub struct ExampleImage {
     /// Its number, also in the worker.
     pub id: u32,
     pub class: usize,
-    /// Name of its file.
     pub name: String,
     /// As PNG: a lossy file would change the image with every reload, and so the lesson.
     pub file: Blob,

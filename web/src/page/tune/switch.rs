@@ -3,8 +3,6 @@
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
-/// A switch. Each time it is turned on begins a new turn, so that the work of an earlier turn, when
-/// it wakes up, knows that its own turn is over.
 #[derive(Default)]
 pub struct Switch(RefCell<Option<Lease>>);
 
@@ -35,6 +33,8 @@ impl Switch {
     }
 
     pub fn turn_on(&self) -> Turn {
+        // A new turn, so that work of an earlier one, when it wakes up, knows that its turn is
+        // over.
         let (lease, turn) = Lease::new();
         self.0.replace(Some(lease));
         turn

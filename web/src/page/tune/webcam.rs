@@ -14,16 +14,15 @@ use ibot_web::js;
 // Milliseconds that the camera stays on after it was used, so that the next use starts at once.
 const STAY_ON: f64 = 5000.0;
 
-/// Nothing else holds the camera on: it is on as long as a loop of [`Webcam::each_frame`] has it,
-/// and [`STAY_ON`] longer. Recording and classifying may overlap.
+// Nothing else holds the camera on: it is on as long as a loop of `each_frame` has it, and
+// `STAY_ON` longer. Recording and classifying may overlap.
 #[derive(Default)]
 pub struct Webcam {
     camera: RefCell<Weak<Camera>>,
 }
 
 impl Webcam {
-    /// Calls `act` with a frame of at most `longest` pixels a side, and again `pause` milliseconds
-    /// after it has finished, as long as the turn lasts.
+    /// Calls `act` with frames of at most `longest` pixels a side, `pause` milliseconds apart.
     pub async fn each_frame(
         self: &Rc<Self>,
         turn: &Turn,
@@ -67,6 +66,7 @@ impl Webcam {
             js::sleep(STAY_ON).await;
             drop(camera);
 
+            // Another use may have taken the camera meanwhile.
             let off = webcam.camera.borrow().upgrade().is_none();
             if off {
                 dom::by_id::<HtmlElement>("tune-view")?.set_hidden(true);

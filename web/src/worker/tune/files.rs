@@ -18,8 +18,7 @@ use ibot_web::protocol::{
 use ibot_web::wire::Bytes;
 
 impl Answer for ExportModel {
-    /// A backbone that every `ibot` command reads, with the classifier beside it where there is
-    /// one.
+    /// A backbone that every `ibot` command reads, with the classifier beside it if there is one.
     async fn answer(self, worker: &mut WorkerState) -> Result<Bytes, Problem> {
         let model = worker.model()?;
         let (backbone, classifier) = match &worker.tuner.session()?.learner {
