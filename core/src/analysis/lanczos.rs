@@ -7,7 +7,7 @@ use rand::RngExt as _;
 use crate::rng::{Purpose, stream};
 
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Stop {
+pub(crate) struct StopRule {
     /// Largest residual `|A x - value x|` of an eigenpair.
     pub tolerance: f64,
     /// Most steps of one Krylov space; each costs one product and keeps one vector.
@@ -37,7 +37,7 @@ pub(crate) fn largest(
     known: &[DVector<f64>],
     dim: usize,
     count: usize,
-    stop: Stop,
+    stop: StopRule,
     mut apply: impl FnMut(&DVector<f64>) -> DVector<f64>,
 ) -> Result<Vec<Eigenpair>, LanczosError> {
     let mut locked = known.to_vec();
@@ -71,7 +71,7 @@ fn krylov(
     locked: &[DVector<f64>],
     dim: usize,
     count: usize,
-    stop: Stop,
+    stop: StopRule,
     apply: &mut impl FnMut(&DVector<f64>) -> DVector<f64>,
 ) -> Result<Vec<Eigenpair>, LanczosError> {
     let mut basis: Vec<DVector<f64>> = Vec::new();
@@ -180,7 +180,7 @@ mod tests {
     use super::*;
     use crate::testing::test;
 
-    const STOP: Stop = Stop {
+    const STOP: StopRule = StopRule {
         tolerance: 1e-10,
         steps: 100,
     };

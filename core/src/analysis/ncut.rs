@@ -3,12 +3,12 @@
 
 use crate::analysis::affinity::{Affinity, AffinityError};
 use crate::analysis::kmeans::{KMeansConfig, KMeansError, kmeans};
-use crate::analysis::lanczos::{LanczosError, Stop, largest};
+use crate::analysis::lanczos::{LanczosError, StopRule, largest};
 use crate::analysis::rows::{Rows, RowsError};
 
 // Groups that hang together by unconnected pairs alone have eigenvalues some 1e-5 apart, which the
 // residual resolves. Images with groups of like patches need some tens of steps.
-const STOP: Stop = Stop {
+const STOP: StopRule = StopRule {
     tolerance: 1e-8,
     steps: 600,
 };

@@ -1,6 +1,4 @@
 //! AdamW with a rule for each parameter, clipping and a weight decay that may change.
-//!
-//! burn's AdamW fixes the weight decay when it is made; iBOT schedules it.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -51,6 +49,7 @@ pub(crate) struct Moments {
 
 /// The optimiser's state: moments by official parameter name. A parameter gets its entry with its
 /// first update.
+// burn's AdamW fixes the weight decay when it is made; iBOT schedules it.
 #[derive(Clone, Debug, Default)]
 pub struct AdamW {
     pub(crate) moments: HashMap<String, Moments>,

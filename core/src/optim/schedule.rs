@@ -5,12 +5,12 @@ use std::f64::consts::PI;
 /// A value at each step, or at each epoch, of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schedule {
-    earlier: Vec<Piece>,
-    last: Piece,
+    earlier: Vec<SchedulePiece>,
+    last: SchedulePiece,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Piece {
+struct SchedulePiece {
     curve: Curve,
     steps: usize,
 }
@@ -53,7 +53,7 @@ impl Schedule {
     fn of(curve: Curve, steps: usize) -> Self {
         Self {
             earlier: Vec::new(),
-            last: Piece { curve, steps },
+            last: SchedulePiece { curve, steps },
         }
     }
 
@@ -81,7 +81,7 @@ impl Schedule {
     }
 }
 
-impl Piece {
+impl SchedulePiece {
     fn at(self, step: usize) -> f64 {
         match self.curve {
             Curve::Constant(value) => value,

@@ -1,6 +1,5 @@
-//! Activation checkpointing: a forward pass of the student that keeps the tokens between blocks and
-//! nothing of what is computed within them. The backward pass computes each block once more, from
-//! the last to the first, so that the activations of one block at a time are in memory.
+//! Activation checkpointing: a forward pass of the student that keeps only the tokens between
+//! blocks.
 
 use burn::module::Module as _;
 use burn::tensor::{Gradients, Tensor};

@@ -1,8 +1,5 @@
 //! What lies behind the object: a plain color, a gradient or soft clouds, the same at any
 //! resolution.
-//!
-//! Nothing here has an outline: a background that could be told from others by its texture would be
-//! an easier thing to learn than the object before it.
 
 use rand::RngExt;
 
@@ -12,6 +9,7 @@ use crate::rng::Rng;
 
 /// Lattice points on a side of the clouds.
 const LATTICE: usize = 7;
+
 /// A texture of two tones over the unit square.
 pub(super) struct Background {
     tones: [Rgb; 2],
@@ -20,6 +18,8 @@ pub(super) struct Background {
     slope: Point,
 }
 
+// None has an outline: a background that could be told from others by its texture would be an
+// easier thing to learn than the object before it.
 enum Texture {
     Flat,
     Gradient,

@@ -1,5 +1,4 @@
-//! Workers that are threads of one process. What they exchange is in the host's memory, so every
-//! kind of device can take part.
+//! Workers that are threads of one process.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,7 +16,7 @@ pub struct Local {
     timeout: Duration,
 }
 
-/// What a worker passes to the others.
+// In the host's memory, so that every kind of device can take part.
 enum Message {
     Values(Vec<f32>),
     Words(Vec<u16>),

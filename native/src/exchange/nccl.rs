@@ -1,5 +1,4 @@
-//! Gradients that NVIDIA GPUs add up themselves, by burn's collectives over NCCL. Only gradients
-//! use NCCL. Votes, and the few numbers that the host reads anyway, still go through the host.
+//! Gradients that NVIDIA GPUs add up themselves, by burn's collectives over NCCL.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use super::error::ExchangeError;
 use crate::device::Selected;
 
 /// The GPUs of all workers of a process.
+// Only gradients. Votes, and the few numbers that the host reads anyway, go through the host.
 #[derive(Clone, Debug)]
 pub struct Nccl {
     devices: Arc<[Device]>,

@@ -1,9 +1,5 @@
 //! Keeps what burn measured on a GPU for the next start: which kernels autotune found the fastest,
 //! and how fast the GPU is.
-//!
-//! burn's own store is a database, which has no checksums and numbers GPUs without naming them or
-//! their drivers. So burn keeps its measurements in memory here, and one file holds all of them. It
-//! is read as a whole or not at all, and replaced as a whole, so processes can share it.
 
 mod file;
 mod machine;
@@ -53,6 +49,9 @@ enum CacheError {
 pub fn load() {
     // To be called before the first GPU is opened. Only the first call does anything.
     CACHE.get_or_init(|| {
+        // burn's own store is a database, which has no checksums and numbers GPUs without naming
+        // them or their drivers. One file that is read and replaced as a whole can be shared by
+        // processes.
         keep_in_memory();
         let cache = Cache::new(folder(|name| env::var_os(name))?, &adapters(), &autotune())?;
 

@@ -1,9 +1,5 @@
 //! A step on all cores: each thread takes its share of the micro-batches through forward and
 //! backward, alone.
-//!
-//! burn's CPU backend spreads only its larger matrix products over threads; between them all cores
-//! but one wait. Whole micro-batches keep every core busy, and give the same sums except for their
-//! order.
 
 use std::thread;
 
@@ -11,7 +7,9 @@ use ibot_core::model::Network;
 use ibot_core::pretrain::{Batch, Lane, fork};
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
-/// The threads that compute a batch.
+// burn's CPU backend spreads only its larger matrix products over threads; between them all cores
+// but one wait. Whole micro-batches keep every core busy, and give the same sums except for their
+// order.
 pub struct Threads {
     count: usize,
     /// Pools of one thread each: what runs inside a pool stays on its thread. Empty where the

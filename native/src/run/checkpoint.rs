@@ -1,8 +1,4 @@
 //! Checkpoints: the whole state of a run in one file, and the one before it.
-//!
-//! A crash at any moment leaves a whole checkpoint under a name that [`load`] knows: the new file
-//! is on the disk before it takes its name, and the old one has its second name before it loses the
-//! first.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -94,6 +90,9 @@ pub fn write_checkpoint(
     keep_epoch: Option<usize>,
     bytes: &[u8],
 ) -> Result<(), WriteError> {
+    // A crash at any moment leaves a whole checkpoint under a name that `load` knows: the new file
+    // is on the disk before it takes its name, and the old one has its second name before it loses
+    // the first.
     let pending = Pending::write(&dir.last_checkpoint(), bytes)?;
     if let Some(epoch) = keep_epoch {
         pending.also_as(&dir.epoch_checkpoint(epoch))?;

@@ -1,5 +1,4 @@
-//! How a run writes its files: again and again for a while, since a full disk or a lost mount is
-//! often repaired while it waits.
+//! How a run writes its files: again and again for a while.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -105,6 +104,7 @@ impl Saver {
     ) -> Result<()> {
         let patience = Duration::from_secs_f64(60.0 * self.plan.settings.save_patience);
         let begin = Instant::now();
+        // A full disk or a lost mount is often repaired while the run waits.
         loop {
             let Err(error) = write(listeners) else {
                 return Ok(());

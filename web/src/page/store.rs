@@ -1,5 +1,4 @@
-//! Downloaded models. The browser keeps them (Cache Storage) until they are removed. It offers this
-//! only to pages at `https://` or localhost; elsewhere nothing is kept.
+//! Downloaded models, which the browser keeps (Cache Storage) until they are removed.
 
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
@@ -12,6 +11,7 @@ const CACHE: &str = "ibot-models";
 
 async fn open() -> Result<Option<Cache>, PageError> {
     let caches = dom::window().caches()?;
+    // Browsers offer this only to pages at `https://` or localhost.
     if caches.is_undefined() {
         return Ok(None);
     }

@@ -1,5 +1,4 @@
-//! Two training steps of a small network, on a device and on the CPU. If a browser rejects a kernel,
-//! results are wrong without an error, so that only a comparison of numbers finds it.
+//! Two training steps of a small network, on a device and on the CPU.
 
 use burn::tensor::{Device, Tensor, TensorData};
 use ibot_core::model::Mask;
@@ -14,6 +13,8 @@ const STEPS: usize = 2;
 
 /// The largest relative difference of losses and gradient norms between `device` and the CPU.
 pub async fn error(device: &Device) -> Result<f64, WeightsError> {
+    // A kernel that the browser rejects gives wrong results without an error, so that only a
+    // comparison of numbers finds it.
     let expected = steps(&Device::flex()).await?;
     let actual = steps(device).await?;
 

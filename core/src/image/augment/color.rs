@@ -1,9 +1,5 @@
 //! Brightness, contrast, saturation, hue, grayscale and solarization, as PIL computes them through
 //! torchvision.
-//!
-//! Images are worked on in blocks with the three channels apart: a block stays in the nearest cache
-//! while several operations pass over it, and the inner loops are plain enough for the compiler to
-//! use vector instructions.
 
 use crate::image::RgbImage;
 use crate::image::augment::hue;
@@ -75,7 +71,8 @@ enum ColorStep {
     Hue { steps: u8 },
 }
 
-/// Pixels with their channels apart.
+// With the channels apart, the loops are plain enough for the compiler to use vector instructions,
+// and a block stays in the nearest cache while several operations pass over it.
 struct PixelBlock {
     red: [u8; BLOCK],
     green: [u8; BLOCK],

@@ -1,8 +1,5 @@
 //! Charts of a run as one self-contained SVG: no script, no font, no network; light or dark as its
 //! reader prefers.
-//!
-//! Written by hand, because chart libraries put colors into every element, where a reader's
-//! preference cannot change them.
 
 mod chart;
 mod data;
@@ -35,6 +32,8 @@ pub fn curves_svg(title: &str, charts: &[Chart]) -> String {
     let height = header + rows as f64 * (HEIGHT + GAP) - GAP + MARGIN;
 
     let title = escape(title);
+    // Written by hand, because chart libraries put colors into every element, where a reader's
+    // preference cannot change them.
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"curves\" role=\"img\" \
          width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\">\n\

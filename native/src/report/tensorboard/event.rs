@@ -1,6 +1,6 @@
 //! The two `Event` messages that TensorBoard needs, in protobuf.
-//!
-//! Written by hand, because the crates that do it bring dozens of dependencies.
+
+// Written by hand, because the crates that do it bring dozens of dependencies.
 
 // Protobuf's wire types: the low three bits of the byte (field numbers here are small) that opens a
 // field.
