@@ -61,6 +61,16 @@ impl Classifier {
     /// # Errors
     /// If the feature is of another width.
     pub fn predict(&self, feature: &[f32]) -> Result<Vec<f32>, TuneError> {
+        let mut probabilities = self.logits(feature)?;
+        softmax(&mut probabilities);
+        Ok(probabilities)
+    }
+
+    /// The logit of each class.
+    ///
+    /// # Errors
+    /// If the feature is of another width.
+    pub fn logits(&self, feature: &[f32]) -> Result<Vec<f32>, TuneError> {
         if feature.len() != self.dim {
             return Err(TuneError::Width {
                 expected: self.dim,
@@ -72,7 +82,6 @@ impl Classifier {
             let row = &self.weight[class * self.dim..][..self.dim];
             *logit += row.iter().zip(feature).map(|(w, x)| w * x).sum::<f32>();
         }
-        softmax(&mut logits);
         Ok(logits)
     }
 }

@@ -1,20 +1,23 @@
 //! A file of weights, whoever wrote it: its container, the part of it that is asked for, and its
 //! tensors' names.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use safetensors::tensor::SafeTensors;
 
 use super::error::FileError;
 use super::header::ModelHeader;
 use super::names;
-use super::pth::{Dtype, Pth};
+use super::pth::{Dtype, Pth, Scalar};
 use super::safetensors::{Cast, read_casting};
 use super::weight::{Weight, Weights};
 use crate::model::BackboneConfig;
 
 // In the order in which they are preferred: the teacher is what iBOT evaluates.
 const PREFERRED: [&str; 4] = ["teacher", "student", "state_dict", "model"];
+
+/// The entry of an official checkpoint of linear heads with the number of the best one.
+pub(super) const BEST_HEAD: &str = "best_acc_hidx";
 
 /// Tensors of one network, under our names, and where they came from.
 #[derive(Clone, Debug)]
@@ -25,6 +28,9 @@ pub struct Checkpoint {
     pub section: Option<String>,
     /// Description of the network, in a file that this program wrote.
     pub header: Option<ModelHeader>,
+    /// Entries of the header of a safetensors file. Of a `.pth` it is only the number of the best
+    /// of several linear heads.
+    pub metadata: HashMap<String, String>,
     /// Names of tensors by the type they were cast from.
     pub cast: Cast,
     /// Names whose tensor is also there under another name and was read once.
@@ -98,6 +104,7 @@ impl Checkpoint {
             weights: names::canonical(weights),
             section,
             header: ModelHeader::from_metadata(&file.metadata),
+            metadata: file.metadata,
             cast,
             tied: Vec::new(),
         })
@@ -137,10 +144,15 @@ impl Checkpoint {
             weights.insert(name, weight);
         }
 
+        let mut metadata = HashMap::new();
+        if let Some(Scalar::Int(best)) = pth.scalar(&[BEST_HEAD]) {
+            metadata.insert(BEST_HEAD.to_owned(), best.to_string());
+        }
         Ok(Self {
             weights: names::canonical(weights),
             section,
             header: None,
+            metadata,
             cast,
             tied,
         })
