@@ -14,6 +14,12 @@ pub enum OnnxError {
         height: usize,
         patch: usize,
     },
+    #[error(
+        "the classifier reads the CLS tokens of {0} blocks, the ONNX model has those of the last block only"
+    )]
+    Blocks(usize),
+    #[error("cannot write the classes: {0}")]
+    Json(String),
     #[error("the model takes {0} bytes, an ONNX file holds at most 2147483647")]
     TooLarge(usize),
 }
