@@ -1,9 +1,11 @@
 //! The command line: one file a command. Each states its arguments, calls what does the work, and
 //! prints.
 
+mod classify;
 mod embed;
 mod eval;
 mod export;
+mod images;
 mod old_names;
 mod pretrain;
 mod runs;
@@ -15,6 +17,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use self::classify::ClassifyArgs;
 use self::embed::EmbedArgs;
 use self::eval::EvalCommand;
 use self::export::ExportArgs;
@@ -55,6 +58,8 @@ enum Command {
     /// Draw what a model has learned to see: attention, similar patches, segments and more
     #[command(subcommand)]
     Show(ShowCommand),
+    /// Name the classes of images with a classifier: a backbone with a linear head
+    Classify(ClassifyArgs),
     /// Write the features of images for other programs
     Embed(EmbedArgs),
     /// Write the weights of a model for other programs: safetensors with timm's names, or ONNX
@@ -82,6 +87,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Eval(EvalCommands::One(command)) => eval::run(&command)?,
         Command::Eval(EvalCommands::Suite(args)) => suite::run(&args)?,
         Command::Show(command) => show::run(&command)?,
+        Command::Classify(args) => classify::run(&args)?,
         Command::Embed(args) => embed::run(&args)?,
         Command::Export(args) => export::run(&args)?,
         Command::Bench(args) => bench::run(&args)?,

@@ -5,7 +5,6 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::Scope;
 
 use ibot_core::image::normalize::normalize_into;
-use ibot_core::image::resize::eval_view;
 
 use super::view::EvalView;
 use crate::data::Dataset;
@@ -78,7 +77,7 @@ fn load(data: &Dataset, indices: &[usize], view: EvalView) -> Chunk {
     for index in indices {
         match data.load(*index) {
             Ok(image) => {
-                let cropped = eval_view(&image, view.size, view.resized_side());
+                let cropped = view.cut(&image);
                 let start = chunk.pixels.len();
                 chunk.pixels.resize(start + values, 0.0);
                 normalize_into(&cropped, &mut chunk.pixels[start..]);

@@ -1,5 +1,8 @@
 //! How an image is cut for the network.
 
+use ibot_core::image::RgbImage;
+use ibot_core::image::resize::eval_view;
+
 /// A resize, then a central crop.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EvalView {
@@ -10,9 +13,10 @@ pub struct EvalView {
 }
 
 impl EvalView {
-    /// Side to which the shorter side of an image is resized, in pixels.
-    pub(super) fn resized_side(self) -> usize {
-        (self.size as f64 * self.resize_ratio).round() as usize
+    /// The crop of an image, with black borders where the resized image is smaller.
+    pub fn cut(self, image: &RgbImage) -> RgbImage {
+        let resized_side = (self.size as f64 * self.resize_ratio).round() as usize;
+        eval_view(image, self.size, resized_side)
     }
 
     /// Numbers in the crop: three channels.

@@ -3,6 +3,7 @@
 //! One test binary for all of them, as each one links burn.
 
 mod analyze;
+mod classify;
 mod features;
 mod pretrain;
 mod runs;

@@ -9,8 +9,8 @@ use ibot_core::image::RgbImage;
 use ibot_core::picture::{ColorScale, Heatmap, Interpolation, Range};
 use serde_json::json;
 
-use super::images::Images;
 use super::tokens::TokenArgs;
+use crate::commands::images::Images;
 use crate::report::figures::{self, AttentionMap};
 
 const HELP: &str = "\

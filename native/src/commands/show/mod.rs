@@ -4,7 +4,6 @@
 
 pub(super) mod attention;
 mod correspond;
-mod images;
 mod output;
 mod patterns;
 pub(super) mod pca;

@@ -8,8 +8,8 @@ use ibot_core::grid::GridRef;
 use ibot_core::image::RgbImage;
 use serde_json::json;
 
-use super::images::Images;
 use super::tokens::TokenArgs;
+use crate::commands::images::Images;
 use crate::report::figures::{self, PcaImage};
 
 const HELP: &str = "\

@@ -11,8 +11,8 @@ use ibot_core::grid::PatchGeometry;
 use ibot_core::image::RgbImage;
 use serde_json::{Value, json};
 
-use super::images::load_one;
 use super::tokens::TokenArgs;
+use crate::commands::images::load_one;
 use crate::report::figures::{self, Candidate, Query};
 
 const HELP: &str = "\

@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 
 use self::score::{Scores, point};
 use self::truth::{read_disparity, read_homography};
-use super::images::load_one;
 use super::tokens::TokenArgs;
+use crate::commands::images::load_one;
 use crate::report::figures::{self, PairColor, PointPair};
 
 const HELP: &str = "\

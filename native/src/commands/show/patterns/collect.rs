@@ -11,7 +11,7 @@ use ibot_core::analysis::rows::Rows;
 use ibot_core::image::RgbImage;
 
 use super::args::{PatternsArgs, TokenKind};
-use crate::commands::show::images::Images;
+use crate::commands::images::Images;
 use crate::commands::show::tokens::ImageEncoder;
 use crate::device;
 

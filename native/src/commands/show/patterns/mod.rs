@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 pub use self::args::PatternsArgs;
 use self::args::TokenKind;
 use self::collect::CollectedPatterns;
-use super::images::Images;
+use crate::commands::images::Images;
 use crate::report::figures::{self, PatternBlock, context_tile};
 
 /// Blocks of tiles beside each other.

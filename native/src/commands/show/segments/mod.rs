@@ -16,8 +16,8 @@ use serde_json::json;
 use self::method::Method;
 use self::score::{binary, score};
 use self::segmented::Segmented;
-use super::images::Images;
 use super::tokens::TokenArgs;
+use crate::commands::images::Images;
 use crate::report::figures::{self, SegmentRow};
 
 const HELP: &str = "\
