@@ -26,7 +26,7 @@ pub enum DeviceError {
     )]
     TooManyProcesses { process: usize, devices: usize },
     #[error(
-        "optim.precision = {precision}: {device} does not compute with such numbers; f32 works everywhere"
+        "precision {precision}: {device} does not compute with such numbers; f32 works everywhere"
     )]
     NoPrecision {
         precision: ComputePrecision,

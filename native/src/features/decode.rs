@@ -23,11 +23,11 @@ pub(super) struct ChunkImages {
     /// The images that could be read.
     pub read: Vec<usize>,
     /// The others.
-    pub unreadable: Vec<Unreadable>,
+    pub unreadable: Vec<UnreadableImage>,
 }
 
 /// An image that could not be read.
-pub(super) struct Unreadable {
+pub(super) struct UnreadableImage {
     pub index: usize,
     pub problem: String,
 }
@@ -83,7 +83,7 @@ fn load(data: &Dataset, indices: &[usize], view: EvalView) -> Chunk {
                 normalize_into(&cropped, &mut chunk.pixels[start..]);
                 chunk.images.read.push(*index);
             }
-            Err(error) => chunk.images.unreadable.push(Unreadable {
+            Err(error) => chunk.images.unreadable.push(UnreadableImage {
                 index: *index,
                 problem: error.to_string(),
             }),

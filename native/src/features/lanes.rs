@@ -20,7 +20,7 @@ const CPU_BATCH: usize = 16;
 const GPU_BATCH: usize = 64;
 
 /// Images that go through the network together.
-pub(super) struct Batch<T> {
+pub(super) struct ImageBatch<T> {
     /// What the images are, for whom the rows are.
     pub images: T,
     /// Normalised, 3 x side x side values an image.
@@ -30,11 +30,11 @@ pub(super) struct Batch<T> {
 /// Replicas of a network that compute at the same time: one for each GPU, and one for each core if
 /// the CPU is among the devices.
 pub(super) struct Lanes {
-    lanes: Vec<Lane>,
+    lanes: Vec<Replica>,
 }
 
 #[derive(Clone)]
-struct Lane {
+struct Replica {
     backbone: Backbone,
     device: Device,
     /// A pool of one thread: what burn computes inside stays on it. `None` where a lane takes all
@@ -51,7 +51,7 @@ impl Lanes {
         let mut lanes = Vec::new();
         let cpu = Device::flex();
         for device in devices.iter().filter(|device| **device != cpu) {
-            lanes.push(Lane {
+            lanes.push(Replica {
                 backbone: backbone.clone().to_device(device),
                 device: device.clone(),
                 pool: None,
@@ -76,7 +76,7 @@ impl Lanes {
                         .context("cannot start threads")?,
                 )),
             };
-            lanes.push(Lane {
+            lanes.push(Replica {
                 backbone: backbone.clone().to_device(&cpu),
                 device: cpu.clone(),
                 pool,
@@ -89,7 +89,7 @@ impl Lanes {
     pub fn with_precision(self, precision: ComputePrecision) -> Self {
         let mut lanes = Vec::new();
         for lane in self.lanes {
-            lanes.push(Lane {
+            lanes.push(Replica {
                 backbone: lane.backbone.with_precision(precision),
                 ..lane
             });
@@ -120,16 +120,16 @@ impl Lanes {
         &self,
         side: usize,
         readouts: &[Readout],
-        batches: impl Iterator<Item = Batch<T>> + Send,
+        batches: impl Iterator<Item = ImageBatch<T>> + Send,
         take: impl FnMut(T, Vec<Vec<f32>>) -> Result<()> + Send,
     ) -> Result<()> {
         let batches = Mutex::new(batches);
         let take = Mutex::new(take);
         let failed = AtomicBool::new(false);
-        let work = |lane: Lane| -> Result<()> {
+        let work = |lane: Replica| -> Result<()> {
             while !failed.load(Ordering::Relaxed) {
                 let batch = lock(&batches).next();
-                let Some(Batch { images, pixels }) = batch else {
+                let Some(ImageBatch { images, pixels }) = batch else {
                     break;
                 };
                 let done = lane.encode(pixels, side, readouts);
@@ -161,7 +161,7 @@ impl Lanes {
     }
 }
 
-impl Lane {
+impl Replica {
     fn encode(&self, pixels: Vec<f32>, side: usize, readouts: &[Readout]) -> Result<Vec<Vec<f32>>> {
         match &self.pool {
             Some(pool) => pool.install(|| self.encode_here(pixels, side, readouts)),

@@ -8,13 +8,13 @@ use super::table::Table;
 
 /// Rows by dataset and readout. A dataset is known by its description, which names its place.
 #[derive(Default)]
-pub(super) struct Memory {
+pub(super) struct RowMemory {
     tables: HashMap<(String, Readout), Table>,
     /// Images that cannot be read, by dataset.
     unreadable: HashMap<String, HashSet<usize>>,
 }
 
-impl Memory {
+impl RowMemory {
     /// The images of `indices` that are neither kept nor known as unreadable, each once.
     pub fn missing(&self, data: &str, readout: Readout, indices: &[usize]) -> Vec<usize> {
         let table = self.table(data, readout);

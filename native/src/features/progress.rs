@@ -6,12 +6,12 @@ use indicatif::style::TemplateError;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// A bar on a terminal; nothing elsewhere.
-pub(super) struct Progress {
+pub(super) struct PassProgress {
     bar: Option<ProgressBar>,
     begin: Instant,
 }
 
-impl Progress {
+impl PassProgress {
     /// The progress of `images` images on standard error, if it is to be `shown`.
     pub fn new(images: usize, shown: bool) -> Self {
         let bar = shown.then(|| {
@@ -46,7 +46,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for PassProgress {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

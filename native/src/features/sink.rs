@@ -4,18 +4,18 @@ use ibot_core::features::Readout;
 
 use super::cache::Shelf;
 use super::decode::ChunkImages;
-use super::memory::Memory;
-use super::progress::Progress;
+use super::memory::RowMemory;
+use super::progress::PassProgress;
 
 /// Takes the rows of one dataset: into memory, and into the cache if there is one.
 pub(super) struct Sink<'a> {
-    pub memory: &'a mut Memory,
+    pub memory: &'a mut RowMemory,
     /// The description of the dataset.
     pub data: String,
     pub readouts: Vec<Readout>,
     /// One for each readout, or none without a cache.
     pub shelves: Vec<Shelf>,
-    pub progress: Progress,
+    pub progress: PassProgress,
     /// Images that went through the network.
     pub encoded: usize,
 }

@@ -12,9 +12,9 @@ use ibot_core::model::{Backbone, ComputePrecision};
 
 use super::cache::{FeatureCache, Shelf};
 use super::decode::{Decoding, chunks};
-use super::lanes::{Batch, Lanes};
-use super::memory::Memory;
-use super::progress::Progress;
+use super::lanes::{ImageBatch, Lanes};
+use super::memory::RowMemory;
+use super::progress::PassProgress;
 use super::sink::Sink;
 use super::view::EvalView;
 use crate::data::Dataset;
@@ -34,7 +34,7 @@ pub struct FeatureStore {
     precision: ComputePrecision,
     cache: Option<CacheSettings>,
     shows_progress: bool,
-    memory: RefCell<Memory>,
+    memory: RefCell<RowMemory>,
     encoded: Cell<usize>,
 }
 
@@ -223,7 +223,7 @@ impl FeatureStore {
         let batches = pixels
             .chunks(batch * values)
             .enumerate()
-            .map(|(number, pixels)| Batch {
+            .map(|(number, pixels)| ImageBatch {
                 images: number,
                 pixels: pixels.to_vec(),
             });
@@ -259,7 +259,7 @@ impl FeatureStore {
     /// the cache.
     fn pass(&self, wanted: Readout, data: &Dataset, missing: &[usize]) -> Result<()> {
         let name = data.description();
-        let memory: &mut Memory = &mut self.memory.borrow_mut();
+        let memory: &mut RowMemory = &mut self.memory.borrow_mut();
         let readouts = self.together_with(wanted);
         let shelves = self.shelves(data, &readouts)?;
         for (readout, shelf) in readouts.iter().zip(&shelves) {
@@ -282,7 +282,7 @@ impl FeatureStore {
             data: name,
             readouts,
             shelves,
-            progress: Progress::new(missing.len(), self.shows_progress),
+            progress: PassProgress::new(missing.len(), self.shows_progress),
             encoded: 0,
         };
         let result = self.read(data, &missing, &mut sink);
@@ -318,7 +318,7 @@ impl FeatureStore {
         };
 
         thread::scope(|scope| {
-            let batches = chunks(scope, data, images, decoding).map(|chunk| Batch {
+            let batches = chunks(scope, data, images, decoding).map(|chunk| ImageBatch {
                 images: chunk.images,
                 pixels: chunk.pixels,
             });
@@ -331,7 +331,7 @@ impl FeatureStore {
                     })?;
                 }
                 StoreEncoder::Pixels => {
-                    for Batch { images, pixels } in batches {
+                    for ImageBatch { images, pixels } in batches {
                         sink.take(&images, &[pixels]);
                     }
                 }
