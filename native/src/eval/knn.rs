@@ -58,6 +58,11 @@ impl EvalTask for Knn {
         "section 4.1"
     }
 
+    fn meaning(&self) -> &'static str {
+        "It is the share of images whose class most of their nearest neighbours have: high where \
+         images of one class lie close together."
+    }
+
     fn suits(&self, data: &Dataset) -> bool {
         !data.classes().is_empty() && !self.limits().is_empty()
     }

@@ -17,6 +17,12 @@ pub trait EvalTask {
     /// Section or table of the paper.
     fn paper(&self) -> &'static str;
 
+    /// What its quoted figure says of a model, for people who do not know the evaluation; empty if
+    /// its name says all.
+    fn meaning(&self) -> &'static str {
+        ""
+    }
+
     /// Whether a run can carry it out on the images that it trains on.
     fn suits(&self, data: &Dataset) -> bool;
 

@@ -19,8 +19,8 @@ pub enum Outcome {
     Found(Finding),
     /// It failed, for this reason.
     Failed(String),
-    /// The data do not suit it.
-    LeftOut,
+    /// It cannot be carried out on these images or this model, for this reason.
+    LeftOut(&'static str),
 }
 
 /// What an evaluation found.
@@ -40,10 +40,13 @@ impl Outcome {
     pub fn finding(&self) -> Option<&Finding> {
         match self {
             Self::Found(finding) => Some(finding),
-            Self::Failed(_) | Self::LeftOut => None,
+            Self::Failed(_) | Self::LeftOut(_) => None,
         }
     }
 }
+
+/// Of the titles of evaluations on the terminal.
+const WIDTH: usize = 20;
 
 /// The outcome of an evaluation as a line for the terminal.
 pub fn outcome_line(entry: &SuiteEntry, outcome: &Outcome) -> String {
@@ -51,8 +54,8 @@ pub fn outcome_line(entry: &SuiteEntry, outcome: &Outcome) -> String {
     let title = task.title();
     let finding = match outcome {
         Outcome::Found(finding) => finding,
-        Outcome::Failed(reason) => return format!("{title:<12}  failed: {reason}"),
-        Outcome::LeftOut => return format!("{title:<12}  left out: the data do not suit it"),
+        Outcome::Failed(reason) => return format!("{title:<WIDTH$}  failed: {reason}"),
+        Outcome::LeftOut(reason) => return format!("{title:<WIDTH$}  left out: {reason}"),
     };
 
     let measure = task.headline(&finding.measures);
@@ -61,5 +64,10 @@ pub fn outcome_line(entry: &SuiteEntry, outcome: &Outcome) -> String {
         let value = shown(Some(task), measure, value);
         format!("{value} {}", measure_title(task, measure))
     });
-    format!("{title:<12}  {figure:<28}  {:6.1} s", finding.seconds)
+    let (seconds, encoded) = (finding.seconds, finding.encoded);
+    let pass = match encoded {
+        0 => String::new(),
+        encoded => format!("  with {encoded} images through the network"),
+    };
+    format!("{title:<WIDTH$}  {figure:<32}  {seconds:6.1} s{pass}")
 }

@@ -95,15 +95,22 @@ impl SuiteReport<'_> {
         let mut left_out = Vec::new();
         for (index, entry) in self.suite.entries.iter().enumerate() {
             let title = entry.evaluation.task().title();
-            for subject in self.subjects {
+            for (number, subject) in self.subjects.iter().enumerate() {
+                let name = &subject.subject;
                 match &subject.outcomes[index] {
-                    Outcome::Failed(reason) => {
-                        let name = &subject.subject;
-                        let text = format!("{title} of {name} failed: {reason}");
+                    Outcome::Failed(reason) if number == 0 => {
+                        let text = format!("{title} of the {name} failed: {reason}");
                         elements.push(Element::Problem(text));
                     }
-                    Outcome::LeftOut if !left_out.contains(&title) => left_out.push(title),
-                    Outcome::Found(_) | Outcome::LeftOut => {}
+                    // Pixels have no tokens; what they cannot give is no mistake.
+                    Outcome::Failed(reason) => {
+                        let text = format!("{title} has no figure for {name}: {reason}.");
+                        left_out.push(text);
+                    }
+                    Outcome::LeftOut(reason) => {
+                        left_out.push(format!("{title} is left out for the {name}: {reason}."));
+                    }
+                    Outcome::Found(_) => {}
                 }
             }
         }
@@ -111,11 +118,7 @@ impl SuiteReport<'_> {
         for problem in self.problems {
             elements.push(Element::Problem(problem.clone()));
         }
-        if !left_out.is_empty() {
-            let names = left_out.join(", ");
-            let text = format!("Left out, because the images have no labels that suit: {names}.");
-            elements.push(Element::Text(text));
-        }
+        elements.extend(left_out.into_iter().map(Element::Text));
         elements
     }
 
@@ -131,6 +134,9 @@ impl SuiteReport<'_> {
             Element::Heading(format!("{} ({})", task.title(), task.paper())),
             Element::Text(format!("{}.", entry.evaluation.about())),
         ];
+        if !task.meaning().is_empty() {
+            elements.push(Element::Text(task.meaning().to_owned()));
+        }
         if let Some(sentence) = self.sentence(index, entry) {
             elements.push(Element::Text(sentence));
         }
@@ -188,9 +194,13 @@ impl SuiteReport<'_> {
             images.push(format!("{count} images as {role}"));
         }
         let size = finding.view.size;
-        let minutes = self.minutes(index);
+        let (minutes, encoded) = (self.minutes(index), finding.encoded);
+        let pass = match encoded {
+            0 => "all features were there from evaluations before it".to_owned(),
+            encoded => format!("{encoded} images went through the network for it"),
+        };
         format!(
-            "{}, seen at {size} x {size} pixels; {minutes} minutes, with the features that no evaluation before it had read.",
+            "{}, seen at {size} x {size} pixels; {minutes} minutes; {pass}.",
             images.join(", ")
         )
     }

@@ -34,13 +34,12 @@ pub fn evaluate(
     let mut stores: Vec<FeatureStore> = Vec::new();
     let mut outcomes = Vec::with_capacity(suite.entries.len());
     for entry in &suite.entries {
-        let outcome = if entry.evaluation.task().suits(subject.data) {
-            match find(suite, entry, subject, open, &mut stores) {
+        let outcome = match obstacle(entry, subject) {
+            Some(reason) => Outcome::LeftOut(reason),
+            None => match find(suite, entry, subject, open, &mut stores) {
                 Ok(finding) => Outcome::Found(finding),
                 Err(error) => Outcome::Failed(format!("{error:#}")),
-            }
-        } else {
-            Outcome::LeftOut
+            },
         };
         done(entry, &outcome)?;
         outcomes.push(outcome);
@@ -50,6 +49,17 @@ pub fn evaluate(
         subject: subject.name.to_owned(),
         outcomes,
     })
+}
+
+/// Why an evaluation cannot be carried out, as far as that is known before.
+fn obstacle(entry: &SuiteEntry, subject: &SuiteSubject) -> Option<&'static str> {
+    if entry.evaluation.task().suits(subject.data) {
+        None
+    } else if subject.data.classes().is_empty() {
+        Some("the images have no labels")
+    } else {
+        Some("its settings leave no image")
+    }
 }
 
 fn find(
@@ -92,9 +102,8 @@ fn find(
 /// Lets a pass of `store` read what the entries with its view need.
 fn plan(store: &mut FeatureStore, suite: &SuiteConfig, subject: &SuiteSubject) {
     for entry in &suite.entries {
-        let task = entry.evaluation.task();
-        if entry.view(subject.view) == store.view() && task.suits(subject.data) {
-            store.plan(&task.readouts());
+        if entry.view(subject.view) == store.view() && obstacle(entry, subject).is_none() {
+            store.plan(&entry.evaluation.task().readouts());
         }
     }
 }

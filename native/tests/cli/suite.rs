@@ -66,7 +66,10 @@ fn a_report_holds_every_number_and_names_what_failed() {
     command.arg("--beside=pixels,untrained");
     command.arg("--config").arg(&config);
     let printed = succeed(command);
-    assert!(printed.contains("k-NN          failed: "), "{printed}");
+    assert!(
+        printed.contains("k-NN                  failed: "),
+        "{printed}"
+    );
 
     let results = results(out.path());
     let models: Vec<(bool, bool)> = results
@@ -89,7 +92,7 @@ fn a_report_holds_every_number_and_names_what_failed() {
             );
         }
     }
-    let failure = "k-NN of model failed: a crop of 18 pixels";
+    let failure = "k-NN of the model failed: a crop of 18 pixels";
     for text in [&html, &markdown] {
         assert!(text.contains(failure), "{markdown}");
         assert!(text.contains("than the untrained network"), "{markdown}");
@@ -134,7 +137,7 @@ fn images_that_suit_no_evaluation_still_get_a_report() {
     let [html, markdown] = report(out.path());
     for text in [&html, &markdown] {
         assert!(
-            text.contains("Left out") && text.contains("k-NN"),
+            text.contains("k-NN is left out for the model: the images have no labels"),
             "{markdown}"
         );
     }
