@@ -1,3 +1,5 @@
 //! Evaluations: one file each, from tensors to named measures, without datasets or files.
 
+pub mod cluster;
 pub mod knn;
+pub mod logistic;

@@ -1,9 +1,11 @@
-//! Measures of a result against the truth. None of them knows a network.
+//! Measures of a result against the truth, or of features alone. None of them knows a network.
 
 pub mod accuracy;
 mod assignment;
 mod confusion;
 pub mod contingency;
 pub mod pck;
+pub mod rank;
+pub mod structure;
 
 pub use confusion::Confusion;

@@ -1,5 +1,21 @@
+use serde::Deserialize;
+
 use super::*;
 use crate::testing::test;
+
+/// What scripts/make_eval_cluster_fixtures.py wrote.
+const FIXTURE: &str = include_str!("../../../../tests/fixtures/eval/cluster.json");
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    predicted: Vec<usize>,
+    truth: Vec<usize>,
+    acc: f64,
+    nmi: f64,
+    ari: f64,
+    fmi: f64,
+}
 
 fn table(predicted: &[usize], truth: &[usize]) -> Contingency {
     Contingency::new(predicted, truth, Some(255)).expect("labels of equal length")
@@ -69,6 +85,27 @@ fn indices_equal_those_of_scikit_learn() {
     check(&[0, 0, 0, 0], &[0, 1, 2, 3], [0.0, 0.0, 0.0]);
     check(&[0, 0, 1, 1], &[0, 1, 0, 1], [0.0, -0.5, 0.0]);
     check(&[5], &[3], [1.0, 1.0, 0.0]);
+}
+
+#[test]
+fn scores_of_random_partitions_equal_those_of_scikit_learn() {
+    let cases: Vec<Case> = serde_json::from_str(FIXTURE).expect("the fixture");
+    assert_eq!(cases.len(), 8);
+    for case in cases {
+        let found = Contingency::new(&case.predicted, &case.truth, None).expect("labels");
+        for (found, expected) in [
+            (found.matched().accuracy, case.acc),
+            (found.nmi(), case.nmi),
+            (found.adjusted_rand(), case.ari),
+            (found.fowlkes_mallows(), case.fmi),
+        ] {
+            let name = &case.name;
+            assert!(
+                (found - expected).abs() < 1e-10,
+                "{name}: {found}, not {expected}"
+            );
+        }
+    }
 }
 
 #[test]
