@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, anyhow};
 use burn::tensor::Device;
 use clap::Args;
 use futures_lite::future::block_on;
-use ibot_core::model::{Backbone, BackboneConfig, Network};
+use ibot_core::model::{Backbone, BackboneConfig, Head, Network};
 use ibot_core::rng::{Purpose, stream};
 use ibot_core::weights;
 use ibot_core::weights::{
@@ -189,6 +189,15 @@ impl ModelArgs {
             },
             self.line(&file, &report),
         ))
+    }
+
+    /// The iBOT head that belongs to the backbone of [`Self::open`]; `None` if the file has none.
+    pub fn open_head(&self, device: &Device) -> Result<Option<Head>> {
+        match self.open_with_head(device) {
+            Ok((loaded, _)) => Ok(Some(loaded.network.head)),
+            Err(error) if matches!(error.downcast_ref(), Some(LoadError::NoHead)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Backbone and head in the file, and a line on how they were loaded.

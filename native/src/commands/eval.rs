@@ -186,6 +186,10 @@ impl Inputs<'_> {
 
         let task = self.command.evaluation.task();
         let backbone = loaded.as_ref().map(|(model, _)| model);
+        let head = match backbone {
+            Some(_) if task.needs_head() => model.open_head(self.extraction.device())?,
+            _ => None,
+        };
         let begin = Instant::now();
         let mut features = self.extraction.store(backbone, view)?;
         if !model.is_pixels() {
@@ -193,6 +197,7 @@ impl Inputs<'_> {
         }
         let subject = Subject {
             features: &features,
+            head: head.as_ref(),
             data: self.data,
             val: self.val,
         };

@@ -4,7 +4,10 @@ use clap::{Command, Subcommand};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::cluster::Cluster;
 use super::knn::Knn;
+use super::logistic::Logistic;
+use super::rank::Rank;
 use super::task::EvalTask;
 
 /// All evaluations. A variant is a subcommand of `ibot eval` and a `kind` of `[[eval]]`.
@@ -13,6 +16,12 @@ use super::task::EvalTask;
 pub enum Evaluation {
     /// Classify images by the nearest neighbours of their frozen features (paper section 4.1)
     Knn(Knn),
+    /// Classify images by a logistic regression on their frozen features (table 12)
+    Logistic(Logistic),
+    /// Compare clusters of images with their classes: k-means, or prototypes of the head (table 5)
+    Cluster(Cluster),
+    /// Monitor features without labels: rank of CLS tokens, local structure of patch tokens
+    Rank(Rank),
 }
 
 impl Evaluation {
@@ -33,6 +42,9 @@ impl Evaluation {
     pub fn task(&self) -> &dyn EvalTask {
         match self {
             Self::Knn(knn) => knn,
+            Self::Logistic(logistic) => logistic,
+            Self::Cluster(cluster) => cluster,
+            Self::Rank(rank) => rank,
         }
     }
 }

@@ -3,14 +3,14 @@
 use anyhow::{Context as _, Result};
 use clap::Args;
 use futures_lite::future::block_on;
-use ibot_core::eval::knn::{KnnAccuracy, Labelled, NEIGHBOURS, TEMPERATURE, knn};
+use ibot_core::eval::knn::{KnnAccuracy, NEIGHBOURS, TEMPERATURE, knn};
 use serde::{Deserialize, Serialize};
 
 use super::measures::Measures;
-use super::sets::{SetLimits, Sets, Subset};
+use super::sets::{SetLimits, Sets};
 use super::task::{Curve, EvalTask, Subject, TaskOutput, Unit};
 use crate::data::Dataset;
-use crate::features::{FeatureStore, Readout};
+use crate::features::Readout;
 
 const HELP: &str = "\
 Examples:
@@ -78,8 +78,8 @@ impl EvalTask for Knn {
             ("queries", sets.val.indices.len()),
         ];
 
-        let bank = labelled(&sets.train, subject.features)?;
-        let queries = labelled(&sets.val, subject.features)?;
+        let bank = sets.train.labelled(Readout::CLS, subject.features)?;
+        let queries = sets.val.labelled(Readout::CLS, subject.features)?;
         let accuracies = block_on(knn(&bank, &queries, &NEIGHBOURS, TEMPERATURE))
             .context("k-NN on the device")?;
 
@@ -121,14 +121,6 @@ impl Knn {
             val: self.queries,
         }
     }
-}
-
-fn labelled(subset: &Subset, features: &FeatureStore) -> Result<Labelled> {
-    let features = features.rows(Readout::CLS, subset.data, &subset.indices)?;
-    Ok(Labelled {
-        labels: subset.labels_of(&features.indices),
-        features: features.rows,
-    })
 }
 
 fn measures(accuracies: &[KnnAccuracy]) -> Measures {

@@ -4,10 +4,13 @@
 //! Each is one file in `ibot_core::eval`, which computes on tensors, one file here, which chooses
 //! the images, and one variant of [`Evaluation`], which makes the command and the setting.
 
+mod cluster;
 mod evaluation;
 mod knn;
+mod logistic;
 mod measures;
 mod old_settings;
+mod rank;
 mod result;
 mod schedule;
 mod sets;
@@ -15,10 +18,13 @@ mod shown;
 mod task;
 mod yardstick;
 
+pub use self::cluster::Cluster;
 pub use self::evaluation::Evaluation;
 pub use self::knn::Knn;
+pub use self::logistic::Logistic;
 pub use self::measures::Measures;
 pub use self::old_settings::assign_old;
+pub use self::rank::Rank;
 pub use self::result::{EvalResult, RESULTS_FILE, append_result, results_file, sha256};
 pub use self::schedule::{EvalProgress, ScheduledEval};
 pub use self::shown::{chance, measure_title, shown};

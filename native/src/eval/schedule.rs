@@ -99,6 +99,7 @@ fn gain(difference: f64, unit: Unit) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::knn::Knn;
+    use super::super::rank::Rank;
     use super::*;
 
     fn every(every: usize) -> ScheduledEval {
@@ -139,6 +140,26 @@ mod tests {
                 "k-NN after epoch 24: 73.6 % top-1 (k = 20), +33.6 points on the untrained network"
                     .to_owned()
             )
+        );
+    }
+
+    #[test]
+    fn plain_numbers_are_quoted_as_such() {
+        let measured = |value: f64| {
+            let mut measures = Measures::default();
+            measures.push("rankme".to_owned(), value);
+            measures
+        };
+        let first = measured(20.94);
+        let progress = EvalProgress {
+            epochs: 2,
+            starts_trained: true,
+            first: Some(&first),
+        };
+        let sentence = progress.sentence(&Rank::default(), &measured(18.5));
+        assert_eq!(
+            sentence.as_deref(),
+            Some("Label-free after epoch 2: 18.5 RankMe, -2.4 on the initial network")
         );
     }
 

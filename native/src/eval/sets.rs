@@ -1,8 +1,10 @@
 //! Which images an evaluation learns from and which it is judged by.
 
 use anyhow::{Result, bail, ensure};
+use ibot_core::eval::knn::Labelled;
 
 use crate::data::Dataset;
+use crate::features::{FeatureStore, Readout};
 
 /// Images to learn from and to judge by, where both come from one set and the settings set no limit.
 const ONE_SET: (usize, usize) = (10_000, 2_000);
@@ -115,7 +117,33 @@ impl<'a> Sets<'a> {
     }
 }
 
-impl Subset<'_> {
+impl<'a> Subset<'a> {
+    /// At most `count` images of `data`, spread evenly over its classes.
+    ///
+    /// # Errors
+    /// If the set has no labels, or no image is left.
+    pub fn labelled_of(data: &'a Dataset, count: usize) -> Result<Self> {
+        require_labels(data)?;
+        let indices = data.subset(count, 0);
+        ensure!(
+            !indices.is_empty(),
+            "an evaluation needs at least one image"
+        );
+        Ok(Self { data, indices })
+    }
+
+    /// What `readout` reads from the images that can be read, with their classes.
+    ///
+    /// # Errors
+    /// If no image can be read, or the device fails.
+    pub fn labelled(&self, readout: Readout, features: &FeatureStore) -> Result<Labelled> {
+        let features = features.rows(readout, self.data, &self.indices)?;
+        Ok(Labelled {
+            labels: self.labels_of(&features.indices),
+            features: features.rows,
+        })
+    }
+
     /// The class of each image of `indices`, which may be fewer than those of the subset.
     pub fn labels_of(&self, indices: &[usize]) -> Vec<usize> {
         let label = |index: &usize| self.data.label(*index).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! What every evaluation takes, does and gives.
 
 use anyhow::Result;
+use ibot_core::model::Head;
 
 use super::measures::Measures;
 use crate::data::Dataset;
@@ -28,6 +29,11 @@ pub trait EvalTask {
 
     /// What it reads from images, so that several evaluations can share one pass.
     fn readouts(&self) -> Vec<Readout>;
+
+    /// Whether it looks at the projection head of the network too.
+    fn needs_head(&self) -> bool {
+        false
+    }
 
     /// Evaluates.
     ///
@@ -79,6 +85,8 @@ impl Unit {
 pub struct Subject<'a> {
     /// The features of images, computed when they are first asked for.
     pub features: &'a FeatureStore,
+    /// The projection head of the network, where it is known.
+    pub head: Option<&'a Head>,
     pub data: &'a Dataset,
     /// Images to evaluate, where these are another set than those to learn from.
     pub val: Option<&'a Dataset>,

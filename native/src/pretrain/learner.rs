@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use burn::tensor::Device;
 use futures_lite::future::block_on;
-use ibot_core::model::Backbone;
+use ibot_core::model::{Backbone, Head};
 use ibot_core::optim::LossScale;
 use ibot_core::pretrain::{
     self, Batch, HostBatch, Losses, Monitor, Snapshot, StepReport, StepValues, TrainState,
@@ -210,6 +210,10 @@ impl Learner for Pretrainer<'_> {
 
     fn backbone(&self) -> &Backbone {
         &self.state.teacher.backbone
+    }
+
+    fn head(&self) -> Option<&Head> {
+        Some(&self.state.teacher.head)
     }
 
     fn preview(&self, data: &Dataset, dir: &RunDir) -> Result<()> {

@@ -143,3 +143,70 @@ impl EvalLine {
         &mut charts[place]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::{Evaluation, Knn, Measures, Rank};
+
+    fn entry(evaluation: Evaluation) -> ScheduledEval {
+        ScheduledEval {
+            evaluation,
+            every: 1,
+            size: None,
+            resize: None,
+        }
+    }
+
+    fn record(name: &str, epoch: usize, values: &[(&str, f64)]) -> Record {
+        let mut measures = Measures::default();
+        for (measure, value) in values {
+            measures.push((*measure).to_owned(), *value);
+        }
+        Record::Eval {
+            name: name.to_owned(),
+            step: 10 * epoch,
+            epoch,
+            measures,
+        }
+    }
+
+    #[test]
+    fn each_quantity_of_an_evaluation_has_its_chart() {
+        let evals = [
+            entry(Evaluation::Knn(Knn::default())),
+            entry(Evaluation::Rank(Rank::default())),
+        ];
+        let mut records = Vec::new();
+        for (epoch, value) in [(0, 0.25), (1, 0.5)] {
+            records.push(record(
+                "knn",
+                epoch,
+                &[("top1_k10", value), ("top5_k10", 0.9)],
+            ));
+            let of_rank = [("rankme", 40.0 * value), ("content", value)];
+            records.push(record("rank", epoch, &of_rank));
+            records.push(record("gone", epoch, &[("level", value)]));
+        }
+
+        let charts = eval_charts(&records, &evals);
+        let titles: Vec<&str> = charts.iter().map(|chart| chart.title.as_str()).collect();
+        let expected = [
+            "k-NN top-1",
+            "Label-free RankMe",
+            "Label-free patch tokens",
+            "gone",
+        ];
+        assert_eq!(titles, expected);
+        let units: Vec<Option<&str>> = charts.iter().map(|chart| chart.unit.as_deref()).collect();
+        assert_eq!(units, [Some("%"), None, Some("%"), None]);
+
+        let lines: Vec<&str> = charts.iter().map(|c| c.curves[0].name.as_str()).collect();
+        assert_eq!(lines, ["k = 10", "RankMe", "content", "level"]);
+        assert_eq!(charts[0].curves[0].points, [(0.0, 25.0), (1.0, 50.0)]);
+        assert_eq!(charts[1].curves[0].points, [(0.0, 10.0), (1.0, 20.0)]);
+        assert_eq!(charts[1].references, [("before training".to_owned(), 10.0)]);
+        assert_eq!(charts[2].curves[0].points, [(0.0, 25.0), (1.0, 50.0)]);
+        assert_eq!(charts[3].curves[0].points, [(0.0, 0.25), (1.0, 0.5)]);
+    }
+}

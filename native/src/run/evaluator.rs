@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use burn::tensor::Device;
-use ibot_core::model::Backbone;
+use ibot_core::model::{Backbone, Head};
 use ibot_core::weights::ModelHeader;
 
 use super::event::Event;
@@ -28,6 +28,7 @@ impl Evaluator {
     pub fn evaluate(
         &self,
         backbone: &Backbone,
+        head: Option<&Head>,
         plan: &RunPlan,
         step: usize,
         epochs: usize,
@@ -57,6 +58,7 @@ impl Evaluator {
             let task = eval.evaluation.task();
             let subject = Subject {
                 features: &stores[place],
+                head,
                 data: &self.data,
                 val: None,
             };

@@ -255,9 +255,14 @@ impl<L: Learner> Leader<L> {
 
     /// Carries out the evaluations due after `epochs` epochs, and returns a sentence for each.
     fn evaluate(&mut self, epochs: usize) -> Result<Vec<String>> {
-        let backbone = self.learner.backbone();
-        self.evaluator
-            .evaluate(backbone, &self.plan, self.step, epochs, &mut self.listeners)
+        self.evaluator.evaluate(
+            self.learner.backbone(),
+            self.learner.head(),
+            &self.plan,
+            self.step,
+            epochs,
+            &mut self.listeners,
+        )
     }
 
     fn save(&mut self, keep_epoch: Option<usize>) -> Result<()> {

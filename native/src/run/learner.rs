@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use ibot_core::model::Backbone;
+use ibot_core::model::{Backbone, Head};
 use ibot_core::pretrain::Snapshot;
 
 use super::curves::ChartSpec;
@@ -35,6 +35,9 @@ pub trait Learner {
 
     /// The network that is evaluated and that others use.
     fn backbone(&self) -> &Backbone;
+
+    /// The projection head of that network, if it has one.
+    fn head(&self) -> Option<&Head>;
 
     /// Draws what the learner makes of a few images, before the first step.
     fn preview(&self, data: &Dataset, dir: &RunDir) -> Result<()>;

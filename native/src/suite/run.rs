@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use anyhow::Result;
+use ibot_core::model::Head;
 
 use super::config::{SuiteConfig, SuiteEntry};
 use super::outcome::{Finding, Outcome, SuiteOutcome};
@@ -15,6 +16,8 @@ use crate::run::panics::catch_panic;
 pub struct SuiteSubject<'a> {
     /// Such as `model` or `pixels`.
     pub name: &'a str,
+    /// The projection head of the network, where it is known.
+    pub head: Option<&'a Head>,
     /// How images are seen unless an entry says otherwise.
     pub view: EvalView,
     pub data: &'a Dataset,
@@ -85,6 +88,7 @@ fn find(
     let before = features.encoded();
     let evaluated = Subject {
         features,
+        head: subject.head,
         data: subject.data,
         val: subject.val,
     };

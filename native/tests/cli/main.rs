@@ -4,6 +4,9 @@
 
 mod analyze;
 mod classify;
+mod eval_cluster;
+mod eval_logistic;
+mod eval_rank;
 mod features;
 mod pretrain;
 mod runs;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use ibot_core::model::Head;
 
 use self::pictures::pictures;
 use super::eval::{PIXELS, ResultInputs, usual_view};
@@ -74,6 +75,8 @@ struct Opened {
     args: ModelArgs,
     /// `None` for plain pixels.
     model: Option<LoadedBackbone>,
+    /// The projection head, if an evaluation looks at it and there is one.
+    head: Option<Head>,
     view: EvalView,
     weights_sha256: Option<String>,
 }
@@ -147,11 +150,18 @@ impl SuiteInputs<'_> {
             self.extraction.description()
         );
 
+        let mut tasks = self.suite.entries.iter().map(|e| e.evaluation.task());
+        let head = if model.is_some() && tasks.any(|task| task.needs_head()) {
+            args.open_head(self.extraction.device())?
+        } else {
+            None
+        };
         let weights_sha256 = args.file().as_deref().map(sha256).transpose()?;
         Ok(Opened {
             name,
             args,
             model,
+            head,
             view,
             weights_sha256,
         })
@@ -161,6 +171,7 @@ impl SuiteInputs<'_> {
     fn evaluate(&self, opened: &Opened) -> Result<SuiteOutcome> {
         let subject = SuiteSubject {
             name: opened.name,
+            head: opened.head.as_ref(),
             view: opened.view,
             data: &self.data,
             val: self.val.as_ref(),

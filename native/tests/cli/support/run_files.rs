@@ -17,6 +17,13 @@ pub fn records(run: &Path, kind: &str) -> Vec<Value> {
     lines.filter(|record| record["kind"] == kind).collect()
 }
 
+/// What the evaluation `name` measured, in order.
+pub fn evals(run: &Path, name: &str) -> Vec<Value> {
+    let mut evals = records(run, "eval");
+    evals.retain(|eval| eval["name"] == name);
+    evals
+}
+
 /// What `status.json` says.
 pub fn status(run: &Path) -> Value {
     serde_json::from_slice(&fs::read(run.join("status.json")).expect("a status")).expect("JSON")

@@ -1,0 +1,220 @@
+//! Monitors of features without labels.
+
+use anyhow::{Result, anyhow, ensure};
+use clap::Args;
+use ibot_core::grid::GridShape;
+use ibot_core::metrics::rank::rankme;
+use ibot_core::metrics::structure::PatchStructure;
+use serde::{Deserialize, Serialize};
+
+use super::measures::Measures;
+use super::task::{Curve, EvalTask, Subject, TaskOutput, Unit};
+use crate::data::Dataset;
+use crate::features::{FeatureRows, FeatureStore, Readout};
+
+const HELP: &str = "\
+Examples:
+  ibot eval rank --data photos/ --model runs/photos
+  ibot eval rank --data imagenet/train --model vit_small.pth --images 25600
+  ibot eval rank --data photos/ --model pixels
+
+Needs no labels. RankMe (arXiv 2210.02885) counts the directions that CLS tokens use: the exponential of the entropy of
+their singular values. It is at most the width of a token and the number of images, so give more images than the width.
+The variance of patch tokens is divided: what an image's patches have in common, what a place in the image has in all
+images, and the rest, which is content. Coherence says how much the content of a patch is like that of the patches beside
+it (Moran's I: 0 for shuffled patches, at most 1). Local structure is content times coherence. It falls if patches lose
+their place, copy what the whole image is, or say only where they are.
+Compare with --untrained and with other checkpoints of a run: neither number is good or bad by itself.";
+
+const RANKME: &str = "rankme";
+const LOCAL: &str = "local_structure";
+
+/// Settings of the evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
+#[command(after_help = HELP)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rank {
+    /// Most images whose CLS tokens are looked at, spread evenly over the set
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    pub images: usize,
+    /// Most images whose patch tokens are looked at, among those
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    pub patch_images: usize,
+}
+
+impl Default for Rank {
+    fn default() -> Self {
+        Self {
+            images: 2000,
+            patch_images: 500,
+        }
+    }
+}
+
+impl EvalTask for Rank {
+    fn title(&self) -> &'static str {
+        "Label-free"
+    }
+
+    fn name(&self) -> &'static str {
+        "rank"
+    }
+
+    fn paper(&self) -> &'static str {
+        "none: RankMe is arXiv 2210.02885, local structure is of this program"
+    }
+
+    fn suits(&self, data: &Dataset) -> bool {
+        self.images > 0 && data.len() > 0
+    }
+
+    fn readouts(&self) -> Vec<Readout> {
+        vec![Readout::CLS, Readout::Patches]
+    }
+
+    fn run(&self, subject: &Subject) -> Result<TaskOutput> {
+        let (data, features) = (subject.data, subject.features);
+        let chosen = data.subset(self.images, 0);
+        ensure!(!chosen.is_empty(), "the rank of features needs images");
+
+        // Patches first: their pass reads CLS tokens too, the other way round it does not.
+        let structure = match features.backbone() {
+            Some(_) if self.patch_images > 0 => Some(structure(
+                features,
+                data,
+                &spread(&chosen, self.patch_images),
+            )?),
+            _ => None,
+        };
+        let cls = HostRows::read(features.rows(Readout::CLS, data, &chosen)?)?;
+        let rank = rankme(&cls.values, cls.width);
+        let most = cls.width.min(cls.images);
+
+        Ok(TaskOutput {
+            measures: measures(rank, structure.as_ref()),
+            images: images(&cls, structure.as_ref()),
+            table: table(rank, most, structure.as_ref()),
+        })
+    }
+
+    fn curve(&self, measure: &str) -> Option<Curve> {
+        let of_patches = |label: &str| Curve {
+            quantity: "patch tokens",
+            unit: Unit::Share,
+            label: label.to_owned(),
+        };
+        match measure {
+            RANKME => Some(Curve {
+                quantity: "RankMe",
+                unit: Unit::Number,
+                label: String::new(),
+            }),
+            LOCAL => Some(of_patches("local structure")),
+            "content" => Some(of_patches("content")),
+            "coherence" => Some(of_patches("coherence")),
+            _ => None,
+        }
+    }
+
+    fn headline<'a>(&self, measures: &'a Measures) -> Option<&'a str> {
+        let (name, _) = measures.iter().find(|(name, _)| *name == RANKME)?;
+        Some(name)
+    }
+}
+
+/// Rows of features on the host.
+struct HostRows {
+    values: Vec<f32>,
+    width: usize,
+    images: usize,
+}
+
+impl HostRows {
+    fn read(features: FeatureRows) -> Result<Self> {
+        let [images, width] = features.rows.dims();
+        let values = features
+            .rows
+            .try_into_vec_as()
+            .map_err(|error| anyhow!("cannot read the features from the device: {error:?}"))?;
+        Ok(Self {
+            values,
+            width,
+            images,
+        })
+    }
+}
+
+/// The structure of patch tokens, and of how many images.
+struct Structure {
+    of: PatchStructure,
+    images: usize,
+}
+
+fn structure(features: &FeatureStore, data: &Dataset, chosen: &[usize]) -> Result<Structure> {
+    let rows = HostRows::read(features.rows(Readout::Patches, data, chosen)?)?;
+    let stride = features.backbone().map_or(1, |backbone| backbone.stride());
+    let side = features.view().size / stride;
+    let grid = GridShape {
+        rows: side,
+        columns: side,
+    };
+    let dim = rows.width / grid.count().max(1);
+    Ok(Structure {
+        of: PatchStructure::of(&rows.values, grid, dim)?,
+        images: rows.images,
+    })
+}
+
+/// At most `count` of `all`, spread evenly.
+fn spread(all: &[usize], count: usize) -> Vec<usize> {
+    let count = count.min(all.len());
+    (0..count).map(|i| all[i * all.len() / count]).collect()
+}
+
+fn measures(rank: f64, structure: Option<&Structure>) -> Measures {
+    let mut measures = Measures::default();
+    measures.push(RANKME.to_owned(), rank);
+    if let Some(Structure { of, .. }) = structure {
+        for (name, value) in [
+            (LOCAL, of.local()),
+            ("content", of.content),
+            ("coherence", of.coherence),
+            ("image_share", of.image),
+            ("position_share", of.position),
+        ] {
+            measures.push(name.to_owned(), value);
+        }
+    }
+    measures
+}
+
+fn images(cls: &HostRows, structure: Option<&Structure>) -> Vec<(&'static str, usize)> {
+    let mut images = vec![("cls", cls.images)];
+    images.extend(structure.map(|structure| ("patches", structure.images)));
+    images
+}
+
+fn table(rank: f64, most: usize, structure: Option<&Structure>) -> String {
+    let mut table = format!("RankMe           {rank:6.1}    of at most {most}");
+    let Some(Structure { of, .. }) = structure else {
+        return table;
+    };
+    for (name, value, meaning) in [
+        ("local structure", of.local(), "content x coherence"),
+        (
+            "content",
+            of.content,
+            "variance by image and place together",
+        ),
+        (
+            "coherence",
+            of.coherence,
+            "likeness of the content of patches side by side",
+        ),
+        ("image", of.image, "variance between images"),
+        ("position", of.position, "variance between places"),
+    ] {
+        table += &format!("\n{name:15}  {:6.1} %  {meaning}", 100.0 * value);
+    }
+    table
+}
