@@ -10,16 +10,20 @@ const BLOCK: usize = 1024;
 /// RankMe of `rows`, row-major `[N, dim]`: `exp(- sum of p_k ln p_k)` over the min(N, dim) singular
 /// values `s_k`, with `p_k = s_k / (sum of s) + 1e-7`. It counts the directions that the features
 /// use: 1 if all lie on a line, at most min(N, dim). Features are taken as they are, with their
-/// mean. 0 if there is none, or all are zero.
+/// mean. 0 if there is none, or all are zero; `None` if a value is not finite.
 ///
 /// Singular values come from products of features in `f64`: those below 1e-8 of the largest are
 /// lost.
 ///
 /// # Panics
 /// If the values are no whole number of rows.
-pub fn rankme(rows: &[f32], dim: usize) -> f64 {
+pub fn rankme(rows: &[f32], dim: usize) -> Option<f64> {
     if rows.is_empty() {
-        return 0.0;
+        return Some(0.0);
+    }
+    // Iterations towards eigenvalues that are not numbers would not end.
+    if rows.iter().any(|value| !value.is_finite()) {
+        return None;
     }
     assert!(rows.len().is_multiple_of(dim), "whole rows of width {dim}");
 
@@ -36,14 +40,14 @@ pub fn rankme(rows: &[f32], dim: usize) -> f64 {
 
     let sum: f64 = singular.iter().sum();
     if sum == 0.0 {
-        return 0.0;
+        return Some(0.0);
     }
     let mut entropy = 0.0;
     for value in singular {
         let share = value / sum + EPSILON;
         entropy -= share * share.ln();
     }
-    entropy.exp()
+    Some(entropy.exp())
 }
 
 /// `[dim, dim]`.
@@ -92,7 +96,7 @@ mod tests {
         let fixture: Fixture = serde_json::from_str(FIXTURE).expect("the fixture");
         assert_eq!(fixture.ranks.len(), 4);
         for case in fixture.ranks {
-            let found = rankme(&case.rows, case.dim);
+            let found = rankme(&case.rows, case.dim).expect("finite");
             let difference = (found - case.rankme).abs();
             let (name, expected) = (case.name, case.rankme);
             assert!(
@@ -105,11 +109,12 @@ mod tests {
     #[test]
     fn the_rank_counts_directions() {
         let orthogonal = [2.0, 0.0, 0.0, 0.0, -2.0, 0.0];
-        assert!((rankme(&orthogonal, 3) - 2.0).abs() < 1e-4);
+        assert!((rankme(&orthogonal, 3).expect("finite") - 2.0).abs() < 1e-4);
         // Collapsed features: all the same.
-        assert!((rankme(&[0.3; 40], 4) - 1.0).abs() < 1e-4);
-        assert_eq!(rankme(&[0.0; 40], 4), 0.0);
-        assert_eq!(rankme(&[], 4), 0.0);
+        assert!((rankme(&[0.3; 40], 4).expect("finite") - 1.0).abs() < 1e-4);
+        assert_eq!(rankme(&[0.0; 40], 4), Some(0.0));
+        assert_eq!(rankme(&[], 4), Some(0.0));
+        assert_eq!(rankme(&[1.0, f32::NAN], 2), None);
     }
 
     #[test]
@@ -122,6 +127,6 @@ mod tests {
         let (a, b) = (1100f64.sqrt(), 20.0);
         let (p, q) = (a / (a + b), b / (a + b));
         let expected = (-p * p.ln() - q * q.ln()).exp();
-        assert!((rankme(&rows, 3) - expected).abs() < 1e-4);
+        assert!((rankme(&rows, 3).expect("finite") - expected).abs() < 1e-4);
     }
 }

@@ -1,10 +1,10 @@
 //! Monitors of features without labels.
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use clap::Args;
 use ibot_core::grid::GridShape;
 use ibot_core::metrics::rank::rankme;
-use ibot_core::metrics::structure::PatchStructure;
+use ibot_core::metrics::structure::{PatchStructure, StructureError};
 use serde::{Deserialize, Serialize};
 
 use super::measures::Measures;
@@ -78,16 +78,13 @@ impl EvalTask for Rank {
         ensure!(!chosen.is_empty(), "the rank of features needs images");
 
         // Patches first: their pass reads CLS tokens too, the other way round it does not.
-        let structure = match features.backbone() {
-            Some(_) if self.patch_images > 0 => Some(structure(
-                features,
-                data,
-                &spread(&chosen, self.patch_images),
-            )?),
-            _ => None,
+        let structure = match self.patch_images {
+            0 => None,
+            count => structure(features, data, &spread(&chosen, count))?,
         };
         let cls = HostRows::read(features.rows(Readout::CLS, data, &chosen)?)?;
-        let rank = rankme(&cls.values, cls.width);
+        let rank = rankme(&cls.values, cls.width)
+            .context("the CLS tokens hold values that are not finite")?;
         let most = cls.width.min(cls.images);
 
         Ok(TaskOutput {
@@ -150,19 +147,29 @@ struct Structure {
     images: usize,
 }
 
-fn structure(features: &FeatureStore, data: &Dataset, chosen: &[usize]) -> Result<Structure> {
-    let rows = HostRows::read(features.rows(Readout::Patches, data, chosen)?)?;
-    let stride = features.backbone().map_or(1, |backbone| backbone.stride());
-    let side = features.view().size / stride;
-    let grid = GridShape {
-        rows: side,
-        columns: side,
+/// `None` for pixels, and where one image or one patch an image leaves nothing to compare.
+fn structure(
+    features: &FeatureStore,
+    data: &Dataset,
+    chosen: &[usize],
+) -> Result<Option<Structure>> {
+    let Some(backbone) = features.backbone() else {
+        return Ok(None);
     };
+    let size = features.view().size;
+    let (rows, columns) = backbone.grid(size, size);
+    let grid = GridShape { rows, columns };
+
+    let rows = HostRows::read(features.rows(Readout::Patches, data, chosen)?)?;
     let dim = rows.width / grid.count().max(1);
-    Ok(Structure {
-        of: PatchStructure::of(&rows.values, grid, dim)?,
-        images: rows.images,
-    })
+    match PatchStructure::of(&rows.values, grid, dim) {
+        Ok(of) => Ok(Some(Structure {
+            of,
+            images: rows.images,
+        })),
+        Err(StructureError::TooFew { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// At most `count` of `all`, spread evenly.

@@ -16,6 +16,7 @@ pub(super) struct Sink<'a> {
     /// One for each readout, or none without a cache.
     pub shelves: Vec<Shelf>,
     pub progress: PassProgress,
+    pub names_unreadable: bool,
     /// Images that went through the network.
     pub encoded: usize,
 }
@@ -24,7 +25,9 @@ impl Sink<'_> {
     /// Takes the rows of `images`, one vector a readout with a row after the other.
     pub fn take(&mut self, images: &ChunkImages, rows: &[Vec<f32>]) {
         for image in &images.unreadable {
-            self.progress.warn(&format!("{} (skipped)", image.problem));
+            if self.names_unreadable {
+                self.progress.warn(&format!("{} (skipped)", image.problem));
+            }
             self.memory.note_unreadable(&self.data, image.index);
         }
         let images = &images.read;

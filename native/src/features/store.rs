@@ -34,6 +34,7 @@ pub struct FeatureStore {
     precision: ComputePrecision,
     cache: Option<CacheSettings>,
     shows_progress: bool,
+    names_unreadable: bool,
     memory: RefCell<RowMemory>,
     encoded: Cell<usize>,
 }
@@ -98,6 +99,7 @@ impl FeatureStore {
             precision: ComputePrecision::F32,
             cache: None,
             shows_progress: false,
+            names_unreadable: true,
             memory: RefCell::default(),
             encoded: Cell::new(0),
         })
@@ -131,6 +133,13 @@ impl FeatureStore {
     /// The store that shows its progress where standard error is a terminal.
     pub fn with_progress(mut self) -> Self {
         self.shows_progress = true;
+        self
+    }
+
+    /// The store that leaves out images that cannot be read without a warning, because something
+    /// else names them.
+    pub fn with_silent_gaps(mut self) -> Self {
+        self.names_unreadable = false;
         self
     }
 
@@ -283,6 +292,7 @@ impl FeatureStore {
             readouts,
             shelves,
             progress: PassProgress::new(missing.len(), self.shows_progress),
+            names_unreadable: self.names_unreadable,
             encoded: 0,
         };
         let result = self.read(data, &missing, &mut sink);

@@ -90,6 +90,8 @@ impl Evaluator {
     ) -> Result<FeatureStore> {
         let devices = std::slice::from_ref(&self.device);
         let store = FeatureStore::new(Encoder::Network(backbone), view, devices)?;
+        // The loader of the run names each image that cannot be read, once.
+        let store = store.with_silent_gaps();
         let mut store = store.with_decode_threads(self.threads);
         for eval in due.iter().filter(|eval| eval.view(usual) == view) {
             store.plan(&eval.evaluation.task().readouts());

@@ -3,14 +3,22 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::LazyLock;
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::support::process::{fail, folder, ibot, succeed};
+
+/// Where results go.
+static RESULTS: LazyLock<TempDir> = LazyLock::new(folder);
 
 fn logistic(data: &str, more: &[&str]) -> Command {
     let mut command = ibot();
     command.args(["eval", "logistic", "--model=pixels", "--device=cpu"]);
+    command
+        .arg("--results")
+        .arg(RESULTS.path().join("lines.jsonl"));
     command.args(["--data", data]).args(more);
     command
 }

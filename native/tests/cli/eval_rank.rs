@@ -3,15 +3,23 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::LazyLock;
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::support::process::{fail, folder, ibot, succeed, tiny};
 use crate::support::run_files::evals;
 
+/// Where results go.
+static RESULTS: LazyLock<TempDir> = LazyLock::new(folder);
+
 fn rank(data: &str, model: &Path, more: &[&str]) -> Command {
     let mut command = ibot();
     command.args(["eval", "rank", "--data", data, "--device=cpu"]);
+    command
+        .arg("--results")
+        .arg(RESULTS.path().join("lines.jsonl"));
     command.arg("--model").arg(model).args(more);
     command
 }
