@@ -89,6 +89,11 @@ impl EvalTask for Cluster {
         "table 5"
     }
 
+    fn meaning(&self) -> &'static str {
+        "It says how much clusters that were found without labels tell about the classes: high where \
+         images of one class lie together and apart from others."
+    }
+
     fn suits(&self, data: &Dataset) -> bool {
         !data.classes().is_empty() && self.images != Some(0)
     }

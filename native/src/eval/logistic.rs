@@ -72,6 +72,11 @@ impl EvalTask for Logistic {
         "table 12"
     }
 
+    fn meaning(&self) -> &'static str {
+        "It is the share of images whose class a regression on CLS tokens finds: high where planes \
+         divide the classes. A larger lambda holds the regression closer to the classes' means."
+    }
+
     fn suits(&self, data: &Dataset) -> bool {
         !data.classes().is_empty() && !self.limits().is_empty()
     }

@@ -64,6 +64,12 @@ impl EvalTask for Rank {
         "none: RankMe is arXiv 2210.02885, local structure is of this program"
     }
 
+    fn meaning(&self) -> &'static str {
+        "RankMe counts the directions that CLS tokens use. Local structure is the share of what patch \
+         tokens say that depends on image and place and lies in spatial order. Compare checkpoints of \
+         one run: neither is good or bad by itself."
+    }
+
     fn suits(&self, data: &Dataset) -> bool {
         self.images > 0 && data.len() > 0
     }
