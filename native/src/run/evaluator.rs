@@ -62,7 +62,15 @@ impl Evaluator {
                 data: &self.data,
                 val: None,
             };
-            let measures = task.run(&subject)?.measures;
+            let measures = match task.run(&subject) {
+                Ok(output) => output.measures,
+                // A run does not end because it cannot be watched. What is broken for training too
+                // ends the next step, with its own reason.
+                Err(error) => {
+                    listeners.warn(&format!("{} left out: {error:#}", task.title()));
+                    continue;
+                }
+            };
 
             listeners.emit(&Event::Record(Record::Eval {
                 name: task.name().to_owned(),
