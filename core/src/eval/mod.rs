@@ -1,5 +1,10 @@
 //! Evaluations: one file each, from tensors to named measures, without datasets or files.
 
+pub mod attentive;
 pub mod cluster;
+mod heads;
 pub mod knn;
+pub mod linear;
 pub mod logistic;
+
+pub use heads::{HeadScore, ProbeError, best_head};

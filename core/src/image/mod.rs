@@ -2,7 +2,7 @@
 
 pub mod augment;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 pub mod normalize;
 pub mod resize;
 mod rgb;

@@ -1,7 +1,7 @@
-//! Crops, bicubic resizing and flips: what moves pixels.
+//! Crops, resizing and flips: what moves pixels.
 //!
 //! Bicubic means Pillow's: Catmull-Rom (a = -0.5), widened by the scale when shrinking so that
-//! every source pixel counts.
+//! every source pixel counts. Bilinear is Pillow's too, widened likewise.
 
 use fast_image_resize::images::{TypedCroppedImage, TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
@@ -35,9 +35,18 @@ impl CropBox {
     }
 }
 
-/// Cuts `crop` out of `image` and scales it to `size` x `size`, as torchvision's `resized_crop`
-/// does. A box that reaches over the border is cut off there.
+/// Cuts `crop` out of `image` and scales it to `size` x `size`, as torchvision's bicubic
+/// `resized_crop` does. A box that reaches over the border is cut off there.
 pub fn resized_crop(image: &RgbImage, crop: CropBox, size: usize) -> RgbImage {
+    filtered_crop(image, crop, size, FilterType::CatmullRom)
+}
+
+/// [`resized_crop`] with torchvision's bilinear filter, as the linear evaluation wants it.
+pub fn bilinear_crop(image: &RgbImage, crop: CropBox, size: usize) -> RgbImage {
+    filtered_crop(image, crop, size, FilterType::Bilinear)
+}
+
+fn filtered_crop(image: &RgbImage, crop: CropBox, size: usize, filter: FilterType) -> RgbImage {
     let size = size.max(1);
     let mut out = blank(size, size);
     let crop = crop.inside(image.width(), image.height());
@@ -59,6 +68,7 @@ pub fn resized_crop(image: &RgbImage, crop: CropBox, size: usize) -> RgbImage {
         resample(
             &cropped,
             [0.0, 0.0, crop.width as f64, crop.height as f64],
+            filter,
             &mut out,
         );
     }
@@ -72,6 +82,7 @@ pub fn resize(image: &RgbImage, width: usize, height: usize) -> RgbImage {
         resample(
             &view,
             [0.0, 0.0, image.width() as f64, image.height() as f64],
+            FilterType::CatmullRom,
             &mut out,
         );
     }
@@ -100,6 +111,7 @@ pub fn eval_view(image: &RgbImage, size: usize, resize_to: usize) -> RgbImage {
                 x.source_length,
                 y.source_length,
             ],
+            FilterType::CatmullRom,
             &mut inner,
         );
     }
@@ -173,6 +185,7 @@ impl CenteredAxis {
 fn resample(
     view: &impl ImageView<Pixel = U8x3>,
     [left, top, width, height]: [f64; 4],
+    filter: FilterType,
     out: &mut RgbImage,
 ) {
     // Rows first, as Pillow; the resizer alone takes columns first. Both round to bytes in between,
@@ -184,9 +197,9 @@ fn resample(
         return;
     };
 
-    let bicubic = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
-    let rows = bicubic.crop(left, 0.0, width, f64::from(view.height()));
-    let columns = bicubic.crop(0.0, top, f64::from(out_width), height);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
+    let rows = options.crop(left, 0.0, width, f64::from(view.height()));
+    let columns = options.crop(0.0, top, f64::from(out_width), height);
 
     let mut resizer = Resizer::new();
     let done = resizer

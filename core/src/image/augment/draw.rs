@@ -42,7 +42,7 @@ impl ViewParams {
 }
 
 /// torchvision's `RandomResizedCrop.get_params`.
-fn draw_crop(
+pub(super) fn draw_crop(
     width: usize,
     height: usize,
     scale: [f64; 2],
@@ -114,7 +114,7 @@ fn factor(rng: &mut Rng, strength: f64) -> f32 {
     uniform(rng, [(1.0 - strength).max(0.0), 1.0 + strength]) as f32
 }
 
-fn chance(rng: &mut Rng, probability: f64) -> bool {
+pub(super) fn chance(rng: &mut Rng, probability: f64) -> bool {
     // `random_bool` panics for a probability outside of 0 to 1, NaN included.
     rng.random::<f64>() < probability
 }

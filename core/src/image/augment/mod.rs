@@ -10,6 +10,7 @@ mod config;
 mod draw;
 mod hue;
 mod pixel;
+pub mod probe;
 pub mod view;
 
 use crate::image::RgbImage;

@@ -32,6 +32,33 @@ fn crops_match_torchvision() {
 }
 
 #[test]
+fn bilinear_crops_match_torchvision() {
+    let file = include_bytes!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tests/fixtures/eval/linear.safetensors"
+    ));
+    let fixture = Fixture::images(file);
+    let source = fixture.get("source");
+    for (numbers, expected) in fixture.series("bilinear") {
+        let [left, top, width, height, size] = numbers[..] else {
+            panic!("five numbers in {numbers:?}")
+        };
+        let [left, top, width, height] = [left, top, width, height].map(|n| n as usize);
+        let crop = CropBox {
+            left,
+            top,
+            width,
+            height,
+        };
+        let ours = bilinear_crop(&source, crop, size as usize);
+        let (mean, largest) = difference(&format!("bilinear {numbers:?}"), &ours, &expected);
+        // Weights of the resizer have fewer bits than Pillow's, which shows where the exact
+        // value lies halfway between two levels.
+        assert!(mean < 0.05 && largest <= 1);
+    }
+}
+
+#[test]
 fn pixels_outside_of_the_box_do_not_count() {
     let source = Fixture::images(FILE).get("source");
     let crop = CropBox {
