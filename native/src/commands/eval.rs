@@ -184,7 +184,11 @@ impl Inputs<'_> {
             println!("        at {size} x {size} on {device}");
         }
 
-        let task = self.command.evaluation.task();
+        let evaluation = match name {
+            "model" => self.command.evaluation.clone(),
+            _ => self.command.evaluation.without_files(),
+        };
+        let task = evaluation.task();
         let backbone = loaded.as_ref().map(|(model, _)| model);
         let head = match backbone {
             Some(_) if task.needs_head() => model.open_head(self.extraction.device())?,
@@ -213,7 +217,7 @@ impl Inputs<'_> {
             println!("{name:7} {counts}; {encoded} through the network, {seconds:.1} s");
         }
         let inputs = ResultInputs {
-            evaluation: &self.command.evaluation,
+            evaluation: &evaluation,
             model,
             weights_sha256: model.file().as_deref().map(sha256).transpose()?,
             data: &args.data,

@@ -1,11 +1,13 @@
 //! All evaluations, as the command line and the settings know them.
 
-use clap::{Command, Subcommand};
+use clap::{Command, FromArgMatches as _, Subcommand};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::attentive::Attentive;
 use super::cluster::Cluster;
 use super::knn::Knn;
+use super::linear::Linear;
 use super::logistic::Logistic;
 use super::rank::Rank;
 use super::task::EvalTask;
@@ -22,12 +24,33 @@ pub enum Evaluation {
     Cluster(Cluster),
     /// Monitor features without labels: rank of CLS tokens, local structure of patch tokens
     Rank(Rank),
+    /// Train linear classifiers on frozen features with many learning rates (paper tables 1 and 2)
+    Linear(Linear),
+    /// Train probes that attend to the patch tokens of the frozen network
+    Attentive(Attentive),
 }
 
 impl Evaluation {
     /// The evaluation `name` with its usual settings; `None` if there is none of that name.
     pub fn named(name: &str) -> Option<Self> {
         serde_json::from_value(json!({ "kind": name })).ok()
+    }
+
+    /// The evaluation `ibot eval NAME` without options, whose settings may be others than those that
+    /// a file of settings starts from.
+    pub fn of_command(name: &str) -> Option<Self> {
+        let commands = Self::augment_subcommands(Command::new("eval"));
+        let matches = commands.try_get_matches_from(["eval", name]).ok()?;
+        Self::from_arg_matches(&matches).ok()
+    }
+
+    /// The same evaluation that writes no file of its own, for what is shown beside a model.
+    pub fn without_files(&self) -> Self {
+        let mut evaluation = self.clone();
+        if let Self::Linear(linear) = &mut evaluation {
+            linear.save_head = None;
+        }
+        evaluation
     }
 
     /// What it does, in a sentence without its full stop.
@@ -45,6 +68,8 @@ impl Evaluation {
             Self::Logistic(logistic) => logistic,
             Self::Cluster(cluster) => cluster,
             Self::Rank(rank) => rank,
+            Self::Linear(linear) => linear,
+            Self::Attentive(attentive) => attentive,
         }
     }
 }

@@ -4,9 +4,11 @@
 //! Each is one file in `ibot_core::eval`, which computes on tensors, one file here, which chooses
 //! the images, and one variant of [`Evaluation`], which makes the command and the setting.
 
+mod attentive;
 mod cluster;
 mod evaluation;
 mod knn;
+mod linear;
 mod logistic;
 mod measures;
 mod old_settings;
@@ -18,9 +20,11 @@ mod shown;
 mod task;
 mod yardstick;
 
+pub use self::attentive::Attentive;
 pub use self::cluster::Cluster;
 pub use self::evaluation::Evaluation;
 pub use self::knn::Knn;
+pub use self::linear::Linear;
 pub use self::logistic::Logistic;
 pub use self::measures::Measures;
 pub use self::old_settings::assign_old;

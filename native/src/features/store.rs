@@ -171,6 +171,11 @@ impl FeatureStore {
         self.view
     }
 
+    /// Whether it shows its progress, and evaluations on it shall too.
+    pub fn shows_progress(&self) -> bool {
+        self.shows_progress
+    }
+
     /// How many images of datasets went through the network so far.
     pub fn encoded(&self) -> usize {
         self.encoded.get()

@@ -33,7 +33,7 @@ pub fn command_line(entry: &SuiteEntry, inputs: &CommandInputs) -> String {
 
 /// The settings that are not the usual ones, as options.
 fn options(evaluation: &Evaluation) -> Vec<String> {
-    let usual = Evaluation::named(evaluation.task().name());
+    let usual = Evaluation::of_command(evaluation.task().name());
     let usual = usual.as_ref().map(settings).unwrap_or_default();
 
     let mut options = Vec::new();

@@ -4,7 +4,9 @@
 
 mod analyze;
 mod classify;
+mod eval_attentive;
 mod eval_cluster;
+mod eval_linear;
 mod eval_logistic;
 mod eval_rank;
 mod features;

@@ -1,0 +1,12 @@
+//! Linear classifiers on frozen features.
+
+mod augmented;
+mod bar;
+mod save;
+mod settings;
+mod table;
+
+pub(super) use self::augmented::Augmented;
+pub(super) use self::bar::TrainingBar;
+pub use self::settings::Linear;
+pub(super) use self::table::{measures, table};

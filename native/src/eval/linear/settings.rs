@@ -1,0 +1,320 @@
+//! The evaluation: its settings, and how it goes through the images.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+use clap::Args;
+use futures_lite::future::block_on;
+use ibot_core::eval::linear::{LinearFit, LinearSweep, official_rates, scaled_rate};
+use ibot_core::weights::HeadHeader;
+use serde::{Deserialize, Serialize};
+
+use super::super::measures::Measures;
+use super::super::sets::{SetLimits, Sets};
+use super::super::task::{Curve, EvalTask, Subject, TaskOutput, Unit};
+use super::augmented::Augmented;
+use super::bar::TrainingBar;
+use super::save::save_head;
+use super::table::{measures, table};
+use crate::data::Dataset;
+use crate::features::{PatchMean, Pooling, Readout};
+
+const HELP: &str = "\
+Examples:
+  ibot eval linear --data cifar10/train.tar --val cifar10/test.tar --model runs/cifar
+  ibot eval linear --data imagenet/train --val imagenet/val --model vit_base.pth --cls-blocks 1 --patch-mean
+  ibot eval linear --data photos/ --model runs/photos --cached --save-head photos-head.safetensors
+
+Linear classifiers learn the classes of --data from features of the frozen network, and classify the images of --val:
+45 side by side, which differ in their learning rate only ({1..9} x 10^{-4..0} x batch / 256; SGD with momentum 0.9,
+half a cosine over the epochs). Every epoch shows new random crops and flips to the network, as in the official code.
+With --cached each image goes through the network once, without augmentation, and training takes seconds.
+Prints top-1 and top-5 of the best heads after the last epoch, and of the best head of any epoch, which is what the
+official code reports. It is chosen by the images that it is measured on.
+The paper takes --cls-blocks 4 for ViT-S, and --cls-blocks 1 --patch-mean for ViT-B and ViT-L.";
+
+/// Images of a step in the official evaluation, over all its GPUs.
+const OFFICIAL_BATCH: usize = 1024;
+/// Steps that an epoch of a smaller set shall have.
+const STEPS_PER_EPOCH: usize = 16;
+/// Blocks whose CLS tokens are joined, as the official script does by default.
+const CLS_BLOCKS: usize = 4;
+
+/// Settings of the evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
+#[command(after_help = HELP)]
+#[serde(default, deny_unknown_fields)]
+pub struct Linear {
+    /// Let each image go through the network once, without augmentation
+    #[arg(long)]
+    pub cached: bool,
+    /// Passes over the images
+    #[arg(long, default_value_t = 100)]
+    pub epochs: usize,
+    /// Images of a step [default: 1024, fewer for less than 16384 images]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch_size: Option<usize>,
+    /// Learning rates for batches of 256 images, each a head of its own [default: the 45 of the
+    /// official code]
+    #[arg(long, value_name = "RATES", value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lr: Vec<f64>,
+    /// Number of last blocks whose CLS tokens are joined; 0 leaves CLS out [default: 4, or all of
+    /// fewer]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cls_blocks: Option<usize>,
+    /// Also take the mean of the patch tokens of the last block
+    #[arg(long)]
+    pub patch_mean: bool,
+    /// Take the mean of the patch tokens of the last block without the final norm, and nothing else
+    #[arg(long, conflicts_with_all = ["cls_blocks", "patch_mean"])]
+    pub raw_patches: bool,
+    /// Seed of the first weights, of the order of the images and of their crops
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Most images to learn from, spread evenly over the set [default: all, or 10000 if --val is
+    /// missing]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_images: Option<usize>,
+    /// Most images to classify, spread evenly over the set [default: all, or 2000 if --val is
+    /// missing]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub val_images: Option<usize>,
+    /// Write the best head of any epoch to a safetensors file, for `ibot export --head`
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    pub save_head: Option<PathBuf>,
+}
+
+/// What an entry of `[[eval]]` starts from: cached and short, so that a run can afford it. The
+/// command starts from the official settings.
+impl Default for Linear {
+    fn default() -> Self {
+        Self {
+            cached: true,
+            epochs: 10,
+            batch_size: None,
+            lr: Vec::new(),
+            cls_blocks: None,
+            patch_mean: false,
+            raw_patches: false,
+            seed: 0,
+            train_images: None,
+            val_images: None,
+            save_head: None,
+        }
+    }
+}
+
+/// The batch size for so many images: the official one, or a smaller power of two for enough steps
+/// in an epoch.
+pub fn usual_batch(images: usize) -> usize {
+    let wanted = (images / STEPS_PER_EPOCH).max(STEPS_PER_EPOCH);
+    let below = (wanted + 1).next_power_of_two() / 2;
+    below.min(OFFICIAL_BATCH)
+}
+
+impl EvalTask for Linear {
+    fn title(&self) -> &'static str {
+        "Linear"
+    }
+
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn paper(&self) -> &'static str {
+        "tables 1 and 2"
+    }
+
+    fn meaning(&self) -> &'static str {
+        "It is the share of images whose class a linear layer finds that was trained on the features: \
+         high where they tell the classes apart. The best epoch is chosen by these same images."
+    }
+
+    fn suits(&self, data: &Dataset) -> bool {
+        data.classes().len() > 1 && !self.limits().is_empty()
+    }
+
+    fn readouts(&self) -> Vec<Readout> {
+        vec![Readout::Pooled(self.pooling())]
+    }
+
+    fn run(&self, subject: &Subject) -> Result<TaskOutput> {
+        let pooling = self.checked_pooling(subject)?;
+        let sets = Sets::choose(subject.data, subject.val, self.limits())?;
+        let images = sets.train.indices.len();
+        let batch = self.batch_size.unwrap_or_else(|| usual_batch(images));
+
+        let readout = Readout::Pooled(self.pooling());
+        let val = sets.val.labelled(readout, subject.features)?;
+        let judged = val.labels.len();
+        let width = val.features.dims()[1];
+        let classes = subject.data.classes().len();
+        let rates = self.rates(batch);
+        let device = subject.features.device();
+        let sweep = LinearSweep::new(width, classes, rates, self.seed, device)?;
+        let mut fit = LinearFit::new(sweep, self.epochs, val)?;
+
+        if self.cached {
+            let train = sets.train.labelled(readout, subject.features)?;
+            let bar = TrainingBar::new(self.epochs * images, subject.features.shows_progress());
+            for _ in 0..self.epochs {
+                block_on(fit.cached_epoch(&train, batch, self.seed))?;
+                bar.add(images);
+                note(&bar, &fit);
+            }
+        } else {
+            let augmented = Augmented {
+                images: &sets.train,
+                features: subject.features,
+                readout,
+                batch,
+                seed: self.seed,
+            };
+            self.augmented_epochs(&mut fit, &augmented)?;
+        }
+
+        let scores = fit.scores();
+        let Some(best) = fit.best() else {
+            anyhow::bail!("a linear evaluation needs at least one epoch");
+        };
+        if let Some(file) = &self.save_head {
+            let view = subject.features.view();
+            let header = HeadHeader {
+                classes: subject.data.classes().to_vec(),
+                cls_blocks: pooling.cls_blocks,
+                patch_mean: pooling.patch_mean == PatchMean::Normed,
+                size: view.size,
+                resize: view.resize_ratio,
+            };
+            save_head(file, &best.classifier, &header)?;
+        }
+        Ok(TaskOutput {
+            measures: measures(scores, best.score, best.epochs),
+            images: vec![("train", images), ("val", judged)],
+            table: table(scores, best.score, best.epochs),
+        })
+    }
+
+    fn curve(&self, measure: &str) -> Option<Curve> {
+        let label = measure.strip_prefix("top1_")?;
+        Some(Curve {
+            quantity: "top-1",
+            unit: Unit::Share,
+            label: format!("{label} epoch"),
+        })
+    }
+
+    fn headline<'a>(&self, measures: &'a Measures) -> Option<&'a str> {
+        let mut names = measures.iter().map(|(name, _)| name);
+        names.find(|name| *name == "top1_best")
+    }
+}
+
+impl Linear {
+    fn augmented_epochs(&self, fit: &mut LinearFit, images: &Augmented) -> Result<()> {
+        let count = images.images.indices.len();
+        let bar = TrainingBar::new(self.epochs * count, images.features.shows_progress());
+        let mut warned = HashSet::new();
+        for epoch in 0..self.epochs {
+            images.epoch(epoch, &mut warned, &bar, |features, labels| {
+                Ok(fit.step(features, labels)?)
+            })?;
+            block_on(fit.end_epoch())?;
+            note(&bar, fit);
+        }
+        Ok(())
+    }
+
+    fn limits(&self) -> SetLimits {
+        SetLimits {
+            train: self.train_images,
+            val: self.val_images,
+        }
+    }
+
+    /// Learning rates for batches of `batch` images.
+    fn rates(&self, batch: usize) -> Vec<f64> {
+        if self.lr.is_empty() {
+            return official_rates(batch);
+        }
+        let own = self.lr.iter();
+        own.map(|rate| scaled_rate(*rate, batch)).collect()
+    }
+
+    /// What heads read, if the network has enough blocks.
+    fn pooling(&self) -> Pooling {
+        if self.raw_patches {
+            return Pooling::PATCHES;
+        }
+        Pooling {
+            cls_blocks: self.cls_blocks.unwrap_or(CLS_BLOCKS),
+            patch_mean: self.patch_mean.into(),
+        }
+    }
+
+    /// What heads read of this network.
+    fn checked_pooling(&self, subject: &Subject) -> Result<Pooling> {
+        ensure!(
+            self.batch_size != Some(0) && self.epochs > 0,
+            "a batch needs at least one image, and training one epoch"
+        );
+        let mut pooling = self.pooling();
+        ensure!(
+            pooling.cls_blocks > 0 || pooling.patch_mean != PatchMean::None,
+            "no CLS token and no mean of the patches leave no feature: give --cls-blocks or --patch-mean"
+        );
+        ensure!(
+            self.save_head.is_none() || pooling.patch_mean != PatchMean::Raw,
+            "a head on patches without the final norm cannot be saved: no command could use it"
+        );
+
+        let Some(backbone) = subject.features.backbone() else {
+            ensure!(
+                self.save_head.is_none(),
+                "a head on pixels cannot be saved: no command could use it"
+            );
+            return Ok(pooling);
+        };
+        let depth = backbone.depth();
+        if let Some(blocks) = self.cls_blocks {
+            ensure!(
+                blocks <= depth,
+                "the CLS tokens of {blocks} blocks were asked for, and the network has {depth}"
+            );
+        }
+        pooling.cls_blocks = pooling.cls_blocks.min(depth);
+        Ok(pooling)
+    }
+}
+
+fn note(bar: &TrainingBar, fit: &LinearFit) {
+    if let Some(best) = fit.best() {
+        bar.note(fit.epochs(), best.score.top1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_are_official_or_leave_sixteen_steps() {
+        let batches = [100_000, 16_384, 10_000, 2_040, 400, 20].map(usual_batch);
+        assert_eq!(batches, [1024, 1024, 512, 64, 16, 16]);
+    }
+
+    #[test]
+    fn an_entry_of_a_run_is_cached_and_short() {
+        let entry: Linear = toml::from_str("lr = [0.1]").expect("settings");
+        assert!(entry.cached && entry.epochs == 10 && entry.lr == [0.1]);
+        assert_eq!(entry.rates(512), [0.2]);
+        assert_eq!(Linear::default().rates(512).len(), 45);
+    }
+}
