@@ -53,7 +53,8 @@ mod tests {
         assert_eq!(shown(knn, "top5_k20", 0.5), "50.0 %");
         assert_eq!(shown(None, "rank", 31.26), "31.3");
         assert_eq!(shown(None, "norm", 0.000_123_4), "1.23e-4");
-        assert_eq!(shown(None, "norm", 0.0), "0.0");
+        assert_eq!(shown(None, "used_clusters", 10.0), "10");
+        assert_eq!(shown(None, "image_share", 0.4581), "0.458");
         assert_eq!(shown(None, "norm", f64::NAN), "not finite");
     }
 

@@ -70,12 +70,14 @@ pub enum Unit {
 
 impl Unit {
     /// A value as people read it: a share with one decimal of a percent, a small number with three
-    /// digits.
+    /// digits, a whole one without decimals.
     pub fn show(self, value: f64) -> String {
         match self {
             _ if !value.is_finite() => "not finite".to_owned(),
             Self::Share => format!("{:.1} %", 100.0 * value),
-            Self::Number if value != 0.0 && value.abs() < 0.1 => format!("{value:.2e}"),
+            Self::Number if value.fract() == 0.0 => format!("{value}"),
+            Self::Number if value.abs() < 0.001 => format!("{value:.2e}"),
+            Self::Number if value.abs() < 1.0 => format!("{value:.3}"),
             Self::Number => format!("{value:.1}"),
         }
     }

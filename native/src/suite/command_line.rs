@@ -32,7 +32,7 @@ pub fn command_line(entry: &SuiteEntry, inputs: &CommandInputs) -> String {
 }
 
 /// The settings that are not the usual ones, as options.
-fn options(evaluation: &Evaluation) -> Vec<String> {
+pub fn options(evaluation: &Evaluation) -> Vec<String> {
     let usual = Evaluation::of_command(evaluation.task().name());
     let usual = usual.as_ref().map(settings).unwrap_or_default();
 

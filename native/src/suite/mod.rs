@@ -8,6 +8,7 @@ mod outcome;
 mod report;
 mod run;
 mod sentence;
+mod title;
 mod training;
 
 pub use self::command_line::CommandInputs;

@@ -1,6 +1,7 @@
 //! What a suite found.
 
-use super::config::SuiteEntry;
+use super::config::{SuiteConfig, SuiteEntry};
+use super::title::title;
 use crate::eval::{Measures, measure_title, shown};
 use crate::features::EvalView;
 
@@ -46,16 +47,16 @@ impl Outcome {
 }
 
 /// Of the titles of evaluations on the terminal.
-const WIDTH: usize = 20;
+const WIDTH: usize = 22;
 
 /// The outcome of an evaluation as a line for the terminal.
-pub fn outcome_line(entry: &SuiteEntry, outcome: &Outcome) -> String {
+pub fn outcome_line(suite: &SuiteConfig, entry: &SuiteEntry, outcome: &Outcome) -> String {
     let task = entry.evaluation.task();
-    let title = task.title();
+    let name = title(suite, entry);
     let finding = match outcome {
         Outcome::Found(finding) => finding,
-        Outcome::Failed(reason) => return format!("{title:<WIDTH$}  failed: {reason}"),
-        Outcome::LeftOut(reason) => return format!("{title:<WIDTH$}  left out: {reason}"),
+        Outcome::Failed(reason) => return format!("{name:<WIDTH$}  failed: {reason}"),
+        Outcome::LeftOut(reason) => return format!("{name:<WIDTH$}  left out: {reason}"),
     };
 
     let measure = task.headline(&finding.measures);
@@ -69,5 +70,5 @@ pub fn outcome_line(entry: &SuiteEntry, outcome: &Outcome) -> String {
         0 => String::new(),
         encoded => format!("  with {encoded} images through the network"),
     };
-    format!("{title:<WIDTH$}  {figure:<32}  {seconds:6.1} s{pass}")
+    format!("{name:<WIDTH$}  {figure:<32}  {seconds:6.1} s{pass}")
 }

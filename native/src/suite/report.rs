@@ -5,6 +5,7 @@ use super::command_line::{CommandInputs, command_line};
 use super::config::{SuiteConfig, SuiteEntry};
 use super::outcome::{Finding, Outcome, SuiteOutcome};
 use super::sentence::{Comparison, sentence};
+use super::title::title;
 use crate::eval::{chance, measure_title, shown};
 use crate::report::curves::Chart;
 use crate::report::document::{Document, Element, ReportPicture, TextTable};
@@ -81,7 +82,7 @@ impl SuiteReport<'_> {
             let Some(measure) = task.headline(&finding.measures) else {
                 continue;
             };
-            let mut row = vec![task.title().to_owned(), measure_title(task, measure)];
+            let mut row = vec![title(self.suite, entry), measure_title(task, measure)];
             row.extend(self.cells(index, measure));
             row.push(self.minutes(index));
             table.rows.push(row);
@@ -94,21 +95,21 @@ impl SuiteReport<'_> {
         let mut elements = Vec::new();
         let mut left_out = Vec::new();
         for (index, entry) in self.suite.entries.iter().enumerate() {
-            let title = entry.evaluation.task().title();
+            let called = title(self.suite, entry);
             for (number, subject) in self.subjects.iter().enumerate() {
                 let name = &subject.subject;
                 match &subject.outcomes[index] {
                     Outcome::Failed(reason) if number == 0 => {
-                        let text = format!("{title} of the {name} failed: {reason}");
+                        let text = format!("{called} of the {name} failed: {reason}");
                         elements.push(Element::Problem(text));
                     }
                     // Pixels have no tokens; what they cannot give is no mistake.
                     Outcome::Failed(reason) => {
-                        let text = format!("{title} has no figure for {name}: {reason}.");
+                        let text = format!("{called} has no figure for {name}: {reason}.");
                         left_out.push(text);
                     }
                     Outcome::LeftOut(reason) => {
-                        left_out.push(format!("{title} is left out for the {name}: {reason}."));
+                        left_out.push(format!("{called} is left out for the {name}: {reason}."));
                     }
                     Outcome::Found(_) => {}
                 }
@@ -131,8 +132,8 @@ impl SuiteReport<'_> {
         let task = entry.evaluation.task();
 
         let mut elements = vec![
-            Element::Heading(format!("{} ({})", task.title(), task.paper())),
-            Element::Text(format!("{}.", entry.evaluation.about())),
+            Element::Heading(title(self.suite, entry)),
+            Element::Text(format!("{}. Paper: {}.", about(entry), task.paper())),
         ];
         if !task.meaning().is_empty() {
             elements.push(Element::Text(task.meaning().to_owned()));
@@ -245,4 +246,11 @@ impl SuiteReport<'_> {
         let seconds = self.first_finding(index).map(|finding| finding.seconds);
         seconds.map_or(String::new(), |seconds| format!("{:.2}", seconds / 60.0))
     }
+}
+
+/// What the evaluation does, without the part of the paper, which stands behind it.
+fn about(entry: &SuiteEntry) -> String {
+    let about = entry.evaluation.about();
+    let end = about.find(" (").unwrap_or(about.len());
+    about[..end].to_owned()
 }

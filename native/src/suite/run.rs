@@ -56,8 +56,10 @@ pub fn evaluate(
 
 /// Why an evaluation cannot be carried out, as far as that is known before.
 fn obstacle(entry: &SuiteEntry, subject: &SuiteSubject) -> Option<&'static str> {
-    if entry.evaluation.task().suits(subject.data) {
-        None
+    let task = entry.evaluation.task();
+    if task.suits(subject.data) {
+        let lacks_head = task.needs_head() && subject.head.is_none();
+        lacks_head.then_some("the model has no projection head")
     } else if subject.data.classes().is_empty() {
         Some("the images have no labels")
     } else {

@@ -178,7 +178,7 @@ impl SuiteInputs<'_> {
         };
         let store = |view| self.extraction.store(opened.model.as_ref(), view);
         let outcome = evaluate(&self.suite, &subject, &store, &mut |entry, outcome| {
-            println!("{}", outcome_line(entry, outcome));
+            println!("{}", outcome_line(&self.suite, entry, outcome));
             self.write_result(opened, entry, outcome)
         })?;
         println!();
