@@ -4,19 +4,25 @@
 //! Under burn's autodiff each of them is three to ten operations, every one with a tensor that
 //! lives until the backward pass. Here the forward pass keeps just what the backward pass needs. On
 //! GPUs burn fuses such chains itself, so other backends compose them.
+//!
+//! Without gradients a branch of a transformer block is one operation, from tokens to tokens.
 
 mod autodiff;
+mod branch;
 mod cross_entropy;
 mod gelu;
 mod layer_norm;
 mod numeric;
+mod product;
 mod softmax;
+mod threads;
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, Flex, backend_extension};
-use burn::nn::LayerNorm;
+use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{Tensor, activation};
 
+use self::branch::Branch;
 use self::numeric::{changed, columns, contiguous, new, values};
 use crate::platform::has_kernels;
 
@@ -44,6 +50,37 @@ trait Kernels: Backend {
         targets: FloatTensor<Self>,
         scale: f32,
     ) -> FloatTensor<Self>;
+}
+
+/// Branches of a transformer block, on tokens `[B, N, D]` in 32 bits. They have no gradients.
+#[backend_extension(Flex)]
+trait Branches: Backend {
+    /// `x + outer(attention(inner(norm(x))))`.
+    fn attend(
+        x: FloatTensor<Self>,
+        #[extension_type] branch: Branch<Self>,
+        heads: usize,
+    ) -> FloatTensor<Self>;
+
+    /// `x + outer(f(inner(norm(x))))`, where `f` is GELU, or with a gate `silu(a) * b` of `[a, b]`.
+    fn transform(
+        x: FloatTensor<Self>,
+        #[extension_type] branch: Branch<Self>,
+        gated: bool,
+    ) -> FloatTensor<Self>;
+}
+
+impl Branches for Flex {
+    fn attend(x: FloatTensor<Self>, branch: Branch<Self>, heads: usize) -> FloatTensor<Self> {
+        let tokens = x.layout().shape()[1];
+        let branch = branch::Packed::new(branch, EPSILON as f32);
+        changed(x, |x| branch::attend(x, &branch, tokens, heads))
+    }
+
+    fn transform(x: FloatTensor<Self>, branch: Branch<Self>, gated: bool) -> FloatTensor<Self> {
+        let branch = branch::Packed::new(branch, EPSILON as f32);
+        changed(x, |x| branch::transform(x, &branch, gated))
+    }
 }
 
 impl Kernels for Flex {
@@ -113,6 +150,55 @@ pub fn layer_norm<const D: usize>(layer: &LayerNorm, x: Tensor<D>) -> Tensor<D> 
         }
         _ => layer.forward(x),
     }
+}
+
+/// A branch of a pre-norm transformer block, of which [`attend`] and [`transform`] make one
+/// operation without gradients.
+pub struct FrozenBranch(Branch<Dispatch>);
+
+impl FrozenBranch {
+    /// The branch for tokens `x`: a norm that uses [`EPSILON`], the first and the last layer, and
+    /// the gain `[D]` of the branch's end, if it has one. `None` where there is no such operation:
+    /// if anything needs gradients, and on other devices than the CPU.
+    pub fn new(
+        x: &Tensor<3>,
+        norm: &LayerNorm,
+        inner: &Linear,
+        outer: &Linear,
+        gain: Option<Tensor<1>>,
+    ) -> Option<Self> {
+        let inner_weight = inner.weight.val();
+        let learns = x.device().is_autodiff() || inner_weight.device().is_autodiff();
+        if learns || !has_kernels(x) || !has_kernels(&inner_weight) {
+            return None;
+        }
+
+        let mut outer_weight = outer.weight.val();
+        let mut outer_bias = outer.bias.as_ref()?.val();
+        if let Some(gain) = gain {
+            outer_weight = outer_weight * gain.clone().unsqueeze::<2>();
+            outer_bias = outer_bias * gain;
+        }
+        Some(Self(Branch {
+            gamma: norm.gamma.val().into_dispatch(),
+            beta: norm.beta.as_ref()?.val().into_dispatch(),
+            inner_weight: inner_weight.into_dispatch(),
+            inner_bias: inner.bias.as_ref()?.val().into_dispatch(),
+            outer_weight: outer_weight.into_dispatch(),
+            outer_bias: outer_bias.into_dispatch(),
+        }))
+    }
+}
+
+/// `x + gain * outer(attention(inner(norm(x))))`, `[B, N, D] -> [B, N, D]`.
+pub fn attend(x: Tensor<3>, branch: FrozenBranch, heads: usize) -> Tensor<3> {
+    Tensor::from_dispatch(Dispatch::attend(x.into_dispatch(), branch.0, heads))
+}
+
+/// `x + gain * outer(f(inner(norm(x))))`, `[B, N, D] -> [B, N, D]`, where `f` is GELU, or with a gate
+/// `silu(a) * b` of the halves `[a, b]` of its input.
+pub fn transform(x: Tensor<3>, branch: FrozenBranch, gated: bool) -> Tensor<3> {
+    Tensor::from_dispatch(Dispatch::transform(x.into_dispatch(), branch.0, gated))
 }
 
 /// `-<target, log_softmax(logits / temperature)>` of each row, `[M, K], [M, K] -> [M, 1]`. Targets

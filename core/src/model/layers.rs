@@ -2,13 +2,13 @@
 //! stochastic depth.
 
 use burn::module::{Module, Param};
-use burn::nn::Linear;
+use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor, TensorData, activation};
 use rand::RngExt as _;
 
 use super::init;
 use super::precision::{affine, linear, widely, widen};
-use crate::kernels;
+use crate::kernels::{self, FrozenBranch};
 use crate::rng::Rng;
 
 /// Where stochastic depth takes its random numbers; `None` switches it off (teacher, evaluation).
@@ -43,6 +43,21 @@ impl Mlp {
         let gate = widely(columns(&self.fc1, x.clone(), 0, hidden), activation::silu);
         linear(&self.fc2, gate * columns(&self.fc1, x, hidden, hidden))
     }
+
+    /// `x + gain * mlp(norm(x))` as one operation without gradients, if there is one for `x`.
+    pub fn frozen(
+        &self,
+        x: &Tensor<3>,
+        norm: &LayerNorm,
+        gain: Option<Tensor<1>>,
+    ) -> Option<FrozenBranch> {
+        FrozenBranch::new(x, norm, &self.fc1, &self.fc2, gain)
+    }
+
+    /// Whether the first layer has a gate.
+    pub fn is_gated(&self) -> bool {
+        self.gated
+    }
 }
 
 /// Columns `start..start + count` of the output of `layer` for `x`.
@@ -71,11 +86,16 @@ impl LayerScale {
     }
 }
 
+/// The gain `[D]` of a branch, if the network has LayerScale.
+pub(super) fn gain(scale: &Option<LayerScale>) -> Option<Tensor<1>> {
+    scale.as_ref().map(|scale| scale.gamma.val())
+}
+
 /// The end of a branch `[B, N, D]`: in 32 bits, scaled if the network has LayerScale.
 pub(super) fn scaled(scale: &Option<LayerScale>, branch: Tensor<3>) -> Tensor<3> {
     let branch = widen(branch);
-    match scale {
-        Some(scale) => branch * scale.gamma.val().unsqueeze::<3>(),
+    match gain(scale) {
+        Some(gain) => branch * gain.unsqueeze::<3>(),
         None => branch,
     }
 }

@@ -5,9 +5,9 @@ use burn::nn::{LayerNorm, Linear};
 use burn::tensor::{Device, Tensor};
 
 use super::config::{Ffn, VitConfig};
-use crate::kernels;
+use crate::kernels::{self, FrozenBranch};
 use crate::model::init;
-use crate::model::layers::{LayerScale, Mlp, Noise, columns, residual, scaled};
+use crate::model::layers::{LayerScale, Mlp, Noise, columns, gain, residual, scaled};
 use crate::model::precision::{ComputePrecision, like, linear, widen};
 use crate::rng::Rng;
 
@@ -54,8 +54,26 @@ impl Block {
 
     /// `[B, N, D] -> [B, N, D]`.
     pub fn forward(&self, x: Tensor<3>, noise: &mut Noise) -> Tensor<3> {
+        if noise.is_none()
+            && let Some([attention, mlp]) = self.frozen(&x)
+        {
+            let x = kernels::attend(x, attention, self.attn.heads);
+            return kernels::transform(x, mlp, self.mlp.is_gated());
+        }
+
         let x = residual(x, |x| self.attend(x), self.drop_path, noise);
         residual(x, |x| self.transform(x), self.drop_path, noise)
+    }
+
+    /// Both branches as operations without gradients, if there are some for `x`.
+    fn frozen(&self, x: &Tensor<3>) -> Option<[FrozenBranch; 2]> {
+        if self.precision != ComputePrecision::F32 {
+            return None;
+        }
+        let SelfAttention { qkv, proj, .. } = &self.attn;
+        let attention = FrozenBranch::new(x, &self.norm1, qkv, proj, gain(&self.ls1))?;
+        let mlp = self.mlp.frozen(x, &self.norm2, gain(&self.ls2))?;
+        Some([attention, mlp])
     }
 
     fn attend(&self, x: Tensor<3>) -> Tensor<3> {
@@ -122,7 +140,7 @@ impl SelfAttention {
 mod tests {
     use super::*;
     use crate::rng::{Purpose, stream};
-    use crate::testing::{gradient_check, small_vit, test};
+    use crate::testing::{gradient_check, max_difference, small_vit, test};
 
     #[test]
     fn attention_matches_a_loop() {
@@ -168,6 +186,37 @@ mod tests {
                         assert!((f64::from(actual[at]) - score / total).abs() < 1e-6);
                     }
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn a_block_without_gradients_is_that_with_gradients() {
+        let tracked = Device::flex().autodiff();
+        let mut rng = stream(5, Purpose::Init, 0, 0);
+        // Widths of whole panels and of parts, more tokens than are computed at a time.
+        for (dim, heads, hidden, tokens) in [(96, 2, 500, 70), (24, 3, 40, 37), (10, 1, 12, 1)] {
+            for gated in [false, true] {
+                let config = VitConfig {
+                    dim,
+                    heads,
+                    hidden,
+                    ffn: if gated { Ffn::SwiGlu } else { Ffn::Mlp },
+                    layerscale: gated.then_some(0.7),
+                    ..small_vit()
+                };
+                let block = Block::new(&config, 0.0, &tracked, &mut rng);
+                let x = init::uniform([3, tokens, dim], 2.0, &tracked, &mut rng).val();
+                let expected = block.forward(x.clone(), &mut None).inner();
+
+                let block = block.valid();
+                let x = x.inner();
+                assert!(block.frozen(&x).is_some());
+                let actual = block.forward(x.clone(), &mut None);
+                assert!(max_difference(&actual, &expected) < 1e-5, "width {dim}");
+                // An image does not depend on those beside it.
+                let alone = block.forward(x.narrow(0, 1, 1), &mut None);
+                assert_eq!(max_difference(&alone, &actual.narrow(0, 1, 1)), 0.0);
             }
         }
     }
