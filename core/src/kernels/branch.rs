@@ -105,8 +105,8 @@ impl Packed {
 /// Rows that a thread takes at a time, of `rows` in all, if the widest layer has `widest` values.
 fn rows_at_a_time(rows: usize, widest: usize) -> usize {
     let cached = (CACHED / widest / TILE * TILE).clamp(FEWEST, MOST);
-    let share = rows.div_ceil(threads::count()).next_multiple_of(TILE);
-    cached.min(share)
+    let share = rows.div_ceil(threads::count()).max(1);
+    cached.min(share.next_multiple_of(TILE))
 }
 
 /// `x += W2 f(W1 norm(x) + b1) + b2` on tokens `[.., D]`, where `f` is GELU, or with a gate
