@@ -9,6 +9,7 @@ use super::cluster::Cluster;
 use super::knn::Knn;
 use super::linear::Linear;
 use super::logistic::Logistic;
+use super::parts::Parts;
 use super::rank::Rank;
 use super::task::EvalTask;
 
@@ -28,6 +29,8 @@ pub enum Evaluation {
     Linear(Linear),
     /// Train probes that attend to the patch tokens of the frozen network
     Attentive(Attentive),
+    /// Train linear classifiers on the few patches that CLS attends to most (paper figure 5)
+    Parts(Parts),
 }
 
 impl Evaluation {
@@ -70,6 +73,7 @@ impl Evaluation {
             Self::Rank(rank) => rank,
             Self::Linear(linear) => linear,
             Self::Attentive(attentive) => attentive,
+            Self::Parts(parts) => parts,
         }
     }
 }

@@ -238,6 +238,35 @@ fn a_head_without_description_reads_cls_and_numbers_its_classes() {
 }
 
 #[test]
+fn the_head_of_a_linear_evaluation_becomes_a_classifier() {
+    let folder = folder();
+    let (file, model) = (folder.path().join("head"), folder.path().join("model"));
+    let mut linear = ibot();
+    linear.args([
+        "eval",
+        "linear",
+        "--data=builtin:val",
+        "--device=cpu",
+        "--json",
+    ]);
+    linear.args([
+        "--cached",
+        "--epochs=2",
+        "--train-images=100",
+        "--val-images=50",
+    ]);
+    linear.arg("--model").arg(&RUN.1);
+    linear.arg("--save-head").arg(&file);
+    succeed(linear);
+
+    succeed(export(&file, &model, &["--to=safetensors"]));
+    let lines = classes(&model, &["--top=1"]);
+    assert_eq!(lines.len(), 5);
+    let named = |line: &Value| line["classes"][0]["class"].is_string();
+    assert!(lines.iter().all(named), "{lines:?}");
+}
+
+#[test]
 fn what_is_wrong_is_named() {
     let folder = folder();
     let (file, out) = (folder.path().join("head"), folder.path().join("model"));

@@ -8,6 +8,7 @@ mod eval_attentive;
 mod eval_cluster;
 mod eval_linear;
 mod eval_logistic;
+mod eval_parts;
 mod eval_rank;
 mod features;
 mod pretrain;

@@ -9,4 +9,5 @@ mod table;
 pub(super) use self::augmented::Augmented;
 pub(super) use self::bar::TrainingBar;
 pub use self::settings::Linear;
+pub(super) use self::settings::usual_batch;
 pub(super) use self::table::{measures, table};
