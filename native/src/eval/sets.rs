@@ -96,14 +96,21 @@ impl<'a> Sets<'a> {
         let count = (val as u128 * wanted as u128 / total) as usize;
         let count = count.clamp(1, wanted - 1);
 
+        // In the order of images, a list that cycles through its classes can put all images of a
+        // class at places to judge by.
+        let mut chosen = data.subset(wanted, 0);
+        chosen.sort_by_key(|index| data.label(*index));
+
         let mut learn = Vec::with_capacity(wanted - count);
         let mut judge = Vec::with_capacity(count);
-        for (place, index) in data.subset(wanted, 0).into_iter().enumerate() {
+        for (place, index) in chosen.into_iter().enumerate() {
             // Exactly `count` places of all, spread evenly, are those to judge by.
             let judges = (place + 1) * count / wanted > place * count / wanted;
             let indices = if judges { &mut judge } else { &mut learn };
             indices.push(index);
         }
+        learn.sort_unstable();
+        judge.sort_unstable();
         Ok(Self {
             train: Subset {
                 data,
@@ -158,4 +165,30 @@ fn require_labels(data: &Dataset) -> Result<()> {
         data.description()
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_set_is_divided_class_by_class() {
+        // The classes of builtin images cycle, and so would every fifth image.
+        let data = Dataset::open("builtin:val").expect("builtin images");
+        let limits = SetLimits {
+            train: Some(200),
+            val: Some(50),
+        };
+        let sets = Sets::choose(&data, None, limits).expect("images with labels");
+
+        for (subset, expected) in [(&sets.train, 20), (&sets.val, 5)] {
+            let labels = subset.labels_of(&subset.indices);
+            for class in 0..data.classes().len() {
+                let images = labels.iter().filter(|label| **label == class).count();
+                assert_eq!(images, expected, "class {class}");
+            }
+        }
+        let judges = |index: &usize| sets.val.indices.contains(index);
+        assert!(!sets.train.indices.iter().any(judges));
+    }
 }
