@@ -143,3 +143,25 @@ fn precision_changes_rows_a_little() {
         );
     }
 }
+
+#[test]
+fn an_image_that_cannot_be_read_is_left_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, shade) in [("1.png", 10), ("3.png", 200)] {
+        let image = image::RgbImage::from_pixel(20, 18, image::Rgb([shade, 50, 90]));
+        image.save(folder.path().join(name)).expect("written");
+    }
+    std::fs::write(folder.path().join("2.png"), "no picture").expect("written");
+    let data = Dataset::open(&folder.path().display().to_string()).expect("a folder of images");
+
+    let store = store(2);
+    for _ in 0..2 {
+        let rows = store.rows(Readout::CLS, &data, &[0, 1, 2]).expect("rows");
+        assert_eq!(rows.indices, [0, 2]);
+        assert_eq!(rows.rows.dims(), [2, 16]);
+        assert_eq!(store.encoded(), 2);
+    }
+    let error = store.rows(Readout::CLS, &data, &[1]).err();
+    let error = error.expect("no image is left").to_string();
+    assert!(error.contains("no image of folder"), "{error}");
+}
