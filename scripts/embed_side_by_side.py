@@ -17,6 +17,7 @@ import argparse
 import json
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -176,12 +177,13 @@ def main():
 
 
 def report(rounds, given, folder):
-    """Prints the fastest round of each side, the range of all, processor time, and the ratios to ours."""
+    """Prints the median round of each side, the range of all, the least processor time, and the ratios to ours."""
     figures = {}
     for side, runs in rounds.items():
-        speeds = sorted(given.images / run["seconds"] for run in runs)
+        speeds = [given.images / run["seconds"] for run in runs]
         figures[side] = dict(
-            version=runs[0]["version"], slowest=speeds[0], median=speeds[len(speeds) // 2], fastest=speeds[-1],
+            version=runs[0]["version"], slowest=min(speeds), median=statistics.median(speeds),
+            fastest=max(speeds),
             processor_ms=1000 * min(run["processor"] for run in runs) / given.images)
         if side != "ibot" and "ibot" in rounds:
             figures[side]["least_cosine"] = least_cosine(folder, side)
