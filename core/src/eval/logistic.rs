@@ -155,7 +155,7 @@ fn minimise(objective: &Objective) -> (Point, usize) {
             break;
         }
         // Where rounding hides any further descent, the end is reached too.
-        if !descent.step(&evaluate) {
+        if !descent.step(evaluate) {
             break;
         }
         iterations += 1;

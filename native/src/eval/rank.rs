@@ -71,7 +71,7 @@ impl EvalTask for Rank {
     }
 
     fn suits(&self, data: &Dataset) -> bool {
-        self.images > 0 && data.len() > 0
+        self.images > 0 && !data.is_empty()
     }
 
     fn readouts(&self) -> Vec<Readout> {

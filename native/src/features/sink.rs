@@ -35,11 +35,11 @@ impl Sink<'_> {
             return;
         }
 
-        for number in 0..self.readouts.len() {
+        for (number, values) in rows.iter().enumerate() {
             let table = self.memory.table_mut(&self.data, self.readouts[number]);
-            let width = rows[number].len() / images.len();
+            let width = values.len() / images.len();
             let mut result = Ok(());
-            for (image, row) in images.iter().zip(rows[number].chunks_exact(width)) {
+            for (image, row) in images.iter().zip(values.chunks_exact(width)) {
                 let is_new = table.add(*image, row);
                 if let (true, Some(shelf)) = (is_new, self.shelves.get_mut(number)) {
                     result = result.and(shelf.add(*image, row));
