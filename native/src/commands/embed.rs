@@ -16,11 +16,13 @@ const HELP: &str = "\
 Examples:
   ibot embed --data photos/ --model runs/photos --out photos.npy
   ibot embed --data imagenet/val --cls-blocks 4 --model vit_small.pth --out val.safetensors
-  ibot embed --data photos/ --model runs/photos --tokens patches --out patches.npy
+  ibot embed --data photos/ --model runs/photos --tokens patches --out patches.parquet
 
 Outputs  FILE has the features [images, width] in 32-bit floats, as .npy or .safetensors (tensor `features`); patch
          tokens have the shape [images, rows, columns, width]. FILE.txt has the name of the image of each row, one a
-         line, with its class after a tab where there are classes.
+         line, with its class after a tab where there are classes. A .parquet holds all in one file, with the columns
+         file, label (where there are classes) and embedding (a list of fixed size); patch tokens have a row each, with
+         row and col.
          The paper uses the last CLS token for k-NN, the last 4 for the linear evaluation of ViT-S, and CLS with the
          mean patch for ViT-B and ViT-L (section 4.1).
 
@@ -36,7 +38,7 @@ pub struct EmbedArgs {
     data: String,
     #[command(flatten)]
     model: ModelArgs,
-    /// File to write, .npy or .safetensors
+    /// File to write: .npy, .safetensors or .parquet
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
     /// What to write of an image: one feature, or its patch tokens after the final norm
@@ -118,8 +120,9 @@ pub fn run(args: &EmbedArgs) -> Result<()> {
         fs::remove_dir_all(parts).with_context(|| format!("cannot remove {}", parts.display()))?;
     }
 
-    let (out, list) = (args.out.display(), list.display());
-    println!("out     {out} {:?}, {list}", table.shape());
+    let list = list.map(|list| format!(", {}", list.display()));
+    let (out, shape) = (args.out.display(), table.shape());
+    println!("out     {out} {shape:?}{}", list.unwrap_or_default());
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use burn::tensor::Tensor;
 use ibot_core::weights::{StoredPrecision, Weight, Weights, to_safetensors};
 
 use super::npy;
+use super::parquet::{self, ParquetTable};
 use super::store::FeatureRows;
 use crate::data::Dataset;
 use crate::files::write_atomically;
@@ -18,6 +19,8 @@ pub enum FeatureFormat {
     Npy,
     /// One tensor, `features`.
     Safetensors,
+    /// A row for each image or patch, with the image's name and class.
+    Parquet,
 }
 
 /// Features on the host.
@@ -65,13 +68,17 @@ impl FeatureFormat {
         match file.extension().and_then(|ending| ending.to_str()) {
             Some("npy") => Ok(Self::Npy),
             Some("safetensors") => Ok(Self::Safetensors),
-            _ => bail!("{} must end in .npy or .safetensors", file.display()),
+            Some("parquet") => Ok(Self::Parquet),
+            _ => bail!(
+                "{} must end in .npy, .safetensors or .parquet",
+                file.display()
+            ),
         }
     }
 }
 
-/// Writes features to `file`, and beside it a list of their images, one a line, with the class
-/// after a tab where there are classes. Returns the path of the list.
+/// Writes features to `file`. Beside an array it writes a list of the images, one a line, with the
+/// class after a tab where there are classes, and returns its path; Parquet holds both itself.
 ///
 /// # Errors
 /// If a file cannot be written.
@@ -80,8 +87,15 @@ pub fn write_features(
     format: FeatureFormat,
     data: &Dataset,
     table: &FeatureTable,
-) -> Result<PathBuf> {
+) -> Result<Option<PathBuf>> {
     let shape = table.shape();
+    let names: Vec<String> = table
+        .indices
+        .iter()
+        .map(|index| data.name(*index).into_owned())
+        .collect();
+    let classes = classes(data, &table.indices);
+
     let bytes = match format {
         FeatureFormat::Npy => npy::write(&shape, &table.values),
         FeatureFormat::Safetensors => {
@@ -90,27 +104,51 @@ pub fn write_features(
             let weights = Weights::from([tensor]);
             to_safetensors(&weights, HashMap::new(), StoredPrecision::F32)?
         }
+        FeatureFormat::Parquet => parquet::write(&ParquetTable {
+            files: &names,
+            labels: classes.as_deref(),
+            grid: table.grid,
+            width: table.width,
+            values: &table.values,
+        })?,
     };
     write_atomically(file, &bytes)?;
+    if format == FeatureFormat::Parquet {
+        return Ok(None);
+    }
 
     let mut list = file.to_owned().into_os_string();
     list.push(".txt");
     let list = PathBuf::from(list);
-    write_atomically(&list, names(data, &table.indices).as_bytes())?;
-    Ok(list)
+    write_atomically(&list, lines(&names, classes.as_deref()).as_bytes())?;
+    Ok(Some(list))
 }
 
-fn names(data: &Dataset, indices: &[usize]) -> String {
-    let mut names = String::new();
-    for index in indices {
-        names += &data.name(*index);
-        let label = data.label(*index);
-        if let Some(class) = label.and_then(|label| data.classes().get(label)) {
-            names += &format!("\t{class}");
-        }
-        names.push('\n');
+/// The class of each image; `None` without classes.
+fn classes(data: &Dataset, indices: &[usize]) -> Option<Vec<String>> {
+    if data.classes().is_empty() {
+        return None;
     }
-    names
+    let mut classes = Vec::with_capacity(indices.len());
+    for index in indices {
+        let class = data
+            .label(*index)
+            .and_then(|label| data.classes().get(label));
+        classes.push(class.cloned().unwrap_or_default());
+    }
+    Some(classes)
+}
+
+fn lines(names: &[String], classes: Option<&[String]>) -> String {
+    let mut lines = String::new();
+    for (place, name) in names.iter().enumerate() {
+        lines += name;
+        if let Some(classes) = classes {
+            lines += &format!("\t{}", classes[place]);
+        }
+        lines.push('\n');
+    }
+    lines
 }
 
 fn to_host(rows: Tensor<2>) -> Result<Vec<f32>> {

@@ -8,6 +8,7 @@ mod file;
 mod lanes;
 mod memory;
 pub mod npy;
+mod parquet;
 mod progress;
 mod sink;
 mod store;

@@ -315,7 +315,10 @@ fn features_go_to_numpy_and_safetensors() {
         &out.path().join("features.csv"),
         &["--data=builtin:val"],
     ));
-    assert!(message.contains(".npy or .safetensors"), "{message}");
+    assert!(
+        message.contains(".npy, .safetensors or .parquet"),
+        "{message}"
+    );
 }
 
 #[test]

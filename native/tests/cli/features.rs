@@ -191,6 +191,15 @@ fn patch_tokens_have_a_row_for_each_patch() {
         }
         assert!((sum / 16.0 - means[channel]).abs() < 1e-5);
     }
+    // The reader of the unit tests shows what is in it; here it is a Parquet file without a list.
+    let table = folder.path().join("patches.parquet");
+    succeed(embed(
+        &table,
+        &["--limit=3", "--device=cpu", "--tokens=patches"],
+    ));
+    let bytes = fs::read(&table).expect("Parquet");
+    assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"));
+    assert!(!folder.path().join("patches.parquet.txt").exists());
     let message = fail(embed(&file, &["--tokens=patches", "--patch-mean"]));
     assert!(message.contains("--tokens patches"), "{message}");
 }
