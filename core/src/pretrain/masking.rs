@@ -147,16 +147,17 @@ fn add_block(
 
     let top = rng.random_range(0..=rows - height);
     let left = rng.random_range(0..=columns - width);
-    // Walked twice in place of a list: a mask is drawn for every crop.
-    let inside =
-        || (top..top + height).flat_map(|y| (left..left + width).map(move |x| y * columns + x));
+    let inside = left..left + width;
+    let mut new = 0;
+    for row in cells.chunks_exact(columns).skip(top).take(height) {
+        new += row[inside.clone()].iter().filter(|cell| !**cell).count();
+    }
 
-    let new = inside().filter(|at| !cells[*at]).count();
     if new == 0 || new as f64 > room {
         return None;
     }
-    for at in inside() {
-        cells[at] = true;
+    for row in cells.chunks_exact_mut(columns).skip(top).take(height) {
+        row[inside.clone()].fill(true);
     }
     Some(new)
 }
