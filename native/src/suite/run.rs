@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use anyhow::Result;
+use ibot_core::features::Readout;
 use ibot_core::model::Head;
 
 use super::config::{SuiteConfig, SuiteEntry};
@@ -16,6 +17,8 @@ use crate::run::panics::catch_panic;
 pub struct SuiteSubject<'a> {
     /// Such as `model` or `pixels`.
     pub name: &'a str,
+    /// Whether a network reads the images, or they are taken as they are.
+    pub has_network: bool,
     /// The projection head of the network, where it is known.
     pub head: Option<&'a Head>,
     /// How images are seen unless an entry says otherwise.
@@ -57,14 +60,19 @@ pub fn evaluate(
 /// Why an evaluation cannot be carried out, as far as that is known before.
 fn obstacle(entry: &SuiteEntry, subject: &SuiteSubject) -> Option<&'static str> {
     let task = entry.evaluation.task();
-    if task.suits(subject.data) {
-        let lacks_head = task.needs_head() && subject.head.is_none();
-        lacks_head.then_some("the model has no projection head")
-    } else if subject.data.classes().is_empty() {
-        Some("the images have no labels")
-    } else {
-        Some("its settings leave no image")
+    let is_pooled = |readout: &Readout| matches!(readout, Readout::Pooled(_));
+    if !task.suits(subject.data) {
+        return Some(match subject.data.classes().is_empty() {
+            true => "the images have no labels",
+            false => "its settings leave no image",
+        });
     }
+
+    if !subject.has_network && !task.readouts().iter().any(is_pooled) {
+        return Some("plain pixels have no patch tokens");
+    }
+    let lacks_head = task.needs_head() && subject.head.is_none();
+    lacks_head.then_some("the model has no projection head")
 }
 
 fn find(

@@ -171,6 +171,7 @@ impl SuiteInputs<'_> {
     fn evaluate(&self, opened: &Opened) -> Result<SuiteOutcome> {
         let subject = SuiteSubject {
             name: opened.name,
+            has_network: opened.model.is_some(),
             head: opened.head.as_ref(),
             view: opened.view,
             data: &self.data,
