@@ -6,7 +6,7 @@ use crate::analysis::prototypes::{Kind, assign};
 use crate::metrics::contingency::{Contingency, ScoreError};
 use crate::model::Head;
 
-/// Images whose logits are computed at a time; a head may have thousands.
+// Images whose logits are computed at a time; a head may have thousands.
 const BLOCK: usize = 1024;
 
 /// How well clusters agree with classes.

@@ -16,7 +16,7 @@ use crate::model::l2_normalize;
 pub const LAMBDAS: [f64; 3] = [0.01, 0.1, 1.0];
 /// Training ends when the duality gap is at most this share of the objective.
 const RELATIVE_GAP: f64 = 1e-12;
-/// Most iterations. With the usual penalties training takes some twenty.
+// Most iterations. With the usual penalties training takes some twenty.
 const MAX_ITERATIONS: usize = 2000;
 
 /// The regression with one penalty.

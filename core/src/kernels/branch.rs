@@ -11,12 +11,12 @@ use super::product::{Panels, Rows, add_product};
 use super::threads::{self, for_each_chunk};
 use super::{gelu, layer_norm, softmax};
 
-/// Values between two layers that are computed at a time, half a megabyte: they shall stay in the
-/// second cache, which on most servers has one or two.
+// Values between two layers that are computed at a time, half a megabyte: they shall stay in the
+// second cache, which on most servers has one or two.
 const CACHED: usize = 128 * 1024;
-/// Rows that are computed at a time are a multiple of the rows of every tile.
+// Rows that are computed at a time are a multiple of the rows of every tile.
 const TILE: usize = 24;
-/// Fewer rows would read the weights too often.
+// Fewer rows would read the weights too often.
 const FEWEST: usize = 2 * TILE;
 const MOST: usize = 8 * TILE;
 
@@ -62,7 +62,6 @@ impl Layer {
         add_product(rows, &self.weight, 0, out);
     }
 
-    /// Adds the bias to each row.
     fn add_bias(&self, out: &mut [f32]) {
         let bias = values(&self.bias);
         vectorize(
@@ -89,7 +88,6 @@ impl Packed {
         }
     }
 
-    /// Width D of a token.
     fn width(&self) -> usize {
         values(&self.gamma).len()
     }

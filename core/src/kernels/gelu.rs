@@ -2,7 +2,7 @@
 
 use super::numeric::{exp, vectorize};
 
-/// Elements computed before they are stored: their results stay in registers and the nearest cache.
+// Elements computed before they are stored: their results stay in registers and the nearest cache.
 const BLOCK: usize = 64;
 
 /// x Φ(x), in place.

@@ -49,8 +49,8 @@ pub(super) fn vectorize<R>(loops: impl FnOnce() -> R) -> R {
     Arch::new().dispatch(loops)
 }
 
-/// Elements that are computed side by side: the widest vector of a processor, four of the
-/// narrowest.
+// Elements that are computed side by side: the widest vector of a processor, four of the
+// narrowest.
 pub(super) const LANES: usize = 16;
 
 /// The sum of `of(i)` over `0..count`, in [`LANES`] sums of their own and hence not in order.

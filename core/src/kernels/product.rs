@@ -8,7 +8,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::threads::for_each_chunk;
 
-/// Rows of the right matrix that are used at a time: a panel of so many stays near the processor.
+// Rows of the right matrix that are used at a time: a panel of so many stays near the processor.
 const DEPTH: usize = 384;
 
 /// Equally long rows, which do not have to touch.
@@ -151,9 +151,9 @@ impl WithSimd for ShapeOf {
     }
 }
 
-/// Whether a tile of eight rows and three vectors fits into the registers. WebAssembly has as many
-/// as one likes, but the processors below have 16.
 fn has_many_registers<S: Simd>() -> bool {
+    // A tile of eight rows and three vectors needs more than 16. WebAssembly has as many as one
+    // likes, but the processors below have 16.
     S::REGISTER_COUNT >= 32 && !cfg!(target_family = "wasm")
 }
 

@@ -2,7 +2,7 @@
 
 use nalgebra::DMatrix;
 
-/// What the paper adds to each share of the spectrum.
+// What the paper adds to each share of the spectrum.
 const EPSILON: f64 = 1e-7;
 /// Rows that are converted to `f64` at a time.
 const BLOCK: usize = 1024;

@@ -2,7 +2,7 @@
 
 use crate::grid::GridShape;
 
-/// Variance below this share of the mean square is rounding.
+// Variance below this share of the mean square is rounding.
 const ROUNDING: f64 = 1e-12;
 
 /// The patch tokens `x_ip` of images `i` at places `p`, taken apart by their variance, and the
@@ -83,7 +83,6 @@ impl PatchStructure {
     }
 }
 
-/// Means of tokens.
 struct Means {
     dim: usize,
     /// `[images, dim]`.

@@ -54,7 +54,6 @@ pub struct ClassifyArgs {
     device: DeviceChoice,
 }
 
-/// A classifier, ready for images.
 struct ImageClassifier {
     features: FeatureStore,
     readout: Readout,

@@ -61,8 +61,8 @@ pub struct EvalArgs {
     results: Option<PathBuf>,
 }
 
-/// Every subcommand is a variant of [`Evaluation`], to which the shared inputs are added here. clap
-/// has no derive for that.
+// Every subcommand is a variant of [`Evaluation`], to which the shared inputs are added here. clap
+// has no derive for that.
 impl Subcommand for EvalCommand {
     fn augment_subcommands(command: Command) -> Command {
         Evaluation::augment_subcommands(command).mut_subcommands(with_inputs)

@@ -120,7 +120,6 @@ fn indexed(spec: &str) -> Option<(&str, usize)> {
     Some((set, index.parse().ok()?))
 }
 
-/// The one image that `spec` names.
 pub fn load_one(spec: &str) -> Result<RgbImage> {
     let images = Images::open(&[spec.to_owned()], 2)?;
     if images.len() != 1 {

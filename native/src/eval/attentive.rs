@@ -68,7 +68,7 @@ pub struct Attentive {
     pub val_images: Option<usize>,
 }
 
-/// Peak learning rates, over the range in which one fits most networks.
+// Peak learning rates, over the range in which one fits most networks.
 const RATES: [f64; 3] = [2e-4, 1e-3, 5e-3];
 
 /// What an entry of `[[eval]]` starts from: few images, so that a run can afford it.

@@ -23,7 +23,7 @@ token; a neighbour votes with weight exp(cosine / 0.07). Without --val, a part o
 With --model pixels the images themselves are compared, without a network.
 Prints top-1 and top-5 for k = 10, 20, 100 and 200 (at most the size of the bank).";
 
-/// The official evaluation is best at k = 20.
+// The official evaluation is best at k = 20.
 const QUOTED_K: usize = 20;
 /// Measures are `top1_k20` and so on.
 const TOP1: &str = "top1_k";

@@ -24,7 +24,7 @@ intercept, until the duality gap is 1e-12 of that. Without --val, a part of --da
 --model pixels it learns from the images themselves, without a network.
 Prints the top-1 for each lambda, with the objective, the norm of its gradient and the duality gap at the end.";
 
-/// The penalty that the official evaluation finds best as a rule.
+// The penalty that the official evaluation finds best as a rule.
 const QUOTED: f64 = 0.1;
 /// Measures are `top1_lambda0.1` and so on.
 const TOP1: &str = "top1_lambda";

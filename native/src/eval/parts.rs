@@ -76,9 +76,9 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// The official list.
+    // The official list.
     const PATCHES: [usize; 6] = [1, 7, 14, 56, 112, 196];
-    /// Features that do not change need fewer than the official 100.
+    // Features that do not change need fewer than the official 100.
     const EPOCHS: usize = 30;
 
     fn limits(&self) -> SetLimits {

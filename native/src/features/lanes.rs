@@ -13,10 +13,9 @@ use ibot_core::features::{Readout, read_out};
 use ibot_core::model::{Backbone, ComputePrecision};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-/// Images in a forward pass of one core. It does not depend on the number of cores, so that the
-/// rows do not either.
+// Images in a forward pass of one core. It does not depend on the number of cores, so that the
+// rows do not either.
 const CPU_BATCH: usize = 16;
-/// Images in a forward pass of a GPU.
 const GPU_BATCH: usize = 64;
 
 /// Images that go through the network together.

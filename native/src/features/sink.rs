@@ -59,7 +59,7 @@ impl Sink<'_> {
         self.note(result);
     }
 
-    /// An evaluation does not end because its features cannot be kept.
+    // An evaluation does not end because its features cannot be kept.
     fn note(&mut self, result: anyhow::Result<()>) {
         if let Err(error) = result {
             let warning = format!("{error:#}; the features of this pass are no longer kept");

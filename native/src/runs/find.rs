@@ -10,7 +10,7 @@ use crate::run::run_dir::{CONFIG_FILE, METRICS_FILE, STATUS_FILE};
 /// Levels of folders that are searched.
 pub const DEPTH: usize = 3;
 
-/// Files of which a run has at least one, even if others are lost.
+// Files of which a run has at least one, even if others are lost.
 const MARKS: [&str; 4] = [CONFIG_FILE, STATUS_FILE, METRICS_FILE, CHECKPOINT_FILE];
 
 /// What a search found.

@@ -8,7 +8,6 @@ use anyhow::{Result, ensure};
 use super::best::headline;
 use super::listed_run::ListedRun;
 
-/// Figures of which less is better.
 const LESS_IS_BETTER: [&str; 1] = ["loss"];
 
 /// Sorts by `key`, best first: `step`, `loss`, an evaluation such as `knn`, or one of its measures

@@ -4,7 +4,7 @@ use super::outcome::SuiteOutcome;
 use crate::eval::{EvalTask, Unit, chance};
 use crate::report::curves::Chart;
 
-/// Fewer points are read from a table as easily.
+// Fewer points are read from a table as easily.
 const LEAST_POINTS: usize = 3;
 
 /// A chart for each quantity that entry `index` measured at several values of a number, with a

@@ -23,7 +23,6 @@ pub struct AttentiveHead {
     value: Linear,
     norm: LayerNorm,
     classifier: Linear,
-    /// Attention heads.
     heads: usize,
 }
 
@@ -58,11 +57,10 @@ impl AttentiveHead {
     }
 
     /// What each query finds, `[B, N, D] -> [B, Q, D]`.
-    ///
-    /// Keys and values are linear in the tokens. So queries are taken back through the keys' matrix,
-    /// and values are made of the few weighted means: the same numbers as with keys and values of
-    /// all N tokens, for N D (H Q) in place of N D (2 D) products.
     fn attend(&self, patches: Tensor<3>) -> Tensor<3> {
+        // Keys and values are linear in the tokens. So queries are taken back through the keys'
+        // matrix, and values are made of the few weighted means: the same numbers as with keys and
+        // values of all N tokens, for N D (H Q) in place of N D (2 D) products.
         let [images, count, width] = patches.dims();
         let (heads, queries) = (self.heads, self.queries.dims()[0]);
         let head_width = width / heads;

@@ -11,7 +11,7 @@ use crate::rng::{Purpose, stream};
 /// Standard deviation of the first weights.
 const INITIAL_DEVIATION: f32 = 0.01;
 const MOMENTUM: f64 = 0.9;
-/// The batch size for which the official code states its learning rates.
+// The batch size for which the official code states its learning rates.
 const RATED_BATCH: f64 = 256.0;
 
 /// The learning rates of the official sweep, {1..9} x 10^{-4..0}, for batches of `batch` images.

@@ -9,7 +9,6 @@ use nalgebra::DMatrix;
 const MEMORY: usize = 10;
 /// Share of the descent that the slope promises which a step must reach.
 const SUFFICIENT: f64 = 1e-4;
-/// How often a step is halved.
 const HALVINGS: usize = 30;
 
 /// A point with the function's value and gradient there.

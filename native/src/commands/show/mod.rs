@@ -37,7 +37,6 @@ pub enum ShowCommand {
     Segments(SegmentsArgs),
 }
 
-/// Runs a command.
 pub fn run(command: &ShowCommand) -> Result<()> {
     match command {
         ShowCommand::Attention(args) => attention::run(args),

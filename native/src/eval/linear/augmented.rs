@@ -17,8 +17,8 @@ use crate::device::cores;
 use crate::eval::sets::Subset;
 use crate::features::{FeatureStore, Readout};
 
-/// Images that go through the network at a time. A batch is put together from several of these
-/// portions, so that few images are in memory.
+// Images that go through the network at a time. A batch is put together from several of these
+// portions, so that few images are in memory.
 const PORTION: usize = 128;
 
 /// Images that classifiers learn from.
@@ -39,7 +39,6 @@ struct Portion {
     labels: Vec<usize>,
     /// Images that could not be read, and why.
     unreadable: Vec<(usize, String)>,
-    /// Images that were tried.
     tried: usize,
     ends_batch: bool,
 }

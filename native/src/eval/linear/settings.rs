@@ -34,11 +34,11 @@ Prints top-1 and top-5 of the best heads after the last epoch, and of the best h
 official code reports. It is chosen by the images that it is measured on.
 The paper takes --cls-blocks 4 for ViT-S, and --cls-blocks 1 --patch-mean for ViT-B and ViT-L.";
 
-/// Images of a step in the official evaluation, over all its GPUs.
+// Images of a step in the official evaluation, over all its GPUs.
 const OFFICIAL_BATCH: usize = 1024;
 /// Steps that an epoch of a smaller set shall have.
 const STEPS_PER_EPOCH: usize = 16;
-/// Blocks whose CLS tokens are joined, as the official script does by default.
+// Blocks whose CLS tokens are joined, as the official script does by default.
 const CLS_BLOCKS: usize = 4;
 
 /// Settings of the evaluation.
@@ -91,8 +91,8 @@ pub struct Linear {
     pub save_head: Option<PathBuf>,
 }
 
-/// What an entry of `[[eval]]` starts from: cached and short, so that a run can afford it. The
-/// command starts from the official settings.
+// What an entry of `[[eval]]` starts from: cached and short, so that a run can afford it. The
+// command starts from the official settings.
 impl Default for Linear {
     fn default() -> Self {
         Self {
@@ -259,7 +259,6 @@ impl Linear {
         }
     }
 
-    /// What heads read of this network.
     fn checked_pooling(&self, subject: &Subject) -> Result<Pooling> {
         ensure!(
             self.batch_size != Some(0) && self.epochs > 0,
