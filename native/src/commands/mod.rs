@@ -32,7 +32,7 @@ const HELP: &str = "\
 Train, measure, look, and take the result elsewhere:
   ibot pretrain --data photos/ --out runs/photos
   ibot runs
-  ibot eval knn --data photos/ --model runs/photos
+  ibot eval suite --data photos/ --model runs/photos
   ibot show attention photo.jpg --model runs/photos
   ibot export --model runs/photos --to safetensors --out photos.safetensors
 
