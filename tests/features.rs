@@ -69,9 +69,8 @@ fn features_on_a_software_gpu() {
 
     for readout in readouts {
         let [expected, actual] = [&cpu, &both].map(|store| {
-            let rows = store.rows(readout, &data, &images).expect("rows").rows;
-            let rows: Vec<f32> = rows.try_into_vec_as().expect("floats");
-            rows
+            let rows = store.rows(readout, &data, &images).expect("rows");
+            rows.values
         });
         assert_eq!(actual.len(), expected.len());
         let mut largest = 0f32;

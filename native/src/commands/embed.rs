@@ -114,7 +114,7 @@ pub fn run(args: &EmbedArgs) -> Result<()> {
         TokenChoice::Patches => Some(model.config.grid(view.size, view.size)),
     };
     drop(store);
-    let table = FeatureTable::new(rows, grid)?;
+    let table = FeatureTable::new(rows, grid);
     let list = write_features(&args.out, format, &data, &table)?;
     if let Some(parts) = &parts {
         fs::remove_dir_all(parts).with_context(|| format!("cannot remove {}", parts.display()))?;

@@ -1,6 +1,6 @@
 //! Clusters of images against their classes.
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use futures_lite::future::block_on;
 use ibot_core::analysis::kmeans::{KMeansConfig, kmeans};
@@ -118,20 +118,15 @@ impl EvalTask for Cluster {
         let subset = Subset::labelled_of(data, self.images.unwrap_or(usize::MAX).min(usual))?;
         let images = vec![("clustered", subset.indices.len())];
 
-        let features = subject
+        let cls = subject
             .features
             .rows(Readout::CLS, subset.data, &subset.indices)?;
-        let labels = subset.labels_of(&features.indices);
-        let dim = features.rows.dims()[1];
-        let tokens: Vec<f32> = features
-            .rows
-            .try_into_vec_as()
-            .map_err(|error| anyhow!("cannot read the features from the device: {error:?}"))?;
+        let labels = subset.labels_of(&cls.indices);
         let classes = data.classes().len();
         let clustered = if self.prototypes {
-            by_prototypes(subject, &tokens, dim)?
+            by_prototypes(subject, &cls.values, cls.width)?
         } else {
-            self.by_kmeans(&tokens, dim, classes)?
+            self.by_kmeans(&cls.values, cls.width, classes)?
         };
 
         let scores = ClusterScores::of(&clustered.clusters, &labels)?;

@@ -1,6 +1,6 @@
 //! Monitors of features without labels.
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use ibot_core::grid::GridShape;
 use ibot_core::metrics::rank::rankme;
@@ -88,10 +88,10 @@ impl EvalTask for Rank {
             0 => None,
             count => structure(features, data, &spread(&chosen, count))?,
         };
-        let cls = HostRows::read(features.rows(Readout::CLS, data, &chosen)?)?;
+        let cls = features.rows(Readout::CLS, data, &chosen)?;
         let rank = rankme(&cls.values, cls.width)
             .context("the CLS tokens hold values that are not finite")?;
-        let most = cls.width.min(cls.images);
+        let most = cls.width.min(cls.indices.len());
 
         Ok(TaskOutput {
             measures: measures(rank, structure.as_ref()),
@@ -125,28 +125,6 @@ impl EvalTask for Rank {
     }
 }
 
-/// Rows of features on the host.
-struct HostRows {
-    values: Vec<f32>,
-    width: usize,
-    images: usize,
-}
-
-impl HostRows {
-    fn read(features: FeatureRows) -> Result<Self> {
-        let [images, width] = features.rows.dims();
-        let values = features
-            .rows
-            .try_into_vec_as()
-            .map_err(|error| anyhow!("cannot read the features from the device: {error:?}"))?;
-        Ok(Self {
-            values,
-            width,
-            images,
-        })
-    }
-}
-
 /// The structure of patch tokens, and of how many images.
 struct Structure {
     of: PatchStructure,
@@ -166,12 +144,12 @@ fn structure(
     let (rows, columns) = backbone.grid(size, size);
     let grid = GridShape { rows, columns };
 
-    let rows = HostRows::read(features.rows(Readout::Patches, data, chosen)?)?;
+    let rows = features.rows(Readout::Patches, data, chosen)?;
     let dim = rows.width / grid.count().max(1);
     match PatchStructure::of(&rows.values, grid, dim) {
         Ok(of) => Ok(Some(Structure {
             of,
-            images: rows.images,
+            images: rows.indices.len(),
         })),
         Err(StructureError::TooFew { .. }) => Ok(None),
         Err(error) => Err(error.into()),
@@ -201,8 +179,8 @@ fn measures(rank: f64, structure: Option<&Structure>) -> Measures {
     measures
 }
 
-fn images(cls: &HostRows, structure: Option<&Structure>) -> Vec<(&'static str, usize)> {
-    let mut images = vec![("cls", cls.images)];
+fn images(cls: &FeatureRows, structure: Option<&Structure>) -> Vec<(&'static str, usize)> {
+    let mut images = vec![("cls", cls.indices.len())];
     images.extend(structure.map(|structure| ("patches", structure.images)));
     images
 }

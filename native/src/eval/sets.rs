@@ -144,10 +144,10 @@ impl<'a> Subset<'a> {
     /// # Errors
     /// If no image can be read, or the device fails.
     pub fn labelled(&self, readout: Readout, features: &FeatureStore) -> Result<Labelled> {
-        let features = features.rows(readout, self.data, &self.indices)?;
+        let rows = features.rows(readout, self.data, &self.indices)?;
         Ok(Labelled {
-            labels: self.labels_of(&features.indices),
-            features: features.rows,
+            labels: self.labels_of(&rows.indices),
+            features: rows.tensor(features.device()),
         })
     }
 

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, anyhow, bail};
-use burn::tensor::Tensor;
+use anyhow::{Result, bail};
 use ibot_core::weights::{StoredPrecision, Weight, Weights, to_safetensors};
 
 use super::npy;
@@ -37,17 +36,14 @@ pub struct FeatureTable {
 impl FeatureTable {
     /// The table of `rows`, which have a token for each patch of `grid`, or one feature without
     /// it.
-    ///
-    /// # Errors
-    /// If the device fails.
-    pub fn new(rows: FeatureRows, grid: Option<(usize, usize)>) -> Result<Self> {
+    pub fn new(rows: FeatureRows, grid: Option<(usize, usize)>) -> Self {
         let patches = grid.map_or(1, |(rows, columns)| rows * columns);
-        Ok(Self {
-            width: rows.rows.dims()[1] / patches,
+        Self {
+            width: rows.width / patches,
             indices: rows.indices,
             grid,
-            values: to_host(rows.rows)?,
-        })
+            values: rows.values,
+        }
     }
 
     /// `[images, width]`, or `[images, rows, columns, width]` of patches.
@@ -149,9 +145,4 @@ fn lines(names: &[String], classes: Option<&[String]>) -> String {
         lines.push('\n');
     }
     lines
-}
-
-fn to_host(rows: Tensor<2>) -> Result<Vec<f32>> {
-    rows.try_into_vec_as::<f32>()
-        .map_err(|error| anyhow!("cannot read the features from the device: {error:?}"))
 }

@@ -60,12 +60,21 @@ enum StoreEncoder {
     Pixels,
 }
 
-/// Features of the images that could be read.
+/// Features of the images that could be read, on the host.
 pub struct FeatureRows {
-    /// One row an image, `[M, D]`.
-    pub rows: Tensor<2>,
+    /// One row an image, `[M, width]`, row by row.
+    pub values: Vec<f32>,
+    pub width: usize,
     /// Which image each row belongs to.
     pub indices: Vec<usize>,
+}
+
+impl FeatureRows {
+    /// The rows `[M, width]` on `device`.
+    pub fn tensor(self, device: &Device) -> Tensor<2> {
+        let shape = [self.indices.len(), self.width];
+        Tensor::from_data(TensorData::new(self.values, shape), device)
+    }
 }
 
 impl FeatureStore {
@@ -161,7 +170,7 @@ impl FeatureStore {
         }
     }
 
-    /// Where rows lie.
+    /// The first device, where evaluations compute on rows.
     pub fn device(&self) -> &Device {
         &self.device
     }
@@ -212,7 +221,8 @@ impl FeatureStore {
             data.description()
         );
         Ok(FeatureRows {
-            rows: self.tensor(values, read.len()),
+            values,
+            width: table.width(),
             indices: read,
         })
     }
