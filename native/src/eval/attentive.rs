@@ -9,10 +9,10 @@ use futures_lite::future::block_on;
 use ibot_core::eval::attentive::{AttentiveFit, AttentiveSettings, PatchFeatures};
 use serde::{Deserialize, Serialize};
 
-use super::linear::{Augmented, TrainingBar, measures, table};
+use super::linear::{Augmented, TrainingBar, curve, headline, measures, table};
 use super::measures::Measures;
 use super::sets::{SetLimits, Sets, Subset};
-use super::task::{Curve, EvalTask, Subject, TaskOutput, Unit};
+use super::task::{Curve, EvalTask, Subject, TaskOutput};
 use crate::data::Dataset;
 use crate::features::{FeatureStore, Readout};
 
@@ -107,8 +107,7 @@ impl EvalTask for Attentive {
     }
 
     fn suits(&self, data: &Dataset) -> bool {
-        let limits = self.limits();
-        data.classes().len() > 1 && limits.train != Some(0) && limits.val != Some(0)
+        data.classes().len() > 1 && !self.limits().is_empty()
     }
 
     fn readouts(&self) -> Vec<Readout> {
@@ -168,17 +167,11 @@ impl EvalTask for Attentive {
     }
 
     fn curve(&self, measure: &str) -> Option<Curve> {
-        let label = measure.strip_prefix("top1_")?;
-        Some(Curve {
-            quantity: "top-1",
-            unit: Unit::Share,
-            label: format!("{label} epoch"),
-        })
+        curve(measure)
     }
 
     fn headline<'a>(&self, measures: &'a Measures) -> Option<&'a str> {
-        let mut names = measures.iter().map(|(name, _)| name);
-        names.find(|name| *name == "top1_best")
+        headline(measures)
     }
 }
 

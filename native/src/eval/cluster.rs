@@ -151,8 +151,7 @@ impl EvalTask for Cluster {
 
     /// NMI, which compares any number of clusters with any number of classes.
     fn headline<'a>(&self, measures: &'a Measures) -> Option<&'a str> {
-        let (name, _) = measures.iter().find(|(name, _)| *name == NMI)?;
-        Some(name)
+        measures.named(NMI)
     }
 }
 

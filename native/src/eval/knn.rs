@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::measures::Measures;
 use super::sets::{SetLimits, Sets};
-use super::task::{Curve, EvalTask, Subject, TaskOutput, Unit};
+use super::task::{Curve, EvalTask, Subject, TaskOutput};
 use crate::data::Dataset;
 use crate::features::Readout;
 
@@ -92,11 +92,7 @@ impl EvalTask for Knn {
 
     fn curve(&self, measure: &str) -> Option<Curve> {
         let k = measure.strip_prefix(TOP1)?;
-        Some(Curve {
-            quantity: "top-1",
-            unit: Unit::Share,
-            label: format!("k = {k}"),
-        })
+        Some(Curve::top1(format!("k = {k}")))
     }
 
     fn headline<'a>(&self, measures: &'a Measures) -> Option<&'a str> {

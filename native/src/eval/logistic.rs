@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::measures::Measures;
 use super::sets::{SetLimits, Sets, Subset};
-use super::task::{Curve, EvalTask, Subject, TaskOutput, Unit};
+use super::task::{Curve, EvalTask, Subject, TaskOutput};
 use crate::data::Dataset;
 use crate::features::Readout;
 
@@ -107,11 +107,7 @@ impl EvalTask for Logistic {
 
     fn curve(&self, measure: &str) -> Option<Curve> {
         let lambda = measure.strip_prefix(TOP1)?;
-        Some(Curve {
-            quantity: "top-1",
-            unit: Unit::Share,
-            label: format!("lambda = {lambda}"),
-        })
+        Some(Curve::top1(format!("lambda = {lambda}")))
     }
 
     fn headline<'a>(&self, measures: &'a Measures) -> Option<&'a str> {

@@ -27,6 +27,13 @@ impl Measures {
         Some(*value)
     }
 
+    /// `name`, if there is such a measure.
+    pub fn named(&self, name: &str) -> Option<&str> {
+        self.iter()
+            .map(|(known, _)| known)
+            .find(|known| *known == name)
+    }
+
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, f64)> {
         self.0.iter().map(|(name, value)| (name.as_str(), *value))
     }

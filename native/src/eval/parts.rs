@@ -17,7 +17,7 @@ use self::score::{PartScore, TOP1, curve, measures, table};
 use super::linear::{Augmented, TrainingBar, usual_batch};
 use super::measures::Measures;
 use super::sets::{SetLimits, Sets};
-use super::task::{Curve, EvalTask, Subject, TaskOutput, Unit};
+use super::task::{Curve, EvalTask, Subject, TaskOutput};
 use crate::data::Dataset;
 use crate::features::{FeatureStore, Readout};
 use crate::files::write_atomically;
@@ -175,11 +175,7 @@ impl EvalTask for Parts {
 
     fn curve(&self, measure: &str) -> Option<Curve> {
         let patches = measure.strip_prefix(TOP1)?;
-        Some(Curve {
-            quantity: "top-1",
-            unit: Unit::Share,
-            label: format!("patches = {patches}"),
-        })
+        Some(Curve::top1(format!("patches = {patches}")))
     }
 
     fn headline<'a>(&self, measures: &'a Measures) -> Option<&'a str> {

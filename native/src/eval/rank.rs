@@ -120,8 +120,7 @@ impl EvalTask for Rank {
     }
 
     fn headline<'a>(&self, measures: &'a Measures) -> Option<&'a str> {
-        let (name, _) = measures.iter().find(|(name, _)| *name == RANKME)?;
-        Some(name)
+        measures.named(RANKME)
     }
 }
 

@@ -32,15 +32,13 @@ impl ScheduledEval {
 
     /// How the evaluation sees images, where `usual` is the view of the run.
     pub fn view(&self, usual: EvalView) -> EvalView {
-        EvalView {
-            size: self.size.unwrap_or(usual.size),
-            resize_ratio: self.resize.unwrap_or(usual.resize_ratio),
-        }
+        usual.with(self.size, self.resize)
     }
 
     /// Checks the values.
     pub fn check(&self, at: &mut Problems) {
-        at.within("resize", self.resize.unwrap_or(1.0), 1.0..=4.0);
+        let resize = self.resize.unwrap_or(1.0);
+        at.within("resize", resize, EvalView::RESIZE_RATIOS);
     }
 }
 

@@ -59,6 +59,17 @@ pub struct Curve {
     pub label: String,
 }
 
+impl Curve {
+    /// A top-1 accuracy.
+    pub fn top1(label: String) -> Self {
+        Self {
+            quantity: "top-1",
+            unit: Unit::Share,
+            label,
+        }
+    }
+}
+
 /// How people read the values of a quantity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {

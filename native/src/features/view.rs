@@ -1,5 +1,7 @@
 //! How an image is cut for the network.
 
+use std::ops::RangeInclusive;
+
 use ibot_core::image::RgbImage;
 use ibot_core::image::resize::eval_view;
 
@@ -13,6 +15,17 @@ pub struct EvalView {
 }
 
 impl EvalView {
+    /// Ratios that settings may ask for.
+    pub const RESIZE_RATIOS: RangeInclusive<f64> = 1.0..=4.0;
+
+    /// This view with what settings change of it.
+    pub fn with(self, size: Option<usize>, resize_ratio: Option<f64>) -> Self {
+        Self {
+            size: size.unwrap_or(self.size),
+            resize_ratio: resize_ratio.unwrap_or(self.resize_ratio),
+        }
+    }
+
     /// The crop of an image, with black borders where the resized image is smaller.
     pub fn cut(self, image: &RgbImage) -> RgbImage {
         let resized_side = (self.size as f64 * self.resize_ratio).round() as usize;

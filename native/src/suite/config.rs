@@ -82,7 +82,7 @@ impl SuiteEntry {
         }
         let view: ViewSettings = serde_json::from_value(Value::Object(view))?;
         if let Some(resize) = view.resize
-            && !(1.0..=4.0).contains(&resize)
+            && !EvalView::RESIZE_RATIOS.contains(&resize)
         {
             bail!("resize = {resize} is not between 1 and 4");
         }
@@ -96,10 +96,7 @@ impl SuiteEntry {
 
     /// How the evaluation sees images, where `usual` is the view of the suite.
     pub fn view(&self, usual: EvalView) -> EvalView {
-        EvalView {
-            size: self.size.unwrap_or(usual.size),
-            resize_ratio: self.resize.unwrap_or(usual.resize_ratio),
-        }
+        usual.with(self.size, self.resize)
     }
 }
 

@@ -10,4 +10,4 @@ pub(super) use self::augmented::Augmented;
 pub(super) use self::bar::TrainingBar;
 pub use self::settings::Linear;
 pub(super) use self::settings::usual_batch;
-pub(super) use self::table::{measures, table};
+pub(super) use self::table::{curve, headline, measures, table};

@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use super::super::measures::Measures;
 use super::super::sets::{SetLimits, Sets};
-use super::super::task::{Curve, EvalTask, Subject, TaskOutput, Unit};
+use super::super::task::{Curve, EvalTask, Subject, TaskOutput};
 use super::augmented::Augmented;
 use super::bar::TrainingBar;
 use super::save::save_head;
-use super::table::{measures, table};
+use super::table::{curve, headline, measures, table};
 use crate::data::Dataset;
 use crate::features::{PatchMean, Pooling, Readout};
 
@@ -203,17 +203,11 @@ impl EvalTask for Linear {
     }
 
     fn curve(&self, measure: &str) -> Option<Curve> {
-        let label = measure.strip_prefix("top1_")?;
-        Some(Curve {
-            quantity: "top-1",
-            unit: Unit::Share,
-            label: format!("{label} epoch"),
-        })
+        curve(measure)
     }
 
     fn headline<'a>(&self, measures: &'a Measures) -> Option<&'a str> {
-        let mut names = measures.iter().map(|(name, _)| name);
-        names.find(|name| *name == "top1_best")
+        headline(measures)
     }
 }
 

@@ -3,7 +3,11 @@
 use ibot_core::eval::{HeadScore, best_head};
 
 use super::super::measures::Measures;
+use super::super::task::Curve;
 
+/// Measures are `top1_last` and `top1_best`.
+const TOP1: &str = "top1_";
+const TOP1_BEST: &str = "top1_best";
 /// Rows of the table, beside that of the best epoch.
 const SHOWN: usize = 5;
 
@@ -46,11 +50,22 @@ pub fn measures(scores: &[HeadScore], best: HeadScore, epochs: usize) -> Measure
         measures.push("top5_last".to_owned(), last.top5);
         measures.push("rate_last".to_owned(), last.rate);
     }
-    measures.push("top1_best".to_owned(), best.top1);
+    measures.push(TOP1_BEST.to_owned(), best.top1);
     measures.push("top5_best".to_owned(), best.top5);
     measures.push("rate_best".to_owned(), best.rate);
     measures.push("epoch_best".to_owned(), epochs as f64);
     measures
+}
+
+/// How curves and sentences show a measure.
+pub fn curve(measure: &str) -> Option<Curve> {
+    let epoch = measure.strip_prefix(TOP1)?;
+    Some(Curve::top1(format!("{epoch} epoch")))
+}
+
+/// The measure that is quoted: the best of any epoch.
+pub fn headline(measures: &Measures) -> Option<&str> {
+    measures.named(TOP1_BEST)
 }
 
 #[cfg(test)]
