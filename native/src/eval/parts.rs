@@ -2,19 +2,16 @@
 
 mod score;
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use clap::Args;
-use futures_lite::future::block_on;
 use ibot_core::eval::best_head;
-use ibot_core::eval::knn::Labelled;
-use ibot_core::eval::linear::{LinearFit, LinearSweep, official_rates};
+use ibot_core::eval::linear::{LinearFit, official_rates};
 use serde::{Deserialize, Serialize};
 
 use self::score::{PartScore, TOP1, curve, measures, table};
-use super::linear::{Augmented, TrainingBar, usual_batch};
+use super::linear::{Augmented, SweepTraining, TrainingBar, usual_batch};
 use super::measures::Measures;
 use super::sets::{SetLimits, Sets};
 use super::task::{Curve, EvalTask, Subject, TaskOutput};
@@ -151,12 +148,27 @@ impl EvalTask for Parts {
             ("val", sets.val.indices.len()),
         ];
 
-        let passes = numbers.len() * self.epochs * sets.train.indices.len();
+        let count = sets.train.indices.len();
+        let batch = self.batch_size.unwrap_or_else(|| usual_batch(count));
+        let passes = numbers.len() * self.epochs * count;
         let bar = TrainingBar::new(passes, subject.features.shows_progress());
         let mut scores = Vec::with_capacity(numbers.len());
         for Number { shown, asked } in numbers {
             let val = sets.val.labelled(self.readout(asked), subject.features)?;
-            let fit = self.trained(asked, classes, &sets, val, subject.features, &bar);
+            let training = SweepTraining {
+                images: Augmented {
+                    images: &sets.train,
+                    features: subject.features,
+                    readout: self.readout(asked),
+                    batch,
+                    seed: self.seed,
+                },
+                classes,
+                rates: official_rates(batch),
+                epochs: self.epochs,
+                augments: self.augment,
+            };
+            let fit = training.run(val, &bar);
             let fit = fit.with_context(|| format!("classifiers on {shown} patches"))?;
             scores.push(score(shown, &fit)?);
         }
@@ -181,52 +193,6 @@ impl EvalTask for Parts {
     fn headline<'a>(&self, measures: &'a Measures) -> Option<&'a str> {
         let names = measures.iter().map(|(name, _)| name);
         names.rev().find(|name| name.starts_with(TOP1))
-    }
-}
-
-impl Parts {
-    /// The sweep on features of so many patches, after all epochs.
-    fn trained(
-        &self,
-        patches: usize,
-        classes: usize,
-        sets: &Sets,
-        val: Labelled,
-        features: &FeatureStore,
-        bar: &TrainingBar,
-    ) -> Result<LinearFit> {
-        let readout = self.readout(patches);
-        let images = sets.train.indices.len();
-        let batch = self.batch_size.unwrap_or_else(|| usual_batch(images));
-        let width = val.features.dims()[1];
-        let rates = official_rates(batch);
-        let sweep = LinearSweep::new(width, classes, rates, self.seed, features.device())?;
-        let mut fit = LinearFit::new(sweep, self.epochs, val)?;
-
-        if self.augment {
-            let augmented = Augmented {
-                images: &sets.train,
-                features,
-                readout,
-                batch,
-                seed: self.seed,
-            };
-            let mut warned = HashSet::new();
-            for epoch in 0..self.epochs {
-                augmented.epoch(epoch, &mut warned, bar, |features, labels| {
-                    Ok(fit.step(features, labels)?)
-                })?;
-                block_on(fit.end_epoch())?;
-            }
-            return Ok(fit);
-        }
-
-        let train = sets.train.labelled(readout, features)?;
-        for _ in 0..self.epochs {
-            block_on(fit.cached_epoch(&train, batch, self.seed))?;
-            bar.add(images);
-        }
-        Ok(fit)
     }
 }
 

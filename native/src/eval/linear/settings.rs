@@ -1,12 +1,10 @@
 //! The evaluation: its settings, and how it goes through the images.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use clap::Args;
-use futures_lite::future::block_on;
-use ibot_core::eval::linear::{LinearFit, LinearSweep, official_rates, scaled_rate};
+use ibot_core::eval::linear::{official_rates, scaled_rate};
 use ibot_core::weights::HeadHeader;
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +15,7 @@ use super::augmented::Augmented;
 use super::bar::TrainingBar;
 use super::save::save_head;
 use super::table::{curve, headline, measures, table};
+use super::training::SweepTraining;
 use crate::data::Dataset;
 use crate::features::{PatchMean, Pooling, Readout};
 
@@ -154,31 +153,22 @@ impl EvalTask for Linear {
         let readout = Readout::Pooled(self.pooling());
         let val = sets.val.labelled(readout, subject.features)?;
         let judged = val.labels.len();
-        let width = val.features.dims()[1];
-        let classes = subject.data.classes().len();
-        let rates = self.rates(batch);
-        let device = subject.features.device();
-        let sweep = LinearSweep::new(width, classes, rates, self.seed, device)?;
-        let mut fit = LinearFit::new(sweep, self.epochs, val)?;
-
-        if self.cached {
-            let train = sets.train.labelled(readout, subject.features)?;
-            let bar = TrainingBar::new(self.epochs * images, subject.features.shows_progress());
-            for _ in 0..self.epochs {
-                block_on(fit.cached_epoch(&train, batch, self.seed))?;
-                bar.add(images);
-                note(&bar, &fit);
-            }
-        } else {
-            let augmented = Augmented {
+        let training = SweepTraining {
+            images: Augmented {
                 images: &sets.train,
                 features: subject.features,
                 readout,
                 batch,
                 seed: self.seed,
-            };
-            self.augmented_epochs(&mut fit, &augmented)?;
-        }
+            },
+            classes: subject.data.classes().len(),
+            rates: self.rates(batch),
+            epochs: self.epochs,
+            augments: !self.cached,
+        };
+        let bar = TrainingBar::new(self.epochs * images, subject.features.shows_progress());
+        let fit = training.run(val, &bar)?;
+        drop(bar);
 
         let scores = fit.scores();
         let Some(best) = fit.best() else {
@@ -212,20 +202,6 @@ impl EvalTask for Linear {
 }
 
 impl Linear {
-    fn augmented_epochs(&self, fit: &mut LinearFit, images: &Augmented) -> Result<()> {
-        let count = images.images.indices.len();
-        let bar = TrainingBar::new(self.epochs * count, images.features.shows_progress());
-        let mut warned = HashSet::new();
-        for epoch in 0..self.epochs {
-            images.epoch(epoch, &mut warned, &bar, |features, labels| {
-                Ok(fit.step(features, labels)?)
-            })?;
-            block_on(fit.end_epoch())?;
-            note(&bar, fit);
-        }
-        Ok(())
-    }
-
     fn limits(&self) -> SetLimits {
         SetLimits {
             train: self.train_images,
@@ -284,12 +260,6 @@ impl Linear {
         }
         pooling.cls_blocks = pooling.cls_blocks.min(depth);
         Ok(pooling)
-    }
-}
-
-fn note(bar: &TrainingBar, fit: &LinearFit) {
-    if let Some(best) = fit.best() {
-        bar.note(fit.epochs(), best.score.top1);
     }
 }
 
