@@ -2,26 +2,20 @@
 //! result.
 
 use std::path::PathBuf;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
-use serde_json::{Map, Value, json};
 
+use super::eval_subject::{EvalSubject, MODEL, ResultInputs};
 use crate::data::Dataset;
 use crate::eval::{
-    EvalResult, EvalTask, Evaluation, Measures, Subject, Yardstick, append_result, measure_title,
-    results_file, sha256, shown,
+    EvalResult, EvalTask, Evaluation, Subject, Yardstick, append_result, measure_title,
+    results_file, shown,
 };
-use crate::features::{EvalView, Extraction, FeatureArgs};
+use crate::features::{Extraction, FeatureArgs};
 use crate::files::write_atomically;
-use crate::model::{LoadedBackbone, ModelArgs};
-
-/// View of an image for `--model pixels`.
-pub const PIXELS: EvalView = EvalView {
-    size: 32,
-    resize_ratio: 1.0,
-};
+use crate::model::ModelArgs;
 
 /// An evaluation with its inputs.
 #[derive(Debug)]
@@ -120,13 +114,13 @@ pub fn run(command: &EvalCommand) -> Result<()> {
         val: val.as_ref(),
         extraction: &extraction,
     };
-    let (result, table) = inputs.evaluate(&args.model, "model")?;
+    let (result, table) = inputs.evaluate(&args.model, MODEL)?;
     if let Some(out) = &args.out {
         let json = serde_json::to_string(&result)?;
         write_atomically(out, format!("{json}\n").as_bytes())?;
     }
 
-    let mut results = vec![("model".to_owned(), result)];
+    let mut results = vec![(MODEL.to_owned(), result)];
     for yardstick in &args.beside {
         let model = match yardstick {
             Yardstick::Pixels => args.model.pixels(),
@@ -165,47 +159,30 @@ impl Inputs<'_> {
     /// table of what was found is for people.
     fn evaluate(&self, model: &ModelArgs, name: &str) -> Result<(EvalResult, String)> {
         let args = &self.command.args;
-        let loaded = match model.is_pixels() {
-            true => None,
-            false => Some(model.open(self.extraction.device())?),
-        };
-        let mut view = match &loaded {
-            Some((model, _)) => usual_view(model),
-            None => PIXELS,
-        };
-        // At the size of a network, the pixels beside it are too many.
-        if name == "model" || loaded.is_some() {
-            view.size = args.size.unwrap_or(view.size);
-        }
-        if !args.json {
-            let line = loaded.as_ref().map(|(_, line)| line.as_str());
-            println!("{}", line.unwrap_or("model   none: plain pixels"));
-            let (size, device) = (view.size, self.extraction.description());
-            println!("        at {size} x {size} on {device}");
-        }
-
         let evaluation = match name {
-            "model" => self.command.evaluation.clone(),
+            MODEL => self.command.evaluation.clone(),
             _ => self.command.evaluation.without_files(),
         };
         let task = evaluation.task();
-        let backbone = loaded.as_ref().map(|(model, _)| model);
-        let head = match backbone {
-            Some(_) if task.needs_head() => model.open_head(self.extraction.device())?,
-            _ => None,
-        };
+        let subject =
+            EvalSubject::open(name, model, args.size, task.needs_head(), self.extraction)?;
+        if !args.json {
+            println!("{}", subject.lines);
+        }
+
         let begin = Instant::now();
-        let mut features = self.extraction.store(backbone, view)?;
-        if !model.is_pixels() {
+        let mut features = self
+            .extraction
+            .store(subject.model.as_ref(), subject.view)?;
+        if subject.model.is_some() {
             features.plan(&task.readouts());
         }
-        let subject = Subject {
+        let outcome = task.run(&Subject {
             features: &features,
-            head: head.as_ref(),
+            head: subject.head.as_ref(),
             data: self.data,
             val: self.val,
-        };
-        let outcome = task.run(&subject)?;
+        })?;
         let seconds = begin.elapsed().as_secs_f64();
 
         if !args.json {
@@ -218,11 +195,10 @@ impl Inputs<'_> {
         }
         let inputs = ResultInputs {
             evaluation: &evaluation,
-            model,
-            weights_sha256: model.file().as_deref().map(sha256).transpose()?,
+            subject: &subject,
             data: &args.data,
             val: args.val.as_deref(),
-            view,
+            view: subject.view,
             extraction: self.extraction,
         };
         let encoded = features.encoded();
@@ -230,73 +206,6 @@ impl Inputs<'_> {
         let results = results_file(args.results.as_deref(), args.model.path());
         append_result(&results, &result)?;
         Ok((result, outcome.table))
-    }
-}
-
-/// How images are seen by a network unless something else is asked for.
-pub fn usual_view(model: &LoadedBackbone) -> EvalView {
-    EvalView {
-        size: model.config.image_size(),
-        resize_ratio: model.eval_resize,
-    }
-}
-
-/// What a result says of its evaluation.
-pub struct ResultInputs<'a> {
-    pub evaluation: &'a Evaluation,
-    pub model: &'a ModelArgs,
-    /// SHA-256 of the file of weights; `None` for pixels.
-    pub weights_sha256: Option<String>,
-    pub data: &'a str,
-    pub val: Option<&'a str>,
-    pub view: EvalView,
-    pub extraction: &'a Extraction,
-}
-
-impl ResultInputs<'_> {
-    /// The result for `results.jsonl`, with the numbers of images by their role, and the number of
-    /// those that went through the network.
-    ///
-    /// # Errors
-    /// If the settings have no JSON form.
-    pub fn result(
-        &self,
-        measures: &Measures,
-        images: &[(&'static str, usize)],
-        encoded: usize,
-        seconds: f64,
-    ) -> Result<EvalResult> {
-        let task = self.evaluation.task();
-        let mut settings = serde_json::to_value(self.evaluation).context("settings as JSON")?;
-        settings["size"] = json!(self.view.size);
-        settings["resize"] = json!(self.view.resize_ratio);
-        settings["precision"] = json!(self.extraction.precision);
-        if settings.get("seed").is_none() {
-            // Random weights and choices without a seed of their own come from this one.
-            settings["seed"] = json!(0);
-        }
-
-        let mut roles = Map::new();
-        for (role, count) in images {
-            roles.insert((*role).to_owned(), json!(count));
-        }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        Ok(EvalResult {
-            task: task.name(),
-            time: now.map_or(0, |now| now.as_secs()),
-            measures: measures.clone(),
-            paper: task.paper(),
-            model: self.model.path().display().to_string(),
-            weights_sha256: self.weights_sha256.clone(),
-            untrained: self.model.is_untrained(),
-            data: self.data.to_owned(),
-            val: self.val.map(str::to_owned),
-            images: Value::Object(roles),
-            settings,
-            encoded,
-            seconds,
-            device: self.extraction.description(),
-        })
     }
 }
 

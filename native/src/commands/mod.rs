@@ -4,6 +4,7 @@
 mod classify;
 mod embed;
 mod eval;
+mod eval_subject;
 mod export;
 mod images;
 mod old_names;

@@ -7,15 +7,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use ibot_core::model::Head;
 
 use self::pictures::pictures;
-use super::eval::{PIXELS, ResultInputs, usual_view};
+use super::eval_subject::{EvalSubject, MODEL, ResultInputs};
 use crate::data::Dataset;
-use crate::eval::{Yardstick, append_result, results_file, sha256};
-use crate::features::{EvalView, Extraction, FeatureArgs};
+use crate::eval::{Yardstick, append_result, results_file};
+use crate::features::{Extraction, FeatureArgs};
 use crate::files::write_atomically;
-use crate::model::{LoadedBackbone, ModelArgs};
+use crate::model::ModelArgs;
 use crate::report::document::{markdown, page};
 use crate::suite::{
     CommandInputs, Outcome, SuiteConfig, SuiteEntry, SuiteOutcome, SuiteReport, SuiteSubject,
@@ -69,18 +68,6 @@ pub struct SuiteArgs {
     results: Option<PathBuf>,
 }
 
-/// A subject with what it takes to evaluate it.
-struct Opened {
-    name: &'static str,
-    args: ModelArgs,
-    /// `None` for plain pixels.
-    model: Option<LoadedBackbone>,
-    /// The projection head, if an evaluation looks at it and there is one.
-    head: Option<Head>,
-    view: EvalView,
-    weights_sha256: Option<String>,
-}
-
 /// What all subjects share.
 struct SuiteInputs<'a> {
     args: &'a SuiteArgs,
@@ -110,14 +97,16 @@ pub fn run(args: &SuiteArgs) -> Result<()> {
         println!("val     {}", val.description());
     }
 
-    let model = inputs.open("model", args.model.clone())?;
-    let mut subjects = vec![inputs.evaluate(&model)?];
-    for beside in &args.beside {
-        let opened = match beside {
-            Yardstick::Pixels => inputs.open("pixels", args.model.pixels())?,
-            Yardstick::Untrained => inputs.open("untrained", args.model.untrained())?,
+    let model = inputs.open(MODEL, &args.model)?;
+    let mut subjects = vec![inputs.evaluate(MODEL, &model)?];
+    for yardstick in &args.beside {
+        let beside = match yardstick {
+            Yardstick::Pixels => args.model.pixels(),
+            Yardstick::Untrained => args.model.untrained(),
         };
-        subjects.push(inputs.evaluate(&opened)?);
+        let name = yardstick.to_string();
+        let opened = inputs.open(&name, &beside)?;
+        subjects.push(inputs.evaluate(&name, &opened)?);
     }
 
     inputs.report(&model, &subjects)?;
@@ -132,45 +121,18 @@ pub fn run(args: &SuiteArgs) -> Result<()> {
 }
 
 impl SuiteInputs<'_> {
-    fn open(&self, name: &'static str, args: ModelArgs) -> Result<Opened> {
-        let (model, line) = if args.is_pixels() {
-            (None, "model   none: plain pixels".to_owned())
-        } else {
-            let (model, line) = args.open(self.extraction.device())?;
-            (Some(model), line)
-        };
-        let mut view = model.as_ref().map_or(PIXELS, usual_view);
-        // Pixels are compared at a size of their own; at that of a network they are too many.
-        if model.is_some() {
-            view.size = self.args.size.unwrap_or(view.size);
-        }
-        let size = view.size;
-        println!(
-            "{line}\n        at {size} x {size} on {}\n",
-            self.extraction.description()
-        );
-
+    fn open(&self, name: &str, model: &ModelArgs) -> Result<EvalSubject> {
         let mut tasks = self.suite.entries.iter().map(|e| e.evaluation.task());
-        let head = if model.is_some() && tasks.any(|task| task.needs_head()) {
-            args.open_head(self.extraction.device())?
-        } else {
-            None
-        };
-        let weights_sha256 = args.file().as_deref().map(sha256).transpose()?;
-        Ok(Opened {
-            name,
-            args,
-            model,
-            head,
-            view,
-            weights_sha256,
-        })
+        let needs_head = tasks.any(|task| task.needs_head());
+        let subject = EvalSubject::open(name, model, self.args.size, needs_head, &self.extraction)?;
+        println!("{}\n", subject.lines);
+        Ok(subject)
     }
 
-    /// Carries out the suite for one subject; each result is written at once.
-    fn evaluate(&self, opened: &Opened) -> Result<SuiteOutcome> {
+    /// Carries out the suite for the subject that is called `name`; each result is written at once.
+    fn evaluate(&self, name: &str, opened: &EvalSubject) -> Result<SuiteOutcome> {
         let subject = SuiteSubject {
-            name: opened.name,
+            name,
             has_network: opened.model.is_some(),
             head: opened.head.as_ref(),
             view: opened.view,
@@ -186,14 +148,18 @@ impl SuiteInputs<'_> {
         Ok(outcome)
     }
 
-    fn write_result(&self, opened: &Opened, entry: &SuiteEntry, outcome: &Outcome) -> Result<()> {
+    fn write_result(
+        &self,
+        opened: &EvalSubject,
+        entry: &SuiteEntry,
+        outcome: &Outcome,
+    ) -> Result<()> {
         let Some(finding) = outcome.finding() else {
             return Ok(());
         };
         let inputs = ResultInputs {
             evaluation: &entry.evaluation,
-            model: &opened.args,
-            weights_sha256: opened.weights_sha256.clone(),
+            subject: opened,
             data: &self.args.data,
             val: self.args.val.as_deref(),
             view: finding.view,
@@ -204,7 +170,7 @@ impl SuiteInputs<'_> {
         append_result(&self.results, &result)
     }
 
-    fn report(&self, model: &Opened, subjects: &[SuiteOutcome]) -> Result<()> {
+    fn report(&self, model: &EvalSubject, subjects: &[SuiteOutcome]) -> Result<()> {
         let mut problems = Vec::new();
         let training = match training_charts(self.args.model.path()) {
             Ok(charts) => charts.unwrap_or_default(),
@@ -248,7 +214,7 @@ impl SuiteInputs<'_> {
     }
 
     /// What was evaluated on what, for the head of the report.
-    fn facts(&self, model: &Opened) -> Vec<(String, String)> {
+    fn facts(&self, model: &EvalSubject) -> Vec<(String, String)> {
         let size = model.view.size;
         let mut facts = vec![("model", self.args.model.path().display().to_string())];
         if let Some(sha256) = &model.weights_sha256 {

@@ -1,0 +1,136 @@
+//! What `ibot eval` looks at, a network or plain pixels, and what a result says of it.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result};
+use ibot_core::model::Head;
+use serde_json::{Map, Value, json};
+
+use crate::eval::{EvalResult, Evaluation, Measures, sha256};
+use crate::features::{EvalView, Extraction};
+use crate::model::{LoadedBackbone, ModelArgs};
+
+/// What `--model` took, in contrast to what is evaluated beside it.
+pub const MODEL: &str = "model";
+
+/// View of an image for plain pixels.
+const PIXELS: EvalView = EvalView {
+    size: 32,
+    resize_ratio: 1.0,
+};
+
+/// A network with its weights, or plain pixels.
+pub struct EvalSubject {
+    pub args: ModelArgs,
+    /// `None` for plain pixels.
+    pub model: Option<LoadedBackbone>,
+    /// The projection head, if an evaluation looks at it and there is one.
+    pub head: Option<Head>,
+    /// How images are seen unless an evaluation says otherwise.
+    pub view: EvalView,
+    /// SHA-256 of the file of weights; `None` for pixels.
+    pub weights_sha256: Option<String>,
+    /// What it is and how it sees images, for people.
+    pub lines: String,
+}
+
+impl EvalSubject {
+    /// Opens what `args` name, which is [`MODEL`] or `name` beside it. Images are seen at `size`, or
+    /// as the subject usually sees them.
+    ///
+    /// # Errors
+    /// If there are no such weights, or they cannot be read.
+    pub fn open(
+        name: &str,
+        args: &ModelArgs,
+        size: Option<usize>,
+        needs_head: bool,
+        extraction: &Extraction,
+    ) -> Result<Self> {
+        let (model, line) = if args.is_pixels() {
+            (None, "model   none: plain pixels".to_owned())
+        } else {
+            let (model, line) = args.open(extraction.device())?;
+            (Some(model), line)
+        };
+        let head = match &model {
+            Some(_) if needs_head => args.open_head(extraction.device())?,
+            _ => None,
+        };
+
+        let usual = model.as_ref().map_or(PIXELS, |model| EvalView {
+            size: model.config.image_size(),
+            resize_ratio: model.eval_resize,
+        });
+        // At the size of a network, the pixels beside it are too many.
+        let takes_size = name == MODEL || model.is_some();
+        let view = usual.with(size.filter(|_| takes_size), None);
+
+        let (side, device) = (view.size, extraction.description());
+        Ok(Self {
+            args: args.clone(),
+            model,
+            head,
+            view,
+            weights_sha256: args.file().as_deref().map(sha256).transpose()?,
+            lines: format!("{line}\n        at {side} x {side} on {device}"),
+        })
+    }
+}
+
+/// What a result says of its evaluation.
+pub struct ResultInputs<'a> {
+    pub evaluation: &'a Evaluation,
+    pub subject: &'a EvalSubject,
+    pub data: &'a str,
+    pub val: Option<&'a str>,
+    pub view: EvalView,
+    pub extraction: &'a Extraction,
+}
+
+impl ResultInputs<'_> {
+    /// The result for `results.jsonl`, with the numbers of images by their role, and the number of
+    /// those that went through the network.
+    ///
+    /// # Errors
+    /// If the settings have no JSON form.
+    pub fn result(
+        &self,
+        measures: &Measures,
+        images: &[(&'static str, usize)],
+        encoded: usize,
+        seconds: f64,
+    ) -> Result<EvalResult> {
+        let task = self.evaluation.task();
+        let mut settings = serde_json::to_value(self.evaluation).context("settings as JSON")?;
+        settings["size"] = json!(self.view.size);
+        settings["resize"] = json!(self.view.resize_ratio);
+        settings["precision"] = json!(self.extraction.precision);
+        if settings.get("seed").is_none() {
+            // Random weights and choices without a seed of their own come from this one.
+            settings["seed"] = json!(0);
+        }
+
+        let mut roles = Map::new();
+        for (role, count) in images {
+            roles.insert((*role).to_owned(), json!(count));
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        Ok(EvalResult {
+            task: task.name(),
+            time: now.map_or(0, |now| now.as_secs()),
+            measures: measures.clone(),
+            paper: task.paper(),
+            model: self.subject.args.path().display().to_string(),
+            weights_sha256: self.subject.weights_sha256.clone(),
+            untrained: self.subject.args.is_untrained(),
+            data: self.data.to_owned(),
+            val: self.val.map(str::to_owned),
+            images: Value::Object(roles),
+            settings,
+            encoded,
+            seconds,
+            device: self.extraction.description(),
+        })
+    }
+}
