@@ -1,20 +1,16 @@
 //! Attentive probes on the patch tokens of a frozen network.
 
-use std::collections::HashSet;
-
 use anyhow::{Result, bail, ensure};
-use burn::tensor::Tensor;
 use clap::Args;
-use futures_lite::future::block_on;
-use ibot_core::eval::attentive::{AttentiveFit, AttentiveSettings, PatchFeatures};
+use ibot_core::eval::attentive::{AttentiveFit, AttentiveSettings};
 use serde::{Deserialize, Serialize};
 
-use super::linear::{Augmented, TrainingBar, curve, headline, measures, table};
 use super::measures::Measures;
-use super::sets::{SetLimits, Sets, Subset};
+use super::probes::{AttentiveProbe, Augmented, ProbeTraining, curve, headline, measures, table};
+use super::sets::{SetLimits, Sets};
 use super::task::{Curve, EvalTask, Subject, TaskOutput};
 use crate::data::Dataset;
-use crate::features::{FeatureStore, Readout};
+use crate::features::Readout;
 
 const HELP: &str = "\
 Examples:
@@ -30,7 +26,7 @@ only the tokens of the images to classify are in memory.
 Prints top-1 and top-5 of the probes after the last epoch, and of the best probe of any epoch.";
 
 /// Bytes of patch tokens that are kept unless numbers of images are given.
-const USUAL_BYTES: usize = 1_000_000_000;
+pub(super) const USUAL_BYTES: usize = 1_000_000_000;
 
 /// Settings of the evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
@@ -69,7 +65,7 @@ pub struct Attentive {
 }
 
 // Peak learning rates, over the range in which one fits most networks.
-const RATES: [f64; 3] = [2e-4, 1e-3, 5e-3];
+pub(super) const RATES: [f64; 3] = [2e-4, 1e-3, 5e-3];
 
 /// What an entry of `[[eval]]` starts from: few images, so that a run can afford it.
 impl Default for Attentive {
@@ -132,7 +128,7 @@ impl EvalTask for Attentive {
         let sets = Sets::choose(subject.data, subject.val, limits)?;
         let images = sets.train.indices.len();
 
-        let val = patches(&sets.val, subject.features, width)?;
+        let val = sets.val.labelled(Readout::Patches, subject.features)?;
         let judged = val.labels.len();
         let settings = AttentiveSettings {
             classes: subject.data.classes().len(),
@@ -142,20 +138,24 @@ impl EvalTask for Attentive {
             steps: self.epochs * images.div_ceil(self.batch_size),
             seed: self.seed,
         };
-        let mut fit = AttentiveFit::new(&settings, val)?;
-        let bar = TrainingBar::new(self.epochs * images, subject.features.shows_progress());
+        let mut probe = AttentiveProbe {
+            width,
+            fit: AttentiveFit::new(&settings, AttentiveProbe::patches(val, width))?,
+        };
 
-        if self.augment {
-            self.augmented_epochs(&mut fit, &sets.train, subject.features, &bar)?;
-        } else {
-            let train = patches(&sets.train, subject.features, width)?;
-            for _ in 0..self.epochs {
-                block_on(fit.cached_epoch(&train, self.batch_size, self.seed))?;
-                bar.add(images);
-                note(&bar, &fit);
-            }
-        }
+        let training = ProbeTraining {
+            images: Augmented {
+                images: &sets.train,
+                features: subject.features,
+                batch: self.batch_size,
+                seed: self.seed,
+            },
+            epochs: self.epochs,
+            augments: self.augment,
+        };
+        training.run(&mut [&mut probe])?;
 
+        let fit = &probe.fit;
         let Some((epochs, best)) = fit.best() else {
             bail!("an attentive evaluation needs at least one epoch");
         };
@@ -176,32 +176,6 @@ impl EvalTask for Attentive {
 }
 
 impl Attentive {
-    fn augmented_epochs(
-        &self,
-        fit: &mut AttentiveFit,
-        train: &Subset,
-        features: &FeatureStore,
-        bar: &TrainingBar,
-    ) -> Result<()> {
-        let augmented = Augmented {
-            images: train,
-            features,
-            readout: Readout::Patches,
-            batch: self.batch_size,
-            seed: self.seed,
-        };
-        let width = features.backbone().map_or(1, |backbone| backbone.dim());
-        let mut warned = HashSet::new();
-        for epoch in 0..self.epochs {
-            augmented.epoch(epoch, &mut warned, bar, |rows, labels| {
-                Ok(fit.step(by_patch(rows, width), labels)?)
-            })?;
-            block_on(fit.end_epoch())?;
-            note(bar, fit);
-        }
-        Ok(())
-    }
-
     fn limits(&self) -> SetLimits {
         SetLimits {
             train: self.train_images,
@@ -223,27 +197,6 @@ impl Attentive {
             train: Some(self.train_images.unwrap_or(kept)),
             val: Some(val),
         }
-    }
-}
-
-/// The patch tokens of the images that can be read.
-fn patches(subset: &Subset, features: &FeatureStore, width: usize) -> Result<PatchFeatures> {
-    let labelled = subset.labelled(Readout::Patches, features)?;
-    Ok(PatchFeatures {
-        patches: by_patch(labelled.features, width),
-        labels: labelled.labels,
-    })
-}
-
-/// `[M, N D]` as `[M, N, D]`.
-fn by_patch(rows: Tensor<2>, width: usize) -> Tensor<3> {
-    let [images, values] = rows.dims();
-    rows.reshape([images, values / width, width])
-}
-
-fn note(bar: &TrainingBar, fit: &AttentiveFit) {
-    if let Some((_, best)) = fit.best() {
-        bar.note(fit.epochs(), best.top1);
     }
 }
 

@@ -13,6 +13,7 @@ mod logistic;
 mod measures;
 mod old_settings;
 mod parts;
+mod probes;
 mod rank;
 mod result;
 mod schedule;

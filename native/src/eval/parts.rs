@@ -4,15 +4,16 @@ mod score;
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 use clap::Args;
 use ibot_core::eval::best_head;
-use ibot_core::eval::linear::{LinearFit, official_rates};
+use ibot_core::eval::linear::{LinearFit, LinearSweep, official_rates};
 use serde::{Deserialize, Serialize};
 
 use self::score::{PartScore, TOP1, curve, measures, table};
-use super::linear::{Augmented, SweepTraining, TrainingBar, usual_batch};
+use super::linear::usual_batch;
 use super::measures::Measures;
+use super::probes::{Augmented, LinearProbe, Probe, ProbeTraining};
 use super::sets::{SetLimits, Sets};
 use super::task::{Curve, EvalTask, Subject, TaskOutput};
 use crate::data::Dataset;
@@ -42,8 +43,8 @@ pub struct Parts {
     /// Take the patches with the least attention in place of those with the most
     #[arg(long)]
     pub lowest: bool,
-    /// Show other random crops and flips to the network in every epoch, as the official code: a pass
-    /// for each epoch and number of patches
+    /// Show other random crops and flips to the network in every epoch, as the official code, in one
+    /// pass for all numbers of patches
     #[arg(long)]
     pub augment: bool,
     /// Passes over the images
@@ -150,29 +151,38 @@ impl EvalTask for Parts {
 
         let count = sets.train.indices.len();
         let batch = self.batch_size.unwrap_or_else(|| usual_batch(count));
-        let passes = numbers.len() * self.epochs * count;
-        let bar = TrainingBar::new(passes, subject.features.shows_progress());
-        let mut scores = Vec::with_capacity(numbers.len());
-        for Number { shown, asked } in numbers {
-            let val = sets.val.labelled(self.readout(asked), subject.features)?;
-            let training = SweepTraining {
-                images: Augmented {
-                    images: &sets.train,
-                    features: subject.features,
-                    readout: self.readout(asked),
-                    batch,
-                    seed: self.seed,
-                },
-                classes,
-                rates: official_rates(batch),
-                epochs: self.epochs,
-                augments: self.augment,
-            };
-            let fit = training.run(val, &bar);
-            let fit = fit.with_context(|| format!("classifiers on {shown} patches"))?;
-            scores.push(score(shown, &fit)?);
+        let rates = official_rates(batch);
+        let device = subject.features.device();
+        let mut sweeps = Vec::with_capacity(numbers.len());
+        for Number { asked, .. } in &numbers {
+            let readout = self.readout(*asked);
+            let val = sets.val.labelled(readout, subject.features)?;
+            let width = val.features.dims()[1];
+            let sweep = LinearSweep::new(width, classes, rates.clone(), self.seed, device)?;
+            let fit = LinearFit::new(sweep, self.epochs, val)?;
+            sweeps.push(LinearProbe { readout, fit });
         }
-        drop(bar);
+
+        let training = ProbeTraining {
+            images: Augmented {
+                images: &sets.train,
+                features: subject.features,
+                batch,
+                seed: self.seed,
+            },
+            epochs: self.epochs,
+            augments: self.augment,
+        };
+        let mut probes: Vec<&mut dyn Probe> = Vec::with_capacity(sweeps.len());
+        for sweep in &mut sweeps {
+            probes.push(sweep);
+        }
+        training.run(&mut probes)?;
+
+        let mut scores = Vec::with_capacity(numbers.len());
+        for (number, sweep) in numbers.iter().zip(&sweeps) {
+            scores.push(score(number.shown, &sweep.fit)?);
+        }
 
         if let Some(file) = &self.svg {
             let svg = curve(&scores, classes, self.lowest);

@@ -139,6 +139,17 @@ impl<'a> Subset<'a> {
         Ok(Self { data, indices })
     }
 
+    /// At most `count` of the images, spread evenly over them.
+    pub fn evenly(&self, count: usize) -> Self {
+        let all = self.indices.len();
+        let count = count.min(all);
+        let indices = (0..count).map(|place| self.indices[place * all / count]);
+        Self {
+            data: self.data,
+            indices: indices.collect(),
+        }
+    }
+
     /// What `readout` reads from the images that can be read, with their classes.
     ///
     /// # Errors

@@ -68,6 +68,12 @@ impl Curve {
             label,
         }
     }
+
+    /// The same with `prefix` before its label.
+    pub fn labelled(self, prefix: &str) -> Self {
+        let label = format!("{prefix}{}", self.label);
+        Self { label, ..self }
+    }
 }
 
 /// How people read the values of a quantity.

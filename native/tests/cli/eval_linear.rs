@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 
 use crate::support::process::{fail, folder, ibot, succeed, tiny};
 
+/// Options of a short evaluation on augmented images.
+const AUGMENTED: [&str; 4] = ["--json", "--epochs=2", "--batch-size=64", "--lr=0.1,1"];
+
 fn linear(model: &Path, more: &[&str]) -> Command {
     let mut command = ibot();
     command.args(["eval", "linear", "--data=builtin:val", "--device=cpu"]);
@@ -89,13 +92,7 @@ fn heads_learn_on_cached_and_on_augmented_features() {
     assert_eq!(fs::read(&head).expect("a head"), kept);
 
     let augmented = |seed: &str| {
-        let options = [
-            "--json",
-            "--epochs=2",
-            "--batch-size=64",
-            "--lr=0.1,1",
-            seed,
-        ];
+        let options = [&AUGMENTED[..], &[seed]].concat();
         measures(linear(&run, &options))
     };
     let result = augmented("--seed=1");
@@ -105,10 +102,23 @@ fn heads_learn_on_cached_and_on_augmented_features() {
     assert!((0.0..=1.0).contains(&top1));
     assert_eq!(result["measures"], augmented("--seed=1")["measures"]);
 
+    // Probes in the same pass change nothing of what the heads learn.
+    let both = augmented_beside(&run);
+    for (measure, value) in result["measures"].as_object().expect("measures") {
+        assert_eq!(both[measure], *value, "{measure}");
+    }
+    let probe = both["attentive_top1_best"].as_f64().expect("a share");
+    assert!((0.0..=1.0).contains(&probe));
+
     let message = fail(linear(&run, &["--cls-blocks=3"]));
     assert!(message.contains("the network has 2"), "{message}");
     let message = fail(linear(&run, &["--cls-blocks=0"]));
     assert!(message.contains("--patch-mean"), "{message}");
+}
+
+fn augmented_beside(run: &Path) -> Value {
+    let options = [&AUGMENTED[..], &["--seed=1", "--attentive"]].concat();
+    measures(linear(run, &options))["measures"].take()
 }
 
 #[test]

@@ -4,18 +4,18 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use clap::Args;
-use ibot_core::eval::linear::{official_rates, scaled_rate};
+use ibot_core::eval::linear::{LinearFit, LinearSweep, official_rates, scaled_rate};
 use ibot_core::weights::HeadHeader;
 use serde::{Deserialize, Serialize};
 
 use super::super::measures::Measures;
+use super::super::probes::{
+    Augmented, LinearProbe, Probe, ProbeTraining, curve, headline, measures, table,
+};
 use super::super::sets::{SetLimits, Sets};
 use super::super::task::{Curve, EvalTask, Subject, TaskOutput};
-use super::augmented::Augmented;
-use super::bar::TrainingBar;
+use super::beside::{self, Beside};
 use super::save::save_head;
-use super::table::{curve, headline, measures, table};
-use super::training::SweepTraining;
 use crate::data::Dataset;
 use crate::features::{PatchMean, Pooling, Readout};
 
@@ -71,6 +71,9 @@ pub struct Linear {
     /// Take the mean of the patch tokens of the last block without the final norm, and nothing else
     #[arg(long, conflicts_with_all = ["cls_blocks", "patch_mean"])]
     pub raw_patches: bool,
+    /// Also train the probes of `ibot eval attentive` on the patch tokens, in the same pass
+    #[arg(long)]
+    pub attentive: bool,
     /// Seed of the first weights, of the order of the images and of their crops
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -102,6 +105,7 @@ impl Default for Linear {
             cls_blocks: None,
             patch_mean: false,
             raw_patches: false,
+            attentive: false,
             seed: 0,
             train_images: None,
             val_images: None,
@@ -141,7 +145,11 @@ impl EvalTask for Linear {
     }
 
     fn readouts(&self) -> Vec<Readout> {
-        vec![Readout::Pooled(self.pooling())]
+        let mut readouts = vec![Readout::Pooled(self.pooling())];
+        if self.attentive {
+            readouts.push(Readout::Patches);
+        }
+        readouts
     }
 
     fn run(&self, subject: &Subject) -> Result<TaskOutput> {
@@ -153,23 +161,39 @@ impl EvalTask for Linear {
         let readout = Readout::Pooled(self.pooling());
         let val = sets.val.labelled(readout, subject.features)?;
         let judged = val.labels.len();
-        let training = SweepTraining {
+        let classes = subject.data.classes().len();
+        let device = subject.features.device();
+        let width = val.features.dims()[1];
+        let sweep = LinearSweep::new(width, classes, self.rates(batch), self.seed, device)?;
+        let mut heads = LinearProbe {
+            readout,
+            fit: LinearFit::new(sweep, self.epochs, val)?,
+        };
+        let beside = Beside {
+            classes,
+            steps: self.epochs * images.div_ceil(batch),
+            seed: self.seed,
+        };
+        let wanted = self.attentive.then(|| beside.probe(subject, &sets.val));
+        let mut attentive = wanted.transpose()?;
+
+        let training = ProbeTraining {
             images: Augmented {
                 images: &sets.train,
                 features: subject.features,
-                readout,
                 batch,
                 seed: self.seed,
             },
-            classes: subject.data.classes().len(),
-            rates: self.rates(batch),
             epochs: self.epochs,
             augments: !self.cached,
         };
-        let bar = TrainingBar::new(self.epochs * images, subject.features.shows_progress());
-        let fit = training.run(val, &bar)?;
-        drop(bar);
+        let mut probes: Vec<&mut dyn Probe> = vec![&mut heads];
+        if let Some(probe) = &mut attentive {
+            probes.push(probe);
+        }
+        training.run(&mut probes)?;
 
+        let fit = &heads.fit;
         let scores = fit.scores();
         let Some(best) = fit.best() else {
             anyhow::bail!("a linear evaluation needs at least one epoch");
@@ -185,15 +209,23 @@ impl EvalTask for Linear {
             };
             save_head(file, &best.classifier, &header)?;
         }
+        let mut measures = measures(scores, best.score, best.epochs);
+        let mut table = table(scores, best.score, best.epochs);
+        if let Some(probe) = &attentive {
+            beside::add(&probe.fit, &mut measures, &mut table);
+        }
         Ok(TaskOutput {
-            measures: measures(scores, best.score, best.epochs),
+            measures,
             images: vec![("train", images), ("val", judged)],
-            table: table(scores, best.score, best.epochs),
+            table,
         })
     }
 
     fn curve(&self, measure: &str) -> Option<Curve> {
-        curve(measure)
+        match measure.strip_prefix(beside::PREFIX) {
+            Some(own) => curve(own).map(|curve| curve.labelled("attentive, ")),
+            None => curve(measure),
+        }
     }
 
     fn headline<'a>(&self, measures: &'a Measures) -> Option<&'a str> {

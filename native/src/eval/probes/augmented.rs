@@ -1,6 +1,7 @@
 //! Augmented views of images for classifiers on a frozen network, other views in every epoch.
 
 use std::collections::HashSet;
+use std::mem;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::{self, Scope};
 
@@ -22,10 +23,10 @@ use crate::features::{FeatureStore, Readout};
 const PORTION: usize = 128;
 
 /// Images that classifiers learn from.
+#[derive(Clone, Copy)]
 pub struct Augmented<'a> {
     pub images: &'a Subset<'a>,
     pub features: &'a FeatureStore,
-    pub readout: Readout,
     /// Images of a step.
     pub batch: usize,
     pub seed: u64,
@@ -44,18 +45,19 @@ struct Portion {
 }
 
 impl Augmented<'_> {
-    /// Calls `learn` with features `[B, width]` and classes of each batch of an epoch; the last is
-    /// smaller if they do not divide evenly. Images that cannot be read are left out, each with a
-    /// warning the first time.
+    /// Calls `learn` with the features `[B, width]` of each readout and the classes of each batch of
+    /// an epoch; the last is smaller if they do not divide evenly. Images that cannot be read are
+    /// left out, each with a warning the first time.
     ///
     /// # Errors
     /// If no image can be read, the device fails, or `learn` fails.
     pub fn epoch(
         &self,
         epoch: usize,
+        readouts: &[Readout],
         warned: &mut HashSet<usize>,
         bar: &TrainingBar,
-        mut learn: impl FnMut(Tensor<2>, &[usize]) -> Result<()>,
+        mut learn: impl FnMut(Vec<Tensor<2>>, &[usize]) -> Result<()>,
     ) -> Result<()> {
         let mut order = self.images.indices.clone();
         order.shuffle(&mut stream(self.seed, Purpose::Order, epoch as u64, 0));
@@ -63,7 +65,7 @@ impl Augmented<'_> {
 
         let mut learned = false;
         thread::scope(|scope| {
-            let mut rows = Vec::new();
+            let mut parts: Vec<Vec<Tensor<2>>> = vec![Vec::new(); readouts.len()];
             let mut labels = Vec::new();
             for portion in self.views(scope, &portions, epoch) {
                 for (image, problem) in portion.unreadable {
@@ -72,13 +74,17 @@ impl Augmented<'_> {
                     }
                 }
                 if !portion.labels.is_empty() {
-                    rows.extend(self.features.encode(&[self.readout], portion.pixels)?);
+                    let rows = self.features.encode(readouts, portion.pixels)?;
+                    for (part, rows) in parts.iter_mut().zip(rows) {
+                        part.push(rows);
+                    }
                     labels.extend(portion.labels);
                 }
                 bar.add(portion.tried);
 
                 if portion.ends_batch && !labels.is_empty() {
-                    learn(Tensor::cat(std::mem::take(&mut rows), 0), &labels)?;
+                    let joined = parts.iter_mut().map(|part| Tensor::cat(mem::take(part), 0));
+                    learn(joined.collect(), &labels)?;
                     labels.clear();
                     learned = true;
                 }
@@ -190,21 +196,21 @@ mod tests {
         let augmented = Augmented {
             images: &images,
             features: &features,
-            readout: Readout::CLS,
             batch: 140,
             seed: 3,
         };
         let epoch = |epoch| {
             let bar = TrainingBar::new(150, false);
             let mut batches = Vec::new();
-            let learn = |rows: Tensor<2>, labels: &[usize]| {
+            let learn = |rows: Vec<Tensor<2>>, labels: &[usize]| {
+                let rows = rows.into_iter().next().expect("a readout");
                 assert_eq!(rows.dims(), [labels.len(), 3 * 16 * 16]);
                 let values: Vec<f32> = rows.try_into_vec_as().expect("floats");
                 batches.push((labels.to_vec(), values));
                 Ok(())
             };
             augmented
-                .epoch(epoch, &mut HashSet::new(), &bar, learn)
+                .epoch(epoch, &[Readout::CLS], &mut HashSet::new(), &bar, learn)
                 .expect("an epoch");
             batches
         };
