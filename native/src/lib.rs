@@ -14,6 +14,7 @@ pub mod features;
 pub mod files;
 #[cfg(feature = "kernel-cache")]
 pub mod kernel_cache;
+pub mod linear_head;
 pub mod model;
 pub mod pretrain;
 pub mod process;

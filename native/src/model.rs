@@ -165,7 +165,7 @@ impl ModelArgs {
             file,
             checkpoint,
             config,
-        } = self.weights.read(false)?;
+        } = self.read()?;
         // An evaluation masks nothing.
         let config = config.with_mask_token(false);
         let (mut backbone, report) = checkpoint
@@ -198,6 +198,11 @@ impl ModelArgs {
             Err(error) if matches!(error.downcast_ref(), Some(LoadError::NoHead)) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// The file of the backbone.
+    pub fn read(&self) -> Result<WeightFile> {
+        self.weights.read(false)
     }
 
     /// Backbone and head in the file, and a line on how they were loaded.

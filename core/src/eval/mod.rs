@@ -3,6 +3,8 @@
 pub mod attentive;
 pub mod cluster;
 mod heads;
+pub mod imagenet;
+pub mod judge;
 pub mod knn;
 pub mod linear;
 pub mod logistic;

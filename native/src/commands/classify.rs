@@ -3,17 +3,18 @@
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use burn::tensor::Device;
 use clap::Args;
-use ibot_core::features::{Pooling, Readout};
+use ibot_core::features::Readout;
 use ibot_core::image::RgbImage;
 use ibot_core::image::normalize::normalize_into;
 use ibot_core::learn::Classifier;
-use ibot_core::weights::{HeadError, HeadHeader, HeadTensors};
+use ibot_core::weights::{HeadError, HeadTensors};
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::images::Images;
 use crate::device::{self, DeviceChoice};
 use crate::features::{Encoder, EvalView, FeatureStore};
+use crate::linear_head::LinearHead;
 use crate::model::{WeightArgs, WeightFile, with_remedy};
 
 const HELP: &str = "\
@@ -121,23 +122,14 @@ impl ImageClassifier {
             config,
         } = weights.read(false)?;
         let place = || format!("model {}", file.display());
-        let Some(head) = checkpoint.linear_head().with_context(place)? else {
+        let network = checkpoint.header_for(config.clone());
+        let head = LinearHead::of(&checkpoint, &network).map_err(with_export);
+        let Some(head) = head.with_context(place)? else {
             bail!(
                 "{} has no linear head: `ibot export --head HEAD` makes a classifier of it and a head, and `ibot eval linear --save-head HEAD` trains one",
                 file.display()
             );
         };
-        let network = checkpoint.header_for(config.clone());
-        let stated = checkpoint.head_header().with_context(place)?;
-        let is_described = stated.is_some();
-        let header = match stated {
-            Some(header) => header,
-            None => HeadHeader::usual(&head, &network)
-                .map_err(with_export)
-                .with_context(place)?,
-        };
-        header.check(&head, &config).with_context(place)?;
-
         let config = config.with_mask_token(false);
         let (backbone, mut report) = checkpoint
             .backbone(&config, weights.allow_partial, &device)
@@ -146,28 +138,23 @@ impl ImageClassifier {
         report.unused.retain(|name| !HeadTensors::owns(name));
 
         let view = EvalView {
-            size: header.size,
-            resize_ratio: header.resize,
+            size: head.header.size,
+            resize_ratio: head.header.resize,
         };
         let features = FeatureStore::new(Encoder::Network(&backbone), view, &[device])?;
-        let pooling = Pooling {
-            cls_blocks: header.cls_blocks,
-            patch_mean: header.patch_mean.into(),
-        };
-        let (classes, size) = (head.classes(), header.size);
+        let (classes, size) = (head.tensors.classes(), head.header.size);
         let mut lines = format!(
             "model   {}: {report}\nhead    {classes} classes, at {size} x {size}",
             file.display()
         );
-        if !is_described {
+        if !head.is_described {
             lines += "; the file does not say how it sees images, so they are cropped as for an evaluation";
         }
-        let (weight, bias) = (head.weight().to_vec(), head.bias().to_vec());
         let classifier = Self {
             features,
-            readout: Readout::Pooled(pooling),
-            classifier: Classifier::new(head.width(), weight, bias)?,
-            names: header.classes,
+            readout: head.readout(),
+            classifier: head.classifier()?,
+            names: head.header.classes,
         };
         Ok((classifier, lines))
     }

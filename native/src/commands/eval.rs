@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Result;
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
-use super::eval_subject::{EvalSubject, MODEL, ResultInputs};
+use super::eval_subject::{EvalSubject, HeadNeeds, MODEL, ResultInputs};
 use crate::data::Dataset;
 use crate::eval::{
     EvalResult, EvalTask, Evaluation, Subject, Yardstick, append_result, measure_title,
@@ -165,7 +165,7 @@ impl Inputs<'_> {
         };
         let task = evaluation.task();
         let subject =
-            EvalSubject::open(name, model, args.size, task.needs_head(), self.extraction)?;
+            EvalSubject::open(name, model, args.size, HeadNeeds::of(task), self.extraction)?;
         if !args.json {
             println!("{}", subject.lines);
         }
@@ -180,6 +180,7 @@ impl Inputs<'_> {
         let outcome = task.run(&Subject {
             features: &features,
             head: subject.head.as_ref(),
+            linear_heads: subject.linear_heads.as_ref(),
             data: self.data,
             val: self.val,
         })?;

@@ -6,8 +6,9 @@ use anyhow::{Context as _, Result};
 use ibot_core::model::Head;
 use serde_json::{Map, Value, json};
 
-use crate::eval::{EvalResult, Evaluation, Measures, sha256};
+use crate::eval::{EvalResult, EvalTask, Evaluation, Measures, sha256};
 use crate::features::{EvalView, Extraction};
+use crate::linear_head::LinearHeads;
 use crate::model::{LoadedBackbone, ModelArgs};
 
 /// What `--model` took, in contrast to what is evaluated beside it.
@@ -26,12 +27,36 @@ pub struct EvalSubject {
     pub model: Option<LoadedBackbone>,
     /// The projection head, if an evaluation looks at it and there is one.
     pub head: Option<Head>,
+    /// The linear heads that fit it, if an evaluation classifies by one.
+    pub linear_heads: Option<LinearHeads>,
     /// How images are seen unless an evaluation says otherwise.
     pub view: EvalView,
     /// SHA-256 of the file of weights; `None` for pixels.
     pub weights_sha256: Option<String>,
     /// What it is and how it sees images, for people.
     pub lines: String,
+}
+
+/// Which heads evaluations look at.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HeadNeeds {
+    pub projection: bool,
+    pub linear: bool,
+}
+
+impl HeadNeeds {
+    /// What `task` looks at.
+    pub fn of(task: &dyn EvalTask) -> Self {
+        let mut needs = Self::default();
+        needs.add(task);
+        needs
+    }
+
+    /// Adds what `task` looks at.
+    pub fn add(&mut self, task: &dyn EvalTask) {
+        self.projection |= task.needs_head();
+        self.linear |= task.needs_linear_head();
+    }
 }
 
 impl EvalSubject {
@@ -44,7 +69,7 @@ impl EvalSubject {
         name: &str,
         args: &ModelArgs,
         size: Option<usize>,
-        needs_head: bool,
+        needs: HeadNeeds,
         extraction: &Extraction,
     ) -> Result<Self> {
         let (model, line) = if args.is_pixels() {
@@ -54,7 +79,11 @@ impl EvalSubject {
             (Some(model), line)
         };
         let head = match &model {
-            Some(_) if needs_head => args.open_head(extraction.device())?,
+            Some(_) if needs.projection => args.open_head(extraction.device())?,
+            _ => None,
+        };
+        let linear_heads = match &model {
+            Some(_) if needs.linear => LinearHeads::open(args)?,
             _ => None,
         };
 
@@ -71,6 +100,7 @@ impl EvalSubject {
             args: args.clone(),
             model,
             head,
+            linear_heads,
             view,
             weights_sha256: args.file().as_deref().map(sha256).transpose()?,
             lines: format!("{line}\n        at {side} x {side} on {device}"),

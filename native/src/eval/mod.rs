@@ -7,6 +7,7 @@
 mod attentive;
 mod cluster;
 mod evaluation;
+mod judge;
 mod knn;
 mod linear;
 mod logistic;
@@ -25,6 +26,7 @@ mod yardstick;
 pub use self::attentive::Attentive;
 pub use self::cluster::Cluster;
 pub use self::evaluation::Evaluation;
+pub use self::judge::{Judge, accuracy};
 pub use self::knn::Knn;
 pub use self::linear::Linear;
 pub use self::logistic::Logistic;

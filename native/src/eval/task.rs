@@ -6,6 +6,7 @@ use ibot_core::model::Head;
 use super::measures::Measures;
 use crate::data::Dataset;
 use crate::features::{FeatureStore, Readout};
+use crate::linear_head::LinearHeads;
 
 /// What every evaluation does.
 pub trait EvalTask {
@@ -32,6 +33,11 @@ pub trait EvalTask {
 
     /// Whether it looks at the projection head of the network too.
     fn needs_head(&self) -> bool {
+        false
+    }
+
+    /// Whether it classifies by a linear head, which the file of the network may hold.
+    fn needs_linear_head(&self) -> bool {
         false
     }
 
@@ -106,6 +112,9 @@ pub struct Subject<'a> {
     pub features: &'a FeatureStore,
     /// The projection head of the network, where it is known.
     pub head: Option<&'a Head>,
+    /// The linear heads that fit the network; `None` for pixels and random weights, which no head in
+    /// a file was learned for, and where no evaluation needs one.
+    pub linear_heads: Option<&'a LinearHeads>,
     pub data: &'a Dataset,
     /// Images to evaluate, where these are another set than those to learn from.
     pub val: Option<&'a Dataset>,

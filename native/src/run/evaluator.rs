@@ -59,6 +59,7 @@ impl Evaluator {
             let subject = Subject {
                 features: &stores[place],
                 head,
+                linear_heads: None,
                 data: &self.data,
                 val: None,
             };

@@ -11,6 +11,7 @@ use super::outcome::{Finding, Outcome, SuiteOutcome};
 use crate::data::Dataset;
 use crate::eval::Subject;
 use crate::features::{EvalView, FeatureStore};
+use crate::linear_head::LinearHeads;
 use crate::run::panics::catch_panic;
 
 /// What a suite evaluates.
@@ -21,6 +22,8 @@ pub struct SuiteSubject<'a> {
     pub has_network: bool,
     /// The projection head of the network, where it is known.
     pub head: Option<&'a Head>,
+    /// The linear heads that fit the network, where they are known.
+    pub linear_heads: Option<&'a LinearHeads>,
     /// How images are seen unless an entry says otherwise.
     pub view: EvalView,
     pub data: &'a Dataset,
@@ -99,6 +102,7 @@ fn find(
     let evaluated = Subject {
         features,
         head: subject.head,
+        linear_heads: subject.linear_heads,
         data: subject.data,
         val: subject.val,
     };

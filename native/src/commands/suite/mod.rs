@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use self::pictures::pictures;
-use super::eval_subject::{EvalSubject, MODEL, ResultInputs};
+use super::eval_subject::{EvalSubject, HeadNeeds, MODEL, ResultInputs};
 use crate::data::Dataset;
 use crate::eval::{Yardstick, append_result, results_file};
 use crate::features::{Extraction, FeatureArgs};
@@ -122,9 +122,12 @@ pub fn run(args: &SuiteArgs) -> Result<()> {
 
 impl SuiteInputs<'_> {
     fn open(&self, name: &str, model: &ModelArgs) -> Result<EvalSubject> {
-        let mut tasks = self.suite.entries.iter().map(|e| e.evaluation.task());
-        let needs_head = tasks.any(|task| task.needs_head());
-        let subject = EvalSubject::open(name, model, self.args.size, needs_head, &self.extraction)?;
+        let tasks = self.suite.entries.iter().map(|e| e.evaluation.task());
+        let mut needs = HeadNeeds::default();
+        for task in tasks {
+            needs.add(task);
+        }
+        let subject = EvalSubject::open(name, model, self.args.size, needs, &self.extraction)?;
         println!("{}\n", subject.lines);
         Ok(subject)
     }
@@ -135,6 +138,7 @@ impl SuiteInputs<'_> {
             name,
             has_network: opened.model.is_some(),
             head: opened.head.as_ref(),
+            linear_heads: opened.linear_heads.as_ref(),
             view: opened.view,
             data: &self.data,
             val: self.val.as_ref(),

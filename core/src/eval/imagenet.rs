@@ -1,0 +1,39 @@
+//! The classes of ImageNet-1k in their usual order, that of WordNet's numbers.
+
+use std::sync::LazyLock;
+
+/// Number of classes.
+pub const CLASSES: usize = 1000;
+
+static WNIDS: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    include_str!("imagenet/wnids.txt")
+        .split_whitespace()
+        .collect()
+});
+
+/// The number of the class `wnid`, such as `n01440764`; `None` if ImageNet-1k has no such class.
+pub fn place(wnid: &str) -> Option<usize> {
+    WNIDS.binary_search(&wnid).ok()
+}
+
+/// WordNet's number of class `place`.
+pub fn wnid(place: usize) -> Option<&'static str> {
+    WNIDS.get(place).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::test;
+
+    #[test]
+    fn classes_are_ascending_numbers() {
+        assert_eq!(WNIDS.len(), CLASSES);
+        assert!(WNIDS.is_sorted_by(|a, b| a < b));
+        let is_number = |wnid: &&str| wnid.len() == 9 && wnid.starts_with('n');
+        assert!(WNIDS.iter().all(is_number));
+        assert_eq!(place("n01440764"), Some(0));
+        assert_eq!(wnid(999), Some("n15075141"));
+        assert_eq!((place("n00000000"), wnid(1000)), (None, None));
+    }
+}

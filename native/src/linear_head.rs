@@ -1,0 +1,117 @@
+//! Linear heads in files: beside their backbone, or alone.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use ibot_core::features::{Pooling, Readout};
+use ibot_core::learn::{Classifier, TuneError};
+use ibot_core::weights::{Checkpoint, HeadError, HeadHeader, HeadTensors, ModelHeader};
+
+use crate::model::{ModelArgs, WeightFile, read_checkpoint};
+
+/// A linear head with what it reads of an image.
+pub struct LinearHead {
+    pub tensors: HeadTensors,
+    pub header: HeadHeader,
+    /// Whether the file says what the head reads; else it is taken to read CLS.
+    pub is_described: bool,
+}
+
+/// The linear heads that a network can have: the one in its own file, and those of other files.
+pub struct LinearHeads {
+    network: ModelHeader,
+    /// Where the file is, for messages.
+    file: PathBuf,
+    own: Result<Option<LinearHead>, HeadError>,
+}
+
+impl LinearHead {
+    /// The head in `checkpoint`, on a backbone that `network` describes; `None` if it has none.
+    ///
+    /// # Errors
+    /// If the head cannot be read, does not fit the backbone, or what it reads is not known.
+    pub fn of(checkpoint: &Checkpoint, network: &ModelHeader) -> Result<Option<Self>, HeadError> {
+        let Some(tensors) = checkpoint.linear_head()? else {
+            return Ok(None);
+        };
+        let stated = checkpoint.head_header()?;
+        let is_described = stated.is_some();
+        let header = match stated {
+            Some(header) => header,
+            None => HeadHeader::usual(&tensors, network)?,
+        };
+        header.check(&tensors, &network.backbone)?;
+        Ok(Some(Self {
+            tensors,
+            header,
+            is_described,
+        }))
+    }
+
+    /// What it reads of an image.
+    pub fn readout(&self) -> Readout {
+        Readout::Pooled(Pooling {
+            cls_blocks: self.header.cls_blocks,
+            patch_mean: self.header.patch_mean.into(),
+        })
+    }
+
+    /// The head on the host.
+    ///
+    /// # Errors
+    /// None in practice: the tensors fit one another.
+    pub fn classifier(&self) -> Result<Classifier, TuneError> {
+        let weight = self.tensors.weight().to_vec();
+        let bias = self.tensors.bias().to_vec();
+        Classifier::new(self.tensors.width(), weight, bias)
+    }
+}
+
+impl LinearHeads {
+    /// The heads for the network of `args`; `None` for random weights, which no head was learned
+    /// for.
+    ///
+    /// # Errors
+    /// If the file of the network cannot be read.
+    pub fn open(args: &ModelArgs) -> Result<Option<Self>> {
+        if args.is_untrained() {
+            return Ok(None);
+        }
+        let WeightFile {
+            file,
+            checkpoint,
+            config,
+        } = args.read()?;
+        let network = checkpoint.header_for(config);
+        let own = LinearHead::of(&checkpoint, &network);
+        Ok(Some(Self { network, file, own }))
+    }
+
+    /// The head beside the backbone in its file; `None` if there is none.
+    ///
+    /// # Errors
+    /// If it cannot be used.
+    pub fn own(&self) -> Result<Option<&LinearHead>> {
+        match &self.own {
+            Ok(own) => Ok(own.as_ref()),
+            Err(error) => Err(anyhow!("the head in {}: {error}", self.file.display())),
+        }
+    }
+
+    /// The head in `file`, as `ibot eval linear --save-head` writes it.
+    ///
+    /// # Errors
+    /// If the file cannot be read, holds no linear head, or one that does not fit the network.
+    pub fn read(&self, file: &Path) -> Result<LinearHead> {
+        let checkpoint = read_checkpoint(file, None)?;
+        let head = LinearHead::of(&checkpoint, &self.network)
+            .with_context(|| format!("head {}", file.display()))?;
+        match head {
+            Some(head) => Ok(head),
+            None => bail!(
+                "{} holds no linear head; `ibot eval linear --save-head FILE` writes one",
+                file.display()
+            ),
+        }
+    }
+}
