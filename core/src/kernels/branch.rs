@@ -155,25 +155,31 @@ fn gate(rows: &mut [f32], columns: usize) {
 /// `x += W2 attention(W1 norm(x) + b1) + b2` on images of `tokens` tokens each.
 pub(super) fn attend(x: &mut [f32], branch: &Packed, tokens: usize, heads: usize) {
     let width = branch.width();
-    for_each_chunk(x, tokens * width, |_, image| {
-        let rows = rows_at_a_time(tokens, 3 * width);
+    // The tokens of one small image would leave the last tile of every product half empty.
+    let images = rows_at_a_time(x.len() / width, 3 * width) / tokens;
 
-        let mut qkv = vec![0.0; tokens * 3 * width];
+    for_each_chunk(x, images.max(1) * tokens * width, |_, group| {
+        let count = group.len() / width;
+        let rows = rows_at_a_time(count, 3 * width);
+
+        let mut qkv = vec![0.0; count * 3 * width];
         for_each_chunk(&mut qkv, rows * 3 * width, |number, out| {
-            let own = &image[number * rows * width..][..out.len() / 3];
+            let own = &group[number * rows * width..][..out.len() / 3];
             branch.enter(own, out);
         });
 
-        // Head by head, [heads, tokens, D / heads].
-        let mut mixed = vec![0.0; tokens * width];
-        for_each_chunk(&mut mixed, tokens * width / heads, |head, out| {
-            mix(Rows::dense(&qkv, 3 * width), head, heads, out);
+        // Head by head, [heads, images, tokens, D / heads].
+        let mut mixed = vec![0.0; count * width];
+        for_each_chunk(&mut mixed, tokens * width / heads, |number, out| {
+            let (head, image) = (number / (count / tokens), number % (count / tokens));
+            let qkv = Rows::dense(&qkv, 3 * width).rows(image * tokens, tokens);
+            mix(qkv, head, heads, out);
         });
 
-        for_each_chunk(image, rows * width, |number, out| {
+        for_each_chunk(group, rows * width, |number, out| {
             branch.outer.add_bias(out);
             let own = width / heads;
-            for (head, mixed) in mixed.chunks_exact(tokens * own).enumerate() {
+            for (head, mixed) in mixed.chunks_exact(count * own).enumerate() {
                 let mixed = Rows::dense(mixed, own).rows(number * rows, out.len() / width);
                 add_product(mixed, &branch.outer.weight, head * own, out);
             }
