@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod model;
 pub mod onnx;
 pub mod optim;
+pub mod pickle;
 pub mod picture;
 mod platform;
 pub mod pretrain;

@@ -4,3 +4,4 @@ pub mod ground_truth;
 pub mod homography;
 pub mod labels;
 pub mod pfm;
+pub mod retrieval;

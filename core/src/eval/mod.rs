@@ -2,11 +2,13 @@
 
 pub mod attentive;
 pub mod cluster;
+pub mod copies;
 mod heads;
 pub mod imagenet;
 pub mod judge;
 pub mod knn;
 pub mod linear;
 pub mod logistic;
+pub mod retrieval;
 
 pub use heads::{HeadScore, ProbeError, best_head};

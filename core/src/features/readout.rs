@@ -14,6 +14,10 @@ pub enum Readout {
     Pooled(Pooling),
     /// The patch tokens of the last block after the final norm, row by row: `N * D` numbers.
     Patches,
+    /// The generalised mean of the patch tokens of the last block after the final norm, with power
+    /// 4: `(mean of max(t, 1e-6)^4)^(1/4)`, `D` numbers. The feature of copy detection has it beside
+    /// CLS.
+    Gem,
     /// The mean of the patch tokens that CLS attends to most in the last block, as that block gives
     /// them, without the final norm: `D` numbers. Attention is the mean over heads. It is the
     /// feature of the part-wise linear evaluation.
@@ -52,7 +56,7 @@ impl Readout {
         match self {
             Self::Pooled(pooling) => pooling.width(backbone),
             Self::Patches => patches * backbone.dim(),
-            Self::Salient { .. } => backbone.dim(),
+            Self::Gem | Self::Salient { .. } => backbone.dim(),
         }
     }
 
@@ -60,7 +64,7 @@ impl Readout {
     fn want(self) -> Want {
         match self {
             Self::Pooled(pooling) => pooling.want(),
-            Self::Patches => Want::default(),
+            Self::Patches | Self::Gem => Want::default(),
             Self::Salient { .. } => Want {
                 attention: true,
                 raw_patches: true,
@@ -74,6 +78,7 @@ impl Readout {
         match self {
             Self::Pooled(pooling) => pooling.read(features),
             Self::Patches => features.tokens.clone().into_patches().flatten(1, 2),
+            Self::Gem => generalised_mean(features.tokens.clone().into_patches()),
             Self::Salient { patches, lowest } => {
                 let tokens = features.raw_patches();
                 let chosen = match &features.attention {
@@ -85,6 +90,14 @@ impl Readout {
             }
         }
     }
+}
+
+/// `[B, N, D]` to `[B, D]`.
+fn generalised_mean(tokens: Tensor<3>) -> Tensor<2> {
+    // A square of a square is exact where a power of 4 goes through logarithms.
+    let fourth = tokens.clamp_min(1e-6).square().square();
+    let mean: Tensor<2> = fourth.mean_dim(1).squeeze_dim(1);
+    mean.sqrt().sqrt()
 }
 
 /// The `count` tokens with the most attention, or with the `lowest`, in the order of the grid:
@@ -113,6 +126,7 @@ impl fmt::Display for Readout {
         match self {
             Self::Pooled(pooling) => pooling.fmt(f),
             Self::Patches => f.write_str("patches"),
+            Self::Gem => f.write_str("gem4"),
             Self::Salient { patches, lowest } => {
                 let which = if *lowest { "lowest" } else { "salient" };
                 write!(f, "{which}{patches}")
@@ -160,6 +174,7 @@ mod tests {
             mean(0, PatchMean::Raw),
             mean(2, PatchMean::Normed),
             Readout::Patches,
+            Readout::Gem,
             salient(5, false),
             salient(5, true),
         ];
@@ -185,6 +200,16 @@ mod tests {
         let parts = read_out(&backbone, images(), &[salient(5, false), salient(11, true)]);
         let joined = (parts[0].clone() * 5.0 + parts[1].clone() * 11.0) / 16.0;
         assert!(max_difference(&joined, &rows[2]) < 1e-6);
+    }
+
+    #[test]
+    fn a_generalised_mean_is_of_what_is_positive() {
+        let tokens = Tensor::<1>::from_floats([1.0, -3.0, 2.0, -1.0], &Device::flex());
+        let mean = generalised_mean(tokens.reshape([1, 2, 2]));
+        let mean: Vec<f32> = mean.try_into_vec_as().expect("floats");
+        // (1^4 + 2^4) / 2 = 8.5; what is not positive counts as 1e-6.
+        assert!((mean[0] - 8.5f32.powf(0.25)).abs() < 1e-6, "{mean:?}");
+        assert!((mean[1] - 1e-6).abs() < 1e-9, "{mean:?}");
     }
 
     #[test]
@@ -219,6 +244,7 @@ mod tests {
             Readout::Pooled(Pooling::official(2, 4).expect("a flag")),
             Readout::Pooled(Pooling::PATCHES),
             Readout::Patches,
+            Readout::Gem,
             salient(14, false),
             salient(14, true),
         ]
@@ -231,6 +257,7 @@ mod tests {
                 "cls4+mean",
                 "rawmean",
                 "patches",
+                "gem4",
                 "salient14",
                 "lowest14"
             ]

@@ -4,7 +4,9 @@ pub mod augment;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod normalize;
+mod planes;
 pub mod resize;
 mod rgb;
 
+pub use planes::Planes;
 pub use rgb::{ImageError, RgbImage};

@@ -6,6 +6,7 @@ mod confusion;
 pub mod contingency;
 pub mod pck;
 pub mod rank;
+pub mod ranking;
 pub mod structure;
 
 pub use confusion::Confusion;

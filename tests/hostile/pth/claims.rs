@@ -2,6 +2,7 @@
 
 use super::make::{FLOATS, archive, dictionary, join, legacy, storage, tensor, zip};
 use super::read::run;
+use ibot_core::pickle::PickleError;
 use ibot_core::weights::pth::PthError;
 
 /// A float tensor in storage `0` of 16 elements.
@@ -31,7 +32,7 @@ fn claimed_lengths_are_not_believed() {
         let pickle = join(&[b"\x80\x04N", &[code], &max[..width], b"."]);
         let error = run(name, &archive(&pickle, &[])).error;
         assert!(
-            matches!(&error, Some(PthError::Pickle { at: 3, opcode, .. }) if *opcode == name),
+            matches!(&error, Some(PthError::Pickle(PickleError { at: 3, opcode, .. })) if *opcode == name),
             "{error:?}"
         );
     }

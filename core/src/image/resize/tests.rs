@@ -150,3 +150,30 @@ fn a_flip_mirrors_rows() {
         RgbImage::from_fn(3, 2, |x, y| [2 - x as u8, y as u8, 0])
     );
 }
+
+#[test]
+fn thumbnails_are_those_of_pil() {
+    let file = include_bytes!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tests/fixtures/eval/retrieval.safetensors"
+    ));
+    let fixture = Fixture::images(file);
+    let source = fixture.get("source");
+    for (numbers, expected) in fixture.series("thumbnail") {
+        let ours = thumbnail(&source, numbers[0] as usize);
+        let (mean, largest) = difference(&format!("thumbnail {numbers:?}"), &ours, &expected);
+        assert!(mean < 0.05 && largest <= 1);
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Sizes {
+        thumbnail_sizes: Vec<[usize; 5]>,
+    }
+    let json = include_str!("../../../../tests/fixtures/eval/retrieval.json");
+    let sizes: Sizes = serde_json::from_str(json).expect("JSON");
+    assert!(sizes.thumbnail_sizes.len() > 50);
+    for [width, height, side, to_width, to_height] in sizes.thumbnail_sizes {
+        let size = thumbnail_size(width, height, side);
+        assert_eq!(size, (to_width, to_height), "{width} x {height} to {side}");
+    }
+}

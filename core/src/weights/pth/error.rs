@@ -1,5 +1,7 @@
 //! Why a file cannot be read.
 
+use crate::pickle::PickleError;
+
 /// Why a PyTorch file, or a tensor of it, cannot be read. Text from the file is quoted in part
 /// only.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,13 +17,8 @@ pub enum PthError {
     Zip { at: usize, problem: String },
     #[error("zip archive, entry `{name}`: {problem}")]
     Entry { name: String, problem: String },
-    #[error("{pickle}, byte {at}, opcode {opcode}: {problem}")]
-    Pickle {
-        pickle: &'static str,
-        at: usize,
-        opcode: &'static str,
-        problem: String,
-    },
+    #[error(transparent)]
+    Pickle(#[from] PickleError),
     #[error("file in the format of torch before 1.6, byte {at}: {problem}")]
     Legacy { at: usize, problem: String },
     #[error("the file has no dictionary {wanted}; those with tensors are: {available}")]

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::PthError;
-use super::graph::{Graph, Node};
-use super::pickle::unpickle;
 use super::tensor::Storage;
+use crate::pickle::{Graph, Node, unpickle};
 
 /// The first pickle: the integer 0x1950a86a20f9469cfc6c.
 const MAGIC: &[u8] = b"\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";

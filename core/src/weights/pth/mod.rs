@@ -20,10 +20,7 @@
 
 mod dtype;
 mod error;
-mod graph;
 mod legacy;
-mod opcode;
-mod pickle;
 mod tensor;
 mod zip;
 
@@ -31,8 +28,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use dtype::Dtype;
 pub use error::PthError;
-use graph::{Graph, Id, Node};
 pub use tensor::{TensorRef, View};
+
+use crate::pickle::{Graph, Id, Node, unpickle};
 
 /// How many sections an error lists.
 const LISTED: usize = 16;
@@ -251,5 +249,5 @@ fn archived_object<'a>(archive: &zip::Archive<'a>) -> Result<Graph<'a>, PthError
     let pickle = archive.verified("data.pkl")?;
     let pickle =
         pickle.ok_or_else(|| PthError::Format("a zip archive without a `data.pkl`".to_owned()))?;
-    Ok(pickle::unpickle(pickle, "data.pkl")?.0)
+    Ok(unpickle(pickle, "data.pkl")?.0)
 }

@@ -2,7 +2,7 @@
 
 use super::PthError;
 use super::dtype::Dtype;
-use super::graph::{Graph, Id, NIL, Node};
+use crate::pickle::{Graph, Id, NIL, Node};
 
 // Shapes are copied for every tensor, while a pickle may share a long one.
 const MAX_RANK: usize = 8;

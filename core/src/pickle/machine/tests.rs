@@ -3,7 +3,7 @@
 use super::*;
 use crate::testing::test;
 
-fn root(pickle: &[u8]) -> Result<Node, PthError> {
+fn root(pickle: &[u8]) -> Result<Node, PickleError> {
     unpickle(pickle, "test").map(|(graph, _)| graph.node(graph.root))
 }
 
@@ -81,7 +81,7 @@ fn errors_name_place_and_opcode() {
         (b"\x80\x02N1.", 3, "POP_MARK", "no mark"),
         (b"\x80\x020.", 2, "POP", "too few"),
     ] {
-        let Err(PthError::Pickle {
+        let Err(PickleError {
             at: found,
             opcode: name,
             problem,

@@ -7,15 +7,15 @@
 use std::collections::BTreeMap;
 
 // In bytes. Keys that a pickle repeats are compared each time, which this bounds.
-pub(super) const MAX_NAME: usize = 256;
+pub(crate) const MAX_NAME: usize = 256;
 
-pub(super) type Id = u32;
+pub(crate) type Id = u32;
 
 /// No node, or no entry.
-pub(super) const NIL: Id = u32::MAX;
+pub(crate) const NIL: Id = u32::MAX;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Node {
+pub(crate) enum Node {
     None,
     Bool(bool),
     Int(i64),
@@ -41,7 +41,7 @@ pub(super) enum Node {
 
 /// Bytes of the pickle.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Span {
+pub(crate) struct Span {
     pub at: u32,
     pub len: u32,
 }
@@ -49,7 +49,7 @@ pub(super) struct Span {
 /// Entries of a container.
 // A linked list, since containers grow while others do.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Chain {
+pub(crate) struct Chain {
     first: u32,
     last: u32,
 }
@@ -79,7 +79,7 @@ struct Object {
 }
 
 #[derive(Debug)]
-pub(super) struct Graph<'a> {
+pub(crate) struct Graph<'a> {
     pickle: &'a [u8],
     nodes: Vec<Node>,
     entries: Vec<Link>,
@@ -219,6 +219,15 @@ impl<'a> Graph<'a> {
         };
         let object = self.objects.get(object as usize)?;
         Some((object.callable, object.arguments))
+    }
+
+    /// What an object was given after the call that made it.
+    pub fn state(&self, id: Id) -> Option<Id> {
+        let Node::Object(object) = self.node(id) else {
+            return None;
+        };
+        let object = self.objects.get(object as usize)?;
+        (object.state != NIL).then_some(object.state)
     }
 
     /// Entries of a container or object, in the pickle's order, as keys and values.

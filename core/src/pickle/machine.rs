@@ -4,16 +4,16 @@
 //! Lengths and counts in a pickle are believed only as far as there are bytes behind them. Every
 //! opcode adds a bounded number of values, so that memory is proportional to the bytes read.
 
-use super::PthError;
+use super::error::PickleError;
 use super::graph::{Chain, Graph, Id, NIL, Node, Span};
 use super::opcode::{self as op, name};
 
 /// Reads the first pickle in `bytes`, and the number of bytes that it takes. `what` names it in
 /// errors.
-pub(super) fn unpickle<'a>(
+pub(crate) fn unpickle<'a>(
     bytes: &'a [u8],
     what: &'static str,
-) -> Result<(Graph<'a>, usize), PthError> {
+) -> Result<(Graph<'a>, usize), PickleError> {
     let mut machine = Machine {
         graph: Graph::new(bytes),
         at: 0,
@@ -32,7 +32,7 @@ pub(super) fn unpickle<'a>(
             }
             Err(problem) => {
                 let opcode = opcode.map_or("missing", name);
-                return Err(PthError::Pickle {
+                return Err(PickleError {
                     pickle: what,
                     at: start,
                     opcode,
@@ -168,7 +168,7 @@ impl<'a> Machine<'a> {
                 let id = self.pop()?;
                 self.push(Node::Persistent(id));
             }
-            _ => return Err(format!("byte {code:#04x} is no opcode that torch writes")),
+            _ => return Err(format!("byte {code:#04x} is no opcode of protocols 2 to 5")),
         }
         Ok(None)
     }

@@ -1,0 +1,8 @@
+//! Copy detection: does an altered copy of an image find the image that it was made of?
+
+mod whitening;
+
+pub use whitening::{Whitening, WhiteningError};
+
+/// Images of a ranked list that are looked at, as by the official code.
+pub const SEEN: usize = 20;
