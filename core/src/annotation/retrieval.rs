@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use crate::pickle::{Pickle, PickleError, Value};
+use crate::pickle::{Pickle, PickleError, PlainValue};
 
 /// A list of images, and what queries are to find in it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -115,7 +115,7 @@ impl RetrievalTruth {
         let images = names(root, "imlist", bytes.len())?;
         let queries = names(root, "qimlist", bytes.len())?;
 
-        let truths = root.get("gnd").and_then(Value::items);
+        let truths = root.get("gnd").and_then(PlainValue::items);
         let truths = truths.ok_or_else(|| missing("`gnd`", "a list"))?;
         let mut lists = Vec::new();
         // Every number of an honest file takes a byte at least, while one list may stand in many
@@ -193,9 +193,9 @@ fn missing(place: impl Into<String>, expected: &'static str) -> TruthError {
 }
 
 /// The names under `key`, together no longer than 64 times the `size` of the file.
-fn names(root: Value, key: &str, size: usize) -> Result<Vec<String>, TruthError> {
+fn names(root: PlainValue, key: &str, size: usize) -> Result<Vec<String>, TruthError> {
     let expected = "a list of names";
-    let items = root.get(key).and_then(Value::items);
+    let items = root.get(key).and_then(PlainValue::items);
     let items = items.ok_or_else(|| missing(format!("`{key}`"), expected))?;
 
     let mut names = Vec::new();
@@ -213,7 +213,7 @@ fn names(root: Value, key: &str, size: usize) -> Result<Vec<String>, TruthError>
 }
 
 fn indices(
-    truth: Value,
+    truth: PlainValue,
     query: usize,
     key: &'static str,
     budget: &mut usize,

@@ -9,7 +9,7 @@ const QUERIES: usize = 64;
 
 /// An image that was found.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Match {
+pub struct RankedImage {
     /// Its row.
     pub index: usize,
     /// The cosine of its feature with that of the query.
@@ -76,10 +76,10 @@ fn matrix(rows: &[f32], dim: usize, device: &Device) -> Tensor<2> {
 
 /// The `most` rows with the highest cosines, the best first; the lower index among equals. Cosines
 /// that are no numbers come last.
-pub fn best(cosines: &[f32], most: usize) -> Vec<Match> {
-    let mut matches: Vec<Match> = Vec::with_capacity(cosines.len());
+pub fn best(cosines: &[f32], most: usize) -> Vec<RankedImage> {
+    let mut matches: Vec<RankedImage> = Vec::with_capacity(cosines.len());
     for (index, cosine) in cosines.iter().enumerate() {
-        matches.push(Match {
+        matches.push(RankedImage {
             index,
             cosine: *cosine,
         });
@@ -94,7 +94,7 @@ pub fn best(cosines: &[f32], most: usize) -> Vec<Match> {
     matches
 }
 
-fn better(a: &Match, b: &Match) -> std::cmp::Ordering {
+fn better(a: &RankedImage, b: &RankedImage) -> std::cmp::Ordering {
     let value = |cosine: f32| match cosine.is_nan() {
         true => f32::NEG_INFINITY,
         false => cosine,

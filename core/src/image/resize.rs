@@ -35,6 +35,14 @@ impl CropBox {
     }
 }
 
+/// Cuts `crop` out of `image`. A box that reaches over the border is cut off there.
+pub fn cut(image: &RgbImage, crop: CropBox) -> RgbImage {
+    let crop = crop.inside(image.width(), image.height());
+    RgbImage::from_fn(crop.width, crop.height, |x, y| {
+        image.pixel(crop.left + x, crop.top + y)
+    })
+}
+
 /// Cuts `crop` out of `image` and scales it to `size` x `size`, as torchvision's bicubic
 /// `resized_crop` does. A box that reaches over the border is cut off there.
 pub fn resized_crop(image: &RgbImage, crop: CropBox, size: usize) -> RgbImage {

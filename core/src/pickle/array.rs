@@ -15,14 +15,14 @@ pub(super) enum Array<'a> {
 
 /// The bytes of an array, and how to read them.
 pub(super) struct NumberArray<'a> {
-    bytes: Bytes<'a>,
+    bytes: ArrayBytes<'a>,
     number: NumberKind,
     big_endian: bool,
     len: usize,
 }
 
-/// Bytes as a pickle stores them.
-enum Bytes<'a> {
+/// ArrayBytes as a pickle stores them.
+enum ArrayBytes<'a> {
     Raw(&'a [u8]),
     /// Protocol 2 of Python 3 has no bytes and writes each as a character up to U+00FF.
     Latin1(&'a str),
@@ -84,7 +84,7 @@ impl<'a> Array<'a> {
             return code.starts_with('O').then_some(Self::Objects(data));
         }
         let number = NumberKind::of(code)?;
-        let bytes = Bytes::of(graph, data)?;
+        let bytes = ArrayBytes::of(graph, data)?;
         let expected = len.checked_mul(number.size())?;
         (bytes.len() == expected).then_some(Self::Numbers(NumberArray {
             bytes,
@@ -184,7 +184,7 @@ impl NumberKind {
     }
 }
 
-impl<'a> Bytes<'a> {
+impl<'a> ArrayBytes<'a> {
     fn of(graph: &Graph<'a>, id: Id) -> Option<Self> {
         match graph.node(id) {
             Node::Bytes(span) => return Some(Self::Raw(graph.bytes(span))),

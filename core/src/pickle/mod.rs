@@ -19,4 +19,4 @@ mod value;
 pub use error::PickleError;
 pub(crate) use graph::{Graph, Id, NIL, Node};
 pub(crate) use machine::unpickle;
-pub use value::{Pickle, Value};
+pub use value::{Pickle, PlainValue};

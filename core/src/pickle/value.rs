@@ -13,7 +13,7 @@ pub struct Pickle<'a> {
 
 /// A value in a pickle.
 #[derive(Clone, Copy, Debug)]
-pub struct Value<'p> {
+pub struct PlainValue<'p> {
     graph: &'p Graph<'p>,
     id: Id,
 }
@@ -29,15 +29,15 @@ impl<'a> Pickle<'a> {
     }
 
     /// The value that the pickle is of.
-    pub fn root(&self) -> Value<'_> {
-        Value {
+    pub fn root(&self) -> PlainValue<'_> {
+        PlainValue {
             graph: &self.graph,
             id: self.graph.root,
         }
     }
 }
 
-impl<'p> Value<'p> {
+impl<'p> PlainValue<'p> {
     fn at(self, id: Id) -> Self {
         Self { id, ..self }
     }

@@ -98,8 +98,9 @@ impl FromArgMatches for EvalCommand {
 /// cannot be written. What is shown beside the model loses nothing of it by failing.
 pub fn run(command: &EvalCommand) -> Result<()> {
     let args = &command.args;
-    let data = Dataset::open(&args.data)?;
-    let val = args.val.as_deref().map(Dataset::open).transpose()?;
+    let task = command.evaluation.task();
+    let data = task.open(&args.data)?;
+    let val = args.val.as_deref().map(|val| task.open(val)).transpose()?;
     let extraction = args.features.open(!args.json)?;
     if !args.json {
         println!("data    {}", data.description());

@@ -2,6 +2,7 @@
 //! prints.
 
 mod classify;
+mod duplicates;
 mod embed;
 mod eval;
 mod eval_subject;
@@ -10,6 +11,7 @@ mod images;
 mod old_names;
 mod pretrain;
 mod runs;
+mod search;
 mod show;
 mod suite;
 
@@ -19,12 +21,14 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use self::classify::ClassifyArgs;
+use self::duplicates::DuplicatesArgs;
 use self::embed::EmbedArgs;
 use self::eval::EvalCommand;
 use self::export::ExportArgs;
 use self::old_names::OldCommand;
 use self::pretrain::PretrainArgs;
 use self::runs::RunsArgs;
+use self::search::SearchArgs;
 use self::show::ShowCommand;
 use self::suite::SuiteArgs;
 use crate::bench::{self, BenchArgs};
@@ -61,6 +65,10 @@ enum Command {
     Show(ShowCommand),
     /// Name the classes of images with a classifier: a backbone with a linear head
     Classify(ClassifyArgs),
+    /// Find the images that are most like given ones
+    Search(SearchArgs),
+    /// Find near duplicates among images
+    Duplicates(DuplicatesArgs),
     /// Write the features of images for other programs
     Embed(EmbedArgs),
     /// Write the weights of a model for other programs: safetensors with timm's names, or ONNX
@@ -89,6 +97,8 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Eval(EvalCommands::Suite(args)) => suite::run(&args)?,
         Command::Show(command) => show::run(&command)?,
         Command::Classify(args) => classify::run(&args)?,
+        Command::Search(args) => search::run(&args)?,
+        Command::Duplicates(args) => duplicates::run(&args)?,
         Command::Embed(args) => embed::run(&args)?,
         Command::Export(args) => export::run(&args)?,
         Command::Bench(args) => bench::run(&args)?,

@@ -1,5 +1,6 @@
 //! A fixed, ordered collection of images, with a class for each of them or without classes.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 use std::fs::Metadata;
@@ -28,6 +29,11 @@ pub(super) trait ImageSource: Send + Sync {
 
     /// The part of an object that each pixel shows, where that is known.
     fn parts(&self, _index: usize) -> Option<LabelMap> {
+        None
+    }
+
+    /// What an official layout says of its images as a whole.
+    fn annotation(&self) -> Option<&dyn Any> {
         None
     }
 }
@@ -184,6 +190,11 @@ impl Dataset {
     /// The part of an object that each pixel of an image shows, 0 for none, where that is known.
     pub fn parts(&self, index: usize) -> Option<LabelMap> {
         self.source.parts(index)
+    }
+
+    /// What an official layout says of its images as a whole, if it is a `T`.
+    pub fn annotation<T: Any>(&self) -> Option<&T> {
+        self.source.annotation()?.downcast_ref()
     }
 
     /// The indices of `n` images (all, if there are fewer), spread evenly over the dataset and its

@@ -38,6 +38,9 @@ pub enum DataError {
     },
     #[error("{}: {problem}", path.display())]
     Idx { path: PathBuf, problem: String },
+    /// What belongs to the images of an official layout does not fit them.
+    #[error("{}: {problem}", path.display())]
+    Layout { path: PathBuf, problem: String },
 }
 
 impl DataError {
@@ -45,6 +48,13 @@ impl DataError {
         Self::List {
             path: path.to_owned(),
             line,
+            problem: problem.into(),
+        }
+    }
+
+    pub(super) fn layout(path: &Path, problem: impl Into<String>) -> Self {
+        Self::Layout {
+            path: path.to_owned(),
             problem: problem.into(),
         }
     }

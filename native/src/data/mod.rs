@@ -30,3 +30,4 @@ pub use self::decode::{DecodeError, MAX_BYTES, MAX_SIDE, decode};
 pub use self::error::{DataError, ImageLoadError, LoadCause};
 pub(crate) use self::file_names::has_image_extension;
 pub(crate) use self::natural_order::natural_order;
+pub use self::source::copydays::{CopyBlock, CopyBlocks, CopyQuery};

@@ -9,8 +9,9 @@ use ibot_core::scenes::Split;
 use super::dataset::Dataset;
 use super::error::DataError;
 use super::file_names::has_image_extension;
+use super::source::copydays;
 use super::source::idx::{self, IdxSplit};
-use super::source::{archive, builtin, folder, list};
+use super::source::{archive, builtin, folder, landmarks, list};
 use super::suggest::{BUILTIN, KINDS, missing};
 
 impl Dataset {
@@ -32,6 +33,27 @@ impl Dataset {
     /// are not read.
     pub fn open(spec: &str) -> Result<Self, DataError> {
         open(spec)
+    }
+
+    /// Opens a folder in the layout of Revisited Oxford and Paris: `jpg/` and `gnd_NAME.pkl`, or
+    /// `.json` with the same keys. The images are those to search, then the queries; the ground
+    /// truth is the [`annotation`](Self::annotation). `None` if `spec` is something else.
+    ///
+    /// # Errors
+    /// If the ground truth cannot be read, or names an image that is missing.
+    pub fn open_landmarks(spec: &str) -> Result<Option<Self>, DataError> {
+        landmarks::open(Path::new(spec))
+    }
+
+    /// Opens a folder in the layout of Copydays: `original/`, and `strong/`, `jpegqual/*/` or
+    /// `crops/*/`. The images are the originals, then the copies block by block; which belong
+    /// together is the [`annotation`](Self::annotation), a [`CopyBlocks`](super::CopyBlocks). `None` if `spec` is
+    /// something else.
+    ///
+    /// # Errors
+    /// If copies do not belong to the originals.
+    pub fn open_copydays(spec: &str) -> Result<Option<Self>, DataError> {
+        copydays::open(Path::new(spec))
     }
 }
 

@@ -6,11 +6,13 @@ use serde_json::json;
 
 use super::attentive::Attentive;
 use super::cluster::Cluster;
+use super::copies::Copies;
 use super::knn::Knn;
 use super::linear::Linear;
 use super::logistic::Logistic;
 use super::parts::Parts;
 use super::rank::Rank;
+use super::retrieval::Retrieval;
 use super::task::EvalTask;
 
 /// All evaluations. A variant is a subcommand of `ibot eval` and a `kind` of `[[eval]]`.
@@ -31,6 +33,10 @@ pub enum Evaluation {
     Attentive(Attentive),
     /// Train linear classifiers on the few patches that CLS attends to most (paper figure 5)
     Parts(Parts),
+    /// Search photographs of the same thing: Revisited Oxford and Paris, or images with labels
+    Retrieval(Retrieval),
+    /// Find the images that altered copies were made of: Copydays, or copies that are made here
+    Copies(Copies),
 }
 
 impl Evaluation {
@@ -74,6 +80,8 @@ impl Evaluation {
             Self::Linear(linear) => linear,
             Self::Attentive(attentive) => attentive,
             Self::Parts(parts) => parts,
+            Self::Retrieval(retrieval) => retrieval,
+            Self::Copies(copies) => copies,
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod attentive;
 mod cluster;
+mod copies;
 mod evaluation;
 mod judge;
 mod knn;
@@ -17,6 +18,7 @@ mod parts;
 mod probes;
 mod rank;
 mod result;
+mod retrieval;
 mod schedule;
 mod sets;
 mod shown;
@@ -25,6 +27,7 @@ mod yardstick;
 
 pub use self::attentive::Attentive;
 pub use self::cluster::Cluster;
+pub use self::copies::{Copies, Edit, copy_features};
 pub use self::evaluation::Evaluation;
 pub use self::judge::{Judge, accuracy};
 pub use self::knn::Knn;
@@ -35,6 +38,7 @@ pub use self::old_settings::assign_old;
 pub use self::parts::Parts;
 pub use self::rank::Rank;
 pub use self::result::{EvalResult, RESULTS_FILE, append_result, results_file, sha256};
+pub use self::retrieval::Retrieval;
 pub use self::schedule::{EvalProgress, ScheduledEval};
 pub use self::shown::{chance, measure_title, shown};
 pub use self::task::{Curve, EvalTask, Subject, TaskOutput, Unit};

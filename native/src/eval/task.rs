@@ -28,6 +28,14 @@ pub trait EvalTask {
     /// Whether a run can carry it out on the images that it trains on.
     fn suits(&self, data: &Dataset) -> bool;
 
+    /// Opens the images that `spec` names, in the official layout of the evaluation if it has one.
+    ///
+    /// # Errors
+    /// If there are no such images.
+    fn open(&self, spec: &str) -> Result<Dataset> {
+        Ok(Dataset::open(spec)?)
+    }
+
     /// What it reads from images, so that several evaluations can share one pass.
     fn readouts(&self) -> Vec<Readout>;
 

@@ -120,19 +120,37 @@ impl Lanes {
         side: usize,
         readouts: &[Readout],
         batches: impl Iterator<Item = ImageBatch<T>> + Send,
-        take: impl FnMut(T, Vec<Vec<f32>>) -> Result<()> + Send,
+        mut take: impl FnMut(T, Vec<Vec<f32>>) -> Result<()> + Send,
     ) -> Result<()> {
-        let batches = Mutex::new(batches);
+        let encode = |backbone: &Backbone, device: &Device, batch: ImageBatch<T>| {
+            let rows = encode(backbone, device, batch.pixels, side, readouts)?;
+            Ok((batch.images, rows))
+        };
+        self.each(batches, encode, |(images, rows)| take(images, rows))
+    }
+
+    /// Does all `jobs`, each on one replica, and hands what `work` gives to `take`, in the order in
+    /// which they are done.
+    ///
+    /// # Errors
+    /// If `work` or `take` fails.
+    pub fn each<J: Send, D: Send>(
+        &self,
+        jobs: impl Iterator<Item = J> + Send,
+        work: impl Fn(&Backbone, &Device, J) -> Result<D> + Sync,
+        take: impl FnMut(D) -> Result<()> + Send,
+    ) -> Result<()> {
+        let jobs = Mutex::new(jobs);
         let take = Mutex::new(take);
         let failed = AtomicBool::new(false);
-        let work = |lane: Replica| -> Result<()> {
+        let run = |lane: Replica| -> Result<()> {
             while !failed.load(Ordering::Relaxed) {
-                let batch = lock(&batches).next();
-                let Some(ImageBatch { images, pixels }) = batch else {
+                let job = lock(&jobs).next();
+                let Some(job) = job else {
                     break;
                 };
-                let done = lane.encode(pixels, side, readouts);
-                let taken = done.and_then(|rows| lock(&take)(images, rows));
+                let done = lane.work(&work, job);
+                let taken = done.and_then(|done| lock(&take)(done));
                 taken.inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
             }
             Ok(())
@@ -140,16 +158,16 @@ impl Lanes {
 
         thread::scope(|scope| {
             let (first, others) = self.lanes.split_first().context("there is no device")?;
-            let work = &work;
+            let run = &run;
             let mut running = Vec::new();
             for lane in others {
                 let lane = lane.clone();
-                running.push(scope.spawn(move || work(lane)));
+                running.push(scope.spawn(move || run(lane)));
             }
 
             // The first lane computes on this thread, because a GPU has memory pools for each
             // thread.
-            let mut result = work(first.clone());
+            let mut result = run(first.clone());
             for thread in running {
                 let other = thread.join();
                 let other = other.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -161,40 +179,42 @@ impl Lanes {
 }
 
 impl Replica {
-    fn encode(&self, pixels: Vec<f32>, side: usize, readouts: &[Readout]) -> Result<Vec<Vec<f32>>> {
-        match &self.pool {
-            Some(pool) => pool.install(|| self.encode_here(pixels, side, readouts)),
-            None => self.encode_here(pixels, side, readouts),
-        }
-    }
-
-    fn encode_here(
+    fn work<J: Send, D: Send>(
         &self,
-        pixels: Vec<f32>,
-        side: usize,
-        readouts: &[Readout],
-    ) -> Result<Vec<Vec<f32>>> {
-        let images = pixels.len() / (3 * side * side);
-        if images == 0 {
-            return Ok(vec![Vec::new(); readouts.len()]);
+        work: &(impl Fn(&Backbone, &Device, J) -> Result<D> + Sync),
+        job: J,
+    ) -> Result<D> {
+        match &self.pool {
+            Some(pool) => pool.install(|| work(&self.backbone, &self.device, job)),
+            None => work(&self.backbone, &self.device, job),
         }
-        let pixels = TensorData::new(pixels, [images, 3, side, side]);
-        let tensors = read_out(
-            &self.backbone,
-            Tensor::from_data(pixels, &self.device),
-            readouts,
-        );
-
-        let mut transfer = Transaction::default();
-        for tensor in tensors {
-            transfer = transfer.register(tensor);
-        }
-        let data = block_on(transfer.execute_async()).context("features on the device")?;
-        Ok(data
-            .iter()
-            .map(|data| data.iter::<f32>().collect())
-            .collect())
     }
+}
+
+/// What `readouts` read from images of `side` pixels: one vector a readout.
+fn encode(
+    backbone: &Backbone,
+    device: &Device,
+    pixels: Vec<f32>,
+    side: usize,
+    readouts: &[Readout],
+) -> Result<Vec<Vec<f32>>> {
+    let images = pixels.len() / (3 * side * side);
+    if images == 0 {
+        return Ok(vec![Vec::new(); readouts.len()]);
+    }
+    let pixels = TensorData::new(pixels, [images, 3, side, side]);
+    let tensors = read_out(backbone, Tensor::from_data(pixels, device), readouts);
+
+    let mut transfer = Transaction::default();
+    for tensor in tensors {
+        transfer = transfer.register(tensor);
+    }
+    let data = block_on(transfer.execute_async()).context("features on the device")?;
+    Ok(data
+        .iter()
+        .map(|data| data.iter::<f32>().collect())
+        .collect())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

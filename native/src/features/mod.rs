@@ -9,7 +9,9 @@ mod lanes;
 mod memory;
 pub mod npy;
 mod parquet;
+mod pictures;
 mod progress;
+mod saved;
 mod sink;
 mod store;
 mod table;
@@ -19,5 +21,7 @@ pub use ibot_core::features::{PatchMean, Pooling, Readout};
 
 pub use self::args::{Extraction, FeatureArgs};
 pub use self::file::{FeatureFormat, FeatureTable, write_features};
+pub use self::pictures::picture_rows;
+pub use self::saved::SavedFeatures;
 pub use self::store::{Encoder, FeatureRows, FeatureStore};
 pub use self::view::EvalView;

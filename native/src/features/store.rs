@@ -170,6 +170,19 @@ impl FeatureStore {
         }
     }
 
+    /// The replicas of the network; `None` for pixels.
+    pub(super) fn lanes(&self) -> Option<&Lanes> {
+        match &self.encoder {
+            StoreEncoder::Network(lanes) => Some(lanes),
+            StoreEncoder::Pixels => None,
+        }
+    }
+
+    /// Notes that so many images went through the network.
+    pub(super) fn note_encoded(&self, images: usize) {
+        self.encoded.set(self.encoded.get() + images);
+    }
+
     /// The first device, where evaluations compute on rows.
     pub fn device(&self) -> &Device {
         &self.device

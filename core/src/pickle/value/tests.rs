@@ -11,7 +11,7 @@ const WRITTEN: [&[u8]; 4] = [
     include_bytes!("../../../../tests/fixtures/eval/gnd-5.pkl"),
 ];
 
-fn queries<'p>(pickle: &'p Pickle) -> Vec<Value<'p>> {
+fn queries<'p>(pickle: &'p Pickle) -> Vec<PlainValue<'p>> {
     let queries = pickle.root().get("gnd").expect("a key");
     queries.items().expect("a list").collect()
 }
@@ -23,7 +23,7 @@ fn every_protocol_has_the_same_lists_and_arrays() {
         let [first, second] = queries(&pickle)[..] else {
             panic!("two queries")
         };
-        let numbers = |query: Value, key| query.get(key).and_then(|value| value.numbers(9));
+        let numbers = |query: PlainValue, key| query.get(key).and_then(|value| value.numbers(9));
         assert_eq!(numbers(first, "easy"), Some(vec![0.0, 3.0]));
         assert_eq!(numbers(first, "hard"), Some(vec![2.0, 300.0]));
         assert_eq!(numbers(first, "junk"), Some(vec![]));
@@ -36,7 +36,10 @@ fn every_protocol_has_the_same_lists_and_arrays() {
         assert_eq!(bounds.numbers(3), None, "more than asked for");
         let names = pickle.root().get("qimlist").expect("a key");
         let mut names = names.items().expect("a list");
-        assert_eq!(names.next().and_then(Value::text), Some("all_souls_000013"));
+        assert_eq!(
+            names.next().and_then(PlainValue::text),
+            Some("all_souls_000013")
+        );
         assert!(pickle.root().get("nothing").is_none());
         assert!(pickle.root().items().is_none());
         assert!(pickle.root().numbers(9).is_none());
@@ -77,7 +80,7 @@ fn no_cut_and_no_changed_byte_makes_a_panic() {
             let Ok(pickle) = Pickle::parse(&changed) else {
                 continue;
             };
-            let Some(queries) = pickle.root().get("gnd").and_then(Value::items) else {
+            let Some(queries) = pickle.root().get("gnd").and_then(PlainValue::items) else {
                 continue;
             };
             for query in queries.take(4) {

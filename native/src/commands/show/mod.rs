@@ -4,7 +4,7 @@
 
 pub(super) mod attention;
 mod correspond;
-mod output;
+pub(super) mod output;
 mod patterns;
 pub(super) mod pca;
 mod segments;

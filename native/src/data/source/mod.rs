@@ -2,7 +2,9 @@
 
 pub(super) mod archive;
 pub(super) mod builtin;
+pub(super) mod copydays;
 pub(super) mod folder;
 pub(super) mod idx;
+pub(super) mod landmarks;
 pub(super) mod list;
 mod positioned;

@@ -3,6 +3,7 @@
 mod attention;
 mod correspond;
 mod fit;
+mod gallery;
 mod patterns;
 mod pca;
 mod segments;
@@ -11,6 +12,7 @@ mod usage;
 
 pub use attention::{AttentionMap, attention};
 pub use correspond::{PairColor, PointPair, correspond};
+pub use gallery::{GalleryImage, gallery};
 pub use patterns::{PatternBlock, context_tile, patterns};
 pub use pca::{PcaImage, pca};
 pub use segments::{SegmentRow, segments};
