@@ -23,6 +23,8 @@ pub enum Purpose {
     Cluster,
     /// Which images are put aside for validation.
     Split,
+    /// How an evaluation changes images: hidden patches, shuffled cells, other backgrounds.
+    Perturb,
 }
 
 /// The stream of `purpose` for the position `(a, b)` of a run with `seed`.

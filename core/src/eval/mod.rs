@@ -1,6 +1,7 @@
 //! Evaluations: one file each, from tensors to named measures, without datasets or files.
 
 pub mod attentive;
+pub mod backgrounds;
 pub mod cluster;
 pub mod copies;
 mod heads;
@@ -10,5 +11,8 @@ pub mod knn;
 pub mod linear;
 pub mod logistic;
 pub mod retrieval;
+pub mod occlusion;
+pub mod shift;
+pub mod shuffle;
 
 pub use heads::{HeadScore, ProbeError, best_head};

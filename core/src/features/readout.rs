@@ -27,6 +27,11 @@ pub enum Readout {
         /// The patches with the least attention in place of those with the most.
         lowest: bool,
     },
+    /// How much CLS attends to each patch in the last block: `N` numbers.
+    Attention {
+        /// The head, counted from 0, the last of fewer; `None` for the mean over heads.
+        head: Option<usize>,
+    },
 }
 
 /// What `readouts` read from images `[B, 3, H, W]` in one forward pass: for each of them `[B,
@@ -56,6 +61,7 @@ impl Readout {
         match self {
             Self::Pooled(pooling) => pooling.width(backbone),
             Self::Patches => patches * backbone.dim(),
+            Self::Attention { .. } => patches,
             Self::Gem | Self::Salient { .. } => backbone.dim(),
         }
     }
@@ -65,6 +71,10 @@ impl Readout {
         match self {
             Self::Pooled(pooling) => pooling.want(),
             Self::Patches | Self::Gem => Want::default(),
+            Self::Attention { .. } => Want {
+                attention: true,
+                ..Want::default()
+            },
             Self::Salient { .. } => Want {
                 attention: true,
                 raw_patches: true,
@@ -79,6 +89,7 @@ impl Readout {
             Self::Pooled(pooling) => pooling.read(features),
             Self::Patches => features.tokens.clone().into_patches().flatten(1, 2),
             Self::Gem => generalised_mean(features.tokens.clone().into_patches()),
+            Self::Attention { head } => attention_maps(features, head),
             Self::Salient { patches, lowest } => {
                 let tokens = features.raw_patches();
                 let chosen = match &features.attention {
@@ -98,6 +109,21 @@ fn generalised_mean(tokens: Tensor<3>) -> Tensor<2> {
     let fourth = tokens.clamp_min(1e-6).square().square();
     let mean: Tensor<2> = fourth.mean_dim(1).squeeze_dim(1);
     mean.sqrt().sqrt()
+}
+
+/// Attention `[B, N]` of one head, or the mean; ones where CLS attends to nothing.
+fn attention_maps(features: &Features, head: Option<usize>) -> Tensor<2> {
+    let Some(attention) = features.attention.clone() else {
+        let [images, patches, _] = features.tokens.clone().into_patches().dims();
+        let device = features.tokens.cls.device();
+        return Tensor::ones([images, patches], &device);
+    };
+    let heads = attention.dims()[1];
+    let chosen = match head {
+        Some(head) => attention.narrow(1, head.min(heads - 1), 1),
+        None => attention.mean_dim(1),
+    };
+    chosen.squeeze_dim(1)
 }
 
 /// The `count` tokens with the most attention, or with the `lowest`, in the order of the grid:
@@ -127,6 +153,8 @@ impl fmt::Display for Readout {
             Self::Pooled(pooling) => pooling.fmt(f),
             Self::Patches => f.write_str("patches"),
             Self::Gem => f.write_str("gem4"),
+            Self::Attention { head: None } => f.write_str("attention"),
+            Self::Attention { head: Some(head) } => write!(f, "attention{head}"),
             Self::Salient { patches, lowest } => {
                 let which = if *lowest { "lowest" } else { "salient" };
                 write!(f, "{which}{patches}")

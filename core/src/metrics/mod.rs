@@ -2,6 +2,7 @@
 
 pub mod accuracy;
 mod assignment;
+pub mod calibration;
 mod confusion;
 pub mod contingency;
 pub mod pck;

@@ -143,6 +143,13 @@ impl Backbone {
         }
     }
 
+    /// Number of attention heads of the last block.
+    pub fn heads(&self) -> usize {
+        match self {
+            Self::Vit(vit) => vit.heads(),
+        }
+    }
+
     /// Whether masked patches can be replaced: a student's can, a teacher's not.
     pub fn has_mask_token(&self) -> bool {
         match self {

@@ -13,6 +13,7 @@
 //! ```
 
 mod background;
+mod layers;
 mod living;
 mod made;
 mod objects;
@@ -23,21 +24,13 @@ mod pen;
 #[cfg(test)]
 mod tests;
 
-use rand::RngExt;
-
 use crate::image::RgbImage;
-use crate::rng::{Purpose, stream};
-use background::Background;
+pub use layers::Layers;
 pub use objects::CLASSES;
-use painting::{Finish, Painting, Pose};
-use palette::{Palette, mix, vivid};
 pub use pen::PARTS;
 
 /// The usual side of a scene in pixels.
 pub const SIZE: usize = 64;
-
-/// The seed of the dataset; another one would be another dataset.
-const SEED: u64 = 0x1b07;
 
 /// The two halves of the dataset; they share no scene.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,28 +66,5 @@ pub fn len(split: Split) -> usize {
 /// alternate, so that any ten scenes in a row show all of them. Indices from [`len`] on give
 /// further scenes of the same kind.
 pub fn scene(split: Split, index: usize, size: usize) -> Scene {
-    let class = index % CLASSES.len();
-    let rng = &mut stream(SEED, Purpose::Scene, split as u64, index as u64);
-    let palette = Palette::random(rng, class);
-    let background = Background::random(rng, palette.backdrop);
-    let finish = Finish::random(rng);
-    let mut painting = Painting::new(size.max(1), |point| background.color(point));
-
-    for _ in 0..rng.random_range(0..3) {
-        let paint = mix(palette.backdrop[0], vivid(rng), rng.random_range(0.2..0.6));
-        let pose = Pose::random_small(rng);
-        painting.paint(&objects::distractor(paint, rng), &pose, &finish);
-    }
-
-    let pose = Pose::random(rng);
-    for piece in objects::object(class, palette.paints, rng) {
-        painting.paint(&piece, &pose, &finish);
-    }
-
-    let (image, parts) = painting.finish(rng);
-    Scene {
-        image,
-        class,
-        parts,
-    }
+    Layers::of(split, index, size).scene()
 }

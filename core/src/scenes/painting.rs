@@ -99,10 +99,13 @@ impl Finish {
 }
 
 /// A square picture in the making, with the part seen at every pixel.
+#[derive(Clone)]
 pub(super) struct Painting {
     size: usize,
     colors: Vec<Rgb>,
     parts: Vec<u8>,
+    /// Whether a piece covers some of the pixel.
+    touched: Vec<bool>,
 }
 
 impl Painting {
@@ -117,6 +120,7 @@ impl Painting {
             size,
             colors,
             parts: vec![Part::Background as u8; size * size],
+            touched: vec![false; size * size],
         }
     }
 
@@ -148,12 +152,18 @@ impl Painting {
                     (1.0 - finish.shading * point[1]) * (1.0 + (finish.outline - 1.0) * edge);
 
                 let at = y * self.size + x;
+                self.touched[at] = true;
                 self.colors[at] = mix(self.colors[at], piece.paint.map(|c| c * light), coverage);
                 if coverage >= 0.5 {
                     self.parts[at] = piece.part as u8;
                 }
             }
         }
+    }
+
+    /// For every pixel, row by row, whether a piece covers some of it.
+    pub fn touched(self) -> Vec<bool> {
+        self.touched
     }
 
     /// Adds mild noise to every pixel and gives the picture with its part labels.

@@ -29,7 +29,8 @@ pub fn write(shape: &[usize], values: &[f32]) -> Vec<u8> {
     bytes
 }
 
-/// Shape and values of an array of little-endian floats of 32 or 64 bits, row-major.
+/// Shape and values of an array of little-endian floats of 32 or 64 bits, integers of 64 bits, bytes
+/// or truth values, row-major.
 ///
 /// # Errors
 /// If the bytes are damaged, or an array of another kind.
@@ -82,6 +83,14 @@ fn values(header: &str, data: &[u8]) -> Result<Vec<f32>> {
             .iter()
             .map(|d| f64::from_le_bytes(*d) as f32)
             .collect())
+    } else if header.contains("'<i8'") {
+        let (integers, _) = data.as_chunks();
+        Ok(integers
+            .iter()
+            .map(|i| i64::from_le_bytes(*i) as f32)
+            .collect())
+    } else if header.contains("'|b1'") || header.contains("'|u1'") {
+        Ok(data.iter().map(|byte| f32::from(*byte)).collect())
     } else {
         bail!("the array is not of little-endian floats; save it with .astype('float32')");
     }

@@ -91,6 +91,11 @@ impl Block {
         self.attn.probabilities(q.narrow(2, 0, 1), k).squeeze_dim(2)
     }
 
+    /// Number of attention heads.
+    pub fn heads(&self) -> usize {
+        self.attn.heads
+    }
+
     /// The start of a branch: normalised tokens `[B, N, D]` in the network's precision.
     fn normalize(&self, norm: &LayerNorm, x: Tensor<3>) -> Tensor<3> {
         self.precision.narrow(kernels::layer_norm(norm, x))

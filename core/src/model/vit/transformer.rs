@@ -155,6 +155,11 @@ impl Vit {
         self.blocks.len()
     }
 
+    /// Attention heads of the last block; 0 without blocks.
+    pub(in crate::model) fn heads(&self) -> usize {
+        self.blocks.last().map_or(0, Block::heads)
+    }
+
     /// Tokens before the patches: CLS and the registers.
     fn prefix(&self) -> usize {
         match &self.reg_token {
