@@ -129,6 +129,19 @@ impl ModelArgs {
         &self.weights.model
     }
 
+    /// The weights in `model`, a file or the folder of a run.
+    pub fn of(model: &Path) -> Self {
+        Self {
+            weights: WeightArgs {
+                model: model.to_owned(),
+                key: None,
+                heads: None,
+                allow_partial: false,
+            },
+            untrained: false,
+        }
+    }
+
     /// Whether images are to be compared without a network.
     pub fn is_pixels(&self) -> bool {
         self.path().as_os_str() == PIXELS

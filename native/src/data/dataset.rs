@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use std::time::UNIX_EPOCH;
 
 use ibot_core::annotation::labels::LabelMap;
+use ibot_core::eval::backgrounds::Variant;
 use ibot_core::image::RgbImage;
 use sha2::{Digest as _, Sha256};
 
@@ -34,6 +35,11 @@ pub(super) trait ImageSource: Send + Sync {
 
     /// What an official layout says of its images as a whole.
     fn annotation(&self) -> Option<&dyn Any> {
+        None
+    }
+
+    /// The same images with another background, where objects are known.
+    fn with_background(&self, _variant: Variant) -> Option<Dataset> {
         None
     }
 }
@@ -195,6 +201,17 @@ impl Dataset {
     /// What an official layout says of its images as a whole, if it is a `T`.
     pub fn annotation<T: Any>(&self) -> Option<&T> {
         self.source.annotation()?.downcast_ref()
+    }
+
+    /// The same images, in the same order, with another background; `None` unless objects and
+    /// backgrounds are known.
+    pub fn with_background(&self, variant: Variant) -> Option<Self> {
+        self.source.with_background(variant)
+    }
+
+    /// What was opened: a file, a folder, or the name of a builtin set.
+    pub fn place(&self) -> &Path {
+        &self.place
     }
 
     /// The indices of `n` images (all, if there are fewer), spread evenly over the dataset and its

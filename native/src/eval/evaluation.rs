@@ -10,9 +10,11 @@ use super::copies::Copies;
 use super::knn::Knn;
 use super::linear::Linear;
 use super::logistic::Logistic;
+use super::occlusion::Occlusion;
 use super::parts::Parts;
 use super::rank::Rank;
 use super::retrieval::Retrieval;
+use super::shuffle::Shuffle;
 use super::task::EvalTask;
 
 /// All evaluations. A variant is a subcommand of `ibot eval` and a `kind` of `[[eval]]`.
@@ -37,6 +39,10 @@ pub enum Evaluation {
     Retrieval(Retrieval),
     /// Find the images that altered copies were made of: Copydays, or copies that are made here
     Copies(Copies),
+    /// Classify images of which patches are hidden (paper figure 9)
+    Occlusion(Occlusion),
+    /// Classify images whose cells have changed their places (paper figure 10)
+    Shuffle(Shuffle),
 }
 
 impl Evaluation {
@@ -56,8 +62,11 @@ impl Evaluation {
     /// The same evaluation that writes no file of its own, for what is shown beside a model.
     pub fn without_files(&self) -> Self {
         let mut evaluation = self.clone();
-        if let Self::Linear(linear) = &mut evaluation {
-            linear.save_head = None;
+        match &mut evaluation {
+            Self::Linear(linear) => linear.save_head = None,
+            Self::Occlusion(occlusion) => occlusion.svg = None,
+            Self::Shuffle(shuffle) => shuffle.svg = None,
+            _ => {}
         }
         evaluation
     }
@@ -82,6 +91,8 @@ impl Evaluation {
             Self::Parts(parts) => parts,
             Self::Retrieval(retrieval) => retrieval,
             Self::Copies(copies) => copies,
+            Self::Occlusion(occlusion) => occlusion,
+            Self::Shuffle(shuffle) => shuffle,
         }
     }
 }

@@ -29,6 +29,7 @@ pub struct FeatureStore {
     view: EvalView,
     /// Where rows lie.
     device: Device,
+    devices: Vec<Device>,
     decode_threads: NonZeroUsize,
     planned: Vec<Readout>,
     precision: ComputePrecision,
@@ -103,6 +104,7 @@ impl FeatureStore {
             encoder,
             view,
             device: first.clone(),
+            devices: devices.to_vec(),
             decode_threads: cores(),
             planned: Vec::new(),
             precision: ComputePrecision::F32,
@@ -181,6 +183,11 @@ impl FeatureStore {
     /// Notes that so many images went through the network.
     pub(super) fn note_encoded(&self, images: usize) {
         self.encoded.set(self.encoded.get() + images);
+    }
+
+    /// All devices.
+    pub fn devices(&self) -> &[Device] {
+        &self.devices
     }
 
     /// The first device, where evaluations compute on rows.
