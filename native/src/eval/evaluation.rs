@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::attentive::Attentive;
+use super::backgrounds::Backgrounds;
 use super::cluster::Cluster;
 use super::copies::Copies;
 use super::knn::Knn;
@@ -14,6 +15,7 @@ use super::occlusion::Occlusion;
 use super::parts::Parts;
 use super::rank::Rank;
 use super::retrieval::Retrieval;
+use super::shift::Shift;
 use super::shuffle::Shuffle;
 use super::task::EvalTask;
 
@@ -43,6 +45,10 @@ pub enum Evaluation {
     Occlusion(Occlusion),
     /// Classify images whose cells have changed their places (paper figure 10)
     Shuffle(Shuffle),
+    /// Classify objects on other backgrounds: IN-9 or builtin scenes (paper table 8)
+    Backgrounds(Backgrounds),
+    /// Classify images of another kind, such as ImageNet-A and -R, and measure calibration (table 8)
+    Shift(Shift),
 }
 
 impl Evaluation {
@@ -93,6 +99,8 @@ impl Evaluation {
             Self::Copies(copies) => copies,
             Self::Occlusion(occlusion) => occlusion,
             Self::Shuffle(shuffle) => shuffle,
+            Self::Backgrounds(backgrounds) => backgrounds,
+            Self::Shift(shift) => shift,
         }
     }
 }

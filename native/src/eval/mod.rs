@@ -5,6 +5,7 @@
 //! the images, and one variant of [`Evaluation`], which makes the command and the setting.
 
 mod attentive;
+mod backgrounds;
 mod cluster;
 mod copies;
 mod evaluation;
@@ -22,6 +23,7 @@ mod result;
 mod retrieval;
 mod schedule;
 mod sets;
+mod shift;
 mod shown;
 mod shuffle;
 mod task;
@@ -29,6 +31,7 @@ mod views;
 mod yardstick;
 
 pub use self::attentive::Attentive;
+pub use self::backgrounds::Backgrounds;
 pub use self::cluster::Cluster;
 pub use self::copies::{Copies, Edit, copy_features};
 pub use self::evaluation::Evaluation;
@@ -44,6 +47,7 @@ pub use self::rank::Rank;
 pub use self::result::{EvalResult, RESULTS_FILE, append_result, results_file, sha256};
 pub use self::retrieval::Retrieval;
 pub use self::schedule::{EvalProgress, ScheduledEval};
+pub use self::shift::Shift;
 pub use self::shown::{chance, measure_title, shown};
 pub use self::shuffle::Shuffle;
 pub use self::task::{Curve, EvalTask, Subject, TaskOutput, Unit};

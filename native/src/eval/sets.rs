@@ -169,6 +169,13 @@ impl<'a> Subset<'a> {
     }
 }
 
+/// At most `limit` of the images, spread evenly.
+pub fn spread(images: &[usize], limit: usize) -> Vec<usize> {
+    let count = images.len().min(limit);
+    let place = |n: usize| (n as u128 * images.len() as u128 / count as u128) as usize;
+    (0..count).map(|n| images[place(n)]).collect()
+}
+
 fn require_labels(data: &Dataset) -> Result<()> {
     ensure!(
         !data.classes().is_empty(),

@@ -12,6 +12,7 @@ mod eval_logistic;
 mod eval_parts;
 mod eval_rank;
 mod eval_retrieval;
+mod eval_robustness;
 mod features;
 mod pretrain;
 mod runs;
