@@ -70,7 +70,7 @@ fn occlusion_hides_patches_and_one_head_serves_the_model_and_a_file() {
         .arg(run())
         .arg("--head")
         .arg(&head);
-    export.arg("--out").arg(&classifier);
+    export.args(["--to=safetensors", "--out"]).arg(&classifier);
     succeed(export);
 
     let given = format!("--head={}", head.display());
