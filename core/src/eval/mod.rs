@@ -10,8 +10,8 @@ pub mod judge;
 pub mod knn;
 pub mod linear;
 pub mod logistic;
-pub mod retrieval;
 pub mod occlusion;
+pub mod retrieval;
 pub mod shift;
 pub mod shuffle;
 
