@@ -26,6 +26,7 @@ Ranks all images by the cosine of their feature with that of each query. --data 
 (jpg/ and gnd_NAME.pkl, or .json with the same keys: imlist, qimlist, and for each query easy, hard, junk, bbx). Else it
 is any set with labels: images of one class are to find each other, or those of --val are to find those of --data.
 Images are shown whole, scaled down to fit --fit, at --scales scales. The feature is the sum of the CLS tokens.
+Plain pixels are those of the central crop of --size; a network is not asked for it.
 Prints mAP (by trapezoids) and the mean precision among the first 1, 5 and 10.";
 
 const EASY: &str = "easy";

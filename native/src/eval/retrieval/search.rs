@@ -93,7 +93,7 @@ pub fn search<'a>(
                 .iter()
                 .map(|found| rows.indices[found.index])
                 .collect();
-            for (scores, wanted) in scores.iter_mut().zip(&asked[query].wanted) {
+            for (scores, wanted) in scores.iter_mut().zip(asked[query].wanted.iter()) {
                 scores.push(RankingScore::of(&ranked, wanted, &KS));
             }
         },

@@ -1,5 +1,7 @@
 //! What is searched for, where, and what shall be found.
 
+use std::rc::Rc;
+
 use anyhow::{Result, ensure};
 use ibot_core::annotation::retrieval::{RetrievalQuery, RetrievalTruth};
 use ibot_core::image::resize::CropBox;
@@ -31,7 +33,8 @@ pub struct SearchSets<'a> {
 pub struct SearchQuery<'a> {
     pub image: QueryPlace<'a>,
     /// For each setup what is right, by index into the database.
-    pub wanted: Vec<Wanted>,
+    // Thousands of queries may look for the same thousands of images.
+    pub wanted: Rc<[Wanted]>,
 }
 
 pub enum QueryPlace<'a> {
@@ -51,7 +54,7 @@ impl<'a> SearchSets<'a> {
             let bounds = query.bounds.filter(|_| crop).map(crop_box);
             queries.push(SearchQuery {
                 image: QueryPlace::Other(shown(count + number, bounds)),
-                wanted: wanted(query),
+                wanted: wanted(query).into(),
             });
         }
         Self {
@@ -95,6 +98,14 @@ impl<'a> SearchSets<'a> {
         let mut searched = Vec::new();
         match &chosen {
             Some(chosen) => {
+                let mut of_classes: Vec<Rc<[Wanted]>> = Vec::new();
+                for class in 0..data.classes().len() {
+                    let wanted = Wanted {
+                        positives: right(class),
+                        junk: Vec::new(),
+                    };
+                    of_classes.push([wanted].into());
+                }
                 for index in &chosen.indices {
                     let class = chosen.data.label(*index).unwrap_or_default();
                     let image = ShownImage {
@@ -104,10 +115,7 @@ impl<'a> SearchSets<'a> {
                     };
                     searched.push(SearchQuery {
                         image: QueryPlace::Other(image),
-                        wanted: vec![Wanted {
-                            positives: right(class),
-                            junk: Vec::new(),
-                        }],
+                        wanted: of_classes[class].clone(),
                     });
                 }
             }
@@ -115,13 +123,14 @@ impl<'a> SearchSets<'a> {
                 for place in evenly(&labels, queries.unwrap_or(ONE_SET.1)) {
                     let mut positives: Vec<usize> = right(labels[place]);
                     positives.retain(|image| *image != place);
+                    let wanted = Wanted {
+                        positives,
+                        // A query finds itself first.
+                        junk: vec![place],
+                    };
                     searched.push(SearchQuery {
                         image: QueryPlace::InDatabase(place),
-                        wanted: vec![Wanted {
-                            positives,
-                            // A query finds itself first.
-                            junk: vec![place],
-                        }],
+                        wanted: [wanted].into(),
                     });
                 }
             }
@@ -212,6 +221,25 @@ mod tests {
         }
         assert_eq!(classes, [2; 10], "queries are of all classes");
         assert!(SearchSets::labelled(&data, None, Some(50), Some(0)).is_err());
+    }
+
+    #[test]
+    fn queries_of_another_set_look_for_all_of_their_class() {
+        let open = |spec| Dataset::open(spec).expect("builtin scenes");
+        let (data, val) = (open("builtin"), open("builtin:val"));
+        let sets = SearchSets::labelled(&data, Some(&val), Some(50), Some(20)).expect("labels");
+        assert_eq!((sets.database.len(), sets.queries.len()), (50, 20));
+
+        for query in &sets.queries {
+            let QueryPlace::Other(image) = &query.image else {
+                panic!("two sets")
+            };
+            let class = val.label(image.index);
+            let wanted = &query.wanted[0];
+            assert_eq!((wanted.positives.len(), wanted.junk.len()), (5, 0));
+            let label = |place: &usize| data.label(sets.database[*place].index);
+            assert!(wanted.positives.iter().all(|place| label(place) == class));
+        }
     }
 
     #[test]
