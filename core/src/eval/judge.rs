@@ -100,7 +100,7 @@ impl LinearJudge {
         let mut values = Vec::with_capacity(images * self.classes());
         for first in (0..images).step_by(BLOCK) {
             let end = images.min(first + BLOCK);
-            let rows = features.clone().slice([first..end]);
+            let rows = features.clone().narrow(0, first, end - first);
             let logits = rows.matmul(self.weight.clone()) + self.bias.clone();
             values.extend(host(logits).await?);
         }
@@ -132,12 +132,12 @@ impl LinearJudge {
             let number = class.parse().ok().filter(|number| *number < count);
             number.filter(|_| self.names.is_empty())
         };
-        let rules: [&dyn Fn(&String) -> Option<usize>; 3] = [&by_name, &as_wnid, &as_number];
-        for rule in rules {
-            let places: Option<Vec<usize>> = classes.iter().map(rule).collect();
-            if let Some(places) = places {
-                return Ok(places);
-            }
+        let all_by_name: Option<Vec<usize>> = classes.iter().map(by_name).collect();
+        let places = all_by_name
+            .or_else(|| classes.iter().map(as_wnid).collect())
+            .or_else(|| classes.iter().map(as_number).collect());
+        if let Some(places) = places {
+            return Ok(places);
         }
 
         let unknown = classes.iter().find(|class| by_name(class).is_none());

@@ -122,7 +122,7 @@ impl SavedFeatures {
         for name in files {
             self.names.push(name.unwrap_or_default().to_owned());
         }
-        let first = rows.value_offset_at(0) as usize;
+        let first = rows.value_offset_at(0);
         let count = batch.num_rows() * self.width;
         self.values
             .extend_from_slice(&values.values()[first..first + count]);
