@@ -25,6 +25,8 @@ pub enum Purpose {
     Split,
     /// How an evaluation changes images: hidden patches, shuffled cells, other backgrounds.
     Perturb,
+    /// Noise, weather and other corruptions of images.
+    Corrupt,
 }
 
 /// The stream of `purpose` for the position `(a, b)` of a run with `seed`.

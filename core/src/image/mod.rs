@@ -1,6 +1,7 @@
 //! Images on the host: pixels, and everything between a decoded image and a network's input.
 
 pub mod augment;
+pub mod corrupt;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod normalize;
