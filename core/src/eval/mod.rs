@@ -4,6 +4,7 @@ pub mod attentive;
 pub mod backgrounds;
 pub mod cluster;
 pub mod copies;
+pub mod corruptions;
 mod heads;
 pub mod imagenet;
 pub mod judge;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// The classes of a dataset and the class of each image; both empty without labels.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Classes {
     /// By number.
     pub(super) names: Vec<String>,

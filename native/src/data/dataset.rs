@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::UNIX_EPOCH;
 
 use ibot_core::annotation::labels::LabelMap;
@@ -13,6 +13,7 @@ use ibot_core::eval::backgrounds::Variant;
 use ibot_core::image::RgbImage;
 use sha2::{Digest as _, Sha256};
 
+use super::change::ImageChange;
 use super::classes::Classes;
 use super::error::{ImageLoadError, LoadCause};
 use crate::digest::hex;
@@ -44,6 +45,31 @@ pub(super) trait ImageSource: Send + Sync {
     }
 }
 
+/// Images of another source that are changed when they are loaded.
+struct ChangedImages {
+    source: Arc<dyn ImageSource>,
+    change: ImageChange,
+}
+
+impl ImageSource for ChangedImages {
+    fn len(&self) -> usize {
+        self.source.len()
+    }
+
+    fn name(&self, index: usize) -> Cow<'_, str> {
+        self.source.name(index)
+    }
+
+    fn load(&self, index: usize) -> Result<RgbImage, LoadCause> {
+        let image = self.source.load(index)?;
+        self.change.apply(&image, index).map_err(LoadCause::Corrupt)
+    }
+
+    fn stamp(&self, index: usize) -> Option<FileStamp> {
+        self.source.stamp(index)
+    }
+}
+
 /// What changes when a file is written again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FileStamp {
@@ -61,7 +87,7 @@ pub struct Dataset {
     kind: &'static str,
     place: PathBuf,
     classes: Classes,
-    source: Box<dyn ImageSource>,
+    source: Arc<dyn ImageSource>,
     digest: OnceLock<String>,
 }
 
@@ -99,8 +125,30 @@ impl Dataset {
             kind,
             place: place.into(),
             classes,
-            source: Box::new(source),
+            source: Arc::new(source),
             digest: OnceLock::new(),
+        }
+    }
+
+    /// The same images as `change` makes them; what makes one change another must be in its text.
+    pub fn changed(&self, change: ImageChange) -> Self {
+        let note = format!(" ({change})");
+        let mut place = self.place.clone().into_os_string();
+        place.push(&note);
+
+        // The path is none that could be resolved, and files that are in one archive have no stamp.
+        let mut hasher = Sha256::new();
+        hasher.update(self.digest());
+        hasher.update(&note);
+        Self {
+            kind: self.kind,
+            place: place.into(),
+            classes: self.classes.clone(),
+            source: Arc::new(ChangedImages {
+                source: Arc::clone(&self.source),
+                change,
+            }),
+            digest: OnceLock::from(hex(hasher)),
         }
     }
 

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use ibot_core::image::corrupt::CorruptError;
+
 use super::decode::DecodeError;
 
 /// Why a dataset cannot be opened. Each message says what is wrong, where, and what to do about it.
@@ -90,6 +92,8 @@ pub enum LoadCause {
     Read(io::Error),
     #[error("{0}")]
     Decode(DecodeError),
+    #[error("{0}")]
+    Corrupt(CorruptError),
     #[error("the dataset holds {len} images, counted from 0")]
     Range { len: usize },
 }

@@ -10,11 +10,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod change;
 mod classes;
 mod dataset;
 mod decode;
 mod error;
 mod file_names;
+mod jpeg;
 pub(crate) mod loader;
 mod natural_order;
 mod open;
@@ -25,9 +27,11 @@ mod suggest;
 mod testing;
 mod unreadable;
 
+pub use self::change::{CorruptionOf, ImageChange};
 pub use self::dataset::Dataset;
 pub use self::decode::{DecodeError, MAX_BYTES, MAX_SIDE, decode};
 pub use self::error::{DataError, ImageLoadError, LoadCause};
 pub(crate) use self::file_names::has_image_extension;
+pub use self::jpeg::{as_jpeg, encode_jpeg};
 pub(crate) use self::natural_order::natural_order;
 pub use self::source::copydays::{CopyBlock, CopyBlocks, CopyQuery};

@@ -129,6 +129,11 @@ impl Judge {
         self.readout
     }
 
+    /// Whether it was fitted to clean images.
+    pub fn is_fitted(&self) -> bool {
+        matches!(self.origin, Origin::Fitted { .. })
+    }
+
     /// Number of its classes.
     pub fn classes(&self) -> usize {
         self.head.classes()

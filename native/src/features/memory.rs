@@ -42,6 +42,12 @@ impl RowMemory {
         self.tables.entry((data.to_owned(), readout)).or_default()
     }
 
+    /// Drops all that is kept of a dataset.
+    pub fn forget(&mut self, data: &str) {
+        self.tables.retain(|(known, _), _| known != data);
+        self.unreadable.remove(data);
+    }
+
     /// Notes that an image cannot be read.
     pub fn note_unreadable(&mut self, data: &str, image: usize) {
         let images = self.unreadable.entry(data.to_owned()).or_default();

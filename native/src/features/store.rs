@@ -247,6 +247,12 @@ impl FeatureStore {
         })
     }
 
+    /// Drops the rows of `data` from memory, where nothing asks for them again. Those in the folder
+    /// stay.
+    pub fn forget(&self, data: &Dataset) {
+        self.memory.borrow_mut().forget(&data.description());
+    }
+
     /// What `readouts` read from normalised images, 3 x size x size values each: for each readout
     /// one row an image. Nothing is kept.
     ///
