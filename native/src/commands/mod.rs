@@ -2,6 +2,7 @@
 //! prints.
 
 mod classify;
+mod corrupt;
 mod duplicates;
 mod embed;
 mod eval;
@@ -21,6 +22,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use self::classify::ClassifyArgs;
+use self::corrupt::CorruptArgs;
 use self::duplicates::DuplicatesArgs;
 use self::embed::EmbedArgs;
 use self::eval::EvalCommand;
@@ -69,6 +71,8 @@ enum Command {
     Search(SearchArgs),
     /// Find near duplicates among images
     Duplicates(DuplicatesArgs),
+    /// Write images as ImageNet-C corrupts them: 19 ways at five severities
+    Corrupt(CorruptArgs),
     /// Write the features of images for other programs
     Embed(EmbedArgs),
     /// Write the weights of a model for other programs: safetensors with timm's names, or ONNX
@@ -99,6 +103,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Classify(args) => classify::run(&args)?,
         Command::Search(args) => search::run(&args)?,
         Command::Duplicates(args) => duplicates::run(&args)?,
+        Command::Corrupt(args) => corrupt::run(&args)?,
         Command::Embed(args) => embed::run(&args)?,
         Command::Export(args) => export::run(&args)?,
         Command::Bench(args) => bench::run(&args)?,

@@ -8,6 +8,7 @@ use super::attentive::Attentive;
 use super::backgrounds::Backgrounds;
 use super::cluster::Cluster;
 use super::copies::Copies;
+use super::corruptions::Corruptions;
 use super::knn::Knn;
 use super::linear::Linear;
 use super::logistic::Logistic;
@@ -49,6 +50,8 @@ pub enum Evaluation {
     Backgrounds(Backgrounds),
     /// Classify images of another kind, such as ImageNet-A and -R, and measure calibration (table 8)
     Shift(Shift),
+    /// Count the errors on images that are corrupted in 19 ways (table 8, ImageNet-C)
+    Corruptions(Corruptions),
 }
 
 impl Evaluation {
@@ -101,6 +104,7 @@ impl Evaluation {
             Self::Shuffle(shuffle) => shuffle,
             Self::Backgrounds(backgrounds) => backgrounds,
             Self::Shift(shift) => shift,
+            Self::Corruptions(corruptions) => corruptions,
         }
     }
 }

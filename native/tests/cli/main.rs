@@ -7,6 +7,7 @@ mod classify;
 mod eval_attentive;
 mod eval_cluster;
 mod eval_copies;
+mod eval_corruptions;
 mod eval_linear;
 mod eval_logistic;
 mod eval_parts;

@@ -51,7 +51,7 @@ pub fn motion_blur(image: &RgbImage, severity: Severity, draws: &mut impl Draws)
 
 /// The mean of the image and of larger and larger middles of it.
 pub fn zoom_blur(image: &RgbImage, severity: Severity) -> RgbImage {
-    let (most, step) = severity.of([
+    let (most, step): (f64, f64) = severity.of([
         (1.11, 0.01),
         (1.16, 0.01),
         (1.21, 0.02),
@@ -59,7 +59,7 @@ pub fn zoom_blur(image: &RgbImage, severity: Severity) -> RgbImage {
         (1.31, 0.03),
     ]);
     // As NumPy counts, by whose rounding the largest factor can be `most` itself.
-    let count = ((most - 1.0) / step as f64).ceil() as usize;
+    let count = ((most - 1.0) / step).ceil() as usize;
     let step = (1.0 + step) - 1.0;
 
     join(&split(image).map(|channel| {

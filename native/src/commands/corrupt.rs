@@ -1,0 +1,326 @@
+//! `ibot corrupt`: images as ImageNet-C corrupts them, in its folders.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::{Args, ValueEnum};
+use ibot_core::image::RgbImage;
+use ibot_core::image::corrupt::{Corruption, Severity};
+use ibot_core::image::resize::resize;
+use indicatif::{ProgressBar, ProgressStyle};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::data::{CorruptionOf, Dataset, encode_jpeg};
+use crate::files::write_atomically;
+use crate::report::png::{png_bytes, save_png};
+use crate::report::sheet::{Panel, Sheet, SheetRow};
+
+const HELP: &str = "\
+Examples:
+  ibot corrupt photos/ --out photos-c
+  ibot corrupt flowers/val.tar --out flowers-c --corruption fog,snow,jpeg_compression --severity 3
+  ibot eval corruptions --data flowers/train.tar --val flowers/val.tar --model vit_small.pth --corrupted flowers-c
+
+Outputs  OUT/<corruption>/<severity>/<class>/<name>.jpg of quality 85, as in ImageNet-C (without the class where images
+         have none), and OUT/corruptions.png, which shows one image in all ways. Images keep their size.
+A second call goes on where the first ended. It needs the same images, --seed and --format, and changes no file.
+Frost is drawn by the program; everything else follows the library imagecorruptions.";
+
+/// Quality of the JPEG files of ImageNet-C.
+const QUALITY: u8 = 85;
+/// What the images in the folder were made of.
+const ORIGIN: &str = "corrupted.json";
+/// Longest side of an image in the picture of all corruptions, wide enough for their names.
+const SHOWN: usize = 144;
+
+/// Options of `ibot corrupt`.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub struct CorruptArgs {
+    /// Images: what `pretrain --data` takes
+    #[arg(value_name = "DATA")]
+    data: String,
+    /// Folder for the corrupted images
+    #[arg(long, value_name = "FOLDER")]
+    out: PathBuf,
+    /// Corruptions by their names in ImageNet-C [default: all 19]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    corruption: Vec<Corruption>,
+    /// Severities, 1 to 5 [default: all]
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',')]
+    severity: Vec<Severity>,
+    /// Most images, spread evenly over the data [default: all]
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Seed of the corruptions
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Files to write; PNG loses nothing
+    #[arg(long, value_enum, default_value = "jpeg")]
+    format: FileFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+enum FileFormat {
+    Jpeg,
+    Png,
+}
+
+/// What must be equal for a folder to be filled further.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Origin {
+    images: String,
+    digest: String,
+    seed: u64,
+    format: FileFormat,
+}
+
+/// An image of the data, and the path of its copies below the folder of a setting.
+struct Target {
+    index: usize,
+    path: PathBuf,
+}
+
+/// What became of an image.
+enum Outcome {
+    Written(usize),
+    LeftOut(String),
+}
+
+/// Runs `ibot corrupt`. Images that cannot be read, or are too small, are named and left out.
+///
+/// # Errors
+/// If the data cannot be opened, the folder holds something else, a file cannot be written, or no
+/// image could be corrupted.
+pub fn run(args: &CorruptArgs) -> Result<()> {
+    let data = Dataset::open(&args.data)?;
+    println!("data    {}", data.description());
+    let settings = settings(args);
+    claim(&args.out, &data, args)?;
+
+    let targets = targets(&data, args);
+    let bar = ProgressBar::new((targets.len() * settings.len()) as u64);
+    bar.set_style(ProgressStyle::with_template(
+        "corrupting {bar:30} {pos}/{len} files  {per_sec}  {eta} left",
+    )?);
+    let outcomes: Vec<Outcome> = targets
+        .par_iter()
+        .map(|target| corrupt_image(target, &data, &settings, args, &bar))
+        .collect::<Result<_>>()?;
+    bar.finish_and_clear();
+
+    let mut written = 0;
+    let mut left_out = 0;
+    for outcome in outcomes {
+        match outcome {
+            Outcome::Written(files) => written += files,
+            Outcome::LeftOut(problem) => {
+                eprintln!("warning: {problem} (left out)");
+                left_out += 1;
+            }
+        }
+    }
+    ensure!(
+        left_out < targets.len(),
+        "none of the {left_out} images could be corrupted"
+    );
+
+    draw_sheet(&targets, &data, &settings, &args.out)?;
+    let images = targets.len() - left_out;
+    let there = images * settings.len() - written;
+    println!(
+        "wrote   {written} files of {images} images to {}; {there} were there already",
+        args.out.display()
+    );
+    Ok(())
+}
+
+fn settings(args: &CorruptArgs) -> Vec<CorruptionOf> {
+    let mut settings = Vec::new();
+    for kind in Corruption::ALL {
+        for severity in Severity::ALL {
+            let named = args.corruption.is_empty() || args.corruption.contains(&kind);
+            let numbered = args.severity.is_empty() || args.severity.contains(&severity);
+            if named && numbered {
+                settings.push(CorruptionOf {
+                    kind,
+                    severity,
+                    seed: args.seed,
+                });
+            }
+        }
+    }
+    settings
+}
+
+/// Makes the folder, or makes sure that it holds corrupted images of the same data.
+fn claim(folder: &Path, data: &Dataset, args: &CorruptArgs) -> Result<()> {
+    let origin = Origin {
+        images: data.description(),
+        digest: data.digest().to_owned(),
+        seed: args.seed,
+        format: args.format,
+    };
+    let file = folder.join(ORIGIN);
+    if let Ok(text) = fs::read_to_string(&file) {
+        let kept: Origin = serde_json::from_str(&text)
+            .with_context(|| format!("{} cannot be read; choose another --out", file.display()))?;
+        ensure!(
+            kept == origin,
+            "{} holds images of {} with seed {}, as {:?} files; choose another --out",
+            folder.display(),
+            kept.images,
+            kept.seed,
+            kept.format,
+        );
+        return Ok(());
+    }
+
+    fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let mut entries =
+        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    if entries.next().is_some() {
+        bail!(
+            "{} is not empty and no folder of corrupted images; choose another --out",
+            folder.display()
+        );
+    }
+    write_atomically(&file, serde_json::to_string(&origin)?.as_bytes())?;
+    Ok(())
+}
+
+/// The images with a path of its own for each, the class first.
+fn targets(data: &Dataset, args: &CorruptArgs) -> Vec<Target> {
+    let extension = match args.format {
+        FileFormat::Jpeg => "jpg",
+        FileFormat::Png => "png",
+    };
+    let mut taken = HashSet::new();
+    let mut targets = Vec::new();
+    for index in data.subset(args.limit.unwrap_or(usize::MAX), 0) {
+        let class = data
+            .label(index)
+            .and_then(|class| data.classes().get(class));
+        let folder = class.map(|class| safe(class)).unwrap_or_default();
+
+        let name = data.name(index).into_owned();
+        let stem = Path::new(&name).file_stem().unwrap_or_default();
+        let mut stem = safe(&stem.to_string_lossy());
+        // Images of one name can come from several folders of a class.
+        if !taken.insert((folder.clone(), stem.clone())) {
+            stem = format!("{stem}-{index}");
+            taken.insert((folder.clone(), stem.clone()));
+        }
+        let path = Path::new(&folder).join(format!("{stem}.{extension}"));
+        targets.push(Target { index, path });
+    }
+    targets
+}
+
+/// The text with only what every file system takes.
+fn safe(text: &str) -> String {
+    text.replace(|c: char| !(c.is_alphanumeric() || "-_.".contains(c)), "-")
+}
+
+fn folder_of(out: &Path, setting: &CorruptionOf) -> PathBuf {
+    out.join(setting.kind.name())
+        .join(setting.severity.to_string())
+}
+
+/// Writes the files of an image that are not there yet.
+fn corrupt_image(
+    target: &Target,
+    data: &Dataset,
+    settings: &[CorruptionOf],
+    args: &CorruptArgs,
+    bar: &ProgressBar,
+) -> Result<Outcome> {
+    let mut image: Option<RgbImage> = None;
+    let mut written = 0;
+    for setting in settings {
+        let path = folder_of(&args.out, setting).join(&target.path);
+        bar.inc(1);
+        if path.exists() {
+            continue;
+        }
+
+        let source = match image.take() {
+            Some(image) => image,
+            None => match data.load(target.index) {
+                Ok(image) => image,
+                Err(problem) => return Ok(Outcome::LeftOut(problem.to_string())),
+            },
+        };
+        let corrupted = match setting.apply(&source, target.index) {
+            Ok(corrupted) => corrupted,
+            Err(problem) => {
+                let name = data.name(target.index);
+                return Ok(Outcome::LeftOut(format!("{name}: {problem}")));
+            }
+        };
+        image = Some(source);
+
+        let bytes = match args.format {
+            FileFormat::Jpeg => encode_jpeg(&corrupted, QUALITY).map_err(anyhow::Error::msg)?,
+            FileFormat::Png => png_bytes(&corrupted)?,
+        };
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)
+                .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        }
+        write_atomically(&path, &bytes)?;
+        written += 1;
+    }
+    Ok(Outcome::Written(written))
+}
+
+/// One image in all settings, a row for each corruption.
+fn draw_sheet(
+    targets: &[Target],
+    data: &Dataset,
+    settings: &[CorruptionOf],
+    out: &Path,
+) -> Result<()> {
+    let loaded = targets
+        .iter()
+        .find_map(|target| Some((target.index, data.load(target.index).ok()?)));
+    let Some((index, image)) = loaded else {
+        return Ok(());
+    };
+
+    let mut rows: Vec<SheetRow> = Vec::new();
+    for (place, setting) in settings.iter().enumerate() {
+        let Ok(corrupted) = setting.apply(&image, index) else {
+            continue;
+        };
+        let is_first = place == 0 || settings[place - 1].kind != setting.kind;
+        let title = if is_first {
+            rows.push(SheetRow::default());
+            setting.kind.name().replace('_', " ")
+        } else {
+            setting.severity.to_string()
+        };
+        if let Some(row) = rows.last_mut() {
+            row.panels.push(Panel::new(title, vec![shown(&corrupted)]));
+        }
+    }
+    let sheet = Sheet {
+        title: "Corruptions".to_owned(),
+        note: format!("{}, from weak to strong", data.name(index)),
+        rows,
+        ..Sheet::default()
+    };
+    save_png(&sheet.into_image(), &out.join("corruptions.png"))?;
+    Ok(())
+}
+
+fn shown(image: &RgbImage) -> RgbImage {
+    let scale = SHOWN as f64 / image.width().max(image.height()) as f64;
+    let side = |length: usize| (length as f64 * scale).round() as usize;
+    resize(image, side(image.width()), side(image.height()))
+}
