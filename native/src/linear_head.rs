@@ -10,7 +10,7 @@ use ibot_core::weights::{Checkpoint, HeadError, HeadHeader, HeadTensors, ModelHe
 use crate::model::{ModelArgs, WeightFile, read_checkpoint};
 
 /// A linear head with what it reads of an image.
-pub struct LinearHead {
+pub struct StoredHead {
     pub tensors: HeadTensors,
     pub header: HeadHeader,
     /// Whether the file says what the head reads; else it is taken to read CLS.
@@ -22,10 +22,10 @@ pub struct LinearHeads {
     network: ModelHeader,
     /// Where the file is, for messages.
     file: PathBuf,
-    own: Result<Option<LinearHead>, HeadError>,
+    own: Result<Option<StoredHead>, HeadError>,
 }
 
-impl LinearHead {
+impl StoredHead {
     /// The head in `checkpoint`, on a backbone that `network` describes; `None` if it has none.
     ///
     /// # Errors
@@ -83,7 +83,7 @@ impl LinearHeads {
             config,
         } = args.read()?;
         let network = checkpoint.header_for(config);
-        let own = LinearHead::of(&checkpoint, &network);
+        let own = StoredHead::of(&checkpoint, &network);
         Ok(Some(Self { network, file, own }))
     }
 
@@ -91,7 +91,7 @@ impl LinearHeads {
     ///
     /// # Errors
     /// If it cannot be used.
-    pub fn own(&self) -> Result<Option<&LinearHead>> {
+    pub fn own(&self) -> Result<Option<&StoredHead>> {
         match &self.own {
             Ok(own) => Ok(own.as_ref()),
             Err(error) => Err(anyhow!("the head in {}: {error}", self.file.display())),
@@ -102,9 +102,9 @@ impl LinearHeads {
     ///
     /// # Errors
     /// If the file cannot be read, holds no linear head, or one that does not fit the network.
-    pub fn read(&self, file: &Path) -> Result<LinearHead> {
+    pub fn read(&self, file: &Path) -> Result<StoredHead> {
         let checkpoint = read_checkpoint(file, None)?;
-        let head = LinearHead::of(&checkpoint, &self.network)
+        let head = StoredHead::of(&checkpoint, &self.network)
             .with_context(|| format!("head {}", file.display()))?;
         match head {
             Some(head) => Ok(head),

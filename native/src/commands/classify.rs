@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::images::Images;
 use crate::device::{self, DeviceChoice};
 use crate::features::{Encoder, EvalView, FeatureStore};
-use crate::linear_head::LinearHead;
+use crate::linear_head::StoredHead;
 use crate::model::{WeightArgs, WeightFile, with_remedy};
 
 const HELP: &str = "\
@@ -123,7 +123,7 @@ impl ImageClassifier {
         } = weights.read(false)?;
         let place = || format!("model {}", file.display());
         let network = checkpoint.header_for(config.clone());
-        let head = LinearHead::of(&checkpoint, &network).map_err(with_export);
+        let head = StoredHead::of(&checkpoint, &network).map_err(with_export);
         let Some(head) = head.with_context(place)? else {
             bail!(
                 "{} has no linear head: `ibot export --head HEAD` makes a classifier of it and a head, and `ibot eval linear --save-head HEAD` trains one",

@@ -72,7 +72,7 @@ enum FileFormat {
 
 /// What must be equal for a folder to be filled further.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Origin {
+struct CopyOrigin {
     images: String,
     digest: String,
     seed: u64,
@@ -86,7 +86,7 @@ struct Target {
 }
 
 /// What became of an image.
-enum Outcome {
+enum Corrupted {
     Written(usize),
     LeftOut(String),
 }
@@ -107,7 +107,7 @@ pub fn run(args: &CorruptArgs) -> Result<()> {
     bar.set_style(ProgressStyle::with_template(
         "corrupting {bar:30} {pos}/{len} files  {per_sec}  {eta} left",
     )?);
-    let outcomes: Vec<Outcome> = targets
+    let outcomes: Vec<Corrupted> = targets
         .par_iter()
         .map(|target| corrupt_image(target, &data, &settings, args, &bar))
         .collect::<Result<_>>()?;
@@ -117,8 +117,8 @@ pub fn run(args: &CorruptArgs) -> Result<()> {
     let mut left_out = 0;
     for outcome in outcomes {
         match outcome {
-            Outcome::Written(files) => written += files,
-            Outcome::LeftOut(problem) => {
+            Corrupted::Written(files) => written += files,
+            Corrupted::LeftOut(problem) => {
                 eprintln!("warning: {problem} (left out)");
                 left_out += 1;
             }
@@ -159,7 +159,7 @@ fn settings(args: &CorruptArgs) -> Vec<CorruptionOf> {
 
 /// Makes the folder, or makes sure that it holds corrupted images of the same data.
 fn claim(folder: &Path, data: &Dataset, args: &CorruptArgs) -> Result<()> {
-    let origin = Origin {
+    let origin = CopyOrigin {
         images: data.description(),
         digest: data.digest().to_owned(),
         seed: args.seed,
@@ -167,7 +167,7 @@ fn claim(folder: &Path, data: &Dataset, args: &CorruptArgs) -> Result<()> {
     };
     let file = folder.join(ORIGIN);
     if let Ok(text) = fs::read_to_string(&file) {
-        let kept: Origin = serde_json::from_str(&text)
+        let kept: CopyOrigin = serde_json::from_str(&text)
             .with_context(|| format!("{} cannot be read; choose another --out", file.display()))?;
         ensure!(
             kept == origin,
@@ -239,7 +239,7 @@ fn corrupt_image(
     settings: &[CorruptionOf],
     args: &CorruptArgs,
     bar: &ProgressBar,
-) -> Result<Outcome> {
+) -> Result<Corrupted> {
     let mut image: Option<RgbImage> = None;
     let mut written = 0;
     for setting in settings {
@@ -253,14 +253,14 @@ fn corrupt_image(
             Some(image) => image,
             None => match data.load(target.index) {
                 Ok(image) => image,
-                Err(problem) => return Ok(Outcome::LeftOut(problem.to_string())),
+                Err(problem) => return Ok(Corrupted::LeftOut(problem.to_string())),
             },
         };
         let corrupted = match setting.apply(&source, target.index) {
             Ok(corrupted) => corrupted,
             Err(problem) => {
                 let name = data.name(target.index);
-                return Ok(Outcome::LeftOut(format!("{name}: {problem}")));
+                return Ok(Corrupted::LeftOut(format!("{name}: {problem}")));
             }
         };
         image = Some(source);
@@ -276,7 +276,7 @@ fn corrupt_image(
         write_atomically(&path, &bytes)?;
         written += 1;
     }
-    Ok(Outcome::Written(written))
+    Ok(Corrupted::Written(written))
 }
 
 /// One image in all settings, a row for each corruption.

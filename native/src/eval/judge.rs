@@ -13,7 +13,7 @@ use super::sets::{SetLimits, Sets, Subset};
 use super::task::Subject;
 use crate::data::Dataset;
 use crate::features::{FeatureRows, FeatureStore, PatchMean, Pooling, Readout};
-use crate::linear_head::LinearHead;
+use crate::linear_head::StoredHead;
 
 /// What `--head` takes to fit a head where the model has one.
 const FIT: &str = "fit";
@@ -93,7 +93,7 @@ impl Judge {
         }
     }
 
-    fn of(head: &LinearHead, origin: Origin, features: &FeatureStore) -> Result<Self> {
+    fn of(head: &StoredHead, origin: Origin, features: &FeatureStore) -> Result<Self> {
         let names = head.header.classes.clone();
         Ok(Self {
             head: LinearJudge::new(&head.classifier()?, names, features.device()),

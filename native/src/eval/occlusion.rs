@@ -17,7 +17,7 @@ use super::judge::Judge;
 use super::measures::Measures;
 use super::sets::SetLimits;
 use super::task::{Curve, EvalTask, Subject, TaskOutput};
-use super::views::{Draws, Tally, Views, for_each_views};
+use super::views::{RightCount, ViewDraws, Views, for_each_views};
 use crate::data::Dataset;
 use crate::features::{Encoder, FeatureStore, Readout};
 use crate::files::write_atomically;
@@ -214,7 +214,7 @@ impl Occlusion {
                 scores.extend(hidden.tenths().map(|tenths| OcclusionScore {
                     hidden,
                     tenths,
-                    tally: Tally::default(),
+                    tally: RightCount::default(),
                     hidden_shares: 0.0,
                 }));
             }
@@ -231,7 +231,7 @@ impl Occlusion {
         setting: usize,
         score: &mut OcclusionScore,
     ) -> Vec<f32> {
-        let draws = Draws {
+        let draws = ViewDraws {
             seed: self.seed,
             batch: self.batch,
         };

@@ -11,7 +11,7 @@ use super::judge::Judge;
 use super::measures::Measures;
 use super::sets::SetLimits;
 use super::task::{Curve, EvalTask, Subject, TaskOutput};
-use super::views::{Draws, Tally, for_each_views};
+use super::views::{RightCount, ViewDraws, for_each_views};
 use crate::data::Dataset;
 use crate::features::Readout;
 use crate::files::write_atomically;
@@ -115,8 +115,8 @@ impl EvalTask for Shuffle {
 
         let mut grids = vec![CLEAN];
         grids.extend(Cells::OFFICIAL.into_iter().filter(|cells| cells.fit(side)));
-        let mut tallies = vec![Tally::default(); grids.len()];
-        let draws = Draws {
+        let mut tallies = vec![RightCount::default(); grids.len()];
+        let draws = ViewDraws {
             seed: self.seed,
             batch: self.batch,
         };

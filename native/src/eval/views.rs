@@ -28,7 +28,7 @@ pub struct Views {
 
 /// Random draws, one for each image, or one for a batch of images.
 #[derive(Clone, Copy, Debug)]
-pub struct Draws {
+pub struct ViewDraws {
     pub seed: u64,
     /// Images that share a draw, at least one.
     pub batch: usize,
@@ -36,7 +36,7 @@ pub struct Draws {
 
 /// How many images were judged, and for how many of them the class was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct RightCount {
     pub right: usize,
     pub judged: usize,
 }
@@ -58,19 +58,19 @@ impl Views {
         judge: &Judge,
         expected: &[usize],
         features: &FeatureStore,
-    ) -> Result<Tally> {
+    ) -> Result<RightCount> {
         let rows = features.encode(&[judge.readout()], pixels)?.remove(0);
         let found = judge.logits(rows)?.predictions();
         let pairs = found.iter().zip(&self.labels);
         let right = pairs.filter(|(found, label)| **found == expected[**label]);
-        Ok(Tally {
+        Ok(RightCount {
             right: right.count(),
             judged: found.len(),
         })
     }
 }
 
-impl Draws {
+impl ViewDraws {
     /// The stream of the image at `place` in setting number `setting`.
     pub fn stream(self, setting: usize, place: usize) -> Rng {
         let batch = place / self.batch.max(1);
@@ -78,7 +78,7 @@ impl Draws {
     }
 }
 
-impl Tally {
+impl RightCount {
     pub fn add(&mut self, other: Self) {
         self.right += other.right;
         self.judged += other.judged;

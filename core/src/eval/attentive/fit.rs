@@ -43,7 +43,7 @@ pub struct AttentiveSettings {
 /// Probes that learn side by side from the same images, each with its own learning rate.
 #[derive(Clone, Debug)]
 pub struct AttentiveFit {
-    probes: Vec<Probe>,
+    probes: Vec<TrainedProbe>,
     rates: Vec<f64>,
     weight_decay: f64,
     /// The factor of the learning rates.
@@ -57,7 +57,7 @@ pub struct AttentiveFit {
 }
 
 #[derive(Clone, Debug)]
-struct Probe {
+struct TrainedProbe {
     /// On an autodiff device.
     head: AttentiveHead,
     optimizer: AdamW,
@@ -88,7 +88,7 @@ impl AttentiveFit {
         settings: &AttentiveSettings,
         val: PatchFeatures,
     ) -> Self {
-        let probe = Probe {
+        let probe = TrainedProbe {
             head: head.clone().train(),
             optimizer: AdamW::default(),
         };

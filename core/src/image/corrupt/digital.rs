@@ -4,7 +4,7 @@ use super::color::{from_hsv, to_hsv};
 use super::draws::Draws;
 use super::filter::{Reach, gaussian_by_axis};
 use super::kind::Severity;
-use super::plane::{Edge, Plane, join, split};
+use super::plane::{EdgeRule, Plane, join, split};
 use crate::image::RgbImage;
 
 /// Each channel drawn towards its mean.
@@ -92,7 +92,7 @@ pub fn elastic_transform(image: &RgbImage, severity: Severity, draws: &mut impl 
     let most = 0.005 * height as f64;
     let reach = Reach {
         truncate: 3.0,
-        edge: Edge::Reflect,
+        edge: EdgeRule::Reflect,
     };
 
     let [across, down] = [(); 2].map(|()| {
@@ -112,8 +112,8 @@ fn between_pixels(plane: &Plane, [x, y]: [f64; 2]) -> f64 {
     let (left, top) = (x.floor(), y.floor());
     let (across, down) = (x - left, y - top);
     let at = |x: f64, y: f64| {
-        let x = Edge::Reflect.index(x as isize, plane.width);
-        let y = Edge::Reflect.index(y as isize, plane.height);
+        let x = EdgeRule::Reflect.index(x as isize, plane.width);
+        let y = EdgeRule::Reflect.index(y as isize, plane.height);
         plane.at(x, y)
     };
     let upper = at(left, top) * (1.0 - across) + at(left + 1.0, top) * across;

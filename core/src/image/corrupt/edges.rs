@@ -1,6 +1,6 @@
 //! Canny's edges and the distances to them, as OpenCV computes them.
 
-use super::plane::Edge;
+use super::plane::EdgeRule;
 
 /// An 8-bit gray picture, row-major.
 #[derive(Clone, Debug)]
@@ -12,7 +12,7 @@ pub struct Gray {
 
 impl Gray {
     /// A value; beyond the edge, what `edge` says.
-    pub fn near(&self, x: isize, y: isize, edge: Edge) -> i32 {
+    pub fn near(&self, x: isize, y: isize, edge: EdgeRule) -> i32 {
         let (x, y) = (edge.index(x, self.width), edge.index(y, self.height));
         i32::from(self.values[y * self.width + x])
     }
@@ -89,7 +89,7 @@ fn sobel(gray: &Gray) -> Vec<[i32; 2]> {
     let mut gradients = Vec::with_capacity(gray.values.len());
     for y in 0..gray.height as isize {
         for x in 0..gray.width as isize {
-            let at = |dx, dy| gray.near(x + dx, y + dy, Edge::Nearest);
+            let at = |dx, dy| gray.near(x + dx, y + dy, EdgeRule::Nearest);
             let right = at(1, -1) + 2 * at(1, 0) + at(1, 1);
             let left = at(-1, -1) + 2 * at(-1, 0) + at(-1, 1);
             let below = at(-1, 1) + 2 * at(0, 1) + at(1, 1);

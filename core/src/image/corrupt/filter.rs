@@ -1,20 +1,20 @@
 //! Filters of one channel, each with the edges that the benchmark's libraries use.
 
-use super::plane::{Edge, Plane};
+use super::plane::{EdgeRule, Plane};
 
 /// How far a Gaussian reaches, and what it sees beyond the edges.
 #[derive(Clone, Copy, Debug)]
 pub struct Reach {
     /// In standard deviations.
     pub truncate: f64,
-    pub edge: Edge,
+    pub edge: EdgeRule,
 }
 
 impl Reach {
     /// What scikit-image takes unless it is told otherwise.
     pub const USUAL: Self = Self {
         truncate: 4.0,
-        edge: Edge::Nearest,
+        edge: EdgeRule::Nearest,
     };
 }
 
@@ -63,10 +63,10 @@ pub fn correlate(plane: &Plane, kernel: &Plane) -> Plane {
     Plane::from_fn(plane.width, plane.height, |x, y| {
         let mut sum = 0.0;
         for (row, weights) in (0..).zip(kernel.values.chunks_exact(kernel.width)) {
-            let y = Edge::Mirror.index(y as isize + row - reach[1], plane.height);
+            let y = EdgeRule::Mirror.index(y as isize + row - reach[1], plane.height);
             for (column, weight) in (0..).zip(weights) {
                 if *weight != 0.0 {
-                    let x = Edge::Mirror.index(x as isize + column - reach[0], plane.width);
+                    let x = EdgeRule::Mirror.index(x as isize + column - reach[0], plane.width);
                     sum += weight * plane.at(x, y);
                 }
             }
@@ -111,8 +111,8 @@ pub fn motion(plane: &Plane, radius: usize, sigma: f64, angle: f64) -> Plane {
                 (place % plane.width) as isize,
                 (place / plane.width) as isize,
             );
-            let x = Edge::Nearest.index(x - dx, plane.width);
-            let y = Edge::Nearest.index(y - dy, plane.height);
+            let x = EdgeRule::Nearest.index(x - dx, plane.width);
+            let y = EdgeRule::Nearest.index(y - dy, plane.height);
             *value += weight * plane.at(x, y);
         }
     }

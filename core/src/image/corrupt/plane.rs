@@ -12,7 +12,7 @@ pub struct Plane {
 
 /// Which pixel stands for one beyond the edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Edge {
+pub enum EdgeRule {
     /// The nearest: a a | a b c.
     Nearest,
     /// The image is mirrored, its last pixel counts twice: b a | a b c.
@@ -21,7 +21,7 @@ pub enum Edge {
     Mirror,
 }
 
-impl Edge {
+impl EdgeRule {
     /// The pixel of `0..len` for place `at`.
     pub fn index(self, at: isize, len: usize) -> usize {
         let len = len as isize;

@@ -4,7 +4,7 @@ use super::draws::Draws;
 use super::edges::{Gray, canny, distances};
 use super::filter::gaussian;
 use super::kind::Severity;
-use super::plane::{Edge, Plane, join, split};
+use super::plane::{EdgeRule, Plane, join, split};
 use crate::image::RgbImage;
 
 /// Settings of spatter.
@@ -124,7 +124,10 @@ fn drops(layer: &Plane) -> Plane {
     let smooth = Plane::from_fn(width, height, |x, y| {
         let mut sum = 0.0;
         for (x, y) in around(x, y) {
-            sum += near.at(Edge::Mirror.index(x, width), Edge::Mirror.index(y, height));
+            sum += near.at(
+                EdgeRule::Mirror.index(x, width),
+                EdgeRule::Mirror.index(y, height),
+            );
         }
         sum / 9.0
     });
@@ -136,7 +139,7 @@ fn drops(layer: &Plane) -> Plane {
         const KERNEL: [i32; 9] = [-2, -1, 0, -1, 1, 1, 0, 1, 2];
         let taps = around(x, y).zip(KERNEL);
         let sum: i32 = taps
-            .map(|((x, y), weight)| weight * even.near(x, y, Edge::Mirror))
+            .map(|((x, y), weight)| weight * even.near(x, y, EdgeRule::Mirror))
             .sum();
         f64::from(sum.clamp(0, 255))
     });
@@ -144,7 +147,7 @@ fn drops(layer: &Plane) -> Plane {
 
     let light = Plane::from_fn(width, height, |x, y| {
         let sum: i32 = around(x, y)
-            .map(|(x, y)| relief.near(x, y, Edge::Mirror))
+            .map(|(x, y)| relief.near(x, y, EdgeRule::Mirror))
             .sum();
         let mean = (f64::from(sum) / 9.0).round();
         mean * f64::from(liquid[y * width + x])

@@ -12,7 +12,7 @@ use ibot_core::image::corrupt::{Corruption, Severity};
 use serde::{Deserialize, Serialize};
 
 use self::released::{Setting, folder_of};
-use self::report::{ERROR, Found, STANDARD};
+use self::report::{ERROR, ErrorReport, STANDARD};
 use super::judge::Judge;
 use super::measures::Measures;
 use super::sets::{SetLimits, Subset};
@@ -131,7 +131,7 @@ impl EvalTask for Corruptions {
         );
 
         let knows_imagenet = judge.classes() == IMAGENET && !judge.is_fitted();
-        let found = Found {
+        let found = ErrorReport {
             clean,
             mce: errors.mce().filter(|_| knows_imagenet),
             errors,

@@ -11,7 +11,7 @@ pub const ERROR: &str = "error_";
 pub const STANDARD: &str = "error_mean15";
 
 /// What was found.
-pub struct Found {
+pub struct ErrorReport {
     /// Share of clean images that are classified wrongly.
     pub clean: f64,
     pub errors: CorruptionErrors,
@@ -19,7 +19,7 @@ pub struct Found {
     pub mce: Option<f64>,
 }
 
-impl Found {
+impl ErrorReport {
     pub fn measures(&self) -> Measures {
         let mut measures = Measures::default();
         measures.push(format!("{ERROR}clean"), self.clean);
@@ -102,7 +102,7 @@ mod tests {
         let mut errors = CorruptionErrors::default();
         errors.add(Corruption::Fog, Severity::ALL[1], 0.25);
         errors.add(Corruption::Saturate, Severity::ALL[4], 0.75);
-        let found = Found {
+        let found = ErrorReport {
             clean: 0.1,
             errors,
             mce: None,

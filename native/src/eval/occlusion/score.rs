@@ -1,7 +1,7 @@
 //! Accuracies over hidden patches: as measures, as a table and as curves.
 
 use super::hidden::Hidden;
-use crate::eval::views::Tally;
+use crate::eval::views::RightCount;
 use crate::eval::{Curve, Measures, Unit};
 use crate::report::curves::{Chart, curves_svg};
 
@@ -11,7 +11,7 @@ pub struct OcclusionScore {
     pub hidden: Hidden,
     /// Tenths of the patches, or of the attention.
     pub tenths: usize,
-    pub tally: Tally,
+    pub tally: RightCount,
     /// The shares of patches that were hidden, summed over images.
     pub hidden_shares: f64,
 }

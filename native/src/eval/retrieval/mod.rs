@@ -29,9 +29,6 @@ Images are shown whole, scaled down to fit --fit, at --scales scales. The featur
 Plain pixels are those of the central crop of --size; a network is not asked for it.
 Prints mAP (by trapezoids) and the mean precision among the first 1, 5 and 10.";
 
-const EASY: &str = "easy";
-const MEDIUM: &str = "medium";
-const HARD: &str = "hard";
 const MAP: &str = "map";
 
 /// Settings of the evaluation.

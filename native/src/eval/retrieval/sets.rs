@@ -7,9 +7,13 @@ use ibot_core::annotation::retrieval::{RetrievalQuery, RetrievalTruth};
 use ibot_core::image::resize::CropBox;
 use ibot_core::metrics::ranking::Wanted;
 
-use super::{EASY, HARD, MEDIUM};
 use crate::data::Dataset;
 use crate::eval::sets::{SetLimits, Sets, Subset};
+
+// The setups of the official protocol.
+const EASY: &str = "easy";
+const MEDIUM: &str = "medium";
+const HARD: &str = "hard";
 
 /// Most images to search and queries, where one set has both and the settings set no limit.
 const ONE_SET: (usize, usize) = (10_000, 500);
