@@ -16,11 +16,6 @@ pub fn place(wnid: &str) -> Option<usize> {
     WNIDS.binary_search(&wnid).ok()
 }
 
-/// WordNet's number of class `place`.
-pub fn wnid(place: usize) -> Option<&'static str> {
-    WNIDS.get(place).copied()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,7 +28,7 @@ mod tests {
         let is_number = |wnid: &&str| wnid.len() == 9 && wnid.starts_with('n');
         assert!(WNIDS.iter().all(is_number));
         assert_eq!(place("n01440764"), Some(0));
-        assert_eq!(wnid(999), Some("n15075141"));
-        assert_eq!((place("n00000000"), wnid(1000)), (None, None));
+        assert_eq!(place("n15075141"), Some(999));
+        assert_eq!(place("n00000000"), None);
     }
 }

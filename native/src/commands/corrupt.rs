@@ -9,11 +9,11 @@ use clap::{Args, ValueEnum};
 use ibot_core::image::RgbImage;
 use ibot_core::image::corrupt::{Corruption, Severity};
 use ibot_core::image::resize::resize;
-use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::data::{CorruptionOf, Dataset, encode_jpeg};
+use crate::features::PassProgress;
 use crate::files::write_atomically;
 use crate::report::png::{png_bytes, save_png};
 use crate::report::sheet::{Panel, Sheet, SheetRow};
@@ -99,19 +99,26 @@ enum Corrupted {
 pub fn run(args: &CorruptArgs) -> Result<()> {
     let data = Dataset::open(&args.data)?;
     println!("data    {}", data.description());
-    let settings = settings(args);
+    let chosen = Corruption::settings(&args.corruption, &args.severity);
+    let as_setting = |(kind, severity)| CorruptionOf {
+        kind,
+        severity,
+        seed: args.seed,
+    };
+    let settings: Vec<CorruptionOf> = chosen.into_iter().map(as_setting).collect();
     claim(&args.out, &data, args)?;
 
     let targets = targets(&data, args);
-    let bar = ProgressBar::new((targets.len() * settings.len()) as u64);
-    bar.set_style(ProgressStyle::with_template(
-        "corrupting {bar:30} {pos}/{len} files  {per_sec}  {eta} left",
-    )?);
+    let progress = PassProgress::new("corrupting", targets.len(), true);
     let outcomes: Vec<Corrupted> = targets
         .par_iter()
-        .map(|target| corrupt_image(target, &data, &settings, args, &bar))
+        .map(|target| {
+            let outcome = corrupt_image(target, &data, &settings, args);
+            progress.add(1);
+            outcome
+        })
         .collect::<Result<_>>()?;
-    bar.finish_and_clear();
+    drop(progress);
 
     let mut written = 0;
     let mut left_out = 0;
@@ -137,24 +144,6 @@ pub fn run(args: &CorruptArgs) -> Result<()> {
         args.out.display()
     );
     Ok(())
-}
-
-fn settings(args: &CorruptArgs) -> Vec<CorruptionOf> {
-    let mut settings = Vec::new();
-    for kind in Corruption::ALL {
-        for severity in Severity::ALL {
-            let named = args.corruption.is_empty() || args.corruption.contains(&kind);
-            let numbered = args.severity.is_empty() || args.severity.contains(&severity);
-            if named && numbered {
-                settings.push(CorruptionOf {
-                    kind,
-                    severity,
-                    seed: args.seed,
-                });
-            }
-        }
-    }
-    settings
 }
 
 /// Makes the folder, or makes sure that it holds corrupted images of the same data.
@@ -200,9 +189,11 @@ fn targets(data: &Dataset, args: &CorruptArgs) -> Vec<Target> {
         FileFormat::Jpeg => "jpg",
         FileFormat::Png => "png",
     };
+    let chosen = data.subset(args.limit.unwrap_or(usize::MAX), 0);
     let mut taken = HashSet::new();
     let mut targets = Vec::new();
-    for index in data.subset(args.limit.unwrap_or(usize::MAX), 0) {
+    // All images, so that a name does not depend on which of them are chosen.
+    for index in 0..data.len() {
         let class = data
             .label(index)
             .and_then(|class| data.classes().get(class));
@@ -212,19 +203,25 @@ fn targets(data: &Dataset, args: &CorruptArgs) -> Vec<Target> {
         let stem = Path::new(&name).file_stem().unwrap_or_default();
         let mut stem = safe(&stem.to_string_lossy());
         // Images of one name can come from several folders of a class.
-        if !taken.insert((folder.clone(), stem.clone())) {
+        while !taken.insert((folder.clone(), stem.clone())) {
             stem = format!("{stem}-{index}");
-            taken.insert((folder.clone(), stem.clone()));
         }
-        let path = Path::new(&folder).join(format!("{stem}.{extension}"));
-        targets.push(Target { index, path });
+        if chosen.binary_search(&index).is_ok() {
+            let path = Path::new(&folder).join(format!("{stem}.{extension}"));
+            targets.push(Target { index, path });
+        }
     }
     targets
 }
 
-/// The text with only what every file system takes.
+/// The text with only what every file system takes, and as no way out of the folder.
 fn safe(text: &str) -> String {
-    text.replace(|c: char| !(c.is_alphanumeric() || "-_.".contains(c)), "-")
+    let is_safe = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+    let safe = text.replace(|c| !is_safe(c), "-");
+    match safe.strip_prefix('.') {
+        Some(rest) => format!("-{rest}"),
+        None => safe,
+    }
 }
 
 fn folder_of(out: &Path, setting: &CorruptionOf) -> PathBuf {
@@ -238,13 +235,11 @@ fn corrupt_image(
     data: &Dataset,
     settings: &[CorruptionOf],
     args: &CorruptArgs,
-    bar: &ProgressBar,
 ) -> Result<Corrupted> {
     let mut image: Option<RgbImage> = None;
     let mut written = 0;
     for setting in settings {
         let path = folder_of(&args.out, setting).join(&target.path);
-        bar.inc(1);
         if path.exists() {
             continue;
         }

@@ -37,7 +37,7 @@ pub use self::cluster::Cluster;
 pub use self::copies::{Copies, Edit, copy_features};
 pub use self::corruptions::Corruptions;
 pub use self::evaluation::Evaluation;
-pub use self::judge::{Judge, accuracy};
+pub use self::judge::Judge;
 pub use self::knn::Knn;
 pub use self::linear::Linear;
 pub use self::logistic::Logistic;

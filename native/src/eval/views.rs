@@ -4,12 +4,11 @@ use anyhow::{Result, ensure};
 use ibot_core::image::RgbImage;
 use ibot_core::image::normalize::normalize_into;
 use ibot_core::rng::{Purpose, Rng, stream};
-use indicatif::{ProgressBar, ProgressDrawTarget};
 use rayon::prelude::*;
 
 use super::judge::Judge;
 use super::sets::Subset;
-use crate::features::FeatureStore;
+use crate::features::{FeatureStore, PassProgress};
 
 /// Images that are in memory at a time.
 const CHUNK: usize = 64;
@@ -101,7 +100,7 @@ pub fn for_each_views(
     take: &mut dyn FnMut(Views) -> Result<()>,
 ) -> Result<usize> {
     let view = features.view();
-    let bar = bar(images.indices.len(), features.shows_progress());
+    let progress = PassProgress::new("judging", images.indices.len(), features.shows_progress());
     let mut read = 0;
     for (number, chunk) in images.indices.chunks(CHUNK).enumerate() {
         let load = |index: &usize| Ok(view.cut(&images.data.load(*index)?));
@@ -122,30 +121,20 @@ pub fn for_each_views(
                     views.places.push(number * CHUNK + place);
                     views.labels.extend(images.labels_of(&[chunk[place]]));
                 }
-                Err(error) => bar.suspend(|| eprintln!("warning: {error:#} (left out)")),
+                Err(error) => progress.warn(&format!("{error:#} (left out)")),
             }
         }
         read += views.places.len();
         if !views.places.is_empty() {
             take(views)?;
         }
-        bar.inc(chunk.len() as u64);
+        progress.add(chunk.len());
     }
-    bar.finish_and_clear();
+    drop(progress);
     ensure!(
         read > 0,
         "no image of {} could be read",
         images.data.description()
     );
     Ok(read)
-}
-
-/// The progress over so many images on standard error, if it is to be `shown`.
-fn bar(images: usize, shown: bool) -> ProgressBar {
-    // indicatif draws nothing where standard error is no terminal.
-    let target = match shown {
-        true => ProgressDrawTarget::stderr(),
-        false => ProgressDrawTarget::hidden(),
-    };
-    ProgressBar::with_draw_target(Some(images as u64), target)
 }

@@ -27,7 +27,7 @@ pub fn picture_rows(
     count: usize,
     load: impl Fn(usize) -> Result<Vec<Planes>> + Sync,
 ) -> Result<FeatureRows> {
-    let progress = PassProgress::new(count, store.shows_progress());
+    let progress = PassProgress::new("features", count, store.shows_progress());
     let mut rows = FeatureRows {
         values: Vec::new(),
         width: 0,

@@ -1,4 +1,4 @@
-//! What a person sees while images go through the network.
+//! What a person sees while images are worked on.
 
 use std::time::Instant;
 
@@ -6,19 +6,21 @@ use indicatif::style::TemplateError;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// A bar on a terminal; nothing elsewhere.
-pub(super) struct PassProgress {
+pub struct PassProgress {
     bar: Option<ProgressBar>,
     begin: Instant,
 }
 
 impl PassProgress {
-    /// The progress of `images` images on standard error, if it is to be `shown`.
-    pub fn new(images: usize, shown: bool) -> Self {
+    /// The progress of `images` images on standard error, if it is to be `shown`; `what` is done with
+    /// them in a word.
+    pub fn new(what: &'static str, images: usize, shown: bool) -> Self {
         let bar = shown.then(|| {
             // indicatif draws nothing where standard error is no terminal.
             let bar = ProgressBar::new(images as u64);
             // The template is a constant that the tests parse.
             bar.set_style(style().unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.set_prefix(what);
             bar
         });
         Self {
@@ -55,7 +57,7 @@ impl Drop for PassProgress {
 }
 
 fn style() -> Result<ProgressStyle, TemplateError> {
-    ProgressStyle::with_template("features {bar:30} {pos}/{len} images  {msg}  {eta} left")
+    ProgressStyle::with_template("{prefix} {bar:30} {pos}/{len} images  {msg}  {eta} left")
 }
 
 #[cfg(test)]

@@ -332,7 +332,7 @@ impl FeatureStore {
             data: name,
             readouts,
             shelves,
-            progress: PassProgress::new(missing.len(), self.shows_progress),
+            progress: PassProgress::new("features", missing.len(), self.shows_progress),
             names_unreadable: self.names_unreadable,
             encoded: 0,
         };

@@ -67,6 +67,39 @@ fn images_are_corrupted_into_the_folders_of_the_benchmark() {
 }
 
 #[test]
+fn images_of_one_name_have_files_of_their_own_in_every_call() {
+    let folder = folder();
+    let seen = folder.path().join("seen");
+    succeed(corrupt(&seen, &["--corruption=contrast", "--severity=1"]));
+    let fish = fs::read_dir(seen.join("contrast/1/fish")).expect("images");
+    let fish: Vec<_> = fish.map(|file| file.expect("a file").path()).collect();
+
+    let list = folder.path().join("photos.csv");
+    let mut lines = String::new();
+    for (place, file) in ["one/x.jpg", "two/x.jpg"].into_iter().zip(&fish) {
+        let photo = folder.path().join(place);
+        fs::create_dir_all(photo.parent().expect("a folder")).expect("a folder");
+        fs::copy(file, &photo).expect("a photograph");
+        lines += &format!("{place},..\n");
+    }
+    fs::write(&list, lines).expect("a list");
+
+    let out = folder.path().join("corrupted");
+    let write = |limit: &str| {
+        let mut command = ibot();
+        command.args(["corrupt", "--corruption=pixelate", "--severity=1", limit]);
+        command.arg(&list).arg("--out").arg(&out);
+        succeed(command)
+    };
+    assert!(write("--limit=1").contains("wrote   1 files"));
+    assert!(write("--limit=2").contains("wrote   1 files"));
+    // The class is `..`, which must not lead out of the folder.
+    let written = out.join("pixelate/1/-.");
+    let read = |name: &str| fs::read(written.join(name)).expect("a copy");
+    assert_ne!(read("x.jpg"), read("x-1.jpg"));
+}
+
+#[test]
 fn errors_are_counted_on_made_and_on_stored_images() {
     let folder = folder();
     let run = folder.path().join("run");

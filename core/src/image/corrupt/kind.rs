@@ -93,6 +93,22 @@ impl Corruption {
         !matches!(self, SpeckleNoise | GaussianBlur | Spatter | Saturate)
     }
 
+    /// Each of `corruptions` at each of `severities`, in the order of ImageNet-C; an empty list stands
+    /// for all.
+    pub fn settings(corruptions: &[Self], severities: &[Severity]) -> Vec<(Self, Severity)> {
+        let mut settings = Vec::new();
+        for corruption in Self::ALL {
+            for severity in Severity::ALL {
+                let named = corruptions.is_empty() || corruptions.contains(&corruption);
+                let numbered = severities.is_empty() || severities.contains(&severity);
+                if named && numbered {
+                    settings.push((corruption, severity));
+                }
+            }
+        }
+        settings
+    }
+
     /// The folder that the released archives of ImageNet-C put it in.
     pub fn family(self) -> &'static str {
         match self {

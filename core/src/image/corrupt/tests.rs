@@ -294,6 +294,9 @@ fn names_are_those_of_folders() {
         assert_eq!(Corruption::named(corruption.name()), Some(corruption));
     }
     assert_eq!(Corruption::named("rain"), None);
+    let two = Corruption::settings(&[Spatter, Fog], &[Severity::ALL[4]]);
+    assert_eq!(two, [(Fog, Severity::ALL[4]), (Spatter, Severity::ALL[4])]);
+    assert_eq!(Corruption::settings(&[], &[]).len(), 95);
     let standard = Corruption::ALL
         .into_iter()
         .filter(|kind| kind.is_standard());

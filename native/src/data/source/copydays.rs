@@ -1,16 +1,13 @@
 //! The layout of Copydays: original photographs, and folders of altered copies of them.
 
-use std::any::Any;
-use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ibot_core::image::RgbImage;
-
+use super::annotated::AnnotatedFiles;
 use super::folder::ImageFiles;
 use crate::data::classes::Classes;
-use crate::data::dataset::{Dataset, FileStamp, ImageSource};
-use crate::data::error::{DataError, LoadCause};
+use crate::data::dataset::Dataset;
+use crate::data::error::DataError;
 use crate::data::natural_order::natural_order;
 
 const ORIGINAL: &str = "original";
@@ -43,10 +40,7 @@ pub struct CopyQuery {
     pub originals: Vec<usize>,
 }
 
-struct Copydays {
-    files: ImageFiles,
-    blocks: CopyBlocks,
-}
+type Copydays = AnnotatedFiles<CopyBlocks>;
 
 /// Opens the folder `root`; `None` if it has no originals, or no folder of copies.
 pub fn open(root: &Path) -> Result<Option<Dataset>, DataError> {
@@ -69,7 +63,7 @@ pub fn open(root: &Path) -> Result<Option<Dataset>, DataError> {
             root: root.to_owned(),
             paths: inside(ORIGINAL, &originals),
         },
-        blocks: CopyBlocks {
+        annotation: CopyBlocks {
             originals: originals.len(),
             blocks: Vec::new(),
         },
@@ -78,7 +72,7 @@ pub fn open(root: &Path) -> Result<Option<Dataset>, DataError> {
         image,
         originals: vec![image],
     });
-    source.blocks.blocks.push(CopyBlock {
+    source.annotation.blocks.push(CopyBlock {
         name: ORIGINAL.to_owned(),
         queries: own.collect(),
     });
@@ -123,7 +117,7 @@ impl Copydays {
             });
         }
         self.files.paths.extend(inside(STRONG, &names));
-        self.blocks.blocks.push(CopyBlock {
+        self.annotation.blocks.push(CopyBlock {
             name: STRONG.to_owned(),
             queries,
         });
@@ -133,7 +127,7 @@ impl Copydays {
     /// Copies of all originals, in the same order.
     fn add_degree(&mut self, root: &Path, folder: &str) -> Result<(), DataError> {
         let names = photographs(&root.join(folder))?;
-        let originals = self.blocks.originals;
+        let originals = self.annotation.originals;
         if names.len() != originals {
             let problem = format!(
                 "{} images ending in .jpg, but {ORIGINAL}/ has {originals}: each has one copy here",
@@ -147,7 +141,7 @@ impl Copydays {
             image: first + original,
             originals: vec![original],
         });
-        self.blocks.blocks.push(CopyBlock {
+        self.annotation.blocks.push(CopyBlock {
             name: folder.replace('/', "_"),
             queries: queries.collect(),
         });
@@ -187,28 +181,6 @@ fn entries(folder: &Path) -> Result<Vec<String>, DataError> {
         names.push(entry.file_name().to_string_lossy().into_owned());
     }
     Ok(names)
-}
-
-impl ImageSource for Copydays {
-    fn len(&self) -> usize {
-        self.files.len()
-    }
-
-    fn name(&self, index: usize) -> Cow<'_, str> {
-        self.files.name(index)
-    }
-
-    fn stamp(&self, index: usize) -> Option<FileStamp> {
-        self.files.stamp(index)
-    }
-
-    fn load(&self, index: usize) -> Result<RgbImage, LoadCause> {
-        self.files.load(index)
-    }
-
-    fn annotation(&self) -> Option<&dyn Any> {
-        Some(&self.blocks)
-    }
 }
 
 #[cfg(test)]

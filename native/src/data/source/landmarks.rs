@@ -1,27 +1,19 @@
 //! The layout of Revisited Oxford and Paris: photographs in `jpg/` and a ground truth.
 
-use std::any::Any;
-use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use ibot_core::annotation::retrieval::RetrievalTruth;
-use ibot_core::image::RgbImage;
 
+use super::annotated::AnnotatedFiles;
 use super::folder::ImageFiles;
 use crate::data::classes::Classes;
-use crate::data::dataset::{Dataset, FileStamp, ImageSource};
-use crate::data::error::{DataError, LoadCause};
+use crate::data::dataset::Dataset;
+use crate::data::error::DataError;
 
 const IMAGES: &str = "jpg";
 
-/// The images to search, then the queries.
-struct Landmarks {
-    files: ImageFiles,
-    truth: RetrievalTruth,
-}
-
-/// Opens the folder `root`; `None` if it has no ground truth.
+/// Opens the folder `root`: the images to search, then the queries. `None` if it has no ground truth.
 pub fn open(root: &Path) -> Result<Option<Dataset>, DataError> {
     if !root.is_dir() {
         return Ok(None);
@@ -46,11 +38,13 @@ pub fn open(root: &Path) -> Result<Option<Dataset>, DataError> {
     let folder = root.join(IMAGES);
     check_files(&file, &folder, &paths)?;
 
-    let files = ImageFiles {
-        root: folder,
-        paths,
+    let source = AnnotatedFiles {
+        files: ImageFiles {
+            root: folder,
+            paths,
+        },
+        annotation: truth,
     };
-    let source = Landmarks { files, truth };
     Ok(Some(Dataset::new(
         "landmarks",
         root,
@@ -98,28 +92,6 @@ fn check_files(truth: &Path, folder: &Path, paths: &[PathBuf]) -> Result<(), Dat
         folder.join(first).display()
     );
     Err(DataError::layout(truth, problem))
-}
-
-impl ImageSource for Landmarks {
-    fn len(&self) -> usize {
-        self.files.len()
-    }
-
-    fn name(&self, index: usize) -> Cow<'_, str> {
-        self.files.name(index)
-    }
-
-    fn stamp(&self, index: usize) -> Option<FileStamp> {
-        self.files.stamp(index)
-    }
-
-    fn load(&self, index: usize) -> Result<RgbImage, LoadCause> {
-        self.files.load(index)
-    }
-
-    fn annotation(&self) -> Option<&dyn Any> {
-        Some(&self.truth)
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The kinds of places that images come from.
 
+mod annotated;
 pub(super) mod archive;
 pub(super) mod builtin;
 pub(super) mod copydays;

@@ -5,15 +5,15 @@ mod report;
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
 use ibot_core::eval::corruptions::CorruptionErrors;
-use ibot_core::image::corrupt::{Corruption, Severity};
+use ibot_core::image::corrupt::{Corruption, LEAST_SIDE, Severity};
 use serde::{Deserialize, Serialize};
 
 use self::released::{Setting, folder_of};
 use self::report::{ERROR, ErrorReport, STANDARD};
-use super::judge::Judge;
+use super::judge::{Judge, accuracy};
 use super::measures::Measures;
 use super::sets::{SetLimits, Subset};
 use super::task::{Curve, EvalTask, Subject, TaskOutput, Unit};
@@ -104,12 +104,17 @@ impl EvalTask for Corruptions {
 
     fn run(&self, subject: &Subject) -> Result<TaskOutput> {
         let features = subject.features;
+        let side = features.view().size;
+        ensure!(
+            self.corrupted.is_some() || side >= LEAST_SIDE,
+            "corruptions need a view of {LEAST_SIDE} pixels, and the model sees {side}: give a larger --size, or stored images as --corrupted"
+        );
         let (judge, images) = Judge::choose(self.head.as_deref(), subject, self.limits())?;
         let (clean, judged) = error_of(&judge, &images, features)?;
 
         let mut errors = CorruptionErrors::default();
         let mut missing = Vec::new();
-        for setting in self.settings() {
+        for setting in Corruption::settings(&self.corruption, &self.severity) {
             let (corruption, severity) = setting;
             match self.corrupted_images(setting, &images, features) {
                 None => missing.push(format!("{corruption}/{severity}")),
@@ -167,20 +172,6 @@ impl Corruptions {
             train: self.train_images,
             val: self.val_images,
         }
-    }
-
-    fn settings(&self) -> Vec<Setting> {
-        let mut settings = Vec::new();
-        for corruption in Corruption::ALL {
-            for severity in Severity::ALL {
-                let named = self.corruption.is_empty() || self.corruption.contains(&corruption);
-                let numbered = self.severity.is_empty() || self.severity.contains(&severity);
-                if named && numbered {
-                    settings.push((corruption, severity));
-                }
-            }
-        }
-        settings
     }
 
     /// The images of a setting: those of a folder, or `clean` ones that are corrupted when they are
@@ -254,13 +245,7 @@ fn error_of(judge: &Judge, images: &Subset, features: &FeatureStore) -> Result<(
     let places = judge.places_of(images.data)?;
     let rows = features.rows(judge.readout(), images.data, &images.indices)?;
     let labels = images.labels_of(&rows.indices);
-    let found = judge
-        .predictions(rows, features)
-        .context("classes of corrupted images")?;
-
-    let pairs = found.iter().zip(&labels);
-    let wrong = pairs
-        .filter(|(found, label)| places.get(**label) != Some(*found))
-        .count();
-    Ok((wrong as f64 / labels.len() as f64, labels.len()))
+    let expected: Vec<usize> = labels.iter().map(|label| places[*label]).collect();
+    let found = judge.predictions(rows, features)?;
+    Ok((1.0 - accuracy(&found, &expected)?, expected.len()))
 }
