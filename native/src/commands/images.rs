@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use ibot_core::annotation::labels::LabelMap;
 use ibot_core::image::RgbImage;
 
-use crate::data::{Dataset, decode, has_image_extension};
+use crate::data::{Dataset, MaskError, decode, decode_mask, has_image_extension};
 
 /// Images in the order in which they were named.
 pub struct Images {
@@ -86,7 +86,7 @@ impl Images {
         format!("{index:05}-{safe}")
     }
 
-    /// What each pixel of an image shows, from a picture in `folder` or the dataset.
+    /// What each pixel of an image shows, from a mask in `folder` or the dataset.
     pub fn labels(&self, index: usize, folder: Option<&Path>) -> Result<Option<LabelMap>> {
         let Some(folder) = folder else {
             return Ok(match &self.places[index] {
@@ -98,12 +98,14 @@ impl Images {
         let name = self.name(index);
         let stem = Path::new(&name).file_stem().unwrap_or_default();
         let file = folder.join(stem).with_extension("png");
-        let picture = load_file(&file).with_context(|| format!("labels of {name}"))?;
-
-        let (pixels, _) = picture.pixels().as_chunks::<3>();
-        let labels = pixels.iter().map(label_of).collect();
-        let map = LabelMap::new(picture.height(), picture.width(), labels)?;
-        Ok(Some(map))
+        let bytes = fs::read(&file)
+            .with_context(|| format!("cannot read {}, the labels of {name}", file.display()))?;
+        let labels = match decode_mask(&bytes) {
+            Err(MaskError::Colors) => Ok(labels_of_colors(&decode(&bytes)?)),
+            other => other,
+        };
+        let labels = labels.with_context(|| format!("labels {}", file.display()))?;
+        Ok(Some(labels))
     }
 
     pub fn load(&self, index: usize) -> Result<RgbImage> {
@@ -136,14 +138,11 @@ pub fn load_file(path: &Path) -> Result<RgbImage> {
     decode(&bytes).with_context(|| format!("image {}", path.display()))
 }
 
-/// The label that a pixel of a label picture stands for.
-fn label_of([red, green, blue]: &[u8; 3]) -> usize {
-    // Its gray value, or a number for its color.
-    if red == green && green == blue {
-        usize::from(*red)
-    } else {
-        usize::from(*red) << 16 | usize::from(*green) << 8 | usize::from(*blue)
-    }
+/// A label for each color of a picture.
+fn labels_of_colors(picture: &RgbImage) -> LabelMap {
+    let (pixels, _) = picture.pixels().as_chunks::<3>();
+    let number = |[red, green, blue]: [u8; 3]| u32::from_be_bytes([0, red, green, blue]) as usize;
+    LabelMap::from_fn(picture.height(), picture.width(), |at| number(pixels[at]))
 }
 
 /// Whether a file is to be decoded rather than opened as a dataset.

@@ -18,6 +18,7 @@ mod error;
 mod file_names;
 mod jpeg;
 pub(crate) mod loader;
+mod masks;
 mod natural_order;
 mod open;
 mod order;
@@ -25,6 +26,7 @@ mod source;
 mod suggest;
 #[cfg(test)]
 mod testing;
+mod tree;
 mod unreadable;
 
 pub use self::change::{CorruptionOf, ImageChange};
@@ -33,5 +35,7 @@ pub use self::decode::{DecodeError, MAX_BYTES, MAX_SIDE, decode};
 pub use self::error::{DataError, ImageLoadError, LoadCause};
 pub(crate) use self::file_names::has_image_extension;
 pub use self::jpeg::{as_jpeg, encode_jpeg};
+pub use self::masks::{MaskError, check_mask_size, decode_mask, encode_mask, mask_color};
 pub(crate) use self::natural_order::natural_order;
 pub use self::source::copydays::{CopyBlock, CopyBlocks, CopyQuery};
+pub use self::tree::FileTree;

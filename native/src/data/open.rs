@@ -35,7 +35,7 @@ impl Dataset {
         open(spec)
     }
 
-    /// Opens a folder in the layout of Revisited Oxford and Paris: `jpg/` and `gnd_NAME.pkl`, or
+    /// Opens a folder or tar in the layout of Revisited Oxford and Paris: `jpg/` and `gnd_NAME.pkl`, or
     /// `.json` with the same keys. The images are those to search, then the queries; the ground
     /// truth is the [`annotation`](Self::annotation). `None` if `spec` is something else.
     ///
@@ -45,7 +45,7 @@ impl Dataset {
         landmarks::open(Path::new(spec))
     }
 
-    /// Opens a folder in the layout of Copydays: `original/`, and `strong/`, `jpegqual/*/` or
+    /// Opens a folder or tar in the layout of Copydays: `original/`, and `strong/`, `jpegqual/*/` or
     /// `crops/*/`. The images are the originals, then the copies block by block; which belong
     /// together is the [`annotation`](Self::annotation), a [`CopyBlocks`](super::CopyBlocks). `None` if `spec` is
     /// something else.
@@ -175,7 +175,7 @@ fn open_file(path: &Path) -> Result<Dataset, DataError> {
     }
 
     // The mark of a tar archive is not at its start.
-    let is_tar = start.get(257..262).is_some_and(|magic| magic == b"ustar");
+    let is_tar = archive::has_tar_mark(&start);
     match name.rsplit_once('.').map_or("", |(_, end)| end) {
         _ if is_tar => archive::open(path),
         "tar" => archive::open(path),

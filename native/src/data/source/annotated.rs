@@ -5,13 +5,13 @@ use std::borrow::Cow;
 
 use ibot_core::image::RgbImage;
 
-use super::folder::ImageFiles;
 use crate::data::dataset::{FileStamp, ImageSource};
 use crate::data::error::LoadCause;
+use crate::data::tree::TreeImages;
 
-/// Image files, and the annotation that an evaluation asks for.
+/// Image files of an official layout, and the annotation that an evaluation asks for.
 pub struct AnnotatedFiles<T> {
-    pub files: ImageFiles,
+    pub files: TreeImages,
     pub annotation: T,
 }
 

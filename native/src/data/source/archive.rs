@@ -18,10 +18,11 @@ use crate::data::natural_order::natural_order;
 /// The unit of a tar archive.
 const BLOCK: u64 = 512;
 
+/// Where a member lies in its archive, in bytes.
 #[derive(Clone, Copy)]
-struct ByteRange {
-    offset: u64,
-    size: u64,
+pub struct ByteRange {
+    pub offset: u64,
+    pub size: u64,
 }
 
 struct Members {
@@ -32,7 +33,7 @@ struct Members {
 /// Opens the images of a tar archive, in natural order of path.
 pub fn open(path: &Path) -> Result<Dataset, DataError> {
     let file = File::open(path).map_err(DataError::read(path))?;
-    let mut members: Vec<(String, ByteRange)> = index(path, &file)?
+    let mut members: Vec<(String, ByteRange)> = members(path, &file)?
         .into_iter()
         .filter(|(name, _)| {
             has_image_extension(name) && !name.split('/').any(|part| part.starts_with('.'))
@@ -55,7 +56,13 @@ pub fn open(path: &Path) -> Result<Dataset, DataError> {
     Ok(Dataset::new("tar archive", path, classes, members))
 }
 
-fn index(path: &Path, file: &File) -> Result<HashMap<String, ByteRange>, DataError> {
+/// Whether the first 512 bytes of a file are those of a tar archive.
+pub fn has_tar_mark(start: &[u8]) -> bool {
+    start.get(257..262).is_some_and(|magic| magic == b"ustar")
+}
+
+/// The files of an archive, by path.
+pub fn members(path: &Path, file: &File) -> Result<HashMap<String, ByteRange>, DataError> {
     let length = file.metadata().map_err(DataError::read(path))?.len();
     let broken = |offset, problem: String| DataError::Tar {
         path: path.to_owned(),

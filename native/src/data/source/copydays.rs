@@ -1,14 +1,13 @@
 //! The layout of Copydays: original photographs, and folders of altered copies of them.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use super::annotated::AnnotatedFiles;
-use super::folder::ImageFiles;
 use crate::data::classes::Classes;
 use crate::data::dataset::Dataset;
 use crate::data::error::DataError;
-use crate::data::natural_order::natural_order;
+use crate::data::tree::{FileTree, TreeImages};
 
 const ORIGINAL: &str = "original";
 const STRONG: &str = "strong";
@@ -42,26 +41,29 @@ pub struct CopyQuery {
 
 type Copydays = AnnotatedFiles<CopyBlocks>;
 
-/// Opens the folder `root`; `None` if it has no originals, or no folder of copies.
+/// Opens the folder or archive `root`; `None` if it has no originals, or no copies.
 pub fn open(root: &Path) -> Result<Option<Dataset>, DataError> {
+    let Some(tree) = FileTree::open(root)? else {
+        return Ok(None);
+    };
     let has_copies = [STRONG, DEGREES[0], DEGREES[1]]
         .iter()
-        .any(|name| root.join(name).is_dir());
-    if !root.join(ORIGINAL).is_dir() || !has_copies {
+        .any(|name| tree.has_folder(name));
+    if !tree.has_folder(ORIGINAL) || !has_copies {
         return Ok(None);
     }
 
-    let originals = photographs(&root.join(ORIGINAL))?;
+    let originals = photographs(&tree, ORIGINAL)?;
     if originals.is_empty() {
         return Err(DataError::Empty {
-            path: root.join(ORIGINAL),
+            path: tree.path_of(ORIGINAL),
             looked_for: "files ending in .jpg".to_owned(),
         });
     }
     let mut source = Copydays {
-        files: ImageFiles {
-            root: root.to_owned(),
-            paths: inside(ORIGINAL, &originals),
+        files: TreeImages {
+            tree: Arc::new(tree),
+            names: inside(ORIGINAL, &originals),
         },
         annotation: CopyBlocks {
             originals: originals.len(),
@@ -77,12 +79,13 @@ pub fn open(root: &Path) -> Result<Option<Dataset>, DataError> {
         queries: own.collect(),
     });
 
-    if root.join(STRONG).is_dir() {
-        source.add_strong(root, &originals)?;
+    let tree = source.files.tree.clone();
+    if tree.has_folder(STRONG) {
+        source.add_strong(&originals)?;
     }
     for kind in DEGREES {
-        for degree in folders(&root.join(kind))? {
-            source.add_degree(root, &format!("{kind}/{degree}"))?;
+        for degree in tree.folders_in(kind)? {
+            source.add_degree(&format!("{kind}/{degree}"))?;
         }
     }
     Ok(Some(Dataset::new(
@@ -95,9 +98,10 @@ pub fn open(root: &Path) -> Result<Option<Dataset>, DataError> {
 
 impl Copydays {
     /// Strong copies, whose names begin as those of their originals.
-    fn add_strong(&mut self, root: &Path, originals: &[String]) -> Result<(), DataError> {
-        let names = photographs(&root.join(STRONG))?;
-        let first = self.files.paths.len();
+    fn add_strong(&mut self, originals: &[String]) -> Result<(), DataError> {
+        let tree = self.files.tree.clone();
+        let names = photographs(&tree, STRONG)?;
+        let first = self.files.names.len();
         let mut queries = Vec::new();
         for (place, name) in names.iter().enumerate() {
             let beginning = name.get(..SHARED);
@@ -109,14 +113,14 @@ impl Copydays {
                 let problem = format!(
                     "no image of {ORIGINAL}/ begins with the same {SHARED} characters, so that this is a copy of nothing"
                 );
-                return Err(DataError::layout(&root.join(STRONG).join(name), problem));
+                return Err(DataError::layout(&tree.path_of(STRONG).join(name), problem));
             }
             queries.push(CopyQuery {
                 image: first + place,
                 originals: found,
             });
         }
-        self.files.paths.extend(inside(STRONG, &names));
+        self.files.names.extend(inside(STRONG, &names));
         self.annotation.blocks.push(CopyBlock {
             name: STRONG.to_owned(),
             queries,
@@ -125,18 +129,19 @@ impl Copydays {
     }
 
     /// Copies of all originals, in the same order.
-    fn add_degree(&mut self, root: &Path, folder: &str) -> Result<(), DataError> {
-        let names = photographs(&root.join(folder))?;
+    fn add_degree(&mut self, folder: &str) -> Result<(), DataError> {
+        let tree = self.files.tree.clone();
+        let names = photographs(&tree, folder)?;
         let originals = self.annotation.originals;
         if names.len() != originals {
             let problem = format!(
                 "{} images ending in .jpg, but {ORIGINAL}/ has {originals}: each has one copy here",
                 names.len()
             );
-            return Err(DataError::layout(&root.join(folder), problem));
+            return Err(DataError::layout(&tree.path_of(folder), problem));
         }
 
-        let first = self.files.paths.len();
+        let first = self.files.names.len();
         let queries = (0..originals).map(|original| CopyQuery {
             image: first + original,
             originals: vec![original],
@@ -145,41 +150,21 @@ impl Copydays {
             name: folder.replace('/', "_"),
             queries: queries.collect(),
         });
-        self.files.paths.extend(inside(folder, &names));
+        self.files.names.extend(inside(folder, &names));
         Ok(())
     }
 }
 
-fn inside(folder: &str, names: &[String]) -> Vec<PathBuf> {
-    let paths = names.iter().map(|name| Path::new(folder).join(name));
+fn inside(folder: &str, names: &[String]) -> Vec<String> {
+    let paths = names.iter().map(|name| format!("{folder}/{name}"));
     paths.collect()
 }
 
-/// The names of the photographs in `folder`, in order.
-fn photographs(folder: &Path) -> Result<Vec<String>, DataError> {
-    let mut names = entries(folder)?;
-    names.retain(|name| name.ends_with(".jpg") && !name.starts_with('.'));
+/// The names of the photographs in `folder`, in the order of text.
+fn photographs(tree: &FileTree, folder: &str) -> Result<Vec<String>, DataError> {
+    let mut names = tree.files_in(folder)?;
+    names.retain(|name| name.ends_with(".jpg"));
     names.sort_unstable();
-    Ok(names)
-}
-
-/// The folders in `folder`, by number; none if it does not exist.
-fn folders(folder: &Path) -> Result<Vec<String>, DataError> {
-    if !folder.is_dir() {
-        return Ok(Vec::new());
-    }
-    let mut names = entries(folder)?;
-    names.retain(|name| folder.join(name).is_dir());
-    names.sort_by(|a, b| natural_order(a, b));
-    Ok(names)
-}
-
-fn entries(folder: &Path) -> Result<Vec<String>, DataError> {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(folder).map_err(DataError::read(folder))? {
-        let entry = entry.map_err(DataError::read(folder))?;
-        names.push(entry.file_name().to_string_lossy().into_owned());
-    }
     Ok(names)
 }
 

@@ -124,7 +124,8 @@ impl ImageSource for ImageFiles {
     }
 }
 
-fn read_image_file(path: &Path) -> Result<Vec<u8>, LoadCause> {
+/// The content of a regular file that is no longer than an image may be.
+pub fn read_image_file(path: &Path) -> Result<Vec<u8>, LoadCause> {
     let metadata = fs::metadata(path).map_err(LoadCause::Read)?;
     // Opening a pipe would wait for a writer that may never come.
     if !metadata.is_file() {

@@ -1,47 +1,46 @@
 //! The layout of Revisited Oxford and Paris: photographs in `jpg/` and a ground truth.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use ibot_core::annotation::retrieval::RetrievalTruth;
 
 use super::annotated::AnnotatedFiles;
-use super::folder::ImageFiles;
 use crate::data::classes::Classes;
 use crate::data::dataset::Dataset;
 use crate::data::error::DataError;
+use crate::data::tree::{FileTree, TreeImages};
 
 const IMAGES: &str = "jpg";
 
-/// Opens the folder `root`: the images to search, then the queries. `None` if it has no ground truth.
+/// Opens the folder or archive `root`: the images to search, then the queries. `None` if it has no
+/// ground truth.
 pub fn open(root: &Path) -> Result<Option<Dataset>, DataError> {
-    if !root.is_dir() {
-        return Ok(None);
-    }
-    let Some(file) = truth_file(root)? else {
+    let Some(tree) = FileTree::open(root)? else {
         return Ok(None);
     };
-    let bytes = fs::read(&file).map_err(DataError::read(&file))?;
-    let truth = RetrievalTruth::read(&bytes);
-    let truth = truth.map_err(|error| DataError::layout(&file, error.to_string()))?;
+    let Some(file) = truth_file(&tree)? else {
+        return Ok(None);
+    };
+    let at_fault = |problem| DataError::layout(&tree.path_of(&file), problem);
+    let truth = RetrievalTruth::read(&tree.annotation(&file)?);
+    let truth = truth.map_err(|error| at_fault(error.to_string()))?;
 
-    let mut paths = Vec::new();
+    let mut names = Vec::new();
     let queries = truth.queries.iter().map(|query| &query.name);
     for name in truth.images.iter().chain(queries) {
-        // Names come from a file that may lie; they lead to no other folder.
         if name.contains(['/', '\\']) || name.starts_with('.') {
             let problem = format!("`{name}` is not the name of an image in {IMAGES}/");
-            return Err(DataError::layout(&file, problem));
+            return Err(at_fault(problem));
         }
-        paths.push(PathBuf::from(format!("{name}.jpg")));
+        names.push(format!("{IMAGES}/{name}.jpg"));
     }
-    let folder = root.join(IMAGES);
-    check_files(&file, &folder, &paths)?;
+    check_files(&tree, &names).map_err(at_fault)?;
 
     let source = AnnotatedFiles {
-        files: ImageFiles {
-            root: folder,
-            paths,
+        files: TreeImages {
+            tree: Arc::new(tree),
+            names,
         },
         annotation: truth,
     };
@@ -53,45 +52,41 @@ pub fn open(root: &Path) -> Result<Option<Dataset>, DataError> {
     )))
 }
 
-/// The file `gnd_*.pkl` or `gnd_*.json`: of several that of the folder's name.
-fn truth_file(root: &Path) -> Result<Option<PathBuf>, DataError> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(root).map_err(DataError::read(root))? {
-        let path = entry.map_err(DataError::read(root))?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
+/// The file `gnd_*.pkl` or `gnd_*.json`: of several that of the set's name.
+fn truth_file(tree: &FileTree) -> Result<Option<String>, DataError> {
+    let mut found = tree.files_in("")?;
+    found.retain(|name| {
         let is_truth = name.ends_with(".pkl") || name.ends_with(".json");
-        if name.starts_with("gnd_") && is_truth {
-            found.push(path);
-        }
-    }
-    found.sort_unstable();
+        name.starts_with("gnd_") && is_truth
+    });
     if found.len() < 2 {
         return Ok(found.pop());
     }
 
-    let set = root.file_name().unwrap_or_default().to_string_lossy();
+    let set = tree.place().file_stem().unwrap_or_default();
+    let set = set.to_string_lossy();
     for ending in ["pkl", "json"] {
-        let own = root.join(format!("gnd_{set}.{ending}"));
+        let own = format!("gnd_{set}.{ending}");
         if found.contains(&own) {
             return Ok(Some(own));
         }
     }
     let problem = format!("several files gnd_*, none of them gnd_{set}.pkl; leave one there");
-    Err(DataError::layout(root, problem))
+    Err(DataError::layout(tree.place(), problem))
 }
 
-fn check_files(truth: &Path, folder: &Path, paths: &[PathBuf]) -> Result<(), DataError> {
-    let mut missing = paths.iter().filter(|path| !folder.join(path).is_file());
+/// Says which images are missing.
+fn check_files(tree: &FileTree, names: &[String]) -> Result<(), String> {
+    let mut missing = names.iter().filter(|name| !tree.contains(name));
     let Some(first) = missing.next() else {
         return Ok(());
     };
     let count = 1 + missing.count();
-    let problem = format!(
+    Err(format!(
         "{count} of the {} images that it names are missing, the first is {}; unpack the photographs into {IMAGES}/",
-        paths.len(),
-        folder.join(first).display()
-    );
-    Err(DataError::layout(truth, problem))
+        names.len(),
+        tree.path_of(first).display()
+    ))
 }
 
 #[cfg(test)]
@@ -108,7 +103,7 @@ mod tests {
         assert!(open(folder.path()).expect("a folder").is_none());
         write(folder.path().join("gnd_tiny.json"), TRUTH);
         let data = open(folder.path()).expect("sound").expect("the layout");
-        assert_eq!(names(&data), ["b.jpg", "a.jpg", "q.jpg"]);
+        assert_eq!(names(&data), ["jpg/b.jpg", "jpg/a.jpg", "jpg/q.jpg"]);
         let truth: &RetrievalTruth = data.annotation().expect("a ground truth");
         assert_eq!(truth.queries[0].easy, [1]);
         assert!(data.annotation::<String>().is_none());

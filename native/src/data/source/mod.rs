@@ -1,6 +1,6 @@
 //! The kinds of places that images come from.
 
-mod annotated;
+pub(super) mod annotated;
 pub(super) mod archive;
 pub(super) mod builtin;
 pub(super) mod copydays;
@@ -8,4 +8,4 @@ pub(super) mod folder;
 pub(super) mod idx;
 pub(super) mod landmarks;
 pub(super) mod list;
-mod positioned;
+pub(super) mod positioned;

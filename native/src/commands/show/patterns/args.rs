@@ -46,8 +46,8 @@ pub struct PatternsArgs {
     /// Side of the context around a patch, in patches
     #[arg(long, default_value_t = 5)]
     pub(super) context: usize,
-    /// Folder of label pictures (.png of the image's name): gray values or colors are parts, black
-    /// is none
+    /// Folder of masks (.png of the image's name): indices of a palette, gray values or colors are
+    /// parts, black is none
     #[arg(long, value_name = "FOLDER")]
     pub(super) labels: Option<PathBuf>,
     /// Most images, spread evenly over the data

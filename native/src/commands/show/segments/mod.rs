@@ -52,8 +52,8 @@ pub struct SegmentsArgs {
     /// For ncut: two patches are connected if their cosine is above this
     #[arg(long, default_value_t = TAU)]
     tau: f32,
-    /// Folder of label pictures (.png of the image's name): gray values or colors are labels, black
-    /// is background
+    /// Folder of masks (.png of the image's name): indices of a palette, gray values or colors are
+    /// labels, black is background
     #[arg(long, value_name = "FOLDER")]
     labels: Option<PathBuf>,
     /// Most images of a dataset, spread evenly over it

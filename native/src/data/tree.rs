@@ -1,0 +1,313 @@
+//! Files of an official layout, in a folder or in a tar archive that is read in place.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ibot_core::image::RgbImage;
+
+use super::dataset::{FileStamp, ImageSource};
+use super::decode::decode;
+use super::error::{DataError, LoadCause};
+use super::natural_order::natural_order;
+use super::source::archive::{ByteRange, has_tar_mark, members};
+use super::source::folder::read_image_file;
+use super::source::positioned::PositionedFile;
+
+/// Files that are named by their path inside a folder or an archive, with `/` between its parts.
+pub struct FileTree {
+    place: PathBuf,
+    files: Files,
+}
+
+enum Files {
+    Folder,
+    Archive {
+        file: PositionedFile,
+        /// By path.
+        members: BTreeMap<String, ByteRange>,
+    },
+}
+
+impl FileTree {
+    /// Opens a folder or a tar archive; `None` if `path` is neither.
+    ///
+    /// # Errors
+    /// If an archive cannot be read to its end.
+    pub fn open(path: &Path) -> Result<Option<Self>, DataError> {
+        let files = if path.is_dir() {
+            Files::Folder
+        } else if path.is_file() && is_archive(path).map_err(DataError::read(path))? {
+            let file = File::open(path).map_err(DataError::read(path))?;
+            Files::Archive {
+                members: members(path, &file)?.into_iter().collect(),
+                file: PositionedFile::new(file),
+            }
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            place: path.to_owned(),
+            files,
+        }))
+    }
+
+    /// The folder or archive.
+    pub fn place(&self) -> &Path {
+        &self.place
+    }
+
+    /// What to call a file or folder in messages.
+    pub fn path_of(&self, name: &str) -> PathBuf {
+        self.place.join(name)
+    }
+
+    /// Whether there is a file of this name.
+    pub fn contains(&self, name: &str) -> bool {
+        match &self.files {
+            Files::Folder => stays_inside(name) && self.place.join(name).is_file(),
+            Files::Archive { members, .. } => members.contains_key(name),
+        }
+    }
+
+    /// Whether there is a folder of this name; the empty name is the tree itself.
+    pub fn has_folder(&self, name: &str) -> bool {
+        match &self.files {
+            Files::Folder => stays_inside(name) && self.place.join(name).is_dir(),
+            Files::Archive { members, .. } => below(members, name).next().is_some(),
+        }
+    }
+
+    /// What to put before the names of a layout that has the folder `name`: nothing, or a folder
+    /// and a `/` if all of it lies in that one folder. `None` if there is no such folder.
+    pub fn root_of(&self, name: &str) -> Option<String> {
+        if self.has_folder(name) {
+            return Some(String::new());
+        }
+        let tops = self.folders_in("").ok()?;
+        let roots = tops.into_iter().map(|top| format!("{top}/"));
+        roots
+            .into_iter()
+            .find(|root| self.has_folder(&format!("{root}{name}")))
+    }
+
+    /// The names of the files that lie in `folder` itself, without its own, in natural order;
+    /// hidden ones are left out. None if there is no such folder.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub fn files_in(&self, folder: &str) -> Result<Vec<String>, DataError> {
+        self.entries(folder, false)
+    }
+
+    /// The names of the folders in `folder`, in the same form.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub fn folders_in(&self, folder: &str) -> Result<Vec<String>, DataError> {
+        self.entries(folder, true)
+    }
+
+    fn entries(&self, folder: &str, folders: bool) -> Result<Vec<String>, DataError> {
+        let mut names = BTreeSet::new();
+        match &self.files {
+            Files::Folder => {
+                let path = self.place.join(folder);
+                if !self.has_folder(folder) {
+                    return Ok(Vec::new());
+                }
+                for entry in fs::read_dir(&path).map_err(DataError::read(&path))? {
+                    let entry = entry.map_err(DataError::read(&path))?;
+                    if entry.path().is_dir() == folders {
+                        names.insert(entry.file_name().to_string_lossy().into_owned());
+                    }
+                }
+            }
+            Files::Archive { members, .. } => {
+                for inner in below(members, folder) {
+                    let (first, is_folder) = match inner.split_once('/') {
+                        Some((first, _)) => (first, true),
+                        None => (inner, false),
+                    };
+                    if is_folder == folders {
+                        names.insert(first.to_owned());
+                    }
+                }
+            }
+        }
+
+        let mut names: Vec<String> = names.into_iter().collect();
+        names.retain(|name| !name.starts_with('.'));
+        names.sort_by(|a, b| natural_order(a, b));
+        Ok(names)
+    }
+
+    /// The content of the file `name`.
+    ///
+    /// # Errors
+    /// If there is no such file, or it cannot be read.
+    pub fn read(&self, name: &str) -> Result<Vec<u8>, LoadCause> {
+        let missing = || LoadCause::Read(io::Error::from(io::ErrorKind::NotFound));
+        match &self.files {
+            // Names come from files that may lie; they lead to no other folder.
+            Files::Folder if stays_inside(name) => read_image_file(&self.place.join(name)),
+            Files::Folder => Err(missing()),
+            Files::Archive { file, members } => {
+                let range = members.get(name).ok_or_else(missing)?;
+                file.bytes(range.offset, range.size)
+            }
+        }
+    }
+
+    /// The content of a file that says something of the images.
+    ///
+    /// # Errors
+    /// If it cannot be read; the message names it.
+    pub fn annotation(&self, name: &str) -> Result<Vec<u8>, DataError> {
+        self.read(name)
+            .map_err(|cause| DataError::layout(&self.path_of(name), cause.to_string()))
+    }
+}
+
+/// Whether a file is a tar archive, by its content or its name.
+fn is_archive(path: &Path) -> io::Result<bool> {
+    let mut start = Vec::new();
+    File::open(path)?.take(512).read_to_end(&mut start)?;
+    let named = path
+        .extension()
+        .is_some_and(|end| end.eq_ignore_ascii_case("tar"));
+    Ok(named || has_tar_mark(&start))
+}
+
+/// Whether a path names something below the folder that it is relative to.
+fn stays_inside(name: &str) -> bool {
+    let path = Path::new(name);
+    let is_plain = |part| matches!(part, std::path::Component::Normal(_));
+    path.components().all(is_plain)
+}
+
+/// The paths of the members below `folder`, relative to it.
+fn below<'a>(
+    members: &'a BTreeMap<String, ByteRange>,
+    folder: &str,
+) -> impl Iterator<Item = &'a str> {
+    let prefix = match folder {
+        "" => String::new(),
+        folder => format!("{folder}/"),
+    };
+    // Paths of one folder stand together in the order of text.
+    members
+        .range(prefix.clone()..)
+        .map_while(move |(path, _)| path.strip_prefix(&prefix))
+}
+
+/// Images of a tree, in a given order.
+pub struct TreeImages {
+    pub tree: Arc<FileTree>,
+    /// Their paths in the tree.
+    pub names: Vec<String>,
+}
+
+impl ImageSource for TreeImages {
+    fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    fn name(&self, index: usize) -> Cow<'_, str> {
+        Cow::Borrowed(&self.names[index])
+    }
+
+    fn stamp(&self, index: usize) -> Option<FileStamp> {
+        match self.tree.files {
+            Files::Folder => FileStamp::of(&self.tree.path_of(&self.names[index])),
+            Files::Archive { .. } => None,
+        }
+    }
+
+    fn load(&self, index: usize) -> Result<RgbImage, LoadCause> {
+        let bytes = self.tree.read(&self.names[index])?;
+        decode(&bytes).map_err(LoadCause::Decode)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::testing::{png, tree, write};
+
+    const NAMES: [&str; 6] = [
+        "SET/images/a/10.png",
+        "SET/images/a/9.png",
+        "SET/images/a-b/1.png",
+        "SET/images/1.png",
+        "SET/images/.hidden.png",
+        "SET/list.png",
+    ];
+
+    /// The same files as a folder and as an archive.
+    fn both(test: impl Fn(&FileTree)) {
+        let folder = tree(&NAMES);
+        let mut archive = tar::Builder::new(Vec::new());
+        archive
+            .append_dir_all(".", folder.path())
+            .expect("to memory");
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        write(file.path(), archive.into_inner().expect("to memory"));
+        for path in [folder.path(), file.path()] {
+            let tree = FileTree::open(path).expect("readable").expect("a tree");
+            test(&tree);
+        }
+    }
+
+    #[test]
+    fn a_folder_and_an_archive_say_the_same() {
+        both(|tree| {
+            assert_eq!(tree.folders_in("").expect("read"), ["SET"]);
+            assert_eq!(tree.root_of("images").as_deref(), Some("SET/"));
+            assert_eq!(tree.root_of("SET/images").as_deref(), Some(""));
+            assert_eq!(tree.root_of("masks"), None);
+            assert_eq!(tree.folders_in("SET/images").expect("read"), ["a", "a-b"]);
+            assert_eq!(tree.files_in("SET/images").expect("read"), ["1.png"]);
+            assert_eq!(
+                tree.files_in("SET/images/a").expect("read"),
+                ["9.png", "10.png"]
+            );
+            assert!(tree.files_in("SET/none").expect("read").is_empty());
+            assert!(tree.contains("SET/list.png") && !tree.contains("SET/images"));
+            assert_eq!(tree.read("SET/images/a/9.png").expect("a file"), png(1));
+        });
+    }
+
+    #[test]
+    fn names_lead_nowhere_else_and_missing_files_are_named() {
+        both(|tree| {
+            for name in ["SET/../SET/list.png", "/etc/hostname", "SET/none.png"] {
+                assert!(!tree.contains(name), "{name}");
+                let message = tree.annotation(name).expect_err("no file").to_string();
+                assert!(message.contains(name), "{message}");
+            }
+        });
+        let folder = tree(&["1.png"]);
+        let open = |name: &str| FileTree::open(&folder.path().join(name)).expect("readable");
+        assert!(open("1.png").is_none() && open("none").is_none());
+    }
+
+    #[test]
+    fn images_come_in_the_order_asked_for() {
+        both(|tree| {
+            let path = tree.place().to_owned();
+            let tree = FileTree::open(&path).expect("readable").expect("a tree");
+            let images = TreeImages {
+                tree: Arc::new(tree),
+                names: vec!["SET/list.png".to_owned(), "SET/images/1.png".to_owned()],
+            };
+            assert_eq!(images.len(), 2);
+            assert_eq!(images.load(0).expect("an image").pixel(0, 0)[2], 5);
+            assert_eq!(images.load(1).expect("an image").pixel(0, 0)[2], 3);
+            assert_eq!(images.stamp(0).is_some(), path.is_dir());
+        });
+    }
+}
