@@ -5,3 +5,4 @@ pub mod homography;
 pub mod labels;
 pub mod pfm;
 pub mod retrieval;
+pub mod shares;

@@ -1,6 +1,6 @@
 //! Which classes are taken for which.
 
-/// How often images of each class were taken for each class.
+/// How often images, or pixels, of each class were taken for each class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confusion {
     classes: usize,
@@ -12,13 +12,41 @@ impl Confusion {
     /// The matrix of (true class, predicted class) `pairs`; pairs with a class beyond `classes` are
     /// left out.
     pub fn new(classes: usize, pairs: impl IntoIterator<Item = (usize, usize)>) -> Self {
-        let mut counts = vec![0; classes * classes];
+        let mut confusion = Self {
+            classes,
+            counts: vec![0; classes * classes],
+        };
         for (truth, predicted) in pairs {
-            if truth < classes && predicted < classes {
-                counts[truth * classes + predicted] += 1;
+            confusion.add(truth, predicted);
+        }
+        confusion
+    }
+
+    /// Counts a pair; one with a class beyond `classes` is left out.
+    pub fn add(&mut self, truth: usize, predicted: usize) {
+        if truth < self.classes && predicted < self.classes {
+            self.counts[truth * self.classes + predicted] += 1;
+        }
+    }
+
+    /// For each class the pairs that have it on both sides, divided by those that have it on
+    /// either; `None` for a class that does not occur.
+    pub fn iou(&self) -> Vec<Option<f64>> {
+        let mut predicted = vec![0; self.classes];
+        for truth in 0..self.classes {
+            for (sum, count) in predicted.iter_mut().zip(self.row(truth)) {
+                *sum += count;
             }
         }
-        Self { classes, counts }
+
+        let mut shares = Vec::with_capacity(self.classes);
+        for (class, predicted) in predicted.into_iter().enumerate() {
+            let row = self.row(class);
+            let hits = row[class];
+            let truth: usize = row.iter().sum();
+            shares.push(share(hits, truth + predicted - hits));
+        }
+        shares
     }
 
     /// Number of classes.

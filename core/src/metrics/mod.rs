@@ -8,6 +8,7 @@ pub mod contingency;
 pub mod pck;
 pub mod rank;
 pub mod ranking;
+pub mod segmentation;
 pub mod structure;
 
 pub use confusion::Confusion;
