@@ -90,8 +90,10 @@ impl Images {
     pub fn labels(&self, index: usize, folder: Option<&Path>) -> Result<Option<LabelMap>> {
         let Some(folder) = folder else {
             return Ok(match &self.places[index] {
-                Location::Of(set, image) => self.sets[*set].parts(*image),
-                Location::File(_) => None,
+                Location::Of(set, image) if !self.sets[*set].pixel_classes().is_empty() => {
+                    Some(self.sets[*set].mask(*image)?)
+                }
+                Location::Of(..) | Location::File(_) => None,
             });
         };
 

@@ -16,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 use super::change::ImageChange;
 use super::classes::Classes;
 use super::error::{ImageLoadError, LoadCause};
+use super::segmentation::PixelLabels;
 use crate::digest::hex;
 
 /// Where images come from. [`Dataset`] checks that indices are below `len`.
@@ -29,8 +30,8 @@ pub(super) trait ImageSource: Send + Sync {
         None
     }
 
-    /// The part of an object that each pixel shows, where that is known.
-    fn parts(&self, _index: usize) -> Option<LabelMap> {
+    /// The labels of pixels, where they are known.
+    fn pixel_labels(&self) -> Option<&dyn PixelLabels> {
         None
     }
 
@@ -168,7 +169,9 @@ impl Dataset {
             1 => "1 image".to_owned(),
             count => format!("{count} images"),
         };
+        let of_pixels = self.pixel_classes().len();
         let classes = match self.classes().len() {
+            0 if of_pixels > 0 => format!("{of_pixels} classes of pixels"),
             0 => "no labels".to_owned(),
             1 => "1 class".to_owned(),
             count => format!("{count} classes"),
@@ -230,20 +233,42 @@ impl Dataset {
         } else {
             Err(LoadCause::Range { len })
         };
-        loaded.map_err(|cause| {
-            let name = format!(
-                "{} of {} {}",
-                self.name(index),
-                self.kind,
-                self.place.display()
-            );
-            ImageLoadError { name, cause }
+        loaded.map_err(|cause| ImageLoadError {
+            name: self.message_name(index),
+            cause,
         })
     }
 
-    /// The part of an object that each pixel of an image shows, 0 for none, where that is known.
-    pub fn parts(&self, index: usize) -> Option<LabelMap> {
-        self.source.parts(index)
+    fn message_name(&self, index: usize) -> String {
+        let (name, place) = (self.name(index), self.place.display());
+        format!("{name} of {} {place}", self.kind)
+    }
+
+    /// The names of the classes of pixels, by number; empty where pixels have no labels.
+    pub fn pixel_classes(&self) -> &[String] {
+        self.source
+            .pixel_labels()
+            .map_or(&[], |labels| labels.classes())
+    }
+
+    /// The class of each pixel of an image, or [`IGNORED`](ibot_core::annotation::labels::IGNORED),
+    /// at the size of the image. Of the builtin scenes it is the part of the object, 0 for the
+    /// background.
+    ///
+    /// # Errors
+    /// If pixels have no labels, or the mask of this image is missing, damaged, of another size or
+    /// holds a number that is no class; others may be fine.
+    pub fn mask(&self, index: usize) -> Result<LabelMap, ImageLoadError> {
+        let len = self.len();
+        let loaded = match self.source.pixel_labels() {
+            Some(labels) if index < len => labels.load(index),
+            Some(_) => Err(LoadCause::Range { len }),
+            None => Err(LoadCause::Unlabelled),
+        };
+        loaded.map_err(|cause| ImageLoadError {
+            name: format!("the mask of {}", self.message_name(index)),
+            cause,
+        })
     }
 
     /// What an official layout says of its images as a whole, if it is a `T`.

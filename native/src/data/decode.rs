@@ -62,6 +62,34 @@ pub fn decode(bytes: &[u8]) -> Result<RgbImage, DecodeError> {
     contained(format, || decode_as(bytes, format))
 }
 
+/// Width and height that [`decode`] would give, without decoding.
+///
+/// # Errors
+/// If the content is empty, of another format, or its header is damaged.
+pub(super) fn decoded_size(bytes: &[u8]) -> Result<(usize, usize), DecodeError> {
+    let format = image::guess_format(bytes).map_err(|_| DecodeError::Unrecognised)?;
+    contained(format, || {
+        let reader = ImageReader::with_format(Cursor::new(bytes), format);
+        let mut decoder = reader
+            .into_decoder()
+            .map_err(|error| explain(format, error))?;
+        let (width, height) = decoder.dimensions();
+        let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+
+        use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
+        let turned = matches!(
+            orientation,
+            Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH
+        );
+        let (width, height) = if turned {
+            (height, width)
+        } else {
+            (width, height)
+        };
+        Ok((width as usize, height as usize))
+    })
+}
+
 /// Turns a panic into an error.
 fn contained<T>(
     format: ImageFormat,

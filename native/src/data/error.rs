@@ -94,6 +94,16 @@ pub enum LoadCause {
     Decode(DecodeError),
     #[error("{0}")]
     Corrupt(CorruptError),
+    #[error("its pixels have no labels in this dataset")]
+    Unlabelled,
+    #[error("there is no mask {0}; add it, or take the image out of the set")]
+    NoMask(String),
+    #[error("{name}: {problem}")]
+    Mask {
+        /// The file in the dataset.
+        name: String,
+        problem: String,
+    },
     #[error("the dataset holds {len} images, counted from 0")]
     Range { len: usize },
 }

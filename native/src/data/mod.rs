@@ -22,6 +22,7 @@ mod masks;
 mod natural_order;
 mod open;
 mod order;
+mod segmentation;
 mod source;
 mod suggest;
 #[cfg(test)]

@@ -9,6 +9,7 @@ use ibot_core::scenes::Split;
 use super::dataset::Dataset;
 use super::error::DataError;
 use super::file_names::has_image_extension;
+use super::segmentation;
 use super::source::copydays;
 use super::source::idx::{self, IdxSplit};
 use super::source::{archive, builtin, folder, landmarks, list};
@@ -54,6 +55,26 @@ impl Dataset {
     /// If copies do not belong to the originals.
     pub fn open_copydays(spec: &str) -> Result<Option<Self>, DataError> {
         copydays::open(Path::new(spec))
+    }
+
+    /// Opens a folder or tar with a mask for each image, which [`mask`](Self::mask) gives. A part of
+    /// it is chosen after a colon:
+    ///
+    /// - ADE20K: `images/` and `annotations/`, each with `training/` (the default) and `validation/`.
+    /// - PASCAL VOC: `JPEGImages/`, `SegmentationClass/`, and a list of images in
+    ///   `ImageSets/Segmentation/` (`train` by default).
+    /// - DAVIS: `JPEGImages/480p/` and `Annotations/480p/`; `first` frames, `later` ones, or a list
+    ///   in `ImageSets/`. All objects are one class.
+    /// - `images/` beside `masks/` with PNG files of the same names, at any depth; a folder in both
+    ///   after the colon. Line n of `classes.txt` names number n, counted from 0; without it the
+    ///   numbers that occur are the classes. 255 belongs to none, unless 0 is the only other number.
+    ///
+    /// `None` if `spec` is something else.
+    ///
+    /// # Errors
+    /// If a list cannot be read, or there are no images. Masks are read when they are asked for.
+    pub fn open_segmentation(spec: &str) -> Result<Option<Self>, DataError> {
+        segmentation::open(spec)
     }
 }
 

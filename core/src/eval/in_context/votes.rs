@@ -82,8 +82,8 @@ mod tests {
             shares.push(own.filter(|(_, share)| *share > 0.0));
         }
 
-        let nearest = bank.nearest(&case.queries, case.k, &Device::flex());
-        let nearest = block_on(nearest).expect("flex");
+        let device = Device::flex();
+        let nearest = block_on(bank.nearest(&case.queries, case.k, &device)).expect("flex");
         for (found, expected) in nearest.iter().zip(&case.nearest) {
             let found: Vec<usize> = found.iter().map(|n| n.patch).collect();
             assert_eq!(&found, expected);

@@ -14,6 +14,7 @@ use rand::RngExt as _;
 use crate::data::classes::Classes;
 use crate::data::dataset::{Dataset, ImageSource};
 use crate::data::error::LoadCause;
+use crate::data::segmentation::PixelLabels;
 
 // The class of a scene does not depend on its size, and one pixel is painted fast.
 const PROBE_SIZE: usize = 1;
@@ -21,6 +22,8 @@ const PROBE_SIZE: usize = 1;
 struct Scenes {
     split: Split,
     name: &'static str,
+    /// Names of the parts of objects, that of the background first.
+    parts: Vec<String>,
 }
 
 /// Scenes whose objects lie on other backgrounds.
@@ -31,7 +34,12 @@ struct ChangedScenes {
 }
 
 pub fn open(split: Split, name: &'static str) -> Dataset {
-    Dataset::new("scenes", name, classes(split), Scenes { split, name })
+    let scenes = Scenes {
+        split,
+        name,
+        parts: scenes::PARTS.map(str::to_owned).to_vec(),
+    };
+    Dataset::new("scenes", name, classes(split), scenes)
 }
 
 fn classes(split: Split) -> Classes {
@@ -57,13 +65,8 @@ impl ImageSource for Scenes {
         Ok(scenes::scene(self.split, index, scenes::SIZE).image)
     }
 
-    fn parts(&self, index: usize) -> Option<LabelMap> {
-        let parts = scenes::scene(self.split, index, scenes::SIZE)
-            .parts
-            .into_iter()
-            .map(usize::from)
-            .collect();
-        LabelMap::new(scenes::SIZE, scenes::SIZE, parts).ok()
+    fn pixel_labels(&self) -> Option<&dyn PixelLabels> {
+        Some(self)
     }
 
     fn with_background(&self, variant: Variant) -> Option<Dataset> {
@@ -74,6 +77,19 @@ impl ImageSource for Scenes {
             variant,
         };
         Some(Dataset::new("scenes", name, classes(self.split), changed))
+    }
+}
+
+impl PixelLabels for Scenes {
+    fn classes(&self) -> &[String] {
+        &self.parts
+    }
+
+    fn load(&self, index: usize) -> Result<LabelMap, LoadCause> {
+        let parts = scenes::scene(self.split, index, scenes::SIZE).parts;
+        Ok(LabelMap::from_fn(scenes::SIZE, scenes::SIZE, |pixel| {
+            usize::from(parts[pixel])
+        }))
     }
 }
 

@@ -91,7 +91,7 @@ impl<'a> BackgroundSets<'a> {
                 read_mask(&file).with_context(|| format!("mask {}", file.display()))
             }
             Self::Painted(data) => {
-                let parts = data.parts(index).context("these scenes have no parts")?;
+                let parts = data.mask(index)?;
                 Ok(parts.cells().iter().map(|part| *part > 0).collect())
             }
         }

@@ -1,0 +1,88 @@
+//! The layout of DAVIS: sequences of frames in `JPEGImages/480p/` and their masks in
+//! `Annotations/480p/`. All objects of a frame are one class, in front of the background.
+
+use super::images::{MaskedFile, MaskedFiles};
+use super::numbers::MaskNumbers;
+use crate::data::error::DataError;
+use crate::data::tree::FileTree;
+
+const FRAMES: &str = "JPEGImages/480p";
+const MASKS: &str = "Annotations/480p";
+
+/// Which frames of each sequence are taken.
+#[derive(Clone, Copy, PartialEq)]
+enum Frames {
+    All,
+    First,
+    Later,
+}
+
+pub fn find(tree: &FileTree, split: Option<&str>) -> Result<Option<MaskedFiles>, DataError> {
+    let Some(root) = tree.root_of(MASKS) else {
+        return Ok(None);
+    };
+    let folder = format!("{root}{FRAMES}");
+    if !tree.has_folder(&folder) {
+        return Ok(None);
+    }
+    let (frames, listed) = match split {
+        None => (Frames::All, None),
+        Some("first") => (Frames::First, None),
+        Some("later") => (Frames::Later, None),
+        Some(split) => (Frames::All, Some(sequences(tree, &root, split)?)),
+    };
+
+    let mut files = Vec::new();
+    for sequence in tree.folders_in(&folder)? {
+        if listed
+            .as_ref()
+            .is_some_and(|names| !names.contains(&sequence))
+        {
+            continue;
+        }
+        let masks = format!("{root}{MASKS}/{sequence}");
+        let all = MaskedFile::in_folder(tree, &format!("{folder}/{sequence}"), &masks, false)?;
+        for (number, file) in all.into_iter().enumerate() {
+            if frames == Frames::All || (number == 0) == (frames == Frames::First) {
+                files.push(file);
+            }
+        }
+    }
+    Ok(Some(MaskedFiles {
+        kind: "DAVIS",
+        folder,
+        files,
+        classes: ["background", "object"].map(str::to_owned).to_vec(),
+        numbers: MaskNumbers::Object,
+    }))
+}
+
+/// The sequences of the list `split`. A line is a name, or the paths of a frame and its mask.
+fn sequences(tree: &FileTree, root: &str, split: &str) -> Result<Vec<String>, DataError> {
+    let mut known = vec!["first".to_owned(), "later".to_owned()];
+    let sets = format!("{root}ImageSets");
+    for year in tree.folders_in(&sets)? {
+        let folder = format!("{sets}/{year}");
+        let list = format!("{folder}/{split}.txt");
+        if tree.contains(&list) {
+            let text = tree.annotation(&list)?;
+            let text = String::from_utf8_lossy(&text);
+            let named = text.lines().filter_map(|line| {
+                let first = line.split_whitespace().next()?;
+                first
+                    .trim_start_matches('/')
+                    .split('/')
+                    .nth_back(usize::from(first.contains('/')))
+            });
+            return Ok(named.map(str::to_owned).collect());
+        }
+        for file in tree.files_in(&folder)? {
+            known.push(file.trim_end_matches(".txt").to_owned());
+        }
+    }
+    let problem = format!(
+        "there is no split `{split}`; there are: {}",
+        known.join(", ")
+    );
+    Err(DataError::layout(&tree.path_of(&sets), problem))
+}
