@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use super::change::ImageChange;
 use super::classes::Classes;
 use super::error::{ImageLoadError, LoadCause};
-use super::segmentation::PixelLabels;
+use super::pixel_labels::PixelLabels;
 use crate::digest::hex;
 
 /// Where images come from. [`Dataset`] checks that indices are below `len`.

@@ -22,6 +22,7 @@ mod masks;
 mod natural_order;
 mod open;
 mod order;
+mod pixel_labels;
 mod segmentation;
 mod source;
 mod suggest;

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use ibot_core::annotation::labels::LabelMap;
 use ibot_core::image::RgbImage;
 
-use super::PixelLabels;
 use super::numbers::MaskNumbers;
 use crate::data::classes::Classes;
 use crate::data::dataset::{Dataset, FileStamp, ImageSource};
@@ -15,6 +14,7 @@ use crate::data::decode::decoded_size;
 use crate::data::error::{DataError, LoadCause};
 use crate::data::file_names::has_image_extension;
 use crate::data::masks::{check_mask_size, decode_mask};
+use crate::data::pixel_labels::PixelLabels;
 use crate::data::tree::{FileTree, TreeImages};
 
 /// What a layout holds.

@@ -10,21 +10,9 @@ mod voc;
 
 use std::path::Path;
 
-use ibot_core::annotation::labels::LabelMap;
-
 use super::dataset::Dataset;
-use super::error::{DataError, LoadCause};
+use super::error::DataError;
 use super::tree::FileTree;
-
-/// The labels of the pixels of a dataset's images.
-pub trait PixelLabels: Send + Sync {
-    /// The names of the classes, by number.
-    fn classes(&self) -> &[String];
-
-    /// The class of each pixel of image `index`, or
-    /// [`IGNORED`](ibot_core::annotation::labels::IGNORED), at the size of the image.
-    fn load(&self, index: usize) -> Result<LabelMap, LoadCause>;
-}
 
 /// Opens a set of one of the layouts; `None` if `spec` is something else.
 pub fn open(spec: &str) -> Result<Option<Dataset>, DataError> {

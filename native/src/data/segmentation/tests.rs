@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use ibot_core::annotation::labels::IGNORED;
+use ibot_core::annotation::labels::{IGNORED, LabelMap};
 
 use super::*;
 use crate::data::masks::encode_mask;

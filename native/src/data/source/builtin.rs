@@ -14,7 +14,7 @@ use rand::RngExt as _;
 use crate::data::classes::Classes;
 use crate::data::dataset::{Dataset, ImageSource};
 use crate::data::error::LoadCause;
-use crate::data::segmentation::PixelLabels;
+use crate::data::pixel_labels::PixelLabels;
 
 // The class of a scene does not depend on its size, and one pixel is painted fast.
 const PROBE_SIZE: usize = 1;
