@@ -16,9 +16,10 @@ def main(parquet, npy):
     names = [line.split("\t") for line in open(npy + ".txt", encoding="utf-8").read().splitlines()]
     dim, patches = array.shape[-1], array.ndim == 4
     embedding = table["embedding"]
-    assert embedding.type == pa.list_(pa.field("element", pa.float32(), nullable=False), dim), embedding.type
+    assert embedding.type == pa.list_(pa.field("element", pa.float32(), nullable=False)), embedding.type
 
     rows = np.stack(embedding.combine_chunks().to_numpy(zero_copy_only=False))
+    assert rows.shape == (table.num_rows, dim), rows.shape
     assert np.array_equal(rows, array.reshape(-1, dim)), "the embeddings differ"
     each = array.shape[1] * array.shape[2] if patches else 1
     assert table["file"].to_pylist() == [name[0] for name in names for _ in range(each)]

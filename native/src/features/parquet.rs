@@ -1,15 +1,12 @@
 //! Features as an Apache Parquet file: a row for each image, or for each patch.
 
-use std::ops::Range;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
-use arrow_array::{
-    ArrayRef, FixedSizeListArray, Float32Array, Int32Array, RecordBatch, StringArray,
-};
-use arrow_schema::{DataType, Field, Schema};
-use parquet::arrow::ArrowWriter;
+use anyhow::Result;
+use parquet::data_type::{ByteArray, ByteArrayType, DataType, FloatType, Int32Type};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::schema::parser::parse_message_type;
 use parquet::schema::types::ColumnPath;
 
 /// Numbers of a row group, 32 MB.
@@ -30,42 +27,69 @@ pub struct ParquetTable<'a> {
 }
 
 /// The columns `file`, `label` (where there are classes), `row` and `col` (of patches) and
-/// `embedding`, a list of fixed size.
+/// `embedding`, a list of the same length in every row.
 ///
 /// # Errors
-/// If an image has more numbers than a column can count.
+/// If Parquet refuses a column.
 pub fn write(table: &ParquetTable) -> Result<Vec<u8>> {
-    let width = i32::try_from(table.width).context("an embedding is too wide for Parquet")?;
-    let item = Arc::new(Field::new("element", DataType::Float32, false));
-    let schema = Arc::new(table.schema(&item, width));
-
     // Floats repeat too seldom for a dictionary, and nobody asks for the least of an embedding.
-    let embedding = ColumnPath::from(vec![
-        "embedding".to_owned(),
-        "list".to_owned(),
-        "element".to_owned(),
-    ]);
+    let path = ["embedding", "list", "element"].map(str::to_owned);
+    let embedding = ColumnPath::from(path.to_vec());
     let properties = WriterProperties::builder()
         .set_column_dictionary_enabled(embedding.clone(), false)
         .set_column_statistics_enabled(embedding, EnabledStatistics::None)
         .build();
-    let mut writer = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties))?;
+    let schema = Arc::new(parse_message_type(&table.schema())?);
+    let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties))?;
 
-    let rows_an_image = table.rows_an_image();
-    let values_an_image = rows_an_image * table.width;
+    let values_an_image = table.rows_an_image() * table.width;
     let images = (GROUP_VALUES / values_an_image.max(1)).max(1);
     for first in (0..table.files.len()).step_by(images) {
         let last = (first + images).min(table.files.len());
+        let mut group = writer.next_row_group()?;
+        write_column::<ByteArrayType>(&mut group, &table.repeated(&table.files[first..last]))?;
+        if let Some(labels) = table.labels {
+            write_column::<ByteArrayType>(&mut group, &table.repeated(&labels[first..last]))?;
+        }
+        if let Some((rows, columns)) = table.grid {
+            let patches = (0..last - first).flat_map(|_| 0..rows * columns);
+            let row: Vec<i32> = patches.clone().map(|at| (at / columns) as i32).collect();
+            let col: Vec<i32> = patches.map(|at| (at % columns) as i32).collect();
+            write_column::<Int32Type>(&mut group, &row)?;
+            write_column::<Int32Type>(&mut group, &col)?;
+        }
         let values = &table.values[first * values_an_image..last * values_an_image];
-        let values: ArrayRef = Arc::new(Float32Array::from(values.to_vec()));
-        let embeddings = FixedSizeListArray::try_new(item.clone(), width, values, None)?;
-
-        let mut columns = table.names(first..last);
-        columns.push(Arc::new(embeddings));
-        writer.write(&RecordBatch::try_new(schema.clone(), columns)?)?;
-        writer.flush()?;
+        write_lists(&mut group, values, table.width)?;
+        group.close()?;
     }
     Ok(writer.into_inner()?)
+}
+
+type Group<'a> = SerializedRowGroupWriter<'a, Vec<u8>>;
+
+/// Writes the next column, which has one value a row.
+fn write_column<T: DataType>(group: &mut Group, values: &[T::T]) -> Result<()> {
+    if let Some(mut column) = group.next_column()? {
+        column.typed::<T>().write_batch(values, None, None)?;
+        column.close()?;
+    }
+    Ok(())
+}
+
+/// Writes the next column, which has a list of `width` values a row.
+fn write_lists(group: &mut Group, values: &[f32], width: usize) -> Result<()> {
+    // A value is there (definition 1), and all but the first of a row repeat it (repetition 1).
+    let definition = vec![1; values.len()];
+    let mut repetition = definition.clone();
+    for first in (0..values.len()).step_by(width.max(1)) {
+        repetition[first] = 0;
+    }
+    if let Some(mut column) = group.next_column()? {
+        let writer = column.typed::<FloatType>();
+        writer.write_batch(values, Some(&definition), Some(&repetition))?;
+        column.close()?;
+    }
+    Ok(())
 }
 
 impl ParquetTable<'_> {
@@ -73,66 +97,51 @@ impl ParquetTable<'_> {
         self.grid.map_or(1, |(rows, columns)| rows * columns)
     }
 
-    fn schema(&self, item: &Arc<Field>, width: i32) -> Schema {
-        let mut fields = vec![Field::new("file", DataType::Utf8, false)];
+    fn schema(&self) -> String {
+        let mut columns = "required binary file (STRING);".to_owned();
         if self.labels.is_some() {
-            fields.push(Field::new("label", DataType::Utf8, false));
+            columns += " required binary label (STRING);";
         }
         if self.grid.is_some() {
-            fields.push(Field::new("row", DataType::Int32, false));
-            fields.push(Field::new("col", DataType::Int32, false));
+            columns += " required int32 row; required int32 col;";
         }
-        let list = DataType::FixedSizeList(item.clone(), width);
-        fields.push(Field::new("embedding", list, false));
-        Schema::new(fields)
+        let list = "repeated group list { required float element; }";
+        format!("message features {{ {columns} required group embedding (LIST) {{ {list} }} }}")
     }
 
-    /// The columns before the embedding, for some of the images.
-    fn names(&self, images: Range<usize>) -> Vec<ArrayRef> {
+    /// What belongs to images, once for each row of theirs.
+    fn repeated(&self, of_images: &[String]) -> Vec<ByteArray> {
         let count = self.rows_an_image();
-        let repeated = |names: &[String]| -> ArrayRef {
-            let names = names[images.clone()].iter();
-            let rows = names.flat_map(|name| std::iter::repeat_n(name, count));
-            Arc::new(StringArray::from_iter_values(rows))
-        };
-
-        let mut columns = vec![repeated(self.files)];
-        columns.extend(self.labels.map(repeated));
-        if let Some((rows, width)) = self.grid {
-            let mut places = (Vec::new(), Vec::new());
-            for _ in images {
-                for patch in 0..rows * width {
-                    places.0.push((patch / width) as i32);
-                    places.1.push((patch % width) as i32);
-                }
-            }
-            columns.push(Arc::new(Int32Array::from(places.0)));
-            columns.push(Arc::new(Int32Array::from(places.1)));
+        let mut texts = Vec::with_capacity(of_images.len() * count);
+        for text in of_images {
+            texts.extend(std::iter::repeat_n(ByteArray::from(text.as_str()), count));
         }
-        columns
+        texts
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use arrow_array::cast::AsArray as _;
-    use arrow_array::types::{Float32Type, Int32Type};
-    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+    use parquet::file::reader::{FileReader as _, SerializedFileReader};
 
     use super::*;
 
-    fn read(bytes: Vec<u8>) -> RecordBatch {
+    /// The rows in Parquet's form of JSON.
+    fn read(bytes: Vec<u8>) -> Vec<String> {
         let file = tempfile::tempfile().expect("a file");
         std::io::Write::write_all(&mut &file, &bytes).expect("written");
-        let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("Parquet");
-        let mut reader = reader.build().expect("a reader");
-        reader.next().expect("rows").expect("sound rows")
+        let reader = SerializedFileReader::new(file).expect("Parquet");
+        let rows = reader.get_row_iter(None).expect("rows");
+        rows.map(|row| row.expect("a sound row").to_string())
+            .collect()
     }
 
     #[test]
     fn every_patch_has_a_row_with_its_place() {
         let names = ["a", "b"].map(str::to_owned);
-        let values: Vec<f32> = (0..2 * 6 * 5).map(|value| value as f32 / 2.0).collect();
+        let values: Vec<f32> = (0..2 * 6 * 5)
+            .map(|value| (value + 1) as f32 / 2.0)
+            .collect();
         let table = ParquetTable {
             files: &names,
             labels: Some(&names),
@@ -142,21 +151,15 @@ mod tests {
         };
         let rows = read(write(&table).expect("Parquet"));
 
-        assert_eq!(rows.num_rows(), 12);
-        assert_eq!(rows["file"].as_string::<i32>().value(7), "b");
-        assert_eq!(rows["label"].as_string::<i32>().value(5), "a");
+        assert_eq!(rows.len(), 12);
         assert_eq!(
-            rows["row"].as_primitive::<Int32Type>().values()[..6],
-            [0, 0, 0, 1, 1, 1]
+            rows[0],
+            r#"{file: "a", label: "a", row: 0, col: 0, embedding: [0.5, 1.0, 1.5, 2.0, 2.5]}"#
         );
         assert_eq!(
-            rows["col"].as_primitive::<Int32Type>().values()[6..],
-            [0, 1, 2, 0, 1, 2]
+            rows[11],
+            r#"{file: "b", label: "b", row: 1, col: 2, embedding: [28.0, 28.5, 29.0, 29.5, 30.0]}"#
         );
-        let embedding = rows["embedding"].as_fixed_size_list();
-        assert_eq!(embedding.value_length(), 5);
-        let all = embedding.values().as_primitive::<Float32Type>();
-        assert_eq!(all.values()[..], values);
     }
 
     #[test]
@@ -170,9 +173,12 @@ mod tests {
             values: &[1.0, 2.0, 3.0, f32::NAN],
         };
         let rows = read(write(&table).expect("Parquet"));
-        assert_eq!((rows.num_rows(), rows.num_columns()), (2, 2));
-        let second = rows["embedding"].as_fixed_size_list().value(1);
-        let second = second.as_primitive::<Float32Type>();
-        assert!(second.value(0) == 3.0 && second.value(1).is_nan());
+        assert_eq!(
+            rows,
+            [
+                r#"{file: "a", embedding: [1.0, 2.0]}"#,
+                r#"{file: "b", embedding: [3.0, NaN]}"#
+            ]
+        );
     }
 }

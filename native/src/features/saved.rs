@@ -4,11 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use arrow_array::RecordBatch;
-use arrow_array::cast::AsArray as _;
-use arrow_array::types::Float32Type;
 use ibot_core::weights::from_safetensors;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use parquet::data_type::DataType;
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
 
 use super::file::FeatureFormat;
 use super::npy;
@@ -91,42 +90,88 @@ fn of_array(file: &Path, format: FeatureFormat) -> Result<SavedFeatures> {
 }
 
 fn of_parquet(file: &Path) -> Result<SavedFeatures> {
-    let reader = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(file)?)?.build()?;
+    let reader = SerializedFileReader::new(fs::File::open(file)?)?;
+    let schema = reader.metadata().file_metadata().schema_descr();
+    let place = |name: &str| {
+        let columns = schema.columns().iter();
+        columns
+            .map(|column| column.path().parts())
+            .position(|path| path.first().is_some_and(|first| first == name))
+    };
+    ensure!(
+        place("row").is_none(),
+        "it has a row for each patch, which cannot be searched"
+    );
+    let files = place("file").context("it has no column `file`")?;
+    let embeddings = place("embedding").context("it has no column `embedding`")?;
+
     let mut saved = SavedFeatures {
         names: Vec::new(),
         width: 0,
         values: Vec::new(),
     };
-    for batch in reader {
-        saved.add(&batch?)?;
+    for group in 0..reader.num_row_groups() {
+        let group = reader.get_row_group(group)?;
+        let ColumnReader::ByteArrayColumnReader(files) = group.get_column_reader(files)? else {
+            bail!("its column `file` is not of texts");
+        };
+        let ColumnReader::FloatColumnReader(rows) = group.get_column_reader(embeddings)? else {
+            bail!("its embeddings are not of 32-bit floats");
+        };
+
+        let names = Column::read(files)?;
+        for name in &names.values {
+            let name = name.as_utf8().context("a name of an image is no text")?;
+            saved.names.push(name.to_owned());
+        }
+        let rows = Column::read(rows)?;
+        saved.width = rows.width(names.values.len())?;
+        saved.values.extend(rows.values);
     }
     Ok(saved)
 }
 
-impl SavedFeatures {
-    fn add(&mut self, batch: &RecordBatch) -> Result<()> {
-        ensure!(
-            batch.column_by_name("row").is_none(),
-            "it has a row for each patch, which cannot be searched"
-        );
-        let files = batch.column_by_name("file");
-        let files = files.and_then(|column| column.as_string_opt::<i32>());
-        let files = files.context("it has no column `file` of texts")?;
-        let rows = batch.column_by_name("embedding");
-        let rows = rows.and_then(|column| column.as_fixed_size_list_opt());
-        let rows = rows.context("it has no column `embedding` of lists of fixed size")?;
-        let values = rows.values().as_primitive_opt::<Float32Type>();
-        let values = values.context("its embeddings are not of 32-bit floats")?;
+/// The values of one column of a row group.
+struct Column<T> {
+    values: Vec<T>,
+    /// For each value whether it goes on with the list of the one before (above 0).
+    repetition: Vec<i16>,
+}
 
-        self.width = rows.value_length() as usize;
-        for name in files {
-            self.names.push(name.unwrap_or_default().to_owned());
-        }
-        let first = rows.value_offset_at(0);
-        let count = batch.num_rows() * self.width;
-        self.values
-            .extend_from_slice(&values.values()[first..first + count]);
-        Ok(())
+impl<T> Column<T> {
+    fn read<D: DataType<T = T>>(mut reader: ColumnReaderImpl<D>) -> Result<Self> {
+        let mut definition = Vec::new();
+        let mut column = Self {
+            values: Vec::new(),
+            repetition: Vec::new(),
+        };
+        reader.read_records(
+            usize::MAX,
+            Some(&mut definition),
+            Some(&mut column.repetition),
+            &mut column.values,
+        )?;
+        // A row without a value has a place among the levels, but none among the values.
+        ensure!(
+            definition.len() <= column.values.len(),
+            "a row has no value in one of its columns"
+        );
+        Ok(column)
+    }
+
+    /// The length of the lists, one for each of `rows` rows.
+    fn width(&self, rows: usize) -> Result<usize> {
+        let width = self.values.len() / rows.max(1);
+        let mut lists = self.repetition.chunks(width.max(1));
+        let is_whole = |list: &[i16]| {
+            let (first, others) = (list[0], &list[1..]);
+            first == 0 && others.iter().all(|level| *level > 0)
+        };
+        ensure!(
+            self.repetition.len() == width * rows && lists.all(is_whole),
+            "its column `embedding` is not of lists of one length"
+        );
+        Ok(width)
     }
 }
 
