@@ -10,6 +10,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod boxes;
 mod change;
 mod classes;
 mod dataset;
@@ -31,6 +32,7 @@ mod testing;
 mod tree;
 mod unreadable;
 
+pub use self::boxes::{BoxedImage, ObjectBox, ObjectBoxes};
 pub use self::change::{CorruptionOf, ImageChange};
 pub use self::dataset::Dataset;
 pub use self::decode::{DecodeError, MAX_BYTES, MAX_SIDE, decode};

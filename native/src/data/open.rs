@@ -6,6 +6,7 @@ use std::path::Path;
 
 use ibot_core::scenes::Split;
 
+use super::boxes;
 use super::dataset::Dataset;
 use super::error::DataError;
 use super::file_names::has_image_extension;
@@ -75,6 +76,22 @@ impl Dataset {
     /// If a list cannot be read, or there are no images. Masks are read when they are asked for.
     pub fn open_segmentation(spec: &str) -> Result<Option<Self>, DataError> {
         segmentation::open(spec)
+    }
+
+    /// Opens images with boxes around their objects, a folder or a `.tar` in the layout of
+    ///
+    /// - COCO: `annotations/instances_*.json`, and a folder of images for each;
+    /// - Pascal VOC: `JPEGImages/`, `Annotations/*.xml`, and lists in `ImageSets/Main/`;
+    ///
+    /// with `:SPLIT` after it, such as `:val2017` or `:trainval`; or the JSON file of COCO's form
+    /// beside its images. The boxes are the [`annotation`](Self::annotation), an
+    /// [`ObjectBoxes`](super::ObjectBoxes). `None` if `spec` is something else.
+    ///
+    /// # Errors
+    /// If the annotation cannot be read as a whole, or no image is left. What is wrong with single
+    /// images and objects is noted in the annotation.
+    pub fn open_boxes(spec: &str) -> Result<Option<Self>, DataError> {
+        boxes::open(spec)
     }
 }
 
