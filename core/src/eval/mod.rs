@@ -17,5 +17,6 @@ pub mod patches;
 pub mod retrieval;
 pub mod shift;
 pub mod shuffle;
+pub mod video;
 
 pub use heads::{HeadScore, ProbeError, best_head};

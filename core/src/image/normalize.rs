@@ -12,19 +12,24 @@ pub const STD: [f32; 3] = [0.229, 0.224, 0.225];
 /// [`MEAN`] and [`STD`]: torchvision's `ToTensor` and `Normalize`. `out` holds `3 * width * height`
 /// numbers; of a shorter one only the planes that fit in whole are written.
 pub fn normalize_into(image: &RgbImage, out: &mut [f32]) {
+    normalize_by(image, STD, out);
+}
+
+/// [`normalize_into`] with another standard deviation of the channels.
+pub fn normalize_by(image: &RgbImage, deviation: [f32; 3], out: &mut [f32]) {
     let (pixels, _) = image.pixels().as_chunks::<3>();
     for (channel, plane) in out.chunks_exact_mut(pixels.len()).take(3).enumerate() {
         // A byte has 256 values: a table takes no arithmetic for each pixel.
-        let table = table(channel);
+        let table = table(channel, deviation[channel]);
         for (value, pixel) in plane.iter_mut().zip(pixels) {
             *value = table[usize::from(pixel[channel])];
         }
     }
 }
 
-fn table(channel: usize) -> [f32; 256] {
+fn table(channel: usize, deviation: f32) -> [f32; 256] {
     // torchvision's order of operations; another one rounds differently.
-    std::array::from_fn(|byte| (byte as f32 / 255.0 - MEAN[channel]) / STD[channel])
+    std::array::from_fn(|byte| (byte as f32 / 255.0 - MEAN[channel]) / deviation)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A normalised image of any size, as a network takes it.
 
 use super::RgbImage;
-use super::normalize::normalize_into;
+use super::normalize::{STD, normalize_by};
 
 /// Three planes of numbers, red, green and blue, row-major.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,8 +14,13 @@ pub struct Planes {
 impl Planes {
     /// The image with ImageNet's mean and deviation taken out.
     pub fn of(image: &RgbImage) -> Self {
+        Self::by(image, STD)
+    }
+
+    /// The image with ImageNet's mean taken out, divided by a deviation for each channel.
+    pub fn by(image: &RgbImage, deviation: [f32; 3]) -> Self {
         let mut values = vec![0.0; image.pixels().len()];
-        normalize_into(image, &mut values);
+        normalize_by(image, deviation, &mut values);
         Self {
             values,
             height: image.height(),

@@ -24,6 +24,7 @@ use burn::tensor::{Tensor, activation};
 
 use self::branch::Branch;
 use self::numeric::{changed, columns, contiguous, new, values};
+pub(crate) use self::threads::for_each_chunk;
 use crate::platform::has_kernels;
 
 /// The operations on a backend's own tensors. All tensors are f32.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 /// Runs `work` on each chunk of `length` values, the last one may be shorter, and its number; on
 /// several threads where there are.
 #[cfg(not(target_family = "wasm"))]
-pub(super) fn for_each_chunk(
+pub(crate) fn for_each_chunk(
     values: &mut [f32],
     length: usize,
     work: impl Fn(usize, &mut [f32]) + Send + Sync,
@@ -19,7 +19,7 @@ pub(super) fn for_each_chunk(
 }
 
 #[cfg(target_family = "wasm")]
-pub(super) fn for_each_chunk(
+pub(crate) fn for_each_chunk(
     values: &mut [f32],
     length: usize,
     work: impl Fn(usize, &mut [f32]) + Send + Sync,

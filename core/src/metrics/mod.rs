@@ -2,12 +2,14 @@
 
 pub mod accuracy;
 mod assignment;
+pub mod boundary;
 pub mod calibration;
 mod confusion;
 pub mod contingency;
 pub mod pck;
 pub mod rank;
 pub mod ranking;
+pub mod region;
 pub mod segmentation;
 pub mod structure;
 
