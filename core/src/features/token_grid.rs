@@ -1,6 +1,7 @@
 //! The patch tokens of one image.
 
 use crate::grid::{GridShape, ShapeError};
+use crate::image::Planes;
 
 /// A grid of vectors: the patch tokens of one image, on the host.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +25,27 @@ impl TokenGrid {
         let shape = GridShape { rows, columns };
         shape.check(dim, values.len())?;
         Ok(Self { shape, dim, values })
+    }
+
+    /// The numbers of each patch of `patch` x `patch` pixels, as a grid without a network: channel
+    /// by channel, row by row. Pixels beyond the last whole patch are left out.
+    ///
+    /// # Errors
+    /// If the image is smaller than a patch.
+    pub fn of_pixels(image: &Planes, patch: usize) -> Result<Self, ShapeError> {
+        let (height, width) = image.size();
+        let patch = patch.max(1);
+        let (rows, columns) = (height / patch, width / patch);
+        let mut values = Vec::with_capacity(3 * height * width);
+        for cell in 0..rows * columns {
+            let (top, left) = (cell / columns * patch, cell % columns * patch);
+            for plane in image.values().chunks_exact(height * width) {
+                for row in top..top + patch {
+                    values.extend_from_slice(&plane[row * width + left..][..patch]);
+                }
+            }
+        }
+        Self::new(rows, columns, 3 * patch * patch, values)
     }
 
     /// Rows and columns.
@@ -107,7 +129,23 @@ impl TokenGrid {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::RgbImage;
     use crate::testing::test;
+
+    #[test]
+    fn patches_of_pixels_hold_all_their_channels() {
+        let image = RgbImage::from_fn(5, 4, |x, y| [x as u8, y as u8, 9]);
+        let planes = Planes::of(&image);
+        let grid = TokenGrid::of_pixels(&planes, 2).expect("four patches");
+        assert_eq!((grid.rows(), grid.columns(), grid.dim()), (2, 2, 12));
+        // The patch below on the right: pixels 2 and 3 of rows 2 and 3.
+        let token = grid.token(3);
+        for (channel, plane) in planes.values().chunks_exact(20).enumerate() {
+            let expected = [plane[12], plane[13], plane[17], plane[18]];
+            assert_eq!(token[4 * channel..][..4], expected);
+        }
+        assert!(TokenGrid::of_pixels(&planes, 5).is_err());
+    }
 
     #[test]
     fn centered_tokens_have_no_mean_and_normalized_ones_length_one() {
