@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Result;
 use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
-use super::eval_subject::{EvalSubject, HeadNeeds, MODEL, ResultInputs};
+use super::eval_subject::{EvalSubject, HeadNeeds, MODEL, PatchView, ResultInputs};
 use crate::data::Dataset;
 use crate::eval::{
     EvalResult, EvalTask, Evaluation, Subject, Yardstick, append_result, measure_title,
@@ -115,7 +115,11 @@ pub fn run(command: &EvalCommand) -> Result<()> {
         val: val.as_ref(),
         extraction: &extraction,
     };
-    let (result, table) = inputs.evaluate(&args.model, MODEL)?;
+    let Evaluated {
+        result,
+        table,
+        patches,
+    } = inputs.evaluate(&args.model, MODEL, None)?;
     if let Some(out) = &args.out {
         let json = serde_json::to_string(&result)?;
         write_atomically(out, format!("{json}\n").as_bytes())?;
@@ -127,8 +131,8 @@ pub fn run(command: &EvalCommand) -> Result<()> {
             Yardstick::Pixels => args.model.pixels(),
             Yardstick::Untrained => args.model.untrained(),
         };
-        match inputs.evaluate(&model, &yardstick.to_string()) {
-            Ok((result, _)) => results.push((yardstick.to_string(), result)),
+        match inputs.evaluate(&model, &yardstick.to_string(), Some(patches)) {
+            Ok(found) => results.push((yardstick.to_string(), found.result)),
             Err(error) => eprintln!("warning: {yardstick}: {error:#} (left out)"),
         }
     }
@@ -155,26 +159,41 @@ struct Inputs<'a> {
     extraction: &'a Extraction,
 }
 
+/// What one model gave.
+struct Evaluated {
+    result: EvalResult,
+    /// What was found, for people.
+    table: String,
+    /// How it cut images.
+    patches: PatchView,
+}
+
 impl Inputs<'_> {
-    /// Evaluates `model`, which is called `name`, and adds a line to the file of results. The
-    /// table of what was found is for people.
-    fn evaluate(&self, model: &ModelArgs, name: &str) -> Result<(EvalResult, String)> {
+    /// Evaluates `model`, which is called `name`, and adds a line to the file of results. Plain
+    /// pixels that stand `beside` a network are cut as it cuts images, if patches matter.
+    fn evaluate(
+        &self,
+        model: &ModelArgs,
+        name: &str,
+        beside: Option<PatchView>,
+    ) -> Result<Evaluated> {
         let args = &self.command.args;
         let evaluation = match name {
             MODEL => self.command.evaluation.clone(),
             _ => self.command.evaluation.without_files(),
         };
         let task = evaluation.task();
-        let subject =
+        let mut subject =
             EvalSubject::open(name, model, args.size, HeadNeeds::of(task), self.extraction)?;
+        if let (None, Some(patches), true) = (&subject.model, beside, task.takes_pixel_patches()) {
+            subject.cut_as(patches, self.extraction);
+        }
         if !args.json {
             println!("{}", subject.lines);
         }
 
         let begin = Instant::now();
-        let mut features = self
-            .extraction
-            .store(subject.model.as_ref(), subject.view)?;
+        let mut features = subject.store(subject.view, self.extraction)?;
         if subject.model.is_some() {
             features.plan(&task.readouts());
         }
@@ -207,7 +226,11 @@ impl Inputs<'_> {
         let result = inputs.result(&outcome.measures, &outcome.images, encoded, seconds)?;
         let results = results_file(args.results.as_deref(), args.model.path());
         append_result(&results, &result)?;
-        Ok((result, outcome.table))
+        Ok(Evaluated {
+            result,
+            table: outcome.table,
+            patches: subject.patch_view(),
+        })
     }
 }
 

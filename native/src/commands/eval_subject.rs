@@ -7,7 +7,7 @@ use ibot_core::model::Head;
 use serde_json::{Map, Value, json};
 
 use crate::eval::{EvalResult, EvalTask, Evaluation, Measures, sha256};
-use crate::features::{EvalView, Extraction};
+use crate::features::{EvalView, Extraction, FeatureStore};
 use crate::linear_head::LinearHeads;
 use crate::model::{LoadedBackbone, ModelArgs};
 
@@ -20,6 +20,17 @@ const PIXELS: EvalView = EvalView {
     resize_ratio: 1.0,
 };
 
+/// How an image is cut into patches.
+#[derive(Clone, Copy, Debug)]
+pub struct PatchView {
+    pub view: EvalView,
+    /// Side of a patch, in pixels.
+    pub patch: usize,
+}
+
+/// Patches of plain pixels that stand beside no network.
+const PIXEL_PATCH: usize = 4;
+
 /// A network with its weights, or plain pixels.
 pub struct EvalSubject {
     pub args: ModelArgs,
@@ -31,6 +42,8 @@ pub struct EvalSubject {
     pub linear_heads: Option<LinearHeads>,
     /// How images are seen unless an evaluation says otherwise.
     pub view: EvalView,
+    /// Side of a patch, in pixels.
+    pub patch: usize,
     /// SHA-256 of the file of weights; `None` for pixels.
     pub weights_sha256: Option<String>,
     /// What it is and how it sees images, for people.
@@ -95,17 +108,53 @@ impl EvalSubject {
         let takes_size = name == MODEL || model.is_some();
         let view = usual.with(size.filter(|_| takes_size), None);
 
-        let (side, device) = (view.size, extraction.description());
         Ok(Self {
             args: args.clone(),
-            model,
             head,
             linear_heads,
             view,
+            patch: model
+                .as_ref()
+                .map_or(PIXEL_PATCH, |model| model.backbone.stride()),
+            model,
             weights_sha256: args.file().as_deref().map(sha256).transpose()?,
-            lines: format!("{line}\n        at {side} x {side} on {device}"),
+            lines: lines(&line, view, extraction),
         })
     }
+
+    /// How it cuts an image into patches.
+    pub fn patch_view(&self) -> PatchView {
+        PatchView {
+            view: self.view,
+            patch: self.patch,
+        }
+    }
+
+    /// Lets plain pixels be cut as a network cuts an image, so that patches of both are the same.
+    pub fn cut_as(&mut self, network: PatchView, extraction: &Extraction) {
+        self.view = network.view;
+        self.patch = network.patch;
+        let line = self.lines.lines().next().unwrap_or_default();
+        self.lines = lines(line, self.view, extraction);
+    }
+
+    /// A store of features in `view`; plain pixels are cut into patches where the view is whole
+    /// patches.
+    ///
+    /// # Errors
+    /// If the view does not fit the network, or the system refuses a thread.
+    pub fn store(&self, view: EvalView, extraction: &Extraction) -> Result<FeatureStore> {
+        let store = extraction.store(self.model.as_ref(), view)?;
+        match self.model {
+            None if view.size.is_multiple_of(self.patch) => store.with_pixel_patches(self.patch),
+            _ => Ok(store),
+        }
+    }
+}
+
+fn lines(line: &str, view: EvalView, extraction: &Extraction) -> String {
+    let (side, device) = (view.size, extraction.description());
+    format!("{line}\n        at {side} x {side} on {device}")
 }
 
 /// What a result says of its evaluation.

@@ -9,6 +9,7 @@ use super::backgrounds::Backgrounds;
 use super::cluster::Cluster;
 use super::copies::Copies;
 use super::corruptions::Corruptions;
+use super::in_context::InContext;
 use super::knn::Knn;
 use super::linear::Linear;
 use super::logistic::Logistic;
@@ -52,6 +53,8 @@ pub enum Evaluation {
     Shift(Shift),
     /// Count the errors on images that are corrupted in 19 ways (table 8, ImageNet-C)
     Corruptions(Corruptions),
+    /// Segment images by the labelled patches that are most like theirs (Hummingbird)
+    InContext(InContext),
 }
 
 impl Evaluation {
@@ -75,6 +78,7 @@ impl Evaluation {
             Self::Linear(linear) => linear.save_head = None,
             Self::Occlusion(occlusion) => occlusion.svg = None,
             Self::Shuffle(shuffle) => shuffle.svg = None,
+            Self::InContext(in_context) => in_context.pictures = None,
             _ => {}
         }
         evaluation
@@ -105,6 +109,7 @@ impl Evaluation {
             Self::Backgrounds(backgrounds) => backgrounds,
             Self::Shift(shift) => shift,
             Self::Corruptions(corruptions) => corruptions,
+            Self::InContext(in_context) => in_context,
         }
     }
 }

@@ -44,27 +44,25 @@ impl<'a> Sets<'a> {
     /// # Errors
     /// If a set has no labels, the classes differ, or an image is missing for either part.
     pub fn choose(train: &'a Dataset, val: Option<&'a Dataset>, limits: SetLimits) -> Result<Self> {
-        match val {
-            Some(val) => Self::of_two(train, val, limits),
-            None => Self::of_one(train, limits),
+        require_labels(train)?;
+        if let Some(val) = val {
+            require_same_classes(train, val)?;
         }
+        Self::choose_any(train, val, limits)
     }
 
-    fn of_two(train: &'a Dataset, val: &'a Dataset, limits: SetLimits) -> Result<Self> {
-        require_labels(train)?;
-        require_labels(val)?;
-        if train.classes() != val.classes() {
-            let (train_name, val_name) = (train.description(), val.description());
-            let unknown = val
-                .classes()
-                .iter()
-                .find(|class| !train.classes().contains(class))
-                .map_or(String::new(), |class| {
-                    format!("; `{class}` is only in the second")
-                });
-            bail!("the classes of the two sets differ: {train_name} against {val_name}{unknown}");
-        }
-
+    /// The same of images that need no labels.
+    ///
+    /// # Errors
+    /// If an image is missing for either part.
+    pub fn choose_any(
+        train: &'a Dataset,
+        val: Option<&'a Dataset>,
+        limits: SetLimits,
+    ) -> Result<Self> {
+        let Some(val) = val else {
+            return Self::of_one(train, limits);
+        };
         Ok(Self {
             train: Subset {
                 data: train,
@@ -79,7 +77,6 @@ impl<'a> Sets<'a> {
 
     /// Both parts are different images of one set, fewer in proportion if it is small.
     fn of_one(data: &'a Dataset, limits: SetLimits) -> Result<Self> {
-        require_labels(data)?;
         let train = limits.train.unwrap_or(ONE_SET.0);
         let val = limits.val.unwrap_or(ONE_SET.1);
         ensure!(
@@ -174,6 +171,22 @@ pub fn spread(images: &[usize], limit: usize) -> Vec<usize> {
     let count = images.len().min(limit);
     let place = |n: usize| (n as u128 * images.len() as u128 / count as u128) as usize;
     (0..count).map(|n| images[place(n)]).collect()
+}
+
+fn require_same_classes(train: &Dataset, val: &Dataset) -> Result<()> {
+    require_labels(val)?;
+    if train.classes() != val.classes() {
+        let (train_name, val_name) = (train.description(), val.description());
+        let unknown = val
+            .classes()
+            .iter()
+            .find(|class| !train.classes().contains(class))
+            .map_or(String::new(), |class| {
+                format!("; `{class}` is only in the second")
+            });
+        bail!("the classes of the two sets differ: {train_name} against {val_name}{unknown}");
+    }
+    Ok(())
 }
 
 fn require_labels(data: &Dataset) -> Result<()> {

@@ -2,8 +2,9 @@
 
 use super::task::{EvalTask, Unit};
 
-/// How measures that classify are named: the share of images whose class is among the likeliest.
-const SHARES: [&str; 2] = ["top1", "top5"];
+/// How measures begin that are shares: of the images whose class is among the likeliest, of the
+/// pixels of a class.
+const SHARES: [&str; 3] = ["top1", "top5", "iou_"];
 
 /// The value of a measure of `task`, such as `73.6 %`.
 pub fn shown(task: Option<&dyn EvalTask>, measure: &str, value: f64) -> String {

@@ -49,6 +49,11 @@ pub trait EvalTask {
         false
     }
 
+    /// Whether patches of plain pixels can take the place of patch tokens.
+    fn takes_pixel_patches(&self) -> bool {
+        false
+    }
+
     /// Evaluates.
     ///
     /// # Errors

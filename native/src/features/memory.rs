@@ -48,6 +48,11 @@ impl RowMemory {
         self.unreadable.remove(data);
     }
 
+    /// Drops the rows of one readout of a dataset.
+    pub fn forget_rows(&mut self, data: &str, readout: Readout) {
+        self.tables.remove(&(data.to_owned(), readout));
+    }
+
     /// Notes that an image cannot be read.
     pub fn note_unreadable(&mut self, data: &str, image: usize) {
         let images = self.unreadable.entry(data.to_owned()).or_default();

@@ -8,6 +8,7 @@ use std::thread;
 use anyhow::{Result, bail, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
 use ibot_core::features::Readout;
+use ibot_core::grid::GridShape;
 use ibot_core::model::{Backbone, ComputePrecision};
 
 use super::cache::{FeatureCache, Shelf};
@@ -19,6 +20,8 @@ use super::sink::Sink;
 use super::view::EvalView;
 use crate::data::Dataset;
 use crate::device::cores;
+
+const NO_PATCHES: &str = "plain pixels have no patch tokens; give a network as the model";
 
 /// Features of datasets' images, as one frozen network sees them in one view.
 ///
@@ -33,6 +36,8 @@ pub struct FeatureStore {
     decode_threads: NonZeroUsize,
     planned: Vec<Readout>,
     precision: ComputePrecision,
+    /// Side of the patches of plain pixels, where these are cut into patches.
+    pixel_patch: Option<usize>,
     cache: Option<CacheSettings>,
     shows_progress: bool,
     names_unreadable: bool,
@@ -108,6 +113,7 @@ impl FeatureStore {
             decode_threads: cores(),
             planned: Vec::new(),
             precision: ComputePrecision::F32,
+            pixel_patch: None,
             cache: None,
             shows_progress: false,
             names_unreadable: true,
@@ -123,6 +129,35 @@ impl FeatureStore {
             self.encoder = StoreEncoder::Network(lanes.with_precision(precision));
         }
         self
+    }
+
+    /// The store that cuts plain pixels into patches of `side` x `side`, whose tokens are their
+    /// normalised pixels, channel by channel.
+    ///
+    /// # Errors
+    /// If the crop is not whole patches.
+    pub fn with_pixel_patches(mut self, side: usize) -> Result<Self> {
+        let size = self.view.size;
+        ensure!(
+            side > 0 && size.is_multiple_of(side),
+            "a crop of {size} pixels is not a multiple of patches of {side} pixels; choose another size"
+        );
+        self.pixel_patch = Some(side);
+        Ok(self)
+    }
+
+    /// The grid of the patches of an image.
+    ///
+    /// # Errors
+    /// If plain pixels are not cut into patches.
+    pub fn grid(&self) -> Result<GridShape> {
+        let side = self.view.size;
+        let (rows, columns) = match (self.backbone(), self.pixel_patch) {
+            (Some(backbone), _) => backbone.grid(side, side),
+            (None, Some(patch)) => (side / patch, side / patch),
+            (None, None) => bail!(NO_PATCHES),
+        };
+        Ok(GridShape { rows, columns })
     }
 
     /// The store that decodes images on so many threads in place of one a core.
@@ -214,8 +249,28 @@ impl FeatureStore {
     /// left out, with a warning the first time. Pixels are the same for every pooled readout.
     ///
     /// # Errors
-    /// If no image can be read, the device fails, or patches of plain pixels are asked for.
+    /// If no image can be read, the device fails, or plain pixels are not cut into the patches that
+    /// are asked for.
     pub fn rows(&self, readout: Readout, data: &Dataset, indices: &[usize]) -> Result<FeatureRows> {
+        let rows = self.rows_of_some(readout, data, indices)?;
+        ensure!(
+            !rows.indices.is_empty(),
+            "no image of {} could be read",
+            data.description()
+        );
+        Ok(rows)
+    }
+
+    /// The same, where others may do if none of these images can be read.
+    ///
+    /// # Errors
+    /// If the device fails, or plain pixels are not cut into the patches that are asked for.
+    pub fn rows_of_some(
+        &self,
+        readout: Readout,
+        data: &Dataset,
+        indices: &[usize],
+    ) -> Result<FeatureRows> {
         let readout = self.known(readout)?;
         let name = data.description();
         let missing = self.memory.borrow().missing(&name, readout, indices);
@@ -224,27 +279,28 @@ impl FeatureStore {
         }
 
         let memory = self.memory.borrow();
-        let Some(table) = memory.table(&name, readout) else {
-            bail!("no image of {} could be read", data.description());
+        let mut rows = FeatureRows {
+            values: Vec::new(),
+            width: 0,
+            indices: Vec::new(),
         };
-        let mut values = Vec::with_capacity(indices.len() * table.width());
-        let mut read = Vec::with_capacity(indices.len());
-        for image in indices {
-            if let Some(row) = table.row(*image) {
-                values.extend_from_slice(row);
-                read.push(*image);
+        if let Some(table) = memory.table(&name, readout) {
+            rows.width = table.width();
+            rows.values.reserve_exact(indices.len() * rows.width);
+            for image in indices {
+                if let Some(row) = table.row(*image) {
+                    rows.values.extend_from_slice(row);
+                    rows.indices.push(*image);
+                }
             }
         }
-        ensure!(
-            !read.is_empty(),
-            "no image of {} could be read",
-            data.description()
-        );
-        Ok(FeatureRows {
-            values,
-            width: table.width(),
-            indices: read,
-        })
+        Ok(rows)
+    }
+
+    /// Drops from memory what `readout` read from the images of `data`.
+    pub fn forget_rows(&self, readout: Readout, data: &Dataset) {
+        let mut memory = self.memory.borrow_mut();
+        memory.forget_rows(&data.description(), readout);
     }
 
     /// Drops the rows of `data` from memory, where nothing asks for them again. Those in the folder
@@ -257,16 +313,19 @@ impl FeatureStore {
     /// one row an image. Nothing is kept.
     ///
     /// # Errors
-    /// If the device fails, or patches of plain pixels are asked for.
+    /// If the device fails, or plain pixels are not cut into the patches that are asked for.
     pub fn encode(&self, readouts: &[Readout], pixels: Vec<f32>) -> Result<Vec<Tensor<2>>> {
         let values = self.view.values();
         let images = pixels.len() / values;
         let StoreEncoder::Network(lanes) = &self.encoder else {
+            let mut rows = Vec::with_capacity(readouts.len());
             for readout in readouts {
-                self.known(*readout)?;
+                let readout = self.known(*readout)?;
+                let views = pixels.chunks_exact(values);
+                let row = views.flat_map(|view| self.pixel_row(readout, view.to_vec()));
+                rows.push(self.tensor(row.collect(), images));
             }
-            let row = self.tensor(pixels, images);
-            return Ok(vec![row; readouts.len()]);
+            return Ok(rows);
         };
 
         let batch = lanes.batch_size();
@@ -299,9 +358,16 @@ impl FeatureStore {
         match (&self.encoder, readout) {
             (StoreEncoder::Network(_), readout) => Ok(readout),
             (StoreEncoder::Pixels, Readout::Pooled(_)) => Ok(Readout::CLS),
-            (StoreEncoder::Pixels, _) => {
-                bail!("plain pixels have no patch tokens; give a network as the model")
-            }
+            (StoreEncoder::Pixels, Readout::Patches) if self.pixel_patch.is_some() => Ok(readout),
+            (StoreEncoder::Pixels, _) => bail!(NO_PATCHES),
+        }
+    }
+
+    /// What stands for `readout` of the normalised pixels of a view.
+    fn pixel_row(&self, readout: Readout, pixels: Vec<f32>) -> Vec<f32> {
+        match (readout, self.pixel_patch) {
+            (Readout::Patches, Some(patch)) => patches_of(&pixels, self.view.size, patch),
+            _ => pixels,
         }
     }
 
@@ -383,7 +449,7 @@ impl FeatureStore {
                 }
                 StoreEncoder::Pixels => {
                     for ImageBatch { images, pixels } in batches {
-                        sink.take(&images, &[pixels]);
+                        sink.take(&images, &[self.pixel_row(readouts[0], pixels)]);
                     }
                 }
             }
@@ -417,6 +483,21 @@ impl FeatureStore {
         let width = values.len().checked_div(rows).unwrap_or(0);
         Tensor::from_data(TensorData::new(values, [rows, width]), &self.device)
     }
+}
+
+/// The pixels of each patch of a view of `side` x `side` pixels `[3, side, side]`, patch by patch.
+fn patches_of(pixels: &[f32], side: usize, patch: usize) -> Vec<f32> {
+    let mut values = Vec::with_capacity(pixels.len());
+    for top in (0..side).step_by(patch) {
+        for left in (0..side).step_by(patch) {
+            for plane in pixels.chunks_exact(side * side) {
+                for row in top..top + patch {
+                    values.extend_from_slice(&plane[row * side + left..][..patch]);
+                }
+            }
+        }
+    }
+    values
 }
 
 #[cfg(test)]

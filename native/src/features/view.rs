@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use ibot_core::annotation::labels::LabelMap;
 use ibot_core::image::RgbImage;
 use ibot_core::image::resize::eval_view;
 
@@ -28,8 +29,17 @@ impl EvalView {
 
     /// The crop of an image, with black borders where the resized image is smaller.
     pub fn cut(self, image: &RgbImage) -> RgbImage {
-        let resized_side = (self.size as f64 * self.resize_ratio).round() as usize;
-        eval_view(image, self.size, resized_side)
+        eval_view(image, self.size, self.resized_side())
+    }
+
+    /// The labels in the crop of an image with these labels, `side` x `side` of them; those of black
+    /// borders are ignored.
+    pub fn cut_labels(self, labels: &LabelMap, side: usize) -> LabelMap {
+        labels.eval_view(self.size, self.resized_side(), side)
+    }
+
+    fn resized_side(self) -> usize {
+        (self.size as f64 * self.resize_ratio).round() as usize
     }
 
     /// Numbers in the crop: three channels.

@@ -71,7 +71,8 @@ fn obstacle(entry: &SuiteEntry, subject: &SuiteSubject) -> Option<&'static str> 
         });
     }
 
-    if !subject.has_network && !task.readouts().iter().any(is_pooled) {
+    let reads_pixels = task.readouts().iter().any(is_pooled) || task.takes_pixel_patches();
+    if !subject.has_network && !reads_pixels {
         return Some("plain pixels have no patch tokens");
     }
     let lacks_head = task.needs_head() && subject.head.is_none();

@@ -14,6 +14,7 @@ mod eval_parts;
 mod eval_rank;
 mod eval_retrieval;
 mod eval_robustness;
+mod eval_segmentation;
 mod features;
 mod pretrain;
 mod runs;

@@ -143,7 +143,7 @@ impl SuiteInputs<'_> {
             data: &self.data,
             val: self.val.as_ref(),
         };
-        let store = |view| self.extraction.store(opened.model.as_ref(), view);
+        let store = |view| opened.store(view, &self.extraction);
         let outcome = evaluate(&self.suite, &subject, &store, &mut |entry, outcome| {
             println!("{}", outcome_line(&self.suite, entry, outcome));
             self.write_result(opened, entry, outcome)

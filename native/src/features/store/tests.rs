@@ -94,6 +94,36 @@ fn encoded_pixels_are_the_rows_of_their_images() {
 }
 
 #[test]
+fn plain_pixels_may_be_cut_into_patches() {
+    let data = scenes();
+    let open = || FeatureStore::new(Encoder::Pixels, VIEW, &[Device::flex()]).expect("a store");
+    let pixels = open().with_pixel_patches(4).expect("whole patches");
+    let grid = pixels.grid().expect("patches");
+    assert_eq!((grid.rows, grid.columns), (4, 4));
+
+    let whole = values(pixels.rows(Readout::CLS, &data, &[3]).expect("rows"));
+    let rows = pixels.rows(Readout::Patches, &data, &[3]).expect("rows");
+    assert_eq!(shape(&rows), [1, 16 * 48]);
+    // Patch (1, 2), blue, its last row.
+    let start = (4 + 2) * 48 + 2 * 16 + 3 * 4;
+    let place = 2 * 256 + 7 * 16 + 8;
+    assert_eq!(rows.values[start..start + 4], whole[place..place + 4]);
+    let encoded = pixels.encode(&[Readout::Patches], whole).expect("rows");
+    let encoded: Vec<f32> = encoded[0].try_to_vec_as().expect("floats");
+    assert_eq!(encoded, values(rows));
+
+    pixels.forget_rows(Readout::Patches, &data);
+    assert_eq!(
+        pixels
+            .rows(Readout::Patches, &data, &[3])
+            .expect("rows")
+            .width,
+        768
+    );
+    assert!(open().grid().is_err() && open().with_pixel_patches(5).is_err());
+}
+
+#[test]
 fn what_cannot_be_read_has_a_reason() {
     let view = EvalView { size: 18, ..VIEW };
     let error = FeatureStore::new(Encoder::Network(&backbone()), view, &[Device::flex()]).err();

@@ -1,5 +1,6 @@
 //! Predicted segments beside the true ones.
 
+use ibot_core::annotation::labels::IGNORED;
 use ibot_core::grid::GridRef;
 use ibot_core::image::RgbImage;
 use ibot_core::picture::LabelOverlay;
@@ -21,7 +22,10 @@ const SIDE: usize = 320;
 
 /// Draws a row for each image: the image, the prediction over it and the truth over it.
 pub fn segments(images: &[SegmentRow]) -> RgbImage {
-    let style = LabelOverlay::default();
+    let style = LabelOverlay {
+        unpainted: Some(IGNORED),
+        ..LabelOverlay::default()
+    };
     let has_truth = images.iter().any(|row| row.truth.is_some());
     let mut sheet = Sheet::default();
     for row in images {
