@@ -13,6 +13,7 @@ mod old_names;
 mod pretrain;
 mod runs;
 mod search;
+mod segment;
 mod show;
 mod suite;
 
@@ -31,6 +32,7 @@ use self::old_names::OldCommand;
 use self::pretrain::PretrainArgs;
 use self::runs::RunsArgs;
 use self::search::SearchArgs;
+use self::segment::SegmentArgs;
 use self::show::ShowCommand;
 use self::suite::SuiteArgs;
 use crate::bench::{self, BenchArgs};
@@ -69,6 +71,8 @@ enum Command {
     Classify(ClassifyArgs),
     /// Find the images that are most like given ones
     Search(SearchArgs),
+    /// Divide photographs into classes by a few masks, without training
+    Segment(SegmentArgs),
     /// Find near duplicates among images
     Duplicates(DuplicatesArgs),
     /// Write images as ImageNet-C corrupts them: 19 ways at five severities
@@ -102,6 +106,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Show(command) => show::run(&command)?,
         Command::Classify(args) => classify::run(&args)?,
         Command::Search(args) => search::run(&args)?,
+        Command::Segment(args) => segment::run(&args)?,
         Command::Duplicates(args) => duplicates::run(&args)?,
         Command::Corrupt(args) => corrupt::run(&args)?,
         Command::Embed(args) => embed::run(&args)?,

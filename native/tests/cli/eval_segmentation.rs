@@ -31,7 +31,7 @@ fn first_line(text: &str) -> Value {
 }
 
 /// Builtin scenes as files beside their masks, which hold the numbers of parts.
-fn scenes(folder: &Path, count: usize) {
+pub fn scenes(folder: &Path, count: usize) {
     let data = Dataset::open("builtin:val").expect("scenes");
     for kind in ["images", "masks"] {
         fs::create_dir_all(folder.join(kind)).expect("writable");

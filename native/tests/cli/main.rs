@@ -20,6 +20,7 @@ mod pretrain;
 mod runs;
 mod scale;
 mod search;
+mod segment;
 mod suite;
 mod support;
 mod survive;

@@ -38,8 +38,8 @@ mod tests {
     use futures_lite::future::block_on;
     use serde::Deserialize;
 
-    use super::super::upsample;
     use super::*;
+    use crate::eval::in_context::upsample;
     use crate::eval::patches::PatchBank;
     use crate::grid::GridShape;
     use crate::testing::test;

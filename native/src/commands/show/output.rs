@@ -25,6 +25,11 @@ impl Output {
         })
     }
 
+    /// Where a file or folder of this name lies.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
     /// Writes a picture and says where.
     pub fn picture(&self, name: &str, image: &RgbImage) -> Result<()> {
         let path = self.folder.join(name);

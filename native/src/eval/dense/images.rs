@@ -33,6 +33,13 @@ pub struct SeenImages {
     pub width: usize,
 }
 
+impl SeenImages {
+    /// The tokens of the image at `place`.
+    pub fn tokens_of(&self, place: usize) -> &[f32] {
+        &self.tokens[place * self.width..][..self.width]
+    }
+}
+
 impl LabelledImages<'_> {
     /// Gives all images to `take`, a few at a time, and their number. Those that cannot be read, or
     /// whose masks cannot, are named and left out.

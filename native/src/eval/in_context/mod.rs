@@ -6,10 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use futures_lite::future::block_on;
 use ibot_core::annotation::labels::LabelMap;
-use ibot_core::annotation::shares::PatchShares;
-use ibot_core::eval::in_context::{NEIGHBOURS, TEMPERATURE, sample, soft_votes, upsample};
-use ibot_core::eval::patches::PatchBank;
-use ibot_core::grid::GridShape;
+use ibot_core::eval::in_context::{PatchMemory, Voting, sample, upsample};
 use ibot_core::rng::{Purpose, stream};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -41,10 +38,10 @@ Plain pixels are compared patch by patch.";
 #[serde(default, deny_unknown_fields)]
 pub struct InContext {
     /// Kept patches that vote for each patch
-    #[arg(long, value_name = "K", default_value_t = NEIGHBOURS)]
+    #[arg(long, value_name = "K", default_value_t = Voting::default().neighbours)]
     pub neighbours: usize,
     /// Temperature of the votes
-    #[arg(long, value_name = "T", default_value_t = TEMPERATURE)]
+    #[arg(long, value_name = "T", default_value_t = Voting::default().temperature)]
     pub temperature: f64,
     /// Most patches that are kept, equally many of each image; patches with rare classes are
     /// preferred [default: all]
@@ -78,9 +75,10 @@ pub struct InContext {
 
 impl Default for InContext {
     fn default() -> Self {
+        let voting = Voting::default();
         Self {
-            neighbours: NEIGHBOURS,
-            temperature: TEMPERATURE,
+            neighbours: voting.neighbours,
+            temperature: voting.temperature,
             memory: None,
             mask_size: None,
             objects: false,
@@ -90,12 +88,6 @@ impl Default for InContext {
             pictures: None,
         }
     }
-}
-
-/// Patches with their classes.
-struct Memory {
-    bank: PatchBank,
-    shares: PatchShares,
 }
 
 impl EvalTask for InContext {
@@ -149,7 +141,6 @@ impl EvalTask for InContext {
             self.temperature
         );
         let features = subject.features;
-        let grid = features.grid()?;
         let side = self.mask_size.unwrap_or(features.view().size);
         let sets = Sets::choose_any(subject.data, subject.val, self.limits())?;
         let truths = Truths::of(sets.train.data, sets.val.data, self.objects)?;
@@ -160,7 +151,7 @@ impl EvalTask for InContext {
             features,
             side,
         };
-        let (memory, learned) = self.remember(&train, grid)?;
+        let (memory, learned) = self.remember(&train, truths.names.len())?;
 
         let val = LabelledImages {
             images: &sets.val,
@@ -171,7 +162,7 @@ impl EvalTask for InContext {
         let mut found = Segmentation::new(&truths.names);
         let mut pictures = Pictures::of(&sets.val, self.pictures.as_deref());
         let judged = val.for_each(&mut |images| {
-            let maps = self.segment(&images, &memory, features, truths.names.len(), side)?;
+            let maps = self.segment(&images, &memory, features, side)?;
             for (place, map) in maps.iter().enumerate() {
                 let truth = &images.labels[place];
                 found.add(truth, map);
@@ -181,7 +172,7 @@ impl EvalTask for InContext {
         })?;
         pictures.write("in-context.png", &sets.val, features.view())?;
 
-        let kept = memory.bank.len();
+        let kept = memory.len();
         Ok(TaskOutput {
             measures: found.measures(),
             images: vec![("train", learned), ("val", judged)],
@@ -206,30 +197,26 @@ impl InContext {
         }
     }
 
-    /// The patches of `train` that are kept, and the number of its images.
-    fn remember(&self, train: &LabelledImages, grid: GridShape) -> Result<(Memory, usize)> {
+    /// The patches of `train` that are kept, with classes below `classes`, and the number of its
+    /// images.
+    fn remember(&self, train: &LabelledImages, classes: usize) -> Result<(PatchMemory, usize)> {
+        let grid = train.features.grid()?;
         let images = train.images.indices.len();
         let most = self.memory.map_or(usize::MAX, |all| (all / images).max(1));
-        let mut memory: Option<Memory> = None;
+        let mut memory: Option<PatchMemory> = None;
         let count = train.for_each(&mut |images| {
             let dim = images.width / grid.count();
-            let memory = memory.get_or_insert_with(|| Memory {
-                bank: PatchBank::new(dim),
-                shares: PatchShares::default(),
-            });
+            let memory = memory.get_or_insert_with(|| PatchMemory::new(dim, classes));
             for (place, labels) in images.labels.iter().enumerate() {
-                let tokens = &images.tokens[place * images.width..][..images.width];
                 let shares = labels.shares(grid.rows, grid.columns);
                 let index = images.indices[place] as u64;
                 let mut rng = stream(self.seed, Purpose::Perturb, 0, index);
-                for patch in sample(&shares, most, &mut rng) {
-                    memory.bank.push(&tokens[patch * dim..][..dim]);
-                    memory.shares.push(shares.of(patch).iter().copied());
-                }
+                let chosen = sample(&shares, most, &mut rng);
+                memory.keep(images.tokens_of(place), &shares, &chosen);
             }
             Ok(())
         })?;
-        let memory = memory.filter(|memory| !memory.bank.is_empty());
+        let memory = memory.filter(|memory| !memory.is_empty());
         let memory = memory.context("all pixels to learn from are ignored")?;
         Ok((memory, count))
     }
@@ -238,20 +225,22 @@ impl InContext {
     fn segment(
         &self,
         images: &SeenImages,
-        memory: &Memory,
+        memory: &PatchMemory,
         features: &FeatureStore,
-        classes: usize,
         side: usize,
     ) -> Result<Vec<LabelMap>> {
+        let voting = Voting {
+            neighbours: self.neighbours,
+            temperature: self.temperature,
+        };
+        let votes = memory.votes(&images.tokens, voting, features.device());
+        let votes = block_on(votes).context("search on the device")?;
+
         let grid = features.grid()?;
-        let search = memory
-            .bank
-            .nearest(&images.tokens, self.neighbours, features.device());
-        let nearest = block_on(search).context("search on the device")?;
-        let maps = nearest.par_chunks(grid.count()).map(|own| {
-            let votes = soft_votes(own, &memory.shares, classes, self.temperature);
-            upsample(&votes, grid, (side, side))
-        });
-        Ok(maps.collect())
+        let of_image = votes.len() / images.indices.len();
+        let maps = votes.par_chunks(of_image);
+        Ok(maps
+            .map(|votes| upsample(votes, grid, (side, side)))
+            .collect())
     }
 }
