@@ -15,6 +15,7 @@ use super::linear::Linear;
 use super::logistic::Logistic;
 use super::occlusion::Occlusion;
 use super::parts::Parts;
+use super::patches::Patches;
 use super::rank::Rank;
 use super::retrieval::Retrieval;
 use super::shift::Shift;
@@ -55,6 +56,8 @@ pub enum Evaluation {
     Corruptions(Corruptions),
     /// Segment images by the labelled patches that are most like theirs (Hummingbird)
     InContext(InContext),
+    /// Segment images by votes of the nearest labelled patches (CAPI)
+    Patches(Patches),
 }
 
 impl Evaluation {
@@ -79,6 +82,7 @@ impl Evaluation {
             Self::Occlusion(occlusion) => occlusion.svg = None,
             Self::Shuffle(shuffle) => shuffle.svg = None,
             Self::InContext(in_context) => in_context.pictures = None,
+            Self::Patches(patches) => patches.pictures = None,
             _ => {}
         }
         evaluation
@@ -110,6 +114,7 @@ impl Evaluation {
             Self::Shift(shift) => shift,
             Self::Corruptions(corruptions) => corruptions,
             Self::InContext(in_context) => in_context,
+            Self::Patches(patches) => patches,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `ibot eval in-context` as a user runs it.
+//! `ibot eval in-context` and `ibot eval patches` as a user runs them.
 
 use std::fs;
 use std::path::Path;
@@ -102,6 +102,40 @@ fn broken_masks_are_named_and_lose_no_other() {
     // Each image finds its own patches.
     let found = result["measures"]["pixel_accuracy"].as_f64();
     assert!(found.expect("a share") > 0.7, "{result}");
+}
+
+#[test]
+fn nearest_patches_vote_for_pixels_and_for_patches() {
+    let folder = folder();
+    scenes(folder.path(), 12);
+    let data = folder.path().display().to_string();
+    let same = [
+        "--model=pixels",
+        "--json",
+        "--neighbours=30,1",
+        "--val",
+        &data,
+    ];
+    let result = first_line(&succeed(evaluate("patches", &data, &same)));
+    let measure = |name: &str| result["measures"][name].as_f64().expect("a measure");
+    // Each patch is its own nearest one, but for equal ones.
+    for name in ["mean_iou_k1", "pixel_accuracy_k1", "patch_iou_k1"] {
+        assert!(measure(name) > 0.9, "{name}: {result}");
+    }
+    assert!(measure("mean_iou_k30") < measure("mean_iou_k1"), "{result}");
+
+    // Patches of 4 pixels are eight in a row, which a mask is divided by.
+    let mask = |size: &str| evaluate("patches", &data, &["--model=pixels", "--mask-size", size]);
+    let table = succeed(mask("16"));
+    assert!(
+        table.contains("mean IoU") && table.contains("background"),
+        "{table}"
+    );
+    let message = fail(mask("30"));
+    assert!(
+        message.contains("not divided evenly by 8 patches"),
+        "{message}"
+    );
 }
 
 #[test]

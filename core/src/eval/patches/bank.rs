@@ -26,6 +26,15 @@ impl PatchBank {
         }
     }
 
+    /// A bank of these `tokens` of `dim` numbers each, at least one.
+    pub fn of(mut tokens: Vec<f32>, dim: usize) -> Self {
+        normalize(&mut tokens, dim);
+        Self {
+            dim: dim.max(1),
+            tokens,
+        }
+    }
+
     /// Adds a patch by its token, which has the bank's width and any length.
     pub fn push(&mut self, token: &[f32]) {
         debug_assert_eq!(token.len(), self.dim);

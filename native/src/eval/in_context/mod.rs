@@ -11,7 +11,9 @@ use ibot_core::rng::{Purpose, stream};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::dense::{LabelledImages, MEAN_IOU, Pictures, SeenImages, Segmentation, Truths, curve};
+use super::dense::{
+    LabelledImages, MEAN_IOU, Pictures, SeenImages, Segmentation, Truths, curve, open,
+};
 use super::measures::Measures;
 use super::sets::{SetLimits, Sets};
 use super::task::{Curve, EvalTask, Subject, TaskOutput};
@@ -115,10 +117,7 @@ impl EvalTask for InContext {
     }
 
     fn open(&self, spec: &str) -> Result<Dataset> {
-        match Dataset::open_segmentation(spec)? {
-            Some(data) => Ok(data),
-            None => Ok(Dataset::open(spec)?),
-        }
+        open(spec)
     }
 
     fn readouts(&self) -> Vec<Readout> {

@@ -1,0 +1,75 @@
+//! The patches that others are compared with.
+
+use anyhow::{Result, ensure};
+use ibot_core::annotation::labels::{IGNORED, LabelMap};
+use ibot_core::eval::patches::{CellLabels, PatchBank, Standard};
+use ibot_core::grid::GridShape;
+
+use crate::eval::dense::{LabelledImages, SeenImages};
+
+/// Patches to learn from, but those that are ignored for the most part.
+pub struct LearnedPatches {
+    pub bank: PatchBank,
+    pub standard: Standard,
+    /// The class of each pixel of each patch.
+    pub pixels: CellLabels,
+    /// The class of each patch: that of most of its pixels.
+    pub patches: CellLabels,
+    /// Images that they are of.
+    pub images: usize,
+}
+
+impl LearnedPatches {
+    /// The patches of `images` in a grid, to which masks have `cell` x `cell` pixels each.
+    ///
+    /// # Errors
+    /// If none is left, or no image can be read.
+    pub fn of(images: &LabelledImages, grid: GridShape, cell: usize) -> Result<Self> {
+        let mut tokens: Vec<f32> = Vec::new();
+        let mut dim = 1;
+        let mut pixels = CellLabels::new(cell * cell);
+        let mut patches = CellLabels::new(1);
+        let mut add = |seen: SeenImages| {
+            dim = seen.width / grid.count();
+            for (place, labels) in seen.labels.iter().enumerate() {
+                let own = seen.tokens_of(place);
+                for (patch, class) in labels
+                    .majority(grid.rows, grid.columns)
+                    .cells()
+                    .iter()
+                    .enumerate()
+                {
+                    if *class != IGNORED {
+                        tokens.extend_from_slice(&own[patch * dim..][..dim]);
+                        pixels.push(pixels_of(labels, grid.position(patch), cell));
+                        patches.push([*class]);
+                    }
+                }
+            }
+            Ok(())
+        };
+        let images = images.for_each(&mut add)?;
+        ensure!(!tokens.is_empty(), "all pixels to learn from are ignored");
+
+        let standard = Standard::of(&tokens, dim);
+        standard.apply(&mut tokens);
+        Ok(Self {
+            bank: PatchBank::of(tokens, dim),
+            standard,
+            pixels,
+            patches,
+            images,
+        })
+    }
+}
+
+/// The labels of the pixels of the patch in a row and column, row by row.
+fn pixels_of(
+    labels: &LabelMap,
+    (row, column): (usize, usize),
+    cell: usize,
+) -> impl Iterator<Item = usize> {
+    let lines = labels.cells().chunks_exact(labels.columns());
+    let lines = lines.skip(row * cell).take(cell);
+    lines.flat_map(move |line| line[column * cell..][..cell].iter().copied())
+}
