@@ -1,7 +1,9 @@
 //! Multinomial logistic regression on frozen features, with an L2 penalty and without intercept.
 
-mod lbfgs;
+pub(super) mod lbfgs;
 mod objective;
+
+use std::convert::Infallible;
 
 use burn::tensor::{ExecutionError, Tensor};
 use nalgebra::DMatrix;
@@ -85,7 +87,7 @@ pub async fn logistic(
             classes,
             lambda: *lambda,
         };
-        let (end, iterations) = minimise(&objective);
+        let (end, iterations) = minimise(&objective).await;
         let predictions = predict(&end.at, &judged_by);
 
         let mut ranks = Vec::with_capacity(predictions.len());
@@ -143,10 +145,10 @@ async fn unit_rows(features: &Tensor<2>) -> Result<Vec<f32>, LogisticError> {
 }
 
 /// Where training ends, and its iterations.
-fn minimise(objective: &Objective) -> (Point, usize) {
-    let evaluate = |at: DMatrix<f64>| objective.at(at);
+async fn minimise(objective: &Objective<'_>) -> (Point, usize) {
+    let evaluate = async |at: DMatrix<f64>| Ok::<_, Infallible>(objective.at(at));
     let start = DMatrix::zeros(objective.dim, objective.classes);
-    let mut descent = Lbfgs::new(evaluate(start));
+    let mut descent = Lbfgs::new(objective.at(start));
 
     let mut iterations = 0;
     while iterations < MAX_ITERATIONS {
@@ -155,9 +157,9 @@ fn minimise(objective: &Objective) -> (Point, usize) {
             break;
         }
         // Where rounding hides any further descent, the end is reached too.
-        if !descent.step(evaluate) {
+        let Ok(true) = descent.step(evaluate).await else {
             break;
-        }
+        };
         iterations += 1;
     }
     (descent.into_now(), iterations)

@@ -12,14 +12,14 @@ const SUFFICIENT: f64 = 1e-4;
 const HALVINGS: usize = 30;
 
 /// A point with the function's value and gradient there.
-pub(super) struct Point {
+pub(in crate::eval) struct Point {
     pub at: DMatrix<f64>,
     pub value: f64,
     pub gradient: DMatrix<f64>,
 }
 
 /// The state between two iterations.
-pub(super) struct Lbfgs {
+pub(in crate::eval) struct Lbfgs {
     now: Point,
     /// The newest last.
     changes: VecDeque<Change>,
@@ -50,20 +50,26 @@ impl Lbfgs {
     }
 
     /// Goes on to a lower point; false if rounding hides any.
-    pub fn step(&mut self, evaluate: impl Fn(DMatrix<f64>) -> Point) -> bool {
+    ///
+    /// # Errors
+    /// If `evaluate` fails.
+    pub async fn step<E>(
+        &mut self,
+        evaluate: impl AsyncFn(DMatrix<f64>) -> Result<Point, E>,
+    ) -> Result<bool, E> {
         let direction = self.direction();
         let slope = direction.dot(&self.now.gradient);
 
         let mut length = 1.0;
         for _ in 0..HALVINGS {
-            let next = evaluate(&self.now.at + &direction * length);
+            let next = evaluate(&self.now.at + &direction * length).await?;
             if next.value <= self.now.value + SUFFICIENT * length * slope {
                 self.accept(next);
-                return true;
+                return Ok(true);
             }
             length /= 2.0;
         }
-        false
+        Ok(false)
     }
 
     /// The direction of descent: the negative gradient times the approximate inverse Hessian.
@@ -108,6 +114,10 @@ impl Lbfgs {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
+    use futures_lite::future::block_on;
+
     use super::*;
     use crate::testing::test;
 
@@ -128,7 +138,8 @@ mod tests {
         let mut iterations = 0;
         let mut last = descent.now().value;
         while descent.now().gradient.norm() > 1e-9 {
-            assert!(descent.step(valley), "no descent after {iterations} steps");
+            let went = block_on(descent.step(async |at| Ok::<_, Infallible>(valley(at))));
+            assert_eq!(went, Ok(true), "no descent after {iterations} steps");
             assert!(descent.now().value <= last);
             last = descent.now().value;
             iterations += 1;

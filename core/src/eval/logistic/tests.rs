@@ -86,7 +86,7 @@ fn the_gap_bounds_the_distance_from_the_minimum() {
         classes: 3,
         lambda: 0.1,
     };
-    let (end, iterations) = minimise(&objective);
+    let (end, iterations) = block_on(minimise(&objective));
     assert!(iterations > 2);
 
     for size in [0.0, 1e-3, 0.1, 10.0] {

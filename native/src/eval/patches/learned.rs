@@ -15,6 +15,12 @@ pub struct LearnedPatches {
     pub pixels: CellLabels,
     /// The class of each patch: that of most of its pixels.
     pub patches: CellLabels,
+    /// Their standardised tokens, of which the bank has the directions.
+    pub tokens: Vec<f32>,
+    /// The class of each patch, once more as numbers.
+    pub classes: Vec<usize>,
+    /// The image of each patch, by its place.
+    pub image_of: Vec<usize>,
     /// Images that they are of.
     pub images: usize,
 }
@@ -29,22 +35,24 @@ impl LearnedPatches {
         let mut dim = 1;
         let mut pixels = CellLabels::new(cell * cell);
         let mut patches = CellLabels::new(1);
+        let mut classes = Vec::new();
+        let mut image_of = Vec::new();
+        let mut image = 0;
         let mut add = |seen: SeenImages| {
             dim = seen.width / grid.count();
             for (place, labels) in seen.labels.iter().enumerate() {
                 let own = seen.tokens_of(place);
-                for (patch, class) in labels
-                    .majority(grid.rows, grid.columns)
-                    .cells()
-                    .iter()
-                    .enumerate()
-                {
+                let majority = labels.majority(grid.rows, grid.columns);
+                for (patch, class) in majority.cells().iter().enumerate() {
                     if *class != IGNORED {
                         tokens.extend_from_slice(&own[patch * dim..][..dim]);
                         pixels.push(pixels_of(labels, grid.position(patch), cell));
                         patches.push([*class]);
+                        classes.push(*class);
+                        image_of.push(image);
                     }
                 }
+                image += 1;
             }
             Ok(())
         };
@@ -54,10 +62,13 @@ impl LearnedPatches {
         let standard = Standard::of(&tokens, dim);
         standard.apply(&mut tokens);
         Ok(Self {
-            bank: PatchBank::of(tokens, dim),
+            bank: PatchBank::of(tokens.clone(), dim),
             standard,
             pixels,
             patches,
+            tokens,
+            classes,
+            image_of,
             images,
         })
     }

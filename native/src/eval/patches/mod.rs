@@ -1,24 +1,24 @@
-//! The classes of pixels by the nearest patches, without training (CAPI).
+//! The classes of pixels by readers of single patches: k-NN and logistic regression (CAPI).
 
+mod found;
 mod learned;
+mod regression;
 
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use futures_lite::future::block_on;
-use ibot_core::analysis::similarity::Neighbour;
-use ibot_core::annotation::labels::{IGNORED, LabelMap};
-use ibot_core::eval::patches::{NEIGHBOURS, majority_votes};
-use ibot_core::grid::GridShape;
-use rayon::prelude::*;
+use ibot_core::eval::patches::{COSTS, NEIGHBOURS};
 use serde::{Deserialize, Serialize};
 
+use self::found::{Found, Reader, add, curve, enlarged, measures, name_of, table, vote};
 use self::learned::LearnedPatches;
-use super::dense::{LabelledImages, Pictures, SeenImages, Segmentation, Truths, open};
+use self::regression::choose;
+use super::dense::{LabelledImages, Pictures, Truths, open};
 use super::measures::Measures;
 use super::sets::{SetLimits, Sets};
-use super::task::{Curve, EvalTask, Subject, TaskOutput, Unit};
+use super::task::{Curve, EvalTask, Subject, TaskOutput};
 use crate::data::Dataset;
 use crate::features::Readout;
 
@@ -27,19 +27,15 @@ Examples:
   ibot eval patches --data ADEChallengeData2016 --val ADEChallengeData2016:validation --model vit_small.pth
   ibot eval patches --data builtin --val builtin:val --model runs/builtin --beside pixels,untrained
 
-Nothing is trained. The tokens of patches are standardised by those of --data. Each patch of --val looks for the k most
-similar ones by cosine; each of its pixels takes the class that most of them have at the same place. Prints for each k
-the mean over classes of the intersection over union, of pixels at --mask-size, and of patches with the class of most of
+The tokens of patches are standardised by those of --data. With k-NN each patch of --val looks for the k most similar ones
+by cosine, and each of its pixels takes the class that most of them have at the same place. A logistic regression learns
+the class of most pixels of a patch, with the best of --costs for a tenth of the images to learn from. Prints for each the
+mean over classes of the intersection over union, of pixels at --mask-size, and of patches with the class of most of
 their pixels.
-Masks are as for `ibot eval in-context`. All tokens of --data are in memory: images x patches x width x 4 bytes.";
+Masks are as for `ibot eval in-context`. All tokens of --data are in memory, images x patches x width x 4 bytes, twice.";
 
 /// The number of neighbours that is quoted, and whose classes are listed.
 const QUOTED: usize = 10;
-/// Measures are `mean_iou_k10` and so on.
-const MEAN_IOU: &str = "mean_iou_k";
-const ACCURACY: &str = "pixel_accuracy_k";
-const PATCH_IOU: &str = "patch_iou_k";
-const PATCH_ACCURACY: &str = "patch_accuracy_k";
 
 /// Settings of the evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
@@ -49,6 +45,13 @@ pub struct Patches {
     /// Numbers of neighbours that vote
     #[arg(long, value_name = "K,...", value_delimiter = ',', default_values_t = NEIGHBOURS)]
     pub neighbours: Vec<usize>,
+    /// Costs of an error in the logistic regression, of which the best is taken: C of scikit-learn; 0
+    /// for no regression
+    #[arg(long, value_name = "C,...", value_delimiter = ',', default_values_t = COSTS)]
+    pub costs: Vec<f64>,
+    /// Most iterations of a regression
+    #[arg(long, value_name = "N", default_value_t = Self::ITERATIONS)]
+    pub iterations: usize,
     /// Side of the masks that are compared, in pixels, a multiple of the patches in a row [default:
     /// that of the view]
     #[arg(long, value_name = "N")]
@@ -72,10 +75,13 @@ pub struct Patches {
     pub pictures: Option<PathBuf>,
 }
 
+/// What an entry of `[[eval]]` starts from: without regression, so that a run can afford it.
 impl Default for Patches {
     fn default() -> Self {
         Self {
             neighbours: NEIGHBOURS.to_vec(),
+            costs: vec![0.0],
+            iterations: Self::ITERATIONS,
             mask_size: None,
             objects: false,
             train_images: None,
@@ -85,16 +91,9 @@ impl Default for Patches {
     }
 }
 
-/// What a number of neighbours found.
-struct Found<'a> {
-    k: usize,
-    pixels: Segmentation<'a>,
-    patches: Segmentation<'a>,
-}
-
 impl EvalTask for Patches {
     fn title(&self) -> &'static str {
-        "Patch k-NN"
+        "Patch probes"
     }
 
     fn name(&self) -> &'static str {
@@ -107,7 +106,7 @@ impl EvalTask for Patches {
 
     fn meaning(&self) -> &'static str {
         "It is the intersection over union of what the nearest patches say and the mask, as a mean \
-         over classes: high where patches of a class lie close together."
+         over classes: high where single patches tell what they show."
     }
 
     fn suits(&self, data: &Dataset) -> bool {
@@ -147,16 +146,27 @@ impl EvalTask for Patches {
             side,
         };
         let learned = LearnedPatches::of(&train, grid, cell)?;
-        let mut found = Vec::new();
-        for k in numbers(&self.neighbours, learned.bank.len())? {
-            found.push(Found {
-                k,
-                pixels: Segmentation::new(&truths.names),
-                patches: Segmentation::new(&truths.names),
-            });
+        let ks = numbers(&self.neighbours, learned.bank.len())?;
+        let most = ks.last().copied().unwrap_or(1);
+        let mut found: Vec<Found> = Vec::new();
+        for k in ks {
+            found.push(Found::of(Reader::Neighbours(k), &truths.names));
         }
         let quoted = quoted(&found);
-        let most = found.last().map_or(1, |found| found.k);
+        let costs: Vec<f64> = self.costs.iter().copied().filter(|c| *c != 0.0).collect();
+        let regression = match costs[..] {
+            [] => None,
+            _ => Some(choose(
+                &learned,
+                &costs,
+                self.iterations,
+                truths.names.len(),
+                features.device(),
+            )?),
+        };
+        if let Some(chosen) = &regression {
+            found.push(Found::of(Reader::Regression(chosen.c), &truths.names));
+        }
 
         let val = LabelledImages {
             images: &sets.val,
@@ -172,8 +182,16 @@ impl EvalTask for Patches {
                 .nearest(&images.tokens, most, features.device());
             let nearest = block_on(search).context("search on the device")?;
             for (place, found) in found.iter_mut().enumerate() {
-                let maps = vote(&nearest, &learned, grid, found.k);
-                found.add(&images, &maps, grid);
+                let maps = match (found.reader, &regression) {
+                    (Reader::Regression(_), Some(chosen)) => {
+                        let classes = chosen.fit.predict(&images.tokens, features.device());
+                        let classes = block_on(classes).context("regression on the device")?;
+                        enlarged(&classes, grid, cell)
+                    }
+                    (Reader::Regression(_), None) => continue,
+                    (Reader::Neighbours(k), _) => vote(&nearest, &learned, grid, k),
+                };
+                add(found, &images, &maps, grid);
                 if place == quoted {
                     for (image, map) in maps.iter().enumerate() {
                         let (index, truth) = (images.indices[image], &images.labels[image]);
@@ -185,119 +203,39 @@ impl EvalTask for Patches {
         })?;
         pictures.write("patches.png", &sets.val, features.view())?;
 
-        let mut measures = Measures::default();
-        for found in &found {
-            found.measure(&mut measures);
-        }
         let quoted = &found[quoted];
         Ok(TaskOutput {
-            measures,
+            measures: measures(&found),
             images: vec![("train", learned.images), ("val", judged)],
             table: format!(
-                "{}\n\nk = {}: {}",
+                "{}\n\n{}: {}",
                 table(&found),
-                quoted.k,
+                quoted.reader,
                 quoted.pixels.table()
             ),
         })
     }
 
     fn curve(&self, measure: &str) -> Option<Curve> {
-        let quantities = [
-            (MEAN_IOU, "mean IoU"),
-            (ACCURACY, "pixel accuracy"),
-            (PATCH_IOU, "mean IoU of patches"),
-            (PATCH_ACCURACY, "patch accuracy"),
-        ];
-        for (prefix, quantity) in quantities {
-            if let Some(k) = measure.strip_prefix(prefix) {
-                return Some(Curve {
-                    quantity,
-                    unit: Unit::Share,
-                    label: format!("k = {k}"),
-                });
-            }
-        }
-        None
+        curve(measure)
     }
 
     fn headline<'a>(&self, measures: &'a Measures) -> Option<&'a str> {
-        let usual = measures.named(&format!("{MEAN_IOU}{QUOTED}"));
+        let usual = measures.named(&name_of(Reader::Neighbours(QUOTED)));
         let names = measures.iter().map(|(name, _)| name);
-        usual.or_else(|| names.rev().find(|name| name.starts_with(MEAN_IOU)))
+        usual.or_else(|| names.rev().find(|name| curve(name).is_some()))
     }
 }
 
 impl Patches {
+    // As in CAPI.
+    const ITERATIONS: usize = 1000;
+
     fn limits(&self) -> SetLimits {
         SetLimits {
             train: self.train_images,
             val: self.val_images,
         }
-    }
-}
-
-/// The classes that were found in an image.
-struct FoundMaps {
-    pixels: LabelMap,
-    patches: LabelMap,
-}
-
-/// What the `k` nearest of the learned patches say of each image.
-fn vote(
-    nearest: &[Vec<Neighbour>],
-    learned: &LearnedPatches,
-    grid: GridShape,
-    k: usize,
-) -> Vec<FoundMaps> {
-    let maps = nearest.par_chunks(grid.count()).map(|patches| {
-        let mut of_patches = Vec::with_capacity(patches.len());
-        let mut of_pixels = Vec::with_capacity(patches.len());
-        for neighbours in patches {
-            // A token that is not finite has no neighbours.
-            let neighbours = &neighbours[..k.min(neighbours.len())];
-            let class = majority_votes(neighbours, &learned.patches)[0];
-            let mut pixels = majority_votes(neighbours, &learned.pixels);
-            for pixel in &mut pixels {
-                if *pixel == IGNORED {
-                    *pixel = class;
-                }
-            }
-            of_patches.push(class);
-            of_pixels.push(pixels);
-        }
-
-        let cell = of_pixels[0].len().isqrt();
-        let side = cell * grid.columns;
-        let pixels = LabelMap::from_fn(cell * grid.rows, side, |pixel| {
-            let (y, x) = (pixel / side, pixel % side);
-            let own = &of_pixels[y / cell * grid.columns + x / cell];
-            own[y % cell * cell + x % cell]
-        });
-        FoundMaps {
-            pixels,
-            patches: LabelMap::from_fn(grid.rows, grid.columns, |patch| of_patches[patch]),
-        }
-    });
-    maps.collect()
-}
-
-impl Found<'_> {
-    fn add(&mut self, images: &SeenImages, maps: &[FoundMaps], grid: GridShape) {
-        for (truth, map) in images.labels.iter().zip(maps) {
-            self.pixels.add(truth, &map.pixels);
-            let truth = truth.majority(grid.rows, grid.columns);
-            self.patches.add(&truth, &map.patches);
-        }
-    }
-
-    fn measure(&self, measures: &mut Measures) {
-        let (pixels, patches) = (self.pixels.score(), self.patches.score());
-        let k = self.k;
-        measures.push(format!("{MEAN_IOU}{k}"), pixels.mean_iou);
-        measures.push(format!("{ACCURACY}{k}"), pixels.pixel_accuracy);
-        measures.push(format!("{PATCH_IOU}{k}"), patches.mean_iou);
-        measures.push(format!("{PATCH_ACCURACY}{k}"), patches.pixel_accuracy);
     }
 }
 
@@ -313,28 +251,11 @@ fn numbers(asked: &[usize], patches: usize) -> Result<Vec<usize>> {
     Ok(numbers)
 }
 
-/// Which of the findings is quoted.
+/// Which of the findings is quoted; the largest number of neighbours if none is the usual one.
 fn quoted(found: &[Found]) -> usize {
-    let usual = found.iter().position(|found| found.k == QUOTED);
+    let is_usual = |found: &Found| found.reader == Reader::Neighbours(QUOTED);
+    let usual = found.iter().position(is_usual);
     usual.unwrap_or(found.len() - 1)
-}
-
-fn table(found: &[Found]) -> String {
-    let mut table = "   k   mean IoU  accuracy   of patches: mean IoU  accuracy".to_owned();
-    for Found { k, pixels, patches } in found {
-        let (pixels, patches) = (pixels.score(), patches.score());
-        let [iou, accuracy, patch_iou, patch_accuracy] = [
-            pixels.mean_iou,
-            pixels.pixel_accuracy,
-            patches.mean_iou,
-            patches.pixel_accuracy,
-        ]
-        .map(|share| 100.0 * share);
-        table += &format!(
-            "\n{k:4}    {iou:5.1} %   {accuracy:5.1} %                {patch_iou:5.1} %   {patch_accuracy:5.1} %"
-        );
-    }
-    table
 }
 
 #[cfg(test)]
