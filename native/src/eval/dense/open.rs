@@ -9,8 +9,16 @@ use crate::data::Dataset;
 /// # Errors
 /// If there are no such images.
 pub fn open(spec: &str) -> Result<Dataset> {
-    match Dataset::open_segmentation(spec)? {
-        Some(data) => Ok(data),
-        None => Ok(Dataset::open(spec)?),
+    for found in [
+        Dataset::open_segmentation(spec)?,
+        Dataset::open_boxes(spec)?,
+    ] {
+        // Boxes alone say nothing of pixels.
+        if let Some(data) = found
+            && !data.pixel_classes().is_empty()
+        {
+            return Ok(data);
+        }
     }
+    Ok(Dataset::open(spec)?)
 }
