@@ -28,9 +28,6 @@ pub enum OldCommand {
     /// Now `ibot show patterns`
     #[command(hide = true)]
     Patterns(show::PatternsArgs),
-    /// Now `ibot show segments`
-    #[command(hide = true)]
-    Segment(show::SegmentsArgs),
 }
 
 #[derive(Debug, Args)]
@@ -52,10 +49,6 @@ pub fn run(command: OldCommand) -> Result<()> {
         OldCommand::Correspond(args) => ShowCommand::Correspond(args),
         OldCommand::Pca(args) => ShowCommand::Pca(args),
         OldCommand::Patterns(args) => ShowCommand::Patterns(args),
-        OldCommand::Segment(mut args) => {
-            args.stem = "segment";
-            ShowCommand::Segments(args)
-        }
     };
     show::run(&command)
 }

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 use futures_lite::future::block_on;
 use ibot_core::annotation::labels::LabelMap;
@@ -43,7 +43,7 @@ pub struct SegmentArgs {
     photographs: Vec<String>,
     /// Folder of the masks
     #[arg(long, value_name = "FOLDER")]
-    masks: PathBuf,
+    masks: Option<PathBuf>,
     #[command(flatten)]
     tokens: TokenArgs,
     /// Labelled patches that vote for each patch
@@ -68,15 +68,15 @@ struct Segmented {
 /// If there is no mask to learn from, no photograph can be read, or the results cannot be written.
 pub fn run(args: &SegmentArgs) -> Result<()> {
     ensure!(args.neighbours > 0, "--neighbours 0 leaves no vote");
+    let Some(masks) = &args.masks else {
+        bail!("--masks names no folder; `ibot show segments` divides images without labels");
+    };
     let photographs = Images::open(&args.photographs, args.limit.unwrap_or(usize::MAX))?;
-    let examples = Examples::read(&args.masks, &photographs)?;
+    let examples = Examples::read(masks, &photographs)?;
     let (encoder, output) = args.tokens.open("segment")?;
     let memory = remember(&examples, &encoder)?;
     let (count, kept) = (examples.images.len(), memory.len());
-    println!(
-        "masks   {}: {count} masks, {kept} patches",
-        args.masks.display()
-    );
+    println!("masks   {}: {count} masks, {kept} patches", masks.display());
 
     for folder in ["masks", "overlays"] {
         let folder = output.path(folder);

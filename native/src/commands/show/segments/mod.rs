@@ -62,17 +62,13 @@ pub struct SegmentsArgs {
     /// At most so many images in the picture
     #[arg(long, default_value_t = 8)]
     show: usize,
-    /// Name of the pictures and numbers, and of their folder: an old name of the command has other
-    /// ones.
-    #[arg(skip = "segments")]
-    pub stem: &'static str,
 }
 
 pub fn run(args: &SegmentsArgs) -> Result<()> {
     let count = args.segments;
     ensure!(count >= 2, "--segments {count} is too few; give 2 or more");
     let images = Images::open(&args.images, args.limit)?;
-    let (encoder, output) = args.tokens.open(args.stem)?;
+    let (encoder, output) = args.tokens.open("segments")?;
 
     let mut results = Vec::with_capacity(images.len());
     for index in 0..images.len() {
@@ -94,7 +90,7 @@ pub fn run(args: &SegmentsArgs) -> Result<()> {
         Method::Ncut => method::ncut_of_each(&mut results, count, args.tau)?,
     }
 
-    output.picture(&format!("{}.png", args.stem), &picture(&results)?)?;
+    output.picture("segments.png", &picture(&results)?)?;
     let score = score(args.method, &results)?;
     if let Some(score) = &score {
         let percent = 100.0 * score.mean_iou;
@@ -113,7 +109,7 @@ pub fn run(args: &SegmentsArgs) -> Result<()> {
         }));
     }
     output.numbers(
-        &format!("{}.json", args.stem),
+        "segments.json",
         json!({ "score": score, "images": numbers }),
     )
 }
