@@ -130,7 +130,10 @@ fn old_names_of_commands_still_work() {
     }
     let mut help = ibot();
     help.arg("--help");
-    assert!(!succeed(help).contains("correspond "), "old names are hidden");
+    assert!(
+        !succeed(help).contains("correspond "),
+        "old names are hidden"
+    );
 }
 
 #[test]
