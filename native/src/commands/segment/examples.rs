@@ -17,12 +17,12 @@ const BORDER: usize = 255;
 const NAMES: &str = "classes.txt";
 
 /// Photographs with their masks.
-pub struct Examples {
-    pub images: Vec<Example>,
+pub struct LabelledPhotographs {
+    pub images: Vec<LabelledPhotograph>,
     pub classes: Vec<Class>,
 }
 
-pub struct Example {
+pub struct LabelledPhotograph {
     pub image: RgbImage,
     /// For each pixel the place of its class, or [`IGNORED`].
     pub labels: LabelMap,
@@ -35,7 +35,7 @@ pub struct Class {
     pub name: String,
 }
 
-impl Examples {
+impl LabelledPhotographs {
     /// The masks in `folder`, or in `masks/` inside. The photograph of a mask has its name and lies
     /// beside it, in `images/`, or is one of `photographs`. Masks that do not fit are named and left
     /// out.
@@ -91,7 +91,7 @@ impl Examples {
             let labels = LabelMap::from_fn(rows, columns, |pixel| {
                 place(mask.cells()[pixel]).unwrap_or(IGNORED)
             });
-            images.push(Example { image, labels });
+            images.push(LabelledPhotograph { image, labels });
         }
         Self { images, classes }
     }

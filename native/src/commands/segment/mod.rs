@@ -14,7 +14,7 @@ use ibot_core::eval::in_context::{PatchMemory, Voting, upsample};
 use ibot_core::picture::LabelOverlay;
 use serde_json::{Map, Value, json};
 
-use self::examples::{Class, Examples};
+use self::examples::{Class, LabelledPhotographs};
 use super::images::Images;
 use super::show::tokens::{ImageEncoder, TokenArgs};
 use crate::data::encode_mask;
@@ -55,7 +55,7 @@ pub struct SegmentArgs {
 }
 
 /// What was found in a photograph.
-struct Segmented {
+struct ClassedPhotograph {
     /// The number of each pixel's class.
     numbers: LabelMap,
     /// The share of the pixels of each class, as the classes come.
@@ -72,7 +72,7 @@ pub fn run(args: &SegmentArgs) -> Result<()> {
         bail!("--masks names no folder; `ibot show segments` divides images without labels");
     };
     let photographs = Images::open(&args.photographs, args.limit.unwrap_or(usize::MAX))?;
-    let examples = Examples::read(masks, &photographs)?;
+    let examples = LabelledPhotographs::read(masks, &photographs)?;
     let (encoder, output) = args.tokens.open("segment")?;
     let memory = remember(&examples, &encoder)?;
     let (count, kept) = (examples.images.len(), memory.len());
@@ -102,7 +102,7 @@ pub fn run(args: &SegmentArgs) -> Result<()> {
         let votes = memory.votes(tokens.values(), voting, &encoder.device);
         let votes = block_on(votes).context("search on the device")?;
         let map = upsample(&votes, tokens.shape(), (image.width(), image.height()));
-        let found = Segmented::of(&map, &examples.classes);
+        let found = ClassedPhotograph::of(&map, &examples.classes);
 
         let file = file_name(&photographs, index, &mut names);
         let mask = output.path("masks").join(&file);
@@ -137,7 +137,7 @@ pub fn run(args: &SegmentArgs) -> Result<()> {
 }
 
 /// The patches of the labelled photographs.
-fn remember(examples: &Examples, encoder: &ImageEncoder) -> Result<PatchMemory> {
+fn remember(examples: &LabelledPhotographs, encoder: &ImageEncoder) -> Result<PatchMemory> {
     let mut memory = PatchMemory::new(encoder.backbone.dim(), examples.classes.len());
     for example in &examples.images {
         let tokens = encoder.encode(&example.image)?.patches;
@@ -168,7 +168,7 @@ fn file_name(photographs: &Images, index: usize, taken: &mut HashSet<String>) ->
     format!("{stem}.png")
 }
 
-impl Segmented {
+impl ClassedPhotograph {
     fn of(map: &LabelMap, classes: &[Class]) -> Self {
         let mut counts = vec![0usize; classes.len()];
         for class in map.cells() {

@@ -9,6 +9,6 @@ mod truth;
 
 pub use self::images::{LabelledImages, SeenImages};
 pub use self::open::open;
-pub use self::pictures::Pictures;
+pub use self::pictures::SegmentationPictures;
 pub use self::report::{MEAN_IOU, Segmentation, curve};
 pub use self::truth::Truths;

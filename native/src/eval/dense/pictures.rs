@@ -16,7 +16,7 @@ use crate::report::png::save_png;
 const SHOWN: usize = 8;
 
 /// Segmentations of a few images, to be drawn.
-pub struct Pictures<'a> {
+pub struct SegmentationPictures<'a> {
     folder: Option<&'a Path>,
     chosen: Vec<usize>,
     drawn: Vec<Drawn>,
@@ -28,7 +28,7 @@ struct Drawn {
     found: LabelMap,
 }
 
-impl<'a> Pictures<'a> {
+impl<'a> SegmentationPictures<'a> {
     /// Pictures of a few of `images` for `folder`; none without one.
     pub fn of(images: &Subset, folder: Option<&'a Path>) -> Self {
         let chosen = match folder {

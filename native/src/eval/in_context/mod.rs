@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::dense::{
-    LabelledImages, MEAN_IOU, Pictures, SeenImages, Segmentation, Truths, curve, open,
+    LabelledImages, MEAN_IOU, SeenImages, Segmentation, SegmentationPictures, Truths, curve, open,
 };
 use super::measures::Measures;
 use super::sets::{SetLimits, Sets};
@@ -159,7 +159,7 @@ impl EvalTask for InContext {
             side,
         };
         let mut found = Segmentation::new(&truths.names);
-        let mut pictures = Pictures::of(&sets.val, self.pictures.as_deref());
+        let mut pictures = SegmentationPictures::of(&sets.val, self.pictures.as_deref());
         let judged = val.for_each(&mut |images| {
             let maps = self.segment(&images, &memory, features, side)?;
             for (place, map) in maps.iter().enumerate() {

@@ -22,7 +22,7 @@ const REGRESSION: &str = "logistic";
 
 /// What tells the class of a patch.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Reader {
+pub enum PatchReader {
     /// So many nearest patches.
     Neighbours(usize),
     /// A regression with this cost of an error.
@@ -30,8 +30,8 @@ pub enum Reader {
 }
 
 /// What a reader found.
-pub struct Found<'a> {
-    pub reader: Reader,
+pub struct ReaderScores<'a> {
+    pub reader: PatchReader,
     pub pixels: Segmentation<'a>,
     patches: Segmentation<'a>,
 }
@@ -42,7 +42,7 @@ pub struct FoundMaps {
     patches: LabelMap,
 }
 
-impl fmt::Display for Reader {
+impl fmt::Display for PatchReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Neighbours(k) => write!(f, "k = {k}"),
@@ -51,7 +51,7 @@ impl fmt::Display for Reader {
     }
 }
 
-impl Reader {
+impl PatchReader {
     /// The end of its measures' names.
     fn suffix(self) -> String {
         match self {
@@ -61,9 +61,9 @@ impl Reader {
     }
 }
 
-impl<'a> Found<'a> {
+impl<'a> ReaderScores<'a> {
     /// Nothing yet, of pixels with the classes `names`.
-    pub fn of(reader: Reader, names: &'a [String]) -> Self {
+    pub fn of(reader: PatchReader, names: &'a [String]) -> Self {
         Self {
             reader,
             pixels: Segmentation::new(names),
@@ -73,7 +73,7 @@ impl<'a> Found<'a> {
 }
 
 /// Counts what was found in some images.
-pub fn add(found: &mut Found, images: &SeenImages, maps: &[FoundMaps], grid: GridShape) {
+pub fn add(found: &mut ReaderScores, images: &SeenImages, maps: &[FoundMaps], grid: GridShape) {
     for (truth, map) in images.labels.iter().zip(maps) {
         found.pixels.add(truth, &map.pixels);
         let truth = truth.majority(grid.rows, grid.columns);
@@ -136,11 +136,11 @@ pub fn enlarged(classes: &[usize], grid: GridShape, cell: usize) -> Vec<FoundMap
 }
 
 /// The quoted measure of a reader.
-pub fn name_of(reader: Reader) -> String {
+pub fn name_of(reader: PatchReader) -> String {
     format!("{MEAN_IOU}{}", reader.suffix())
 }
 
-pub fn measures(found: &[Found]) -> Measures {
+pub fn measures(found: &[ReaderScores]) -> Measures {
     let mut measures = Measures::default();
     for found in found {
         let (pixels, patches) = (found.pixels.score(), found.patches.score());
@@ -178,7 +178,7 @@ pub fn curve(measure: &str) -> Option<Curve> {
 }
 
 /// A row for each reader.
-pub fn table(found: &[Found]) -> String {
+pub fn table(found: &[ReaderScores]) -> String {
     let mut table = "mean IoU  accuracy   of patches: mean IoU  accuracy".to_owned();
     for found in found {
         let (pixels, patches) = (found.pixels.score(), found.patches.score());

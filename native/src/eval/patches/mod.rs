@@ -12,10 +12,12 @@ use futures_lite::future::block_on;
 use ibot_core::eval::patches::{COSTS, NEIGHBOURS};
 use serde::{Deserialize, Serialize};
 
-use self::found::{Found, Reader, add, curve, enlarged, measures, name_of, table, vote};
+use self::found::{
+    PatchReader, ReaderScores, add, curve, enlarged, measures, name_of, table, vote,
+};
 use self::learned::LearnedPatches;
 use self::regression::choose;
-use super::dense::{LabelledImages, Pictures, Truths, open};
+use super::dense::{LabelledImages, SegmentationPictures, Truths, open};
 use super::measures::Measures;
 use super::sets::{SetLimits, Sets};
 use super::task::{Curve, EvalTask, Subject, TaskOutput};
@@ -148,9 +150,9 @@ impl EvalTask for Patches {
         let learned = LearnedPatches::of(&train, grid, cell)?;
         let ks = numbers(&self.neighbours, learned.bank.len())?;
         let most = ks.last().copied().unwrap_or(1);
-        let mut found: Vec<Found> = Vec::new();
+        let mut found: Vec<ReaderScores> = Vec::new();
         for k in ks {
-            found.push(Found::of(Reader::Neighbours(k), &truths.names));
+            found.push(ReaderScores::of(PatchReader::Neighbours(k), &truths.names));
         }
         let quoted = quoted(&found);
         let costs: Vec<f64> = self.costs.iter().copied().filter(|c| *c != 0.0).collect();
@@ -165,7 +167,10 @@ impl EvalTask for Patches {
             )?),
         };
         if let Some(chosen) = &regression {
-            found.push(Found::of(Reader::Regression(chosen.c), &truths.names));
+            found.push(ReaderScores::of(
+                PatchReader::Regression(chosen.c),
+                &truths.names,
+            ));
         }
 
         let val = LabelledImages {
@@ -174,7 +179,7 @@ impl EvalTask for Patches {
             features,
             side,
         };
-        let mut pictures = Pictures::of(&sets.val, self.pictures.as_deref());
+        let mut pictures = SegmentationPictures::of(&sets.val, self.pictures.as_deref());
         let judged = val.for_each(&mut |mut images| {
             learned.standard.apply(&mut images.tokens);
             let search = learned
@@ -183,13 +188,13 @@ impl EvalTask for Patches {
             let nearest = block_on(search).context("search on the device")?;
             for (place, found) in found.iter_mut().enumerate() {
                 let maps = match (found.reader, &regression) {
-                    (Reader::Regression(_), Some(chosen)) => {
+                    (PatchReader::Regression(_), Some(chosen)) => {
                         let classes = chosen.fit.predict(&images.tokens, features.device());
                         let classes = block_on(classes).context("regression on the device")?;
                         enlarged(&classes, grid, cell)
                     }
-                    (Reader::Regression(_), None) => continue,
-                    (Reader::Neighbours(k), _) => vote(&nearest, &learned, grid, k),
+                    (PatchReader::Regression(_), None) => continue,
+                    (PatchReader::Neighbours(k), _) => vote(&nearest, &learned, grid, k),
                 };
                 add(found, &images, &maps, grid);
                 if place == quoted {
@@ -221,7 +226,7 @@ impl EvalTask for Patches {
     }
 
     fn headline<'a>(&self, measures: &'a Measures) -> Option<&'a str> {
-        let usual = measures.named(&name_of(Reader::Neighbours(QUOTED)));
+        let usual = measures.named(&name_of(PatchReader::Neighbours(QUOTED)));
         let names = measures.iter().map(|(name, _)| name);
         usual.or_else(|| names.rev().find(|name| curve(name).is_some()))
     }
@@ -252,8 +257,8 @@ fn numbers(asked: &[usize], patches: usize) -> Result<Vec<usize>> {
 }
 
 /// Which of the findings is quoted; the largest number of neighbours if none is the usual one.
-fn quoted(found: &[Found]) -> usize {
-    let is_usual = |found: &Found| found.reader == Reader::Neighbours(QUOTED);
+fn quoted(found: &[ReaderScores]) -> usize {
+    let is_usual = |found: &ReaderScores| found.reader == PatchReader::Neighbours(QUOTED);
     let usual = found.iter().position(is_usual);
     usual.unwrap_or(found.len() - 1)
 }
