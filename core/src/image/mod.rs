@@ -8,6 +8,7 @@ pub mod normalize;
 mod planes;
 pub mod resize;
 mod rgb;
+pub(crate) mod taps;
 
 pub use planes::Planes;
 pub use rgb::{ImageError, RgbImage};

@@ -42,4 +42,5 @@ pub use self::jpeg::{as_jpeg, encode_jpeg};
 pub use self::masks::{MaskError, check_mask_size, decode_mask, encode_mask, mask_color};
 pub(crate) use self::natural_order::natural_order;
 pub use self::source::copydays::{CopyBlock, CopyBlocks, CopyQuery};
+pub use self::source::davis::{VideoSequence, Videos};
 pub use self::tree::FileTree;

@@ -11,9 +11,8 @@ use super::dataset::Dataset;
 use super::error::DataError;
 use super::file_names::has_image_extension;
 use super::segmentation;
-use super::source::copydays;
 use super::source::idx::{self, IdxSplit};
-use super::source::{archive, builtin, folder, landmarks, list};
+use super::source::{archive, builtin, copydays, davis, folder, landmarks, list};
 use super::suggest::{BUILTIN, KINDS, missing};
 
 impl Dataset {
@@ -92,6 +91,18 @@ impl Dataset {
     /// images and objects is noted in the annotation.
     pub fn open_boxes(spec: &str) -> Result<Option<Self>, DataError> {
         boxes::open(spec)
+    }
+
+    /// Opens a folder or archive in the layout of DAVIS: `JPEGImages/` and `Annotations/`, with a
+    /// folder for each sequence in `480p/` or in them. The images are the frames of the sequences
+    /// that the list `split` in `ImageSets/` names, by default `val` or all; sequences and masks are
+    /// the [`annotation`](Self::annotation), [`Videos`](super::Videos). `None` if `spec` is something
+    /// else.
+    ///
+    /// # Errors
+    /// If there is no such list, or there are no frames.
+    pub fn open_videos(spec: &str, split: Option<&str>) -> Result<Option<Self>, DataError> {
+        davis::open(Path::new(spec), split)
     }
 }
 

@@ -21,6 +21,7 @@ use super::retrieval::Retrieval;
 use super::shift::Shift;
 use super::shuffle::Shuffle;
 use super::task::EvalTask;
+use super::video::Video;
 
 /// All evaluations. A variant is a subcommand of `ibot eval` and a `kind` of `[[eval]]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Subcommand)]
@@ -58,6 +59,8 @@ pub enum Evaluation {
     InContext(InContext),
     /// Segment images by votes of the nearest labelled patches (CAPI)
     Patches(Patches),
+    /// Follow objects through videos by the similarity of patches: DAVIS (paper table 16)
+    Video(Video),
 }
 
 impl Evaluation {
@@ -83,6 +86,7 @@ impl Evaluation {
             Self::Shuffle(shuffle) => shuffle.svg = None,
             Self::InContext(in_context) => in_context.pictures = None,
             Self::Patches(patches) => patches.pictures = None,
+            Self::Video(video) => video.out_masks = None,
             _ => {}
         }
         evaluation
@@ -115,6 +119,7 @@ impl Evaluation {
             Self::Corruptions(corruptions) => corruptions,
             Self::InContext(in_context) => in_context,
             Self::Patches(patches) => patches,
+            Self::Video(video) => video,
         }
     }
 }

@@ -31,6 +31,7 @@ mod shift;
 mod shown;
 mod shuffle;
 mod task;
+mod video;
 mod views;
 mod yardstick;
 
@@ -58,4 +59,5 @@ pub use self::shift::Shift;
 pub use self::shown::{chance, measure_title, shown};
 pub use self::shuffle::Shuffle;
 pub use self::task::{Curve, EvalTask, Subject, TaskOutput, Unit};
+pub use self::video::{FrameSource, FrameView, TrackedFrame, Tracker, Video, patch_side};
 pub use self::yardstick::Yardstick;

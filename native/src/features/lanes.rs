@@ -101,6 +101,11 @@ impl Lanes {
         &self.lanes[0].backbone
     }
 
+    /// How many batches can be computed at the same time.
+    pub fn count(&self) -> usize {
+        self.lanes.len()
+    }
+
     /// Images in a batch.
     pub fn batch_size(&self) -> usize {
         if self.lanes.iter().any(|lane| lane.device == Device::flex()) {

@@ -21,7 +21,7 @@ pub use ibot_core::features::{PatchMean, Pooling, Readout};
 
 pub use self::args::{Extraction, FeatureArgs};
 pub use self::file::{FeatureFormat, FeatureTable, write_features};
-pub use self::pictures::picture_rows;
+pub use self::pictures::{picture_rows, token_grids};
 pub use self::progress::PassProgress;
 pub use self::saved::SavedFeatures;
 pub use self::store::{Encoder, FeatureRows, FeatureStore};

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, bail, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
 use futures_lite::future::block_on;
-use ibot_core::features::{Readout, read_out};
+use ibot_core::features::{Readout, TokenGrid, read_out};
 use ibot_core::image::Planes;
 use ibot_core::model::Backbone;
 use rayon::prelude::*;
@@ -61,6 +61,49 @@ pub fn picture_rows(
         bail!("none of {count} images could be read");
     }
     Ok(rows)
+}
+
+/// The patch tokens of the last block of each picture, whose sides are whole patches. Without a
+/// network they are the pixels of patches of `pixel_patch` pixels along a side.
+///
+/// # Errors
+/// If the device fails, or a picture has no patch.
+pub fn token_grids(
+    store: &FeatureStore,
+    pixel_patch: usize,
+    pictures: Vec<Planes>,
+) -> Result<Vec<TokenGrid>> {
+    let Some(lanes) = store.lanes() else {
+        let mut grids = Vec::with_capacity(pictures.len());
+        for picture in &pictures {
+            grids.push(TokenGrid::of_pixels(picture, pixel_patch)?);
+        }
+        return Ok(grids);
+    };
+
+    store.note_encoded(pictures.len());
+    let mut grids = Vec::with_capacity(pictures.len());
+    lanes.each(
+        pictures.into_iter().enumerate(),
+        |backbone, device, (place, picture)| {
+            let (height, width) = picture.size();
+            let pixels = TensorData::new(picture.into_values(), [1, 3, height, width]);
+            let pixels = Tensor::from_data(pixels, device);
+            let tokens = backbone.forward(pixels, &[], &mut None).into_patches();
+            let data = block_on(tokens.into_data_async()).context("features on the device")?;
+
+            let (rows, columns) = backbone.grid(height, width);
+            let values = data.iter::<f32>().collect();
+            let grid = TokenGrid::new(rows, columns, backbone.dim(), values)?;
+            Ok((place, grid))
+        },
+        |grid| {
+            grids.push(grid);
+            Ok(())
+        },
+    )?;
+    grids.sort_unstable_by_key(|(place, _)| *place);
+    Ok(grids.into_iter().map(|(_, grid)| grid).collect())
 }
 
 /// Each image with its row, in order.

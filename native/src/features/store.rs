@@ -215,6 +215,11 @@ impl FeatureStore {
         }
     }
 
+    /// How many images can be encoded at the same time, each alone.
+    pub fn lane_count(&self) -> usize {
+        self.lanes().map_or(1, Lanes::count)
+    }
+
     /// Notes that so many images went through the network.
     pub(super) fn note_encoded(&self, images: usize) {
         self.encoded.set(self.encoded.get() + images);

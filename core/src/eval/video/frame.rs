@@ -40,8 +40,8 @@ const BITS: u32 = 11;
 /// where both sides become exactly half as long.)
 pub fn bilinear(image: &RgbImage, width: usize, height: usize) -> RgbImage {
     let (width, height) = (width.max(1), height.max(1));
-    let columns = taps(image.width(), width);
-    let rows = taps(image.height(), height);
+    let columns = pixel_pairs(image.width(), width);
+    let rows = pixel_pairs(image.height(), height);
     let mut pixels = Vec::with_capacity(3 * width * height);
     for row in &rows {
         let upper = mixed_row(image, row.first, &columns);
@@ -57,7 +57,7 @@ pub fn bilinear(image: &RgbImage, width: usize, height: usize) -> RgbImage {
 }
 
 /// A row of the image at the new width, with [`BITS`] bits behind the point.
-fn mixed_row(image: &RgbImage, row: usize, columns: &[Taps]) -> Vec<i32> {
+fn mixed_row(image: &RgbImage, row: usize, columns: &[PixelPair]) -> Vec<i32> {
     let mut mixed = Vec::with_capacity(3 * columns.len());
     for column in columns {
         let left = image.pixel(column.first, row);
@@ -71,26 +71,27 @@ fn mixed_row(image: &RgbImage, row: usize, columns: &[Taps]) -> Vec<i32> {
 }
 
 /// Two neighbouring places of an axis and their weights.
-struct Taps {
+struct PixelPair {
     first: usize,
     second: usize,
     weights: [i32; 2],
 }
 
-fn taps(length: usize, wanted: usize) -> Vec<Taps> {
+/// Where the pixels of an axis of `wanted` pixels come from.
+fn pixel_pairs(length: usize, wanted: usize) -> Vec<PixelPair> {
     let scale = length as f64 / wanted as f64;
-    let mut taps = Vec::with_capacity(wanted);
+    let mut pairs = Vec::with_capacity(wanted);
     for place in 0..wanted {
         let source = ((place as f64 + 0.5) * scale - 0.5) as f32;
         let first = source.floor();
         let weight = source - first;
         let whole = |weight: f32| (weight * (1 << BITS) as f32).round_ties_even() as i32;
         // Casts take what is negative as 0.
-        taps.push(Taps {
+        pairs.push(PixelPair {
             first: (first as usize).min(length - 1),
             second: ((first + 1.0) as usize).min(length - 1),
             weights: [whole(1.0 - weight), whole(weight)],
         });
     }
-    taps
+    pairs
 }

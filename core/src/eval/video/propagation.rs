@@ -1,6 +1,7 @@
 //! Propagation of masks from frame to frame, by the similarity of patch tokens.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use nalgebra::DMatrix;
 
@@ -136,14 +137,8 @@ impl Propagator {
             let tile = Tile {
                 shape: tokens.shape(),
                 radius: self.settings.radius,
-                rows: Span {
-                    start: first,
-                    end: first + rows,
-                },
-                columns: Span {
-                    start,
-                    end: (start + TILE.1).min(columns),
-                },
+                rows: first..first + rows,
+                columns: start..(start + TILE.1).min(columns),
             };
             let cosines = self.cosines(tokens, &tile);
             for (place, cosines) in cosines.column_iter().enumerate() {
@@ -165,7 +160,7 @@ impl Propagator {
     fn cosines(&self, tokens: &TokenGrid, tile: &Tile) -> DMatrix<f32> {
         let (dim, width) = (tokens.dim(), tile.columns.len());
         let mut queries = Vec::with_capacity(dim * width * tile.rows.len());
-        for row in tile.rows.start..tile.rows.end {
+        for row in tile.rows.clone() {
             let start = (row * tokens.columns() + tile.columns.start) * dim;
             queries.extend_from_slice(&tokens.values()[start..][..width * dim]);
         }
@@ -177,7 +172,7 @@ impl Propagator {
         let mut cosines = DMatrix::zeros(references * rows.len() * columns.len(), count);
         let mut place = 0;
         for reference in self.references() {
-            for row in rows.start..rows.end {
+            for row in rows.clone() {
                 let start = row * tokens.columns() + columns.start;
                 let keys = reference.keys.rows(start, columns.len());
                 let mut part = cosines.rows_mut(place, columns.len());
@@ -203,10 +198,10 @@ impl Propagator {
 
         let mut windows = Vec::with_capacity((1 + self.recent.len()) * rows.len());
         for (number, reference) in self.references().enumerate() {
-            for row in rows.start..rows.end {
+            for row in rows.clone() {
                 let line = number * tile_rows.len() + row - tile_rows.start;
                 let start = line * tile_columns.len() + from;
-                windows.push(Window {
+                windows.push(NeighbourRow {
                     mask: &reference.mask,
                     first: row * tile.shape.columns + columns.start,
                     cosines: &cosines[start..][..columns.len()],
@@ -260,69 +255,49 @@ fn check_shape(tokens: &TokenGrid, first: GridShape, dim: usize) -> Result<(), P
     })
 }
 
-/// Places along an axis, without the end.
-#[derive(Clone, Copy)]
-struct Span {
-    start: usize,
-    end: usize,
-}
-
-impl Span {
-    fn len(self) -> usize {
-        self.end - self.start
-    }
-}
-
 /// Patches that look for neighbours together.
 struct Tile {
     /// The grid that they are of.
     shape: GridShape,
     radius: usize,
-    rows: Span,
-    columns: Span,
+    rows: Range<usize>,
+    columns: Range<usize>,
 }
 
 impl Tile {
     /// Rows and columns that any of the patches may look at.
-    fn reach(&self) -> (Span, Span) {
+    fn reach(&self) -> (Range<usize>, Range<usize>) {
         (
-            self.reach_along(self.rows, self.shape.rows),
-            self.reach_along(self.columns, self.shape.columns),
+            self.reach_along(&self.rows, self.shape.rows),
+            self.reach_along(&self.columns, self.shape.columns),
         )
     }
 
     /// What a patch at `place` of an axis of `length` patches may look at.
-    fn reach_of(&self, place: usize, length: usize) -> Span {
-        let span = Span {
-            start: place,
-            end: place + 1,
-        };
-        self.reach_along(span, length)
+    fn reach_of(&self, place: usize, length: usize) -> Range<usize> {
+        self.reach_along(&(place..place + 1), length)
     }
 
-    fn reach_along(&self, span: Span, length: usize) -> Span {
+    fn reach_along(&self, span: &Range<usize>, length: usize) -> Range<usize> {
         match self.radius {
-            0 => Span {
-                start: 0,
-                end: length,
-            },
-            radius => Span {
-                start: span.start.saturating_sub(radius),
-                end: span.end.saturating_add(radius).min(length),
-            },
+            0 => 0..length,
+            radius => {
+                let end = span.end.saturating_add(radius).min(length);
+                span.start.saturating_sub(radius)..end
+            }
         }
     }
 }
 
 /// Neighbouring patches of a reference in one row.
-struct Window<'a> {
+struct NeighbourRow<'a> {
     mask: &'a SoftMask,
     /// The first of the patches.
     first: usize,
     cosines: &'a [f32],
 }
 
-impl Window<'_> {
+impl NeighbourRow<'_> {
     /// Adds what patch number `place` of the window belongs to.
     fn add(&self, place: usize, weight: f32, shares: &mut [f32]) {
         let classes = shares.len();

@@ -3,6 +3,7 @@
 use super::nearest::nearest_places;
 use super::soft_mask::SoftMask;
 use crate::annotation::labels::LabelMap;
+use crate::image::taps::{Taps, taps};
 
 impl SoftMask {
     /// The labels of a frame of `(width, height)` pixels, which the network saw with patches of
@@ -10,8 +11,8 @@ impl SoftMask {
     /// `interpolate` does it; each class is stretched to 0 to 1, so that an object that is nowhere
     /// sure is found too; the largest wins, and the frame takes the nearest of these labels.
     pub fn labels(&self, patch: usize, (width, height): (usize, usize)) -> LabelMap {
-        let rows = taps(self.shape().rows, patch);
-        let columns = taps(self.shape().columns, patch);
+        let rows = taps(self.shape().rows, patch as f64);
+        let columns = taps(self.shape().columns, patch as f64);
         let ranges = self.ranges(&rows, &columns);
 
         let from_rows = nearest_places(rows.len(), height.max(1));
@@ -103,33 +104,4 @@ fn largest(shares: impl Iterator<Item = f32>, ranges: &[ShareRange]) -> usize {
         }
     }
     best
-}
-
-/// Two neighbouring patches of an axis, and the weight of the second.
-struct Taps {
-    first: usize,
-    second: usize,
-    weight: f32,
-}
-
-impl Taps {
-    fn mix(&self, first: f32, second: f32) -> f32 {
-        (1.0 - self.weight) * first + self.weight * second
-    }
-}
-
-/// Where the pixels of an axis of `count` patches lie between these.
-fn taps(count: usize, patch: usize) -> Vec<Taps> {
-    let scale = 1.0 / patch as f32;
-    let mut taps = Vec::with_capacity(count * patch);
-    for pixel in 0..count * patch {
-        let source = ((pixel as f32 + 0.5) * scale - 0.5).max(0.0);
-        let first = (source as usize).min(count - 1);
-        taps.push(Taps {
-            first,
-            second: (first + 1).min(count - 1),
-            weight: source - first as f32,
-        });
-    }
-    taps
 }
