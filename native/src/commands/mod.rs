@@ -16,6 +16,7 @@ mod search;
 mod segment;
 mod show;
 mod suite;
+mod track;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,7 @@ use self::search::SearchArgs;
 use self::segment::SegmentArgs;
 use self::show::ShowCommand;
 use self::suite::SuiteArgs;
+use self::track::TrackArgs;
 use crate::bench::{self, BenchArgs};
 
 const HELP: &str = "\
@@ -75,6 +77,8 @@ enum Command {
     Segment(SegmentArgs),
     /// Find near duplicates among images
     Duplicates(DuplicatesArgs),
+    /// Follow objects through the frames of a video, from their mask in the first one
+    Track(TrackArgs),
     /// Write images as ImageNet-C corrupts them: 19 ways at five severities
     Corrupt(CorruptArgs),
     /// Write the features of images for other programs
@@ -108,6 +112,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         Command::Search(args) => search::run(&args)?,
         Command::Segment(args) => segment::run(&args)?,
         Command::Duplicates(args) => duplicates::run(&args)?,
+        Command::Track(args) => track::run(&args)?,
         Command::Corrupt(args) => corrupt::run(&args)?,
         Command::Embed(args) => embed::run(&args)?,
         Command::Export(args) => export::run(&args)?,

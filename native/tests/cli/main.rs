@@ -15,6 +15,7 @@ mod eval_rank;
 mod eval_retrieval;
 mod eval_robustness;
 mod eval_segmentation;
+mod eval_video;
 mod features;
 mod pretrain;
 mod runs;
