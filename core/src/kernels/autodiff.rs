@@ -6,9 +6,12 @@ use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind, unary};
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
+use burn::tensor::Shape;
 
 use super::numeric::{changed, columns, contiguous, new, values};
-use super::{Kernels, cross_entropy, gelu, layer_norm, softmax};
+use super::rows::Rearrangement;
+use super::window_softmax::Regions;
+use super::{Kernels, cross_entropy, gelu, layer_norm, softmax, window_softmax};
 
 impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
     fn exact_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
@@ -83,6 +86,32 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
             OpsKind::UnTracked(prepared) => {
                 prepared.finish(Flex::soft_cross_entropy(logits, targets, scale))
             }
+        }
+    }
+
+    fn rearranged(x: FloatTensor<Self>, order: Rearrangement) -> FloatTensor<Self> {
+        let (x, node) = x.into_parts();
+        let moved = Flex::rearranged(x, order.clone());
+        match Rows.prepare::<C>([node]).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish(order.inverse(), moved),
+            OpsKind::UnTracked(prepared) => prepared.finish(moved),
+        }
+    }
+
+    fn windowed_softmax(
+        x: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        regions: Option<Regions>,
+        scale: f32,
+    ) -> FloatTensor<Self> {
+        let [(x, x_node), (bias, bias_node)] = [x, bias].map(|input| input.into_parts());
+        let shape = bias.layout().shape().clone();
+        let y = Flex::windowed_softmax(x, bias, regions, scale);
+
+        let prepared = WindowSoftmax.prepare::<C>([x_node, bias_node]);
+        match prepared.compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish((y.clone(), shape, scale), y),
+            OpsKind::UnTracked(prepared) => prepared.finish(y),
         }
     }
 }
@@ -175,5 +204,44 @@ impl Backward<Flex, 1> for CrossEntropy {
                 );
             })
         });
+    }
+}
+
+/// Keeps the way back.
+#[derive(Debug)]
+struct Rows;
+
+impl Backward<Flex, 1> for Rows {
+    type State = Rearrangement;
+
+    fn backward(self, ops: Ops<Self::State, 1>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let back = ops.state;
+        unary::<Flex, _>(ops.parents, ops.node, gradients, |gradient| {
+            Flex::rearranged(gradient, back)
+        });
+    }
+}
+
+/// Keeps the result, the bias's shape and the scale.
+#[derive(Debug)]
+struct WindowSoftmax;
+
+impl Backward<Flex, 2> for WindowSoftmax {
+    type State = (FloatTensor<Flex>, Shape, f32);
+
+    fn backward(self, ops: Ops<Self::State, 2>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let (y, shape, scale) = ops.state;
+        let pairs = shape.num_elements();
+        let mut of_bias = Vec::new();
+        let of_x = changed(gradients.consume::<Flex>(&ops.node), |gradient| {
+            of_bias = window_softmax::backward(gradient, values(&y), columns(&y), pairs, scale);
+        });
+
+        let of_bias = new(of_bias, shape);
+        for (parent, gradient) in ops.parents.into_iter().zip([of_x, of_bias]) {
+            if let Some(parent) = parent {
+                gradients.register::<Flex>(parent.id, gradient);
+            }
+        }
     }
 }

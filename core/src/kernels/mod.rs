@@ -1,5 +1,6 @@
 //! Operations of the training step, as one pass over memory each on the CPU, where burn needs
-//! several: GELU, softmax, layer norm and the cross-entropy with a teacher's distribution.
+//! several: GELU, softmax, layer norm, the cross-entropy with a teacher's distribution, and the
+//! attention of windows.
 //!
 //! Under burn's autodiff each of them is three to ten operations, every one with a tensor that
 //! lives until the backward pass. Here the forward pass keeps just what the backward pass needs. On
@@ -14,17 +15,21 @@ mod gelu;
 mod layer_norm;
 mod numeric;
 mod product;
+mod rows;
 mod softmax;
 mod threads;
+mod window_softmax;
 
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Backend, Dispatch, Flex, backend_extension};
 use burn::nn::{LayerNorm, Linear};
-use burn::tensor::{Tensor, activation};
+use burn::tensor::{Int, Tensor, TensorData, activation};
 
 use self::branch::Branch;
 use self::numeric::{changed, columns, contiguous, new, values};
+pub use self::rows::Rearrangement;
 pub(crate) use self::threads::for_each_chunk;
+pub use self::window_softmax::Regions;
 use crate::platform::has_kernels;
 
 /// The operations on a backend's own tensors. All tensors are f32.
@@ -49,6 +54,18 @@ trait Kernels: Backend {
     fn soft_cross_entropy(
         logits: FloatTensor<Self>,
         targets: FloatTensor<Self>,
+        scale: f32,
+    ) -> FloatTensor<Self>;
+
+    /// The rows of each image of `x`, `[B, N, D]`, in another order.
+    fn rearranged(x: FloatTensor<Self>, order: Rearrangement) -> FloatTensor<Self>;
+
+    /// `softmax(scale * x + bias + mask)` over the last dimension of `[G, heads, N, N]`, with a bias
+    /// `[heads, N, N]`.
+    fn windowed_softmax(
+        x: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        regions: Option<Regions>,
         scale: f32,
     ) -> FloatTensor<Self>;
 }
@@ -115,6 +132,25 @@ impl Kernels for Flex {
             cross_entropy::forward(values(&logits), values(&targets), columns(&logits), scale);
         let rows = losses.len();
         new(losses, [rows, 1])
+    }
+
+    fn rearranged(x: FloatTensor<Self>, order: Rearrangement) -> FloatTensor<Self> {
+        let x = contiguous(x);
+        let (images, columns) = (x.layout().shape()[0], columns(&x));
+        let moved = rows::forward(values(&x), columns, &order);
+        new(moved, [images, order.count(), columns])
+    }
+
+    fn windowed_softmax(
+        x: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        regions: Option<Regions>,
+        scale: f32,
+    ) -> FloatTensor<Self> {
+        let (bias, columns) = (contiguous(bias), columns(&x));
+        changed(x, |x| {
+            window_softmax::forward(x, values(&bias), columns, regions.as_ref(), scale);
+        })
     }
 }
 
@@ -219,6 +255,71 @@ pub fn cross_entropy(logits: Tensor<2>, targets: Tensor<2>, temperature: f64) ->
         .neg()
 }
 
+/// The rows of each image of `x` in another order, `[B, N, D] -> [B, M, D]`.
+pub fn rearrange(x: Tensor<3>, order: &Rearrangement) -> Tensor<3> {
+    if has_kernels(&x) {
+        return Tensor::from_dispatch(Dispatch::rearranged(x.into_dispatch(), order.clone()));
+    }
+    composed_rearrange(x, order)
+}
+
+/// Attention's shares inside of windows, `softmax(scale * x + bias)` over the last dimension:
+/// scores `[G, heads, N, N]` of the windows of some images, image by image, and a bias `[heads, N,
+/// N]`. With `regions`, 100 is taken from the logit of two tokens of different ones.
+pub fn window_softmax(
+    scores: Tensor<4>,
+    bias: Tensor<3>,
+    regions: Option<&Regions>,
+    scale: f64,
+) -> Tensor<4> {
+    if has_kernels(&scores) {
+        let shares = Dispatch::windowed_softmax(
+            scores.into_dispatch(),
+            bias.into_dispatch(),
+            regions.cloned(),
+            scale as f32,
+        );
+        return Tensor::from_dispatch(shares);
+    }
+    composed_window_softmax(scores, bias, regions, scale)
+}
+
+fn composed_rearrange(x: Tensor<3>, order: &Rearrangement) -> Tensor<3> {
+    let [b, n, d] = x.dims();
+    let sources = TensorData::new(order.sources_or(n), [order.count()]);
+    let sources = Tensor::<1, Int>::from_data(sources, &x.device().inner());
+
+    if !order.has_zeros() {
+        return x.select(1, sources);
+    }
+    let zeros = Tensor::zeros([b, 1, d], &x.device());
+    Tensor::cat(vec![x, zeros], 1).select(1, sources)
+}
+
+fn composed_window_softmax(
+    scores: Tensor<4>,
+    bias: Tensor<3>,
+    regions: Option<&Regions>,
+    scale: f64,
+) -> Tensor<4> {
+    let logits = scores * scale + bias.unsqueeze::<4>();
+    let Some(regions) = regions else {
+        return activation::softmax(logits, 3);
+    };
+
+    let [g, h, n, _] = logits.dims();
+    let windows = regions.windows();
+    let numbers: Vec<f32> = regions.numbers().map(f32::from).collect();
+    let numbers = TensorData::new(numbers, [1, windows, 1, n, 1]);
+    let own = Tensor::<5>::from_data(numbers, &logits.device());
+    // Numbers are integers: those that differ do so by 1 or more.
+    let apart = (own.clone() - own.swap_dims(3, 4)).abs().clamp_max(1.0);
+
+    let logits = logits.reshape([g / windows, windows, h, n, n]);
+    let logits = logits + apart * f64::from(window_softmax::APART);
+    activation::softmax(logits.reshape([g, h, n, n]), 3)
+}
+
 /// GELU from operations whose gradients are exact everywhere: that of burn's own on GPUs is of the
 /// tanh approximation.
 fn composed_gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
@@ -227,182 +328,4 @@ fn composed_gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
 }
 
 #[cfg(test)]
-mod tests {
-    use burn::tensor::{Device, TensorData};
-
-    use super::*;
-    use crate::model::init;
-    use crate::rng::{Purpose, stream};
-    use crate::testing::{assert_close, gradient_check, max_difference, test};
-
-    /// Values in ±2, `[rows, columns]`, read from a transposed tensor, so that they do not lie one
-    /// after another.
-    fn random(rows: usize, columns: usize, seed: u64, device: &Device) -> Tensor<2> {
-        init::uniform(
-            [columns, rows],
-            2.0,
-            device,
-            &mut stream(seed, Purpose::Init, 0, 0),
-        )
-        .val()
-        .transpose()
-        .detach()
-    }
-
-    /// Distributions, `[rows, columns]`, the first row twice as heavy as the others.
-    fn distributions(rows: usize, columns: usize, device: &Device) -> Tensor<2> {
-        let targets = activation::softmax(random(rows, columns, 7, device), 1);
-        let weights = (0..rows)
-            .map(|row| if row == 0 { 2.0 } else { 1.0 })
-            .collect::<Vec<f32>>();
-        targets * Tensor::from_data(TensorData::new(weights, [rows, 1]), device)
-    }
-
-    fn layer(columns: usize, device: &Device) -> LayerNorm {
-        let mut layer = init::layer_norm(columns, device);
-        let mut rng = stream(8, Purpose::Init, 0, 0);
-        layer.gamma = init::uniform([columns], 1.5, device, &mut rng);
-        layer.beta = Some(init::uniform([columns], 1.0, device, &mut rng));
-        layer
-    }
-
-    /// Value and gradient of `f` at `x`, weighted so that no two elements count the same.
-    fn value_and_gradient(
-        x: &Tensor<2>,
-        f: impl Fn(Tensor<2>) -> Tensor<2>,
-    ) -> (Tensor<2>, Tensor<2>) {
-        let leaf = x.clone().detach().require_grad();
-        let y = f(leaf.clone());
-        let [rows, columns] = y.dims();
-        let gradient = leaf.grad(
-            &(y.clone() * random(rows, columns, 9, &x.device()))
-                .sum()
-                .backward(),
-        );
-        (y.inner(), gradient.expect("f depends on x"))
-    }
-
-    /// Asserts that no element differs by more than a few roundings of the largest.
-    fn assert_close_to_largest(actual: &Tensor<2>, expected: &Tensor<2>) {
-        let largest: f32 = expected.clone().abs().max().into_scalar();
-        let difference = max_difference(actual, expected);
-        assert!(
-            difference <= 2e-6 * largest.max(1.0),
-            "{difference} beside {largest}"
-        );
-    }
-
-    /// Asserts that both compute the same values, with and without autodiff, and the same
-    /// gradients.
-    fn assert_same(
-        x: &Tensor<2>,
-        kernel: impl Fn(Tensor<2>) -> Tensor<2>,
-        composed: impl Fn(Tensor<2>) -> Tensor<2>,
-    ) {
-        let (value, gradient) = value_and_gradient(x, &kernel);
-        let (expected, expected_gradient) = value_and_gradient(x, composed);
-        assert_close_to_largest(&value, &expected);
-        assert_close_to_largest(&gradient, &expected_gradient);
-        assert_close_to_largest(&kernel(x.clone()).inner(), &expected);
-    }
-
-    #[test]
-    fn kernels_agree_with_compositions_of_burns_operations() {
-        let device = Device::flex().autodiff();
-        for columns in [1, 5, 16, 37, 130] {
-            let x = random(6, columns, 1, &device);
-            let (layer, targets) = (layer(columns, &device), distributions(6, columns, &device));
-            assert_same(&x, gelu, composed_gelu);
-            assert_same(&x, |x| softmax(x, 3.0), |x| activation::softmax(x * 3.0, 1));
-            if columns > 1 {
-                assert_same(&x, |x| layer_norm(&layer, x), |x| layer.forward(x));
-            }
-            assert_same(
-                &x,
-                |x| cross_entropy(x, targets.clone(), 0.1),
-                |x| {
-                    (targets.clone() * activation::log_softmax(x * 10.0, 1))
-                        .sum_dim(1)
-                        .neg()
-                },
-            );
-        }
-    }
-
-    #[test]
-    fn layer_norm_differentiates_its_gain_and_offset() {
-        let device = Device::flex().autodiff();
-        let (layer, x) = (layer(21, &device), random(6, 21, 2, &device));
-        let weights = random(6, 21, 3, &device);
-        let gradients = |y: Tensor<2>| {
-            let gradients = (y * weights.clone()).sum().backward();
-            let beta = layer.beta.as_ref().expect("an offset").val();
-            [layer.gamma.val(), beta].map(|parameter| parameter.grad(&gradients).expect("a leaf"))
-        };
-        let kernel = gradients(layer_norm(&layer, x.clone()));
-        let composed = gradients(layer.forward(x.clone()));
-        for (kernel, composed) in kernel.iter().zip(&composed) {
-            assert!(max_difference(kernel, composed) < 1e-5);
-        }
-    }
-
-    #[test]
-    fn gradients_match_finite_differences() {
-        let device = Device::flex().autodiff();
-        let (layer, targets) = (layer(7, &device), distributions(3, 7, &device));
-        let weights = random(3, 7, 5, &device);
-        let sum = |y: Tensor<2>| (y * weights.clone()).sum();
-        gradient_check(random(3, 7, 4, &device), |x| sum(gelu(x)), 2e-3);
-        gradient_check(random(3, 7, 4, &device), |x| sum(softmax(x, 1.5)), 2e-3);
-        gradient_check(
-            random(3, 7, 4, &device),
-            |x| sum(layer_norm(&layer, x)),
-            2e-3,
-        );
-        gradient_check(
-            random(3, 7, 4, &device),
-            |x| cross_entropy(x, targets.clone(), 0.5).sum(),
-            2e-3,
-        );
-    }
-
-    #[test]
-    fn both_forms_of_gelu_and_their_gradients_are_exact() {
-        let device = Device::flex().autodiff();
-        for gelu in [gelu, composed_gelu] {
-            let x =
-                Tensor::<1>::from_floats([-3.0, -1.0, -0.1, 0.0, 0.5, 2.0], &device).require_grad();
-            let y = gelu(x.clone());
-            // x Φ(x), from tables of the normal distribution.
-            let expected = [
-                -0.004_049_69,
-                -0.158_655_25,
-                -0.046_017_22,
-                0.0,
-                0.345_731_23,
-                1.954_499_7,
-            ];
-            assert_close(&y.clone().inner(), &expected, 1e-6);
-            let gradient = x.grad(&y.sum().backward()).expect("x is a leaf");
-            // Φ(x) + x φ(x).
-            let expected = [
-                -0.011_945_65,
-                -0.083_315_47,
-                0.420_476_9,
-                0.5,
-                0.867_495_1,
-                1.085_231_9,
-            ];
-            assert_close(&gradient, &expected, 1e-6);
-        }
-    }
-
-    #[test]
-    fn values_that_overflow_or_are_not_numbers_stay_visible() {
-        let device = Device::flex();
-        let x = Tensor::<2>::from_floats([[0.0, f32::NAN], [1e30, -1e30]], &device);
-        let y: Vec<f32> = softmax(x, 1.0).try_to_vec_as().expect("floats");
-        assert!(y[0].is_nan() && y[1].is_nan());
-        assert_eq!(y[2..], [1.0, 0.0]);
-    }
-}
+mod tests;
