@@ -62,7 +62,9 @@ pub fn gradient_check<const D: usize>(
 }
 
 pub fn small_vit() -> VitConfig {
-    Config::miniature().vit()
+    let config = Config::miniature();
+    let mask_token = config.mask.use_masked_im_modeling;
+    config.model.vit(config.crops.global_size, mask_token)
 }
 
 pub fn small_backbone() -> BackboneConfig {

@@ -72,6 +72,9 @@ pub async fn encode(
         ..Want::default()
     };
     let features = backbone.features(pixels, want);
+    // Those of an earlier block may be others than the last one's.
+    let (rows, columns) = features.tokens.grid;
+    let [_, width] = features.tokens.cls.dims();
 
     let mut transfer = Transaction::default()
         .register(features.tokens.cls.clone())
@@ -96,7 +99,7 @@ pub async fn encode(
     };
     Ok(ImageTokens {
         cls: cls.iter::<f32>().collect(),
-        patches: TokenGrid::new(rows, columns, backbone.dim(), patches)?,
+        patches: TokenGrid::new(rows, columns, width, patches)?,
         attention,
     })
 }

@@ -77,7 +77,7 @@ impl Pooling {
     /// Width of a feature of this kind.
     pub fn width(self, backbone: &Backbone) -> usize {
         let means = usize::from(self.patch_mean != PatchMean::None);
-        backbone.dim() * (self.cls_blocks.min(backbone.depth()) + means)
+        backbone.cls_width(self.cls_blocks) + backbone.dim() * means
     }
 
     /// Features `[B, width]` of images `[B, 3, H, W]`.

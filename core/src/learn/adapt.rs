@@ -92,7 +92,7 @@ impl AdaptSettings {
 
     fn config(&self, patch: usize) -> Config {
         let mut config = Config::default();
-        config.model.patch_size = patch;
+        config.model.patch_size = Some(patch);
         config.crops = self.crops(patch);
         config.augment = self.augment();
         config

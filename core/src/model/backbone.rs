@@ -11,14 +11,21 @@ use super::features::{Features, Tokens, Want};
 use super::layers::Noise;
 use super::mask::Mask;
 use super::precision::ComputePrecision;
+use super::swin::{Swin, SwinConfig};
 use super::vit::{Vit, VitConfig};
 use crate::rng::Rng;
 
 /// Images to tokens.
 #[derive(Module, Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "a program has a handful of networks, and their weights lie elsewhere"
+)]
 pub enum Backbone {
     /// A vision transformer.
     Vit(Vit),
+    /// A Swin transformer.
+    Swin(Swin),
 }
 
 /// Dimensions and options of a [`Backbone`]. In JSON an object with the family as its only key,
@@ -28,11 +35,13 @@ pub enum Backbone {
 pub enum BackboneConfig {
     /// A vision transformer.
     Vit(VitConfig),
+    /// A Swin transformer.
+    Swin(SwinConfig),
 }
 
 impl Backbone {
     /// The tokens after the last block and the final norm, of images `[B, 3, H, W]` whose sides are
-    /// multiples of the [`stride`](Self::stride).
+    /// multiples of the [`stride`](Self::stride), or of the patch of a family that pads.
     ///
     /// Patches set in `masks` (one mask an image over its [`grid`](Self::grid); an empty slice masks
     /// nothing) are replaced by the mask token, if the network has one.
@@ -47,7 +56,7 @@ impl Backbone {
 
     fn walk(&self, images: Tensor<4>, masks: &[Mask], noise: &mut Noise, want: Want) -> Features {
         let [_, _, height, width] = images.dims();
-        let grid = self.grid(height, width);
+        let size = (height, width);
         let blocks = want.block.unwrap_or(usize::MAX).min(self.depth());
 
         let mut tokens = self.embed(images, masks);
@@ -57,15 +66,15 @@ impl Backbone {
             if want.attention && block == blocks {
                 attention = self.cls_attention(block - 1, tokens.clone());
             }
-            tokens = self.run_block(block - 1, tokens, noise);
+            tokens = self.run_block(block - 1, tokens, size, noise);
             if block < blocks && block + want.earlier >= blocks {
-                earlier.push(self.finish(tokens.clone(), grid));
+                earlier.push(self.finish(block - 1, tokens.clone(), size));
             }
         }
 
         let raw_patches = want.raw_patches.then(|| self.patches(tokens.clone()));
         Features {
-            tokens: self.finish(tokens, grid),
+            tokens: self.finish(blocks.saturating_sub(1), tokens, size),
             earlier,
             attention,
             raw_patches,
@@ -80,25 +89,31 @@ impl Backbone {
     pub(crate) fn embed(&self, images: Tensor<4>, masks: &[Mask]) -> Tensor<3> {
         match self {
             Self::Vit(vit) => vit.embed(images, masks),
+            Self::Swin(swin) => swin.embed(images, masks),
         }
     }
 
-    /// Runs one block, counted from 0, on a sequence of tokens.
+    /// Runs one block, counted from 0, on a sequence of tokens of images of `size` (height, width) in
+    /// pixels.
     pub(crate) fn run_block(
         &self,
         block: usize,
         tokens: Tensor<3>,
+        size: (usize, usize),
         noise: &mut Noise,
     ) -> Tensor<3> {
         match self {
             Self::Vit(vit) => vit.run_block(block, tokens, noise),
+            Self::Swin(swin) => swin.run_block(block, tokens, size, noise),
         }
     }
 
-    /// The final norm, on the sequence that a block gave for images of `grid` patches.
-    pub(crate) fn finish(&self, tokens: Tensor<3>, grid: (usize, usize)) -> Tokens {
+    /// The final norm, on the sequence that block `block`, counted from 0, gave for images of `size`
+    /// (height, width) in pixels.
+    pub(crate) fn finish(&self, block: usize, tokens: Tensor<3>, size: (usize, usize)) -> Tokens {
         match self {
-            Self::Vit(vit) => vit.finish(tokens, grid),
+            Self::Vit(vit) => vit.finish(tokens, self.grid(size.0, size.1)),
+            Self::Swin(swin) => swin.finish(block, tokens, size),
         }
     }
 
@@ -106,6 +121,7 @@ impl Backbone {
     fn patches(&self, tokens: Tensor<3>) -> Tensor<3> {
         match self {
             Self::Vit(vit) => vit.patches(tokens),
+            Self::Swin(_) => tokens,
         }
     }
 
@@ -114,6 +130,7 @@ impl Backbone {
     fn cls_attention(&self, block: usize, tokens: Tensor<3>) -> Option<Tensor<3>> {
         match self {
             Self::Vit(vit) => Some(vit.cls_attention(block, tokens)),
+            Self::Swin(_) => None,
         }
     }
 
@@ -121,18 +138,43 @@ impl Backbone {
     pub fn stride(&self) -> usize {
         match self {
             Self::Vit(vit) => vit.patch_size(),
+            Self::Swin(swin) => swin.stride(),
         }
     }
 
     /// Rows and columns of patches in the output, for images of this size in pixels.
     pub fn grid(&self, height: usize, width: usize) -> (usize, usize) {
-        (height / self.stride(), width / self.stride())
+        match self {
+            Self::Vit(vit) => (height / vit.patch_size(), width / vit.patch_size()),
+            Self::Swin(swin) => swin.grid((height, width)),
+        }
+    }
+
+    /// Width of the CLS tokens of the last `blocks` blocks, one behind another.
+    pub fn cls_width(&self, blocks: usize) -> usize {
+        let depth = self.depth();
+        match self {
+            Self::Vit(vit) => vit.dim() * blocks.min(depth),
+            Self::Swin(swin) => {
+                let last = depth.saturating_sub(blocks)..depth;
+                last.map(|block| swin.block_dim(block)).sum()
+            }
+        }
+    }
+
+    /// Whether it has a CLS token that attends to patches.
+    pub fn has_attention(&self) -> bool {
+        match self {
+            Self::Vit(_) => true,
+            Self::Swin(_) => false,
+        }
     }
 
     /// Width of a token of the output.
     pub fn dim(&self) -> usize {
         match self {
             Self::Vit(vit) => vit.dim(),
+            Self::Swin(swin) => swin.block_dim(usize::MAX),
         }
     }
 
@@ -140,6 +182,7 @@ impl Backbone {
     pub fn depth(&self) -> usize {
         match self {
             Self::Vit(vit) => vit.depth(),
+            Self::Swin(swin) => swin.depth(),
         }
     }
 
@@ -147,6 +190,7 @@ impl Backbone {
     pub fn heads(&self) -> usize {
         match self {
             Self::Vit(vit) => vit.heads(),
+            Self::Swin(swin) => swin.heads(),
         }
     }
 
@@ -154,6 +198,7 @@ impl Backbone {
     pub fn has_mask_token(&self) -> bool {
         match self {
             Self::Vit(vit) => vit.has_mask_token(),
+            Self::Swin(swin) => swin.has_mask_token(),
         }
     }
 
@@ -161,6 +206,7 @@ impl Backbone {
     pub fn without_mask_token(self) -> Self {
         match self {
             Self::Vit(vit) => Self::Vit(vit.without_mask_token()),
+            Self::Swin(swin) => Self::Swin(swin.without_mask_token()),
         }
     }
 
@@ -168,6 +214,7 @@ impl Backbone {
     pub fn with_precision(self, precision: ComputePrecision) -> Self {
         match self {
             Self::Vit(vit) => Self::Vit(vit.with_precision(precision)),
+            Self::Swin(swin) => Self::Swin(swin.with_precision(precision)),
         }
     }
 
@@ -176,6 +223,7 @@ impl Backbone {
     pub fn train_last(self, n: usize) -> Self {
         match self {
             Self::Vit(vit) => Self::Vit(vit.train_last(n)),
+            Self::Swin(swin) => Self::Swin(swin.train_last(n)),
         }
     }
 }
@@ -185,6 +233,7 @@ impl BackboneConfig {
     pub fn init(&self, device: &Device, rng: &mut Rng) -> Backbone {
         match self {
             Self::Vit(vit) => Backbone::Vit(Vit::new(vit, device, rng)),
+            Self::Swin(swin) => Backbone::Swin(Swin::new(swin, device, rng)),
         }
     }
 
@@ -192,6 +241,7 @@ impl BackboneConfig {
     pub fn image_size(&self) -> usize {
         match self {
             Self::Vit(vit) => vit.image_size,
+            Self::Swin(swin) => swin.image_size,
         }
     }
 
@@ -199,6 +249,7 @@ impl BackboneConfig {
     pub fn with_image_size(self, image_size: usize) -> Self {
         match self {
             Self::Vit(vit) => Self::Vit(VitConfig { image_size, ..vit }),
+            Self::Swin(swin) => Self::Swin(SwinConfig { image_size, ..swin }),
         }
     }
 
@@ -206,6 +257,7 @@ impl BackboneConfig {
     pub fn with_mask_token(self, mask_token: bool) -> Self {
         match self {
             Self::Vit(vit) => Self::Vit(VitConfig { mask_token, ..vit }),
+            Self::Swin(swin) => Self::Swin(SwinConfig { mask_token, ..swin }),
         }
     }
 
@@ -213,6 +265,7 @@ impl BackboneConfig {
     pub fn mask_token(&self) -> bool {
         match self {
             Self::Vit(vit) => vit.mask_token,
+            Self::Swin(swin) => swin.mask_token,
         }
     }
 
@@ -220,21 +273,39 @@ impl BackboneConfig {
     pub fn stride(&self) -> usize {
         match self {
             Self::Vit(vit) => vit.patch_size,
+            Self::Swin(swin) => swin.stride(),
+        }
+    }
+
+    /// Pixels along a side of a patch of the input, of which the sides of images must be multiples.
+    pub fn patch_size(&self) -> usize {
+        match self {
+            Self::Vit(vit) => vit.patch_size,
+            Self::Swin(swin) => swin.patch_size,
         }
     }
 
     /// Rows and columns of patches in the output, for images of this size in pixels.
     pub fn grid(&self, height: usize, width: usize) -> (usize, usize) {
-        (height / self.stride(), width / self.stride())
+        match self {
+            Self::Vit(vit) => (height / vit.patch_size, width / vit.patch_size),
+            Self::Swin(swin) => swin.grid((height, width)),
+        }
     }
 
-    /// The same network, whose position embeddings are sampled on other grids as those of `other`.
+    /// The same network with what the shapes of its tensors do not tell, as in `other`: how position
+    /// embeddings are sampled on other grids, or which images windows are made for.
     pub(crate) fn sampled_as(self, other: &Self) -> Self {
         match (self, other) {
             (Self::Vit(vit), Self::Vit(other)) => Self::Vit(VitConfig {
                 pos_sampling: other.pos_sampling,
                 ..vit
             }),
+            (Self::Swin(swin), Self::Swin(other)) => Self::Swin(SwinConfig {
+                image_size: other.image_size,
+                ..swin
+            }),
+            (own, _) => own,
         }
     }
 
@@ -242,6 +313,7 @@ impl BackboneConfig {
     pub fn dim(&self) -> usize {
         match self {
             Self::Vit(vit) => vit.dim,
+            Self::Swin(swin) => swin.width(swin.stages() - 1),
         }
     }
 
@@ -249,6 +321,7 @@ impl BackboneConfig {
     pub fn depth(&self) -> usize {
         match self {
             Self::Vit(vit) => vit.depth,
+            Self::Swin(swin) => swin.depths.iter().sum(),
         }
     }
 
@@ -256,6 +329,24 @@ impl BackboneConfig {
     pub fn heads(&self) -> usize {
         match self {
             Self::Vit(vit) => vit.heads,
+            Self::Swin(swin) => swin.heads.last().copied().unwrap_or(0),
+        }
+    }
+
+    /// Width of the CLS tokens of the last `blocks` blocks, one behind another.
+    pub fn cls_width(&self, blocks: usize) -> usize {
+        match self {
+            Self::Vit(vit) => vit.dim * blocks.min(vit.depth),
+            Self::Swin(swin) => swin.cls_width(blocks),
+        }
+    }
+
+    /// How much memory the activations of an image of `side` by `side` pixels take, in tokens as wide
+    /// as those of the output.
+    pub fn wide_tokens(&self, side: usize) -> usize {
+        match self {
+            Self::Vit(vit) => (side / vit.patch_size).pow(2) + 1,
+            Self::Swin(swin) => swin.wide_tokens(side),
         }
     }
 
@@ -263,7 +354,14 @@ impl BackboneConfig {
     pub fn macs(&self, side: usize) -> f64 {
         match self {
             Self::Vit(vit) => vit.macs(side),
+            Self::Swin(swin) => swin.macs(side),
         }
+    }
+}
+
+impl From<SwinConfig> for BackboneConfig {
+    fn from(config: SwinConfig) -> Self {
+        Self::Swin(config)
     }
 }
 
@@ -278,6 +376,7 @@ impl fmt::Display for BackboneConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Vit(vit) => vit.fmt(f),
+            Self::Swin(swin) => swin.fmt(f),
         }
     }
 }

@@ -7,9 +7,9 @@ use super::mask::{Mask, masked_rows};
 /// Tokens after a block and the final norm.
 #[derive(Clone, Debug)]
 pub struct Tokens {
-    /// One token for each image, `[B, D]`.
+    /// One token for each image, `[B, D]`: CLS, or the mean of the patches in a family without it.
     pub cls: Tensor<2>,
-    /// Rows and columns of patches, `rows * columns = N`.
+    /// Rows and columns of patches, `rows * columns = N`. Earlier blocks may have finer grids.
     pub grid: (usize, usize),
     /// `[B, P + N, D]`: the patches stand behind `prefix` other tokens.
     sequence: Tensor<3>,
@@ -24,6 +24,16 @@ impl Tokens {
             grid,
             sequence,
             prefix,
+        }
+    }
+
+    /// The patches `[B, N, D]` of a family without CLS: their mean is in its place.
+    pub(super) fn with_mean(patches: Tensor<3>, grid: (usize, usize)) -> Self {
+        Self {
+            cls: patches.clone().mean_dim(1).squeeze_dim(1),
+            grid,
+            sequence: patches,
+            prefix: 0,
         }
     }
 
@@ -56,7 +66,7 @@ pub struct Features {
     /// The tokens of blocks before the last, as many as were asked for, the deepest last.
     pub earlier: Vec<Tokens>,
     /// How much CLS attends to each patch in each head of the last block, `[B, heads, N]`; `None`
-    /// if it was not asked for. CLS itself and registers take the rest of each head's attention.
+    /// if it was not asked for, or the family has no CLS that attends. CLS itself and registers take the rest of each head's attention.
     pub attention: Option<Tensor<3>>,
     /// The patch tokens `[B, N, D]` of the last block before the final norm; `None` if they were
     /// not asked for.

@@ -11,7 +11,10 @@ pub(crate) mod mask;
 pub(crate) mod naming;
 mod network;
 mod onnx;
+mod patch_embed;
+mod pos_embed;
 mod precision;
+pub mod swin;
 pub mod vit;
 
 pub use arch::{Arch, ModelConfig};
@@ -22,6 +25,7 @@ pub use layers::Noise;
 pub use mask::Mask;
 pub use network::Network;
 pub use precision::ComputePrecision;
+pub use swin::{Swin, SwinConfig};
 pub use vit::{Ffn, Vit, VitConfig};
 
 /// Official names and layouts where burn's differ, of every struct here and of burn's own layers.
@@ -29,5 +33,5 @@ pub(crate) const NAMES: &[&naming::Naming] = &[
     &naming::LINEAR,
     &naming::LAYER_NORM,
     &head::NAMES,
-    &vit::NAMES,
+    &patch_embed::NAMES,
 ];

@@ -1,7 +1,7 @@
 //! Any backbone as an ONNX graph.
 
 use super::backbone::BackboneConfig;
-use super::vit;
+use super::{swin, vit};
 use crate::onnx::{Edge, GraphBuilder, OnnxError};
 
 impl BackboneConfig {
@@ -15,6 +15,11 @@ impl BackboneConfig {
     ) -> Result<(), OnnxError> {
         match self {
             Self::Vit(config) => vit::write_onnx(config, graph, image, grid),
+            Self::Swin(config) => {
+                let stride = config.stride();
+                let size = (grid.0 * stride, grid.1 * stride);
+                swin::write_onnx(config, graph, image, size)
+            }
         }
     }
 }

@@ -110,9 +110,15 @@ impl<'a> GraphBuilder<'a> {
         Ok(self.node("LayerNormalization", name, &[x, &weight, &bias], attributes))
     }
 
-    /// `x Wᵀ + b` of the parameters `name.weight` and `name.bias`, the weight stored the way MatMul
-    /// takes it.
+    /// `x Wᵀ + b` of the parameters `name.weight` and `name.bias`.
     pub fn linear(&mut self, name: &str, x: &Edge) -> Result<Edge, OnnxError> {
+        let product = self.product(name, x)?;
+        let bias = self.parameter(&format!("{name}.bias"))?;
+        Ok(self.node("Add", name, &[&product, &bias], vec![]))
+    }
+
+    /// `x Wᵀ` of the parameter `name.weight`, stored the way MatMul takes it.
+    pub fn product(&mut self, name: &str, x: &Edge) -> Result<Edge, OnnxError> {
         let weight_name = format!("{name}.weight");
         let weight = self.weight(&weight_name)?;
         let &[outputs, inputs] = &weight.shape[..] else {
@@ -129,9 +135,7 @@ impl<'a> GraphBuilder<'a> {
         }
 
         let weight = self.floats(&weight_name, &[inputs, outputs], &transposed);
-        let bias = self.parameter(&format!("{name}.bias"))?;
-        let product = self.node("MatMul", &format!("{name}.product"), &[x, &weight], vec![]);
-        Ok(self.node("Add", name, &[&product, &bias], vec![]))
+        Ok(self.node("MatMul", &format!("{name}.product"), &[x, &weight], vec![]))
     }
 
     /// Exact GELU.

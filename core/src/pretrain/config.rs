@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::image::augment::{AugmentConfig, CropsConfig};
 use crate::model::Mask;
-use crate::model::{BackboneConfig, ComputePrecision, HeadConfig, ModelConfig, VitConfig};
+use crate::model::{BackboneConfig, ComputePrecision, HeadConfig, ModelConfig};
 use crate::optim::{AdamWConfig, Clip, ClipBy};
 use crate::pretrain::loss::LossConfig;
 use crate::pretrain::masking::MaskConfig;
@@ -39,7 +39,7 @@ impl Config {
     pub fn miniature() -> Self {
         Self {
             model: ModelConfig {
-                patch_size: 4,
+                patch_size: Some(4),
                 dim: Some(16),
                 depth: Some(2),
                 heads: Some(2),
@@ -66,15 +66,11 @@ impl Config {
 
     /// The student's backbone; the teacher's is the same without mask token.
     pub fn backbone(&self) -> BackboneConfig {
-        self.vit().into()
-    }
-
-    pub(crate) fn vit(&self) -> VitConfig {
         let mask_token = self.mask.use_masked_im_modeling;
-        self.model.vit(self.crops.global_size, mask_token)
+        self.model.backbone(self.crops.global_size, mask_token)
     }
 
-    /// Patches along both sides of a global crop.
+    /// Patches of the output along both sides of a global crop: the cells of its masks.
     pub fn global_grid(&self) -> (usize, usize) {
         let side = self.crops.global_size;
         self.backbone().grid(side, side)
@@ -100,21 +96,21 @@ impl Config {
         self.optim.check(at.section("optim"));
 
         // Sizes beyond their bounds would overflow where they become those of a network.
-        let stride = if known_backbone {
-            self.backbone().stride()
+        let patch = if known_backbone {
+            self.backbone().patch_size()
         } else {
             1
         };
-        self.check_together(at.section(""), stride);
+        self.check_together(at.section(""), patch);
     }
 
-    fn check_together(&self, at: &mut Problems, stride: usize) {
+    fn check_together(&self, at: &mut Problems, patch: usize) {
         for (key, side) in [
             ("crops.global_size", self.crops.global_size),
             ("crops.local_size", self.crops.local_size),
         ] {
-            let problem = format!("is not a multiple of the patch size {stride}");
-            at.require(side.is_multiple_of(stride), key, side, problem);
+            let problem = format!("is not a multiple of the patch size {patch}");
+            at.require(side.is_multiple_of(patch), key, side, problem);
         }
 
         let masks = self.mask.use_masked_im_modeling;

@@ -80,7 +80,7 @@ mod tests {
             hidden: 40,
             depth: 3,
             heads: 2,
-            ..config(Arch::VitTiny).vit()
+            ..config(Arch::VitTiny).model.vit(224, true)
         };
         assert_eq!(vit.macs(0), 3.0 * (400.0 + 20.0 + 800.0));
         let gated = VitConfig {

@@ -40,7 +40,7 @@ impl Recomputed {
         noise: &mut Noise,
     ) -> (Tokens, Self) {
         let [_, _, height, width] = images.dims();
-        let grid = backbone.grid(height, width);
+        let size = (height, width);
         let images = images.clone().without_autodiff();
 
         // Without autodiff, only what is stored here outlives a block.
@@ -50,12 +50,12 @@ impl Recomputed {
         for block in 0..plain.depth() {
             // The state of the generator too: the second pass must drop the same paths.
             inputs.push((tokens.clone(), noise.as_deref().cloned()));
-            tokens = plain.run_block(block, tokens, noise);
+            tokens = plain.run_block(block, tokens, size, noise);
         }
 
         let output = Tensor::from_inner(tokens).require_grad();
         (
-            backbone.finish(output.clone(), grid),
+            backbone.finish(plain.depth().saturating_sub(1), output.clone(), size),
             Self {
                 images,
                 masks: masks.to_vec(),
@@ -74,6 +74,8 @@ impl Recomputed {
             inputs,
             output,
         } = self;
+        let [_, _, height, width] = images.dims();
+        let size = (height, width);
         let mut named = NamedGradients::default();
         // Where the loss does not see these tokens, nothing comes back.
         let Some(mut gradient) = output.grad_remove(gradients) else {
@@ -82,9 +84,10 @@ impl Recomputed {
 
         for (block, (input, mut noise)) in inputs.into_iter().enumerate().rev() {
             let input = Tensor::from_inner(input).require_grad();
-            let tokens = student
-                .backbone
-                .run_block(block, input.clone(), &mut noise.as_mut());
+            let tokens =
+                student
+                    .backbone
+                    .run_block(block, input.clone(), size, &mut noise.as_mut());
 
             let mut gradients = backward_from(tokens, gradient);
             gradient = input

@@ -90,7 +90,9 @@ impl Checkpoint {
             Some(section) => format!("{section}/"),
             None => String::new(),
         };
-        let file = read_casting(bytes, |name| name.starts_with(&prefix))?;
+        let file = read_casting(bytes, |name| {
+            name.starts_with(&prefix) && !names::is_computed(name)
+        })?;
         let mut weights = Weights::with_capacity(file.weights.len());
         for (name, weight) in file.weights {
             weights.insert(name[prefix.len()..].to_owned(), weight);

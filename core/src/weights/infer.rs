@@ -10,7 +10,7 @@ pub enum InferError {
         "the file holds no vision transformer: there is no `{missing}` among its {count} tensors ({names})"
     )]
     NotVit {
-        missing: &'static str,
+        missing: String,
         count: usize,
         names: String,
     },
@@ -35,10 +35,7 @@ impl InferError {
 }
 
 /// A tensor without which there is no vision transformer.
-pub(crate) fn needed<'a>(
-    weights: &'a Weights,
-    name: &'static str,
-) -> Result<&'a Weight, InferError> {
+pub(crate) fn needed<'a>(weights: &'a Weights, name: &str) -> Result<&'a Weight, InferError> {
     weights.get(name).ok_or_else(|| {
         let mut names: Vec<&str> = weights.keys().map(String::as_str).collect();
         names.sort_unstable();
@@ -51,18 +48,21 @@ pub(crate) fn needed<'a>(
         };
 
         InferError::NotVit {
-            missing: name,
+            missing: name.to_owned(),
             count: weights.len(),
             names,
         }
     })
 }
 
+/// Tensors of a file on the grid that a network needs.
 pub(crate) struct Resized {
-    pub name: &'static str,
-    pub weight: Weight,
-    /// Side of its grid in the file.
+    /// What they are, in words.
+    pub what: &'static str,
+    /// By our names.
+    pub weights: Vec<(String, Weight)>,
+    /// Side of the grid in the file.
     pub from: usize,
-    /// Side of its grid in the network.
+    /// Side of the grid in the network.
     pub to: usize,
 }

@@ -199,7 +199,7 @@ impl HeadHeader {
         }
 
         let means = usize::from(self.patch_mean);
-        let expected = backbone.dim() * (self.cls_blocks + means);
+        let expected = backbone.cls_width(self.cls_blocks) + backbone.dim() * means;
         if head.width() != expected {
             return Err(HeadError::Width {
                 width: head.width(),

@@ -8,7 +8,7 @@ use burn::tensor::Device;
 use serde::Serialize;
 
 use super::checkpoint::Checkpoint;
-use super::infer::InferError;
+use super::infer::{InferError, Resized};
 use super::transfer::{WeightsError, write_present};
 use super::weight::Weights;
 use crate::model::{Backbone, BackboneConfig, HeadConfig, Network};
@@ -43,13 +43,23 @@ pub struct LoadReport {
     pub missing: Vec<String>,
     /// Tensors that the network has no use for.
     pub unused: Vec<String>,
-    /// Side of the grid of position embeddings before and after their interpolation, if they were
-    /// interpolated.
-    pub interpolated: Option<(usize, usize)>,
+    /// What was interpolated to another grid, such as position embeddings, if anything was.
+    pub interpolated: Option<Interpolated>,
     /// Number of tensors cast to 32-bit floats, by the type they had.
     pub cast: BTreeMap<String, usize>,
     /// Second names of tensors that were read once.
     pub tied: Vec<String>,
+}
+
+/// What was interpolated, and the sides of its grid before and after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Interpolated {
+    /// In words.
+    pub what: &'static str,
+    /// Side of the grid in the file.
+    pub from: usize,
+    /// Side of the grid in the network.
+    pub to: usize,
 }
 
 impl fmt::Display for LoadReport {
@@ -69,10 +79,10 @@ impl fmt::Display for LoadReport {
                 write!(f, ", {} {what} ({})", names.len(), few(names))?;
             }
         }
-        if let Some((from, to)) = self.interpolated {
+        if let Some(Interpolated { what, from, to }) = self.interpolated {
             write!(
                 f,
-                ", position embeddings interpolated from {from} x {from} to {to} x {to}"
+                ", {what} interpolated from {from} x {from} to {to} x {to}"
             )?;
         }
         for (dtype, count) in &self.cast {
@@ -105,8 +115,8 @@ impl Checkpoint {
         HeadConfig::infer(&self.weights).ok_or(LoadError::NoHead)
     }
 
-    /// The backbone `config` with these weights; its position embeddings are interpolated if its
-    /// grid is another.
+    /// The backbone `config` with these weights; what lies on a grid, as position embeddings do, is
+    /// interpolated if the network's is another.
     ///
     /// # Errors
     /// If a tensor does not fit, or is missing and may not be.
@@ -172,9 +182,13 @@ impl Checkpoint {
         }
         // From the file's own names, as those that `name` gives are another module's.
         let resized = config.resize(&self.weights);
-        let interpolated = resized.as_ref().map(|resized| (resized.from, resized.to));
+        let mut interpolated = None;
         if let Some(resized) = resized {
-            weights.insert(name(resized.name), resized.weight);
+            let Resized { what, from, to, .. } = resized;
+            interpolated = Some(Interpolated { what, from, to });
+            for (own, weight) in resized.weights {
+                weights.insert(name(&own), weight);
+            }
         }
 
         let (module, written) = write_present(module, &weights)?;

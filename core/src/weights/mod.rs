@@ -23,7 +23,7 @@ pub use header::ModelHeader;
 pub use infer::InferError;
 pub(crate) use infer::{Resized, needed};
 pub use linear_head::{HeadError, HeadHeader, HeadTensors};
-pub use load::{LoadError, LoadReport};
+pub use load::{Interpolated, LoadError, LoadReport};
 pub(crate) use named::{Parameter, map_named, visit_named};
 pub(crate) use safetensors::read_casting;
 pub use safetensors::{StoredPrecision, from_safetensors, to_safetensors};

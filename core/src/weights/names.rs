@@ -1,4 +1,5 @@
-//! One name for one parameter, whichever code base wrote the file: iBOT and DINO, timm, DINOv2.
+//! One name for one parameter, whichever code base wrote the file: iBOT and DINO, timm, DINOv2,
+//! torchvision's Swin.
 
 use super::weight::Weights;
 
@@ -17,6 +18,7 @@ pub(super) fn canonical(weights: Weights) -> Weights {
         .into_iter()
         .map(|(name, weight)| (canonical_name(&name), weight))
         .collect();
+    weights = ending_with_merging(weights);
 
     // iBOT's token is [1, D], that of other code bases [1, 1, D].
     if let Some(token) = weights.get_mut("masked_embed")
@@ -37,6 +39,66 @@ pub(super) fn canonical(weights: Weights) -> Weights {
     weights
 }
 
+/// Whether a tensor is a table that code bases compute from a network's dimensions and some store
+/// beside its weights: integers, which no network here reads.
+pub(super) fn is_computed(name: &str) -> bool {
+    name.ends_with(".relative_position_index")
+}
+
+/// The names of a Swin in the official order of its parts, where each stage ends with the merging of
+/// patches. In timm since 0.9 a stage begins with that of the stage before.
+fn ending_with_merging(weights: Weights) -> Weights {
+    let merges = |name: &str, first: bool| match name.strip_prefix("layers.") {
+        Some(rest) => rest.contains(".downsample.") && rest.starts_with("0.") == first,
+        None => false,
+    };
+    let begins = weights.keys().any(|name| merges(name, false))
+        && !weights.keys().any(|name| merges(name, true));
+    if !begins {
+        return weights;
+    }
+
+    let moved = |name: String| {
+        let parts: Vec<&str> = name.splitn(3, '.').collect();
+        match parts[..] {
+            ["layers", stage, rest] if rest.starts_with("downsample.") => match stage.parse() {
+                Ok(stage @ 1usize..) => format!("layers.{}.{rest}", stage - 1),
+                _ => name,
+            },
+            _ => name,
+        }
+    };
+    weights
+        .into_iter()
+        .map(|(name, weight)| (moved(name), weight))
+        .collect()
+}
+
+/// The official name of a tensor of torchvision's Swin, whose parts have numbers: patch embedding, a
+/// stage, merging, a stage, and so on.
+fn from_torchvision(name: &str) -> Option<String> {
+    let (part, rest) = name.strip_prefix("features.")?.split_once('.')?;
+    let part: usize = part.parse().ok()?;
+    if part == 0 {
+        let (layer, rest) = rest.split_once('.')?;
+        let layer = match layer {
+            "0" => "proj",
+            "2" => "norm",
+            _ => return None,
+        };
+        return Some(format!("patch_embed.{layer}.{rest}"));
+    }
+
+    let stage = (part - 1) / 2;
+    if part.is_multiple_of(2) {
+        return Some(format!("layers.{stage}.downsample.{rest}"));
+    }
+    let rest = rest
+        .replace(".mlp.0.", ".mlp.fc1.")
+        .replace(".mlp.3.", ".mlp.fc2.");
+    Some(format!("layers.{stage}.blocks.{rest}"))
+}
+
 fn canonical_name(name: &str) -> String {
     let mut rest = name;
     while let Some(inner) = WRAPPERS
@@ -44,6 +106,9 @@ fn canonical_name(name: &str) -> String {
         .find_map(|wrapper| rest.strip_prefix(wrapper))
     {
         rest = inner;
+    }
+    if let Some(name) = from_torchvision(rest) {
+        return name;
     }
 
     let rest = rest
@@ -104,9 +169,43 @@ mod tests {
             ),
             ("dino_head.mlp.0.weight", "head.mlp.0.weight"),
             ("norm.weight", "norm.weight"),
+            ("features.0.0.weight", "patch_embed.proj.weight"),
+            ("features.0.2.bias", "patch_embed.norm.bias"),
+            (
+                "features.5.3.attn.relative_position_bias_table",
+                "layers.2.blocks.3.attn.relative_position_bias_table",
+            ),
+            (
+                "features.1.0.mlp.3.weight",
+                "layers.0.blocks.0.mlp.fc2.weight",
+            ),
+            (
+                "features.4.reduction.weight",
+                "layers.1.downsample.reduction.weight",
+            ),
         ] {
             assert_eq!(canonical_name(theirs), ours);
         }
+    }
+
+    #[test]
+    fn merging_ends_a_stage() {
+        let names = |stages: [usize; 3]| -> Vec<String> {
+            let weight = Weight {
+                shape: vec![1],
+                values: vec![0.0],
+            };
+            let named = stages.map(|stage| {
+                let name = format!("layers.{stage}.downsample.reduction.weight");
+                (name, weight.clone())
+            });
+            let mut names: Vec<String> = canonical(Weights::from(named)).into_keys().collect();
+            names.sort_unstable();
+            names
+        };
+        let official = names([0, 1, 2]);
+        assert_eq!(official[0], "layers.0.downsample.reduction.weight");
+        assert_eq!(names([1, 2, 3]), official);
     }
 
     #[test]

@@ -4,13 +4,9 @@ use ibot_core::image::augment::CropsConfig;
 use ibot_core::pretrain::config::Config;
 
 pub fn describe(config: &Config) -> String {
-    let backbone = config.backbone();
     format!(
-        "dim {}, depth {}, heads {}, patch {}; {}; batch {}; K {}; {}",
-        backbone.dim(),
-        backbone.depth(),
-        backbone.heads(),
-        backbone.stride(),
+        "{}; {}; batch {}; K {}; {}",
+        config.backbone(),
         describe_crops(&config.crops),
         config.optim.batch_size,
         config.head.out_dim,

@@ -136,10 +136,13 @@ impl EvalTask for Occlusion {
         let expected = judge.places_of(images.data)?;
         let saliency = self.saliency(features)?;
 
-        let mut scores = self.scores(features.backbone().is_some());
+        let watcher = saliency.as_ref().unwrap_or(features).backbone();
+        let attends = features.backbone().is_some() && watcher.is_some_and(Backbone::has_attention);
+        let mut scores = self.scores(attends);
         ensure!(
             !scores.is_empty(),
-            "plain pixels attend to nothing: only random patches of them can be hidden"
+            "plain pixels and networks without a CLS token attend to nothing: only random patches \
+             of them can be hidden"
         );
         let judged = for_each_views(&images, features, &mut |views| {
             let attention = match features.backbone() {

@@ -253,6 +253,9 @@ fn grid(features: &FeatureStore) -> Result<usize> {
     let Some(backbone) = features.backbone() else {
         bail!("plain pixels have no patch tokens; give a network as the model");
     };
+    if !backbone.has_attention() {
+        bail!("parts are the patches that CLS attends to, and this network has no CLS token");
+    }
     Ok((features.view().size / backbone.stride()).pow(2))
 }
 

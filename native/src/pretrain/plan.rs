@@ -173,14 +173,7 @@ fn sizes(config: &Config) -> [String; 2] {
     let backbone = config.backbone();
     let crops = &config.crops;
     [
-        format!(
-            "ViT: {} wide, {} blocks, {} heads, patches of {} pixels; {} prototypes",
-            backbone.dim(),
-            backbone.depth(),
-            backbone.heads(),
-            backbone.stride(),
-            config.head.out_dim
-        ),
+        format!("{backbone}; {} prototypes", config.head.out_dim),
         format!(
             "crops: {} x {} and {} x {} pixels an image",
             crops.global_crops_number,

@@ -11,7 +11,7 @@ macro_rules! recipes {
 }
 
 /// Recipes inside the binary: name and text.
-pub const RECIPES: [(&str, &str); 7] = recipes![
+pub const RECIPES: [(&str, &str); 10] = recipes![
     "builtin",
     "cpu-quick",
     "cifar",
@@ -19,6 +19,9 @@ pub const RECIPES: [(&str, &str); 7] = recipes![
     "vit-base-imagenet",
     "vit-base-imagenet-random",
     "vit-large-imagenet",
+    "swin-quick",
+    "swin-tiny-7-imagenet",
+    "swin-tiny-14-imagenet",
 ];
 
 pub fn text(name: &str) -> Result<&'static str, SettingsError> {

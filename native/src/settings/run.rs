@@ -150,11 +150,11 @@ impl RunSettings {
     }
 }
 
-/// Tokens of all crops of an image, CLS tokens included.
+/// Tokens of all crops of an image, CLS tokens included, as wide as those of the output.
 fn student_tokens(config: &Config) -> usize {
     let crops = &config.crops;
-    let stride = config.backbone().stride();
-    let tokens = |side: usize| (side / stride).pow(2) + 1;
+    let backbone = config.backbone();
+    let tokens = |side: usize| backbone.wide_tokens(side);
     crops.global_crops_number * tokens(crops.global_size)
         + crops.local_crops_number * tokens(crops.local_size)
 }

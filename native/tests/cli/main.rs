@@ -25,4 +25,5 @@ mod segment;
 mod suite;
 mod support;
 mod survive;
+mod swin;
 mod trouble;

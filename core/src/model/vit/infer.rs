@@ -1,9 +1,7 @@
 //! The vision transformer in a file, from the shapes of its tensors.
 
-use burn::tensor::{Device, Tensor, TensorData};
-
 use super::config::{Ffn, VitConfig};
-use super::pos_embed::{self, Sampling};
+use crate::model::pos_embed::{Sampling, resample};
 use crate::weights::{InferError, Resized, Weight, Weights, needed};
 
 const POSITIONS: &str = "pos_embed";
@@ -119,28 +117,14 @@ pub(crate) fn resize(config: &VitConfig, weights: &Weights) -> Option<Resized> {
         (to, to),
         config.pos_sampling,
     ));
+    let weight = Weight {
+        shape: vec![1, 1 + to * to, dim],
+        values,
+    };
     Some(Resized {
-        name: POSITIONS,
-        weight: Weight {
-            shape: vec![1, 1 + to * to, dim],
-            values,
-        },
+        what: "position embeddings",
+        weights: vec![(POSITIONS.to_owned(), weight)],
         from,
         to,
     })
-}
-
-/// Position embeddings of patches, `[rows * columns, dim]`, on another grid.
-pub(super) fn resample(
-    patches: &[f32],
-    dim: usize,
-    from: (usize, usize),
-    to: (usize, usize),
-    sampling: Sampling,
-) -> Vec<f32> {
-    let patches = TensorData::new(patches.to_vec(), [1, from.0 * from.1, dim]);
-    // The CPU answers at once everywhere; a browser's GPU cannot.
-    let patches = Tensor::<3>::from_data(patches, &Device::flex());
-    let resampled = pos_embed::interpolate(patches, from, to, sampling);
-    resampled.into_data().iter::<f32>().collect()
 }

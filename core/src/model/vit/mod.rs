@@ -4,12 +4,9 @@ mod block;
 mod config;
 mod infer;
 mod onnx;
-mod patch_embed;
-pub mod pos_embed;
 mod transformer;
 
 pub use config::{Ffn, VitConfig};
 pub(super) use infer::{infer, resize};
 pub(super) use onnx::write_onnx;
-pub(super) use patch_embed::NAMES;
 pub use transformer::Vit;

@@ -1,7 +1,7 @@
 //! The vision transformer as an ONNX graph.
 
 use super::config::{Ffn, VitConfig};
-use super::infer::resample;
+use crate::model::pos_embed::resample;
 use crate::onnx::{Edge, GraphBuilder, OnnxError, int, ints};
 
 /// Adds the network with the weights of `graph` for an `image` of `grid` patches (rows, columns),

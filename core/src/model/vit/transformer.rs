@@ -3,18 +3,18 @@
 
 use burn::module::{Module, Param};
 use burn::nn::LayerNorm;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 
 use super::block::Block;
 use super::config::VitConfig;
-use super::patch_embed::PatchEmbed;
-use super::pos_embed::{self, Sampling};
 use crate::kernels;
 use crate::model::features::Tokens;
 use crate::model::init;
 use crate::model::layers::Noise;
-use crate::model::mask::Mask;
-use crate::model::precision::{ComputePrecision, widen};
+use crate::model::mask::{Mask, masked_cells, with_mask_token};
+use crate::model::patch_embed::PatchEmbed;
+use crate::model::pos_embed::{self, Sampling};
+use crate::model::precision::ComputePrecision;
 use crate::rng::Rng;
 
 /// A vision transformer (paper section 4.1, "Architecture").
@@ -48,7 +48,7 @@ impl Vit {
             init::normal([1, config.registers, d], device, rng).map(|tokens| tokens * 5e-5)
         });
         let masked_embed = config.mask_token.then(|| init::zeros([1, d], device));
-        let patch_embed = PatchEmbed::new(config, device, rng);
+        let patch_embed = PatchEmbed::new(config.patch_size, d, device, rng);
         let blocks = (0..config.depth)
             .map(|block| {
                 let drop_path = config.drop_path * block as f64 / last as f64;
@@ -75,19 +75,15 @@ impl Vit {
     /// network has one, before the position embedding is added.
     pub(in crate::model) fn embed(&self, images: Tensor<4>, masks: &[Mask]) -> Tensor<3> {
         let [b, _, height, width] = images.dims();
-        let device = images.device();
-        let mut patches = widen(self.patch_embed.forward(self.precision.narrow(images)));
+        let grid = (height / self.patch_size(), width / self.patch_size());
+        let mut patches = self.patch_embed.forward(images, self.precision);
         let [_, n, d] = patches.dims();
 
         if let (Some(token), false) = (&self.masked_embed, masks.is_empty()) {
-            let cells = masks.iter().flat_map(|mask| mask.cells());
-            let mask: Vec<f32> = cells.map(|masked| f32::from(*masked)).collect();
-            let mask = Tensor::<3>::from_data(TensorData::new(mask, [b, n, 1]), &device);
-            patches = patches * (1.0 - mask.clone()) + token.val().unsqueeze::<3>() * mask;
+            patches = with_mask_token(patches, token.val(), masked_cells(masks, 1, grid));
         }
 
         let cls = self.cls_token.val().expand([b, 1, d]);
-        let grid = (height / self.patch_size(), width / self.patch_size());
         let tokens = Tensor::cat(vec![cls, patches], 1) + self.positions(grid);
 
         let Some(registers) = &self.reg_token else {

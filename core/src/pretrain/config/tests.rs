@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::Arch;
 use crate::testing::test;
 
 /// The keys of all mistakes in the defaults after a change.
@@ -23,7 +24,16 @@ fn defaults_are_valid() {
 #[test]
 fn each_mistake_is_named() {
     type Change = fn(&mut Config);
-    let broken: [(&str, Change); 19] = [
+    let broken: [(&str, Change); 26] = [
+        ("model.depth", |c| swin(c).depth = Some(2)),
+        ("model.heads", |c| swin(c).heads = Some(2)),
+        ("model.num_heads", |c| swin(c).depths = Some(vec![1, 1])),
+        ("model.num_heads", |c| swin(c).dim = Some(100)),
+        ("model.depths", |c| swin(c).depths = Some(vec![0, 1, 1, 1])),
+        ("model.window_size", |c| swin(c).window_size = 0),
+        ("model.num_register_tokens", |c| {
+            swin(c).num_register_tokens = 4
+        }),
         ("model.dim", |c| c.model.heads = Some(5)),
         ("model.layerscale", |c| c.model.layerscale = Some(0.0)),
         ("crops.local_size", |c| c.crops.local_size = 90),
@@ -46,7 +56,7 @@ fn each_mistake_is_named() {
             c.augment.blur_radius = [0.1, 1e9]
         }),
         ("model.dim", |c| c.model.dim = Some(usize::MAX / 3)),
-        ("model.patch_size", |c| c.model.patch_size = 0),
+        ("model.patch_size", |c| c.model.patch_size = Some(0)),
         ("crops.global_size", |c| c.crops.global_size = 1 << 30),
         ("crops.local_crops_number", |c| {
             c.crops.local_crops_number = usize::MAX
@@ -59,6 +69,29 @@ fn each_mistake_is_named() {
     for (key, change) in broken {
         assert_eq!(mistakes(change), [key]);
     }
+}
+
+/// The network, made a Swin.
+fn swin(config: &mut Config) -> &mut ModelConfig {
+    config.model.arch = Arch::SwinTiny;
+    &mut config.model
+}
+
+#[test]
+fn a_swin_has_masks_of_cells_of_32_pixels() {
+    let mut config = Config::default();
+    swin(&mut config).window_size = 14;
+    let mut problems = Problems::default();
+    config.check(&mut problems);
+    assert!(problems.found().is_empty());
+
+    assert_eq!(config.global_grid(), (7, 7));
+    assert_eq!(
+        (config.backbone().patch_size(), config.backbone().stride()),
+        (4, 32)
+    );
+    let masks = config.masks(0, 0, 0);
+    assert_eq!((masks.len(), masks[0].cells().len()), (2, 49));
 }
 
 #[test]

@@ -64,7 +64,10 @@ pub fn run(args: &AttentionArgs) -> Result<()> {
     for index in 0..images.len() {
         let image = images.load(index)?;
         let Some(attention) = encoder.encode(&image)?.attention else {
-            bail!("this backbone has no CLS token that attends to patches");
+            bail!(
+                "this network has no CLS token that attends to patches, so there is no attention to \
+                 show; `ibot show similar` and `ibot show pca` need none"
+            );
         };
         let picture = match args.style {
             Style::Sheet => sheet(&image, &attention, args.mass)?,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use futures_lite::future::block_on;
 use ibot_core::analysis::kmeans::{KMeansConfig, kmeans};
 use ibot_core::analysis::patterns::{Patch, Patterns};
@@ -27,6 +27,7 @@ pub(super) struct CollectedPatterns {
 /// Tokens of one image, and the grid that they lie on; one cell for CLS.
 struct PlacedTokens {
     grid: (usize, usize),
+    width: usize,
     values: Vec<f32>,
 }
 
@@ -55,6 +56,12 @@ impl CollectedPatterns {
         for index in 0..images.len() {
             let tokens = tokens_of(&encoder, &images.load(index)?, args.kind)?;
             let width = encoder.backbone.dim();
+            ensure!(
+                tokens.width == width,
+                "the prototypes are those of tokens of width {width}, and the block that --block \
+                 names has tokens of width {}",
+                tokens.width
+            );
             let found = block_on(assign(&head, kind, &tokens.values, width, &encoder.device))
                 .context("the head")?;
             let assigned = found.into_iter().map(|found| Assigned {
@@ -70,13 +77,15 @@ impl CollectedPatterns {
     pub fn of_clusters(args: &PatternsArgs, images: &Images, clusters: usize) -> Result<Self> {
         let (encoder, _) = args.tokens.open("patterns")?;
         let mut values = Vec::new();
+        let mut width = 0;
         let mut grids = Vec::with_capacity(images.len());
         for index in 0..images.len() {
             let tokens = tokens_of(&encoder, &images.load(index)?, args.kind)?;
             values.extend(tokens.values);
+            width = tokens.width;
             grids.push(tokens.grid);
         }
-        let rows = Rows::new(&values, encoder.backbone.dim())?;
+        let rows = Rows::new(&values, width)?;
         let clustered = kmeans(&rows, &KMeansConfig::new(clusters))?;
 
         let mut collected = Self::new(args, clusters)?;
@@ -135,10 +144,12 @@ fn tokens_of(encoder: &ImageEncoder, image: &RgbImage, kind: TokenKind) -> Resul
     Ok(match kind {
         TokenKind::Patch => PlacedTokens {
             grid: (encoded.patches.rows(), encoded.patches.columns()),
+            width: encoded.patches.dim(),
             values: encoded.patches.values().to_vec(),
         },
         TokenKind::Cls => PlacedTokens {
             grid: (1, 1),
+            width: encoded.cls.len(),
             values: encoded.cls,
         },
     })

@@ -3,7 +3,7 @@
 //! A matrix product has a gradient on every backend. The bicubic interpolation of burn 0.22 has none
 //! on GPUs.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 /// Cubic convolution coefficient of PyTorch's bicubic interpolation.
@@ -68,6 +68,21 @@ pub fn interpolate(
     matrix
         .matmul(patches.reshape([from.0 * from.1, dim]))
         .reshape([1, to.0 * to.1, dim])
+}
+
+/// As [`interpolate`], on the host: `[rows * columns, dim]` to another grid.
+pub(in crate::model) fn resample(
+    patches: &[f32],
+    dim: usize,
+    from: (usize, usize),
+    to: (usize, usize),
+    sampling: Sampling,
+) -> Vec<f32> {
+    let patches = TensorData::new(patches.to_vec(), [1, from.0 * from.1, dim]);
+    // The CPU answers at once everywhere; a browser's GPU cannot.
+    let patches = Tensor::<3>::from_data(patches, &Device::flex());
+    let resampled = interpolate(patches, from, to, sampling);
+    resampled.into_data().iter::<f32>().collect()
 }
 
 /// The `to x from` matrix (row-major) of one-dimensional bicubic interpolation, corners not

@@ -1,0 +1,16 @@
+//! Swin transformers (arXiv 2103.14030) as iBOT trains them: attention inside of shifted windows, in
+//! stages whose grids halve and whose tokens widen.
+
+mod attention;
+mod block;
+mod config;
+mod infer;
+mod merging;
+mod onnx;
+mod transformer;
+mod windows;
+
+pub use config::SwinConfig;
+pub(super) use infer::{infer, is_swin, resize};
+pub(super) use onnx::write_onnx;
+pub use transformer::Swin;
