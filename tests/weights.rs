@@ -11,7 +11,9 @@ use futures_lite::future::block_on;
 use ibot_core::model::Mask;
 use ibot_core::model::{Backbone, BackboneConfig, Ffn, Network, Want};
 use ibot_core::weights;
-use ibot_core::weights::{Checkpoint, LoadError, ModelHeader, StoredPrecision, to_safetensors};
+use ibot_core::weights::{
+    Checkpoint, Interpolated, LoadError, ModelHeader, StoredPrecision, to_safetensors,
+};
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 use serde_json::Value;
@@ -209,7 +211,11 @@ fn position_embeddings_are_interpolated_to_another_grid() {
         .expect("a whole backbone");
     assert_eq!(
         report.interpolated,
-        Some((own.image_size() / own.stride(), side / own.stride()))
+        Some(Interpolated {
+            what: "position embeddings",
+            from: own.image_size() / own.stride(),
+            to: side / own.stride(),
+        })
     );
     let (original, _) = checkpoint
         .backbone(&own, false, &device)
@@ -240,7 +246,9 @@ fn dinov2_networks_give_the_outputs_of_their_code() {
         let network = checkpoint
             .config(config["heads"].as_u64().map(|heads| heads as usize))
             .expect("a ViT");
-        let BackboneConfig::Vit(vit) = &network;
+        let BackboneConfig::Vit(vit) = &network else {
+            panic!("{name}: {network}");
+        };
         assert_eq!(vit.ffn == Ffn::SwiGlu, config["swiglu"] == true, "{name}");
         assert_eq!(
             (Some(vit.registers as u64), vit.layerscale.is_some()),

@@ -8,7 +8,7 @@ mod reproduce;
 mod software_gpu;
 
 pub use check::{BF16, Check, F16, FLEX, Tolerances, WGPU, relative_error};
-pub use fixture::{Fixture, FixtureConfig, LogEntry};
+pub use fixture::{Fixture, FixtureArch, FixtureConfig, LogEntry};
 pub use reproduce::reproduce;
 #[cfg(not(target_family = "wasm"))]
 pub use software_gpu::run_alone_on_a_software_gpu;

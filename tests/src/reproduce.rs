@@ -54,7 +54,7 @@ pub async fn reproduce(fixture: &Fixture, device: &Device, tolerances: &Toleranc
             let tolerance = if number == 0 {
                 tolerances.first_gradients
             } else {
-                tolerances.last_gradients
+                fixture.last_gradients(tolerances)
             };
             check.weights(&gradients, &actual, &expected, |_| tolerance);
         }
