@@ -95,6 +95,16 @@ impl BoundingBox {
         }
     }
 
+    /// The smallest box around this one and another.
+    pub fn around(&self, other: &Self) -> Self {
+        Self {
+            left: self.left.min(other.left),
+            top: self.top.min(other.top),
+            right: self.right.max(other.right),
+            bottom: self.bottom.max(other.bottom),
+        }
+    }
+
     fn intersection(&self, other: &Self) -> Self {
         Self {
             left: self.left.max(other.left),
@@ -128,6 +138,10 @@ mod tests {
         assert_eq!(a.iou(&bounds(0.0, 0.0, 4.0, 1.0)), 0.5);
         assert_eq!(a.iou(&bounds(4.0, 0.0, 6.0, 2.0)), 0.0);
         assert_eq!(a.iou(&bounds(5.0, 5.0, 3.0, 1.0)), 0.0);
+        assert_eq!(
+            a.around(&bounds(2.0, 1.0, 5.0, 3.0)),
+            bounds(0.0, 0.0, 5.0, 3.0)
+        );
         let point = bounds(1.0, 1.0, 1.0, 1.0);
         assert_eq!(point.iou(&point), 0.0);
     }

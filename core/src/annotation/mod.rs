@@ -4,6 +4,7 @@ pub mod boxes;
 pub mod coco;
 pub mod ground_truth;
 pub mod homography;
+pub mod keypoints;
 pub mod labels;
 pub mod pfm;
 pub mod retrieval;

@@ -20,7 +20,7 @@ pub struct Pck {
 /// PCK at one tolerance.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Accuracy {
-    /// The tolerance, as a share of the longer side of the second image.
+    /// The tolerance, as a share of a side.
     pub alpha: f64,
     /// The tolerance in pixels. A distance of exactly this is correct.
     pub pixels: f64,
@@ -37,7 +37,7 @@ pub struct Accuracy {
 /// A patch of the first image, its match and its true place.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PckPoint {
-    /// Patch of the first image.
+    /// Patch of the first image, or the number of a point.
     pub patch: usize,
     /// The patch of the second image that was found, if any.
     pub matched: Option<usize>,
@@ -90,20 +90,50 @@ pub fn pck(
     alphas: &[f64],
 ) -> Result<Pck, PckError> {
     let points = points(truth, (first, second), matches)?;
-    let centers: Vec<_> = (0..second.count())
-        .map(|patch| second.center(patch))
-        .collect();
     let side = second.width().max(second.height()) as f64;
-
-    let accuracies = alphas
-        .iter()
-        .map(|alpha| accuracy(&points, &centers, *alpha, alpha * side))
-        .collect();
     Ok(Pck {
-        accuracies,
+        accuracies: accuracies(&points, second, side, alphas),
         median_error: median(points.iter().map(|point| point.error).collect()),
         points,
     })
+}
+
+impl PckPoint {
+    /// Point number `patch`, whose true place in the image of `second` is `truth`, and which was
+    /// matched with a patch of that image, if any.
+    pub fn new(
+        patch: usize,
+        matched: Option<usize>,
+        truth: (f64, f64),
+        second: &PatchGeometry,
+    ) -> Self {
+        let error = match matched {
+            Some(matched) => distance(second.center(matched), truth),
+            None => f64::INFINITY,
+        };
+        Self {
+            patch,
+            matched,
+            truth,
+            error,
+        }
+    }
+}
+
+/// PCK at each of `alphas`, which are shares of `side` pixels, of points that may be matched with any
+/// patch of `second`.
+pub fn accuracies(
+    points: &[PckPoint],
+    second: &PatchGeometry,
+    side: f64,
+    alphas: &[f64],
+) -> Vec<Accuracy> {
+    let patches = 0..second.count();
+    let centers: Vec<(f64, f64)> = patches.map(|patch| second.center(patch)).collect();
+    alphas
+        .iter()
+        .map(|alpha| accuracy(points, &centers, *alpha, alpha * side))
+        .collect()
 }
 
 /// PCK at a tolerance of `pixels`, where matches may be any of the `centers`.
@@ -167,16 +197,7 @@ fn points(
         if !second.contains(truth.0, truth.1) {
             continue;
         }
-        let error = match matched {
-            Some(matched) => distance(second.center(matched), truth),
-            None => f64::INFINITY,
-        };
-        points.push(PckPoint {
-            patch,
-            matched,
-            truth,
-            error,
-        });
+        points.push(PckPoint::new(patch, matched, truth, second));
     }
     if points.is_empty() {
         Err(PckError::NoGroundTruth)

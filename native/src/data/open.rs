@@ -10,6 +10,7 @@ use super::boxes;
 use super::dataset::Dataset;
 use super::error::DataError;
 use super::file_names::has_image_extension;
+use super::keypoints;
 use super::segmentation;
 use super::source::idx::{self, IdxSplit};
 use super::source::{archive, builtin, copydays, davis, folder, landmarks, list};
@@ -68,13 +69,19 @@ impl Dataset {
     /// - `images/` beside `masks/` with PNG files of the same names, at any depth; a folder in both
     ///   after the colon. Line n of `classes.txt` names number n, counted from 0; without it the
     ///   numbers that occur are the classes. 255 belongs to none, unless 0 is the only other number.
+    /// - COCO, as [`open_boxes`](Self::open_boxes) reads it: the background and all categories. Pixels
+    ///   on which objects of several categories lie are ignored.
     ///
     /// `None` if `spec` is something else.
     ///
     /// # Errors
     /// If a list cannot be read, or there are no images. Masks are read when they are asked for.
     pub fn open_segmentation(spec: &str) -> Result<Option<Self>, DataError> {
-        segmentation::open(spec)
+        if let Some(data) = segmentation::open(spec)? {
+            return Ok(Some(data));
+        }
+        let boxed = boxes::open(spec)?;
+        Ok(boxed.filter(|data| !data.pixel_classes().is_empty()))
     }
 
     /// Opens images with boxes around their objects, a folder or a `.tar` in the layout of
@@ -103,6 +110,17 @@ impl Dataset {
     /// If there is no such list, or there are no frames.
     pub fn open_videos(spec: &str, split: Option<&str>) -> Result<Option<Self>, DataError> {
         davis::open(Path::new(spec), split)
+    }
+
+    /// Opens pairs of images with keypoints: a folder or a `.tar` in the layout of SPair-71k, with
+    /// `:SPLIT` after it (`test` by default), or a JSON list beside its images. The pairs are the
+    /// [`annotation`](Self::annotation), a [`KeypointPairs`](super::KeypointPairs). `None` if `spec`
+    /// is something else.
+    ///
+    /// # Errors
+    /// If the list cannot be read, or no pair is left.
+    pub fn open_keypoints(spec: &str) -> Result<Option<Self>, DataError> {
+        keypoints::open(spec)
     }
 }
 

@@ -9,7 +9,9 @@ use super::backgrounds::Backgrounds;
 use super::cluster::Cluster;
 use super::copies::Copies;
 use super::corruptions::Corruptions;
+use super::discovery::Discovery;
 use super::in_context::InContext;
+use super::keypoints::Keypoints;
 use super::knn::Knn;
 use super::linear::Linear;
 use super::logistic::Logistic;
@@ -61,6 +63,10 @@ pub enum Evaluation {
     Patches(Patches),
     /// Follow objects through videos by the similarity of patches: DAVIS (paper table 16)
     Video(Video),
+    /// Find an object in each image without labels: normalised cut of patches, CorLoc
+    Discovery(Discovery),
+    /// Find the same points of objects of one kind by their patches: SPair-71k, PCK
+    Keypoints(Keypoints),
 }
 
 impl Evaluation {
@@ -87,6 +93,8 @@ impl Evaluation {
             Self::InContext(in_context) => in_context.pictures = None,
             Self::Patches(patches) => patches.pictures = None,
             Self::Video(video) => video.out_masks = None,
+            Self::Discovery(discovery) => discovery.picture = None,
+            Self::Keypoints(keypoints) => keypoints.picture = None,
             _ => {}
         }
         evaluation
@@ -120,6 +128,8 @@ impl Evaluation {
             Self::InContext(in_context) => in_context,
             Self::Patches(patches) => patches,
             Self::Video(video) => video,
+            Self::Discovery(discovery) => discovery,
+            Self::Keypoints(keypoints) => keypoints,
         }
     }
 }

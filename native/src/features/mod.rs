@@ -5,6 +5,7 @@ mod args;
 mod cache;
 mod decode;
 mod file;
+mod grids;
 mod lanes;
 mod memory;
 pub mod npy;
@@ -21,6 +22,7 @@ pub use ibot_core::features::{PatchMean, Pooling, Readout};
 
 pub use self::args::{Extraction, FeatureArgs};
 pub use self::file::{FeatureFormat, FeatureTable, write_features};
+pub use self::grids::{SeenImage, WholeView, seen_images};
 pub use self::pictures::{picture_rows, token_grids};
 pub use self::progress::PassProgress;
 pub use self::saved::SavedFeatures;

@@ -63,14 +63,14 @@ pub fn evaluate(
 /// Why an evaluation cannot be carried out, as far as that is known before.
 fn obstacle(entry: &SuiteEntry, subject: &SuiteSubject) -> Option<&'static str> {
     let task = entry.evaluation.task();
-    let is_pooled = |readout: &Readout| matches!(readout, Readout::Pooled(_));
     if !task.suits(subject.data) {
         return Some(match subject.data.classes().is_empty() {
             true => "the images have no labels",
-            false => "its settings leave no image",
+            false => "the images do not have what it needs, or its settings leave none",
         });
     }
 
+    let is_pooled = |readout: &Readout| matches!(readout, Readout::Pooled(_));
     let reads_pixels = task.readouts().iter().any(is_pooled) || task.takes_pixel_patches();
     if !subject.has_network && !reads_pixels {
         return Some("plain pixels have no patch tokens");

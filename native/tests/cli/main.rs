@@ -8,6 +8,8 @@ mod eval_attentive;
 mod eval_cluster;
 mod eval_copies;
 mod eval_corruptions;
+mod eval_discovery;
+mod eval_keypoints;
 mod eval_linear;
 mod eval_logistic;
 mod eval_parts;

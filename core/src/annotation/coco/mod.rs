@@ -10,7 +10,7 @@ pub use polygon::{Polygon, PolygonError, rasterize};
 pub use problem::{EntryProblem, ProblemCause};
 pub use read::CocoError;
 pub use rle::{RunError, RunLengths};
-pub use set::{CocoCategory, CocoImage, CocoObject, CocoSet, Region, SHARED, region_labels};
+pub use set::{CocoCategory, CocoImage, CocoObject, CocoSet, Region, region_labels};
 
 #[cfg(test)]
 mod tests;

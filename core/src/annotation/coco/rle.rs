@@ -2,7 +2,8 @@
 
 use crate::grid::{Grid, GridShape};
 
-/// The most pixels of a mask, beyond those of any image.
+/// The longest side of a mask and the most pixels, beyond those of any image.
+const MOST_SIDE: usize = 1 << 16;
 const MOST_PIXELS: usize = 1 << 28;
 /// Bits of a run length that a character of the compressed form holds.
 const BITS: u32 = 5;
@@ -187,8 +188,9 @@ pub(super) fn by_rows(columns: &[bool], (width, height): (usize, usize)) -> Grid
 /// # Errors
 /// If there is none, or there are too many.
 pub(super) fn pixels(width: usize, height: usize) -> Result<usize, RunError> {
-    let pixels = width.checked_mul(height);
-    pixels
-        .filter(|pixels| (1..=MOST_PIXELS).contains(pixels))
-        .ok_or(RunError::Size { width, height })
+    let pixels = width.saturating_mul(height);
+    if width.max(height) > MOST_SIDE || !(1..=MOST_PIXELS).contains(&pixels) {
+        return Err(RunError::Size { width, height });
+    }
+    Ok(pixels)
 }

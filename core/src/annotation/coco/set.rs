@@ -4,11 +4,8 @@ use super::polygon::{Polygon, rasterize};
 use super::problem::EntryProblem;
 use super::rle::{RunError, RunLengths, pixels};
 use crate::annotation::boxes::BoundingBox;
-use crate::annotation::labels::LabelMap;
+use crate::annotation::labels::{IGNORED, LabelMap};
 use crate::grid::Grid;
-
-/// Label of a pixel on which objects of different categories lie: no score counts it.
-pub const SHARED: usize = 255;
 
 /// Images and their objects.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -85,7 +82,7 @@ impl Region {
 }
 
 /// A label for each pixel of an image of `width` x `height` pixels, from labels and regions of its
-/// objects: 0 where no object is, and [`SHARED`] where objects with different labels lie over each
+/// objects: 0 where no object is, and [`IGNORED`] where objects with different labels lie over each
 /// other.
 ///
 /// # Errors
@@ -101,7 +98,7 @@ pub fn region_labels<'a>(
             if *inside && *pixel == 0 {
                 *pixel = label;
             } else if *inside && *pixel != label {
-                *pixel = SHARED;
+                *pixel = IGNORED;
             }
         }
     }

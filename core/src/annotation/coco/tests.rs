@@ -1,6 +1,7 @@
 use serde::Deserialize;
 
 use super::*;
+use crate::annotation::labels::IGNORED;
 use crate::grid::Grid;
 use crate::testing::test;
 
@@ -94,6 +95,8 @@ fn run_lengths_of_another_size_are_refused() {
             height: 2
         })
     );
+    let wide = Polygon::new(&[0.0, 0.0, 1e9, 0.0, 1e9, 1.0], (1 << 30, 1)).expect("corners");
+    assert!(rasterize(&[wide], (1 << 30, 1)).is_err());
     let text = |text| RunLengths::from_text(3, 2, text);
     assert_eq!(text("P"), Err(RunError::Truncated));
     assert_eq!(
@@ -155,7 +158,7 @@ fn objects_belong_to_their_images() {
         Some((object.category + 1, region))
     });
     let labels = region_labels((a.width, a.height), regions).expect("an image");
-    let row = [2, SHARED, 1, 0];
+    let row = [2, IGNORED, 1, 0];
     assert_eq!(labels.cells(), [row, row, row].concat());
 }
 

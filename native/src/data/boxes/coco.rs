@@ -127,13 +127,15 @@ fn read(
     for problem in &set.problems {
         problems.push(format!("{}: {problem}", path.display()));
     }
+    let classes: Vec<String> = set.categories.into_iter().map(|kind| kind.name).collect();
     let mut source = BoxedFiles {
+        pixel_classes: [&["background".to_owned()], &classes[..]].concat(),
         files: TreeImages {
             tree: Arc::clone(tree),
             names: Vec::new(),
         },
         objects: ObjectBoxes {
-            classes: set.categories.into_iter().map(|kind| kind.name).collect(),
+            classes,
             images: Vec::new(),
             problems,
         },

@@ -4,18 +4,24 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::path::PathBuf;
 
+use ibot_core::annotation::coco::region_labels;
+use ibot_core::annotation::labels::LabelMap;
 use ibot_core::image::RgbImage;
 
 use super::objects::{BoxedImage, ObjectBoxes};
 use crate::data::classes::Classes;
 use crate::data::dataset::{Dataset, FileStamp, ImageSource};
+use crate::data::decode::decoded_size;
 use crate::data::error::{DataError, LoadCause};
+use crate::data::pixel_labels::PixelLabels;
 use crate::data::tree::TreeImages;
 
 /// Images of a tree, and what is marked on them.
 pub struct BoxedFiles {
     pub files: TreeImages,
     pub objects: ObjectBoxes,
+    /// The background, and the classes of objects; empty if only boxes are known.
+    pub pixel_classes: Vec<String>,
 }
 
 impl BoxedFiles {
@@ -71,5 +77,35 @@ impl ImageSource for BoxedFiles {
 
     fn annotation(&self) -> Option<&dyn Any> {
         Some(&self.objects)
+    }
+
+    fn pixel_labels(&self) -> Option<&dyn PixelLabels> {
+        (!self.pixel_classes.is_empty()).then_some(self)
+    }
+}
+
+impl PixelLabels for BoxedFiles {
+    fn classes(&self) -> &[String] {
+        &self.pixel_classes
+    }
+
+    fn load(&self, index: usize) -> Result<LabelMap, LoadCause> {
+        let image = &self.objects.images[index];
+        let of_mask = |problem: String| LoadCause::Mask {
+            name: self.files.names[index].clone(),
+            problem,
+        };
+        let size = decoded_size(&self.files.tree.read(&self.files.names[index])?);
+        let size = size.map_err(LoadCause::Decode)?;
+        if image.size != Some(size) {
+            let (width, height) = size;
+            let problem = format!("the image has {width} x {height} pixels, its masks other ones");
+            return Err(of_mask(problem));
+        }
+        let regions = image.objects.iter().filter_map(|object| {
+            let region = object.region.as_ref()?;
+            Some((object.class + 1, region))
+        });
+        region_labels(size, regions).map_err(|error| of_mask(error.to_string()))
     }
 }

@@ -61,6 +61,10 @@ fn coco_is_read_from_folders_archives_and_single_files() {
         assert_eq!(objects.images[1].objects[0].bounds.right, 3.0);
         assert!(objects.images[1].objects[0].region.is_some());
         assert_eq!(data.load(1).expect("an image").pixel(0, 0)[2], 1);
+        assert_eq!(data.pixel_classes(), ["background", "cat"]);
+        let mask = data.mask(1).expect("polygons");
+        assert_eq!((mask.rows(), mask.columns()), (2, 3));
+        assert_eq!(mask.cells(), [0, 0, 1, 0, 0, 0]);
     }
 }
 
@@ -101,6 +105,7 @@ fn voc_is_read_with_its_splits() {
     assert_eq!(names, ["SET/JPEGImages/a.png", "SET/JPEGImages/b.png"]);
     let found = objects(&data);
     assert_eq!(found.classes, ["cat", "dog"]);
+    assert!(data.pixel_classes().is_empty());
     assert_eq!(found.images[0].objects[0].class, 1);
     let b = &found.images[1].objects[0];
     assert!(b.difficult && !b.crowd);

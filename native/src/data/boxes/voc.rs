@@ -54,6 +54,7 @@ pub fn open_layout(
             names: Vec::new(),
         },
         objects: ObjectBoxes::default(),
+        pixel_classes: Vec::new(),
     };
     let mut images = Vec::new();
     for name in names {

@@ -38,6 +38,14 @@ const CORRECT: [u8; 3] = [0, 158, 90];
 const WRONG: [u8; 3] = [214, 45, 45];
 const UNKNOWN: [u8; 3] = [130, 136, 148];
 
+/// Two images with pairs of points.
+#[derive(Clone, Debug)]
+pub struct ImagePoints {
+    pub first: RgbImage,
+    pub second: RgbImage,
+    pub pairs: Vec<PointPair>,
+}
+
 /// Draws the two images side by side and a line for each pair.
 pub fn correspond(
     first: &RgbImage,
@@ -45,37 +53,71 @@ pub fn correspond(
     pairs: &[PointPair],
     color: PairColor,
 ) -> RgbImage {
-    let images = [first, second].map(|image| fitted(image, (MOST_WIDTH, HEIGHT)));
-    let sheet = Sheet {
-        title: "Corresponding patches".to_owned(),
-        note: note(pairs),
-        rows: vec![SheetRow {
-            panels: images.map(|image| Panel::new("", vec![image])).into(),
-            joined: false,
-        }],
+    let row = RowOfPairs {
+        images: [first, second],
+        pairs,
+    };
+    draw("Corresponding patches", &[row], color, HEIGHT)
+}
+
+/// Draws a row for each two images, with a line for each pair of points.
+pub fn keypoints(title: &str, rows: &[ImagePoints]) -> RgbImage {
+    let rows: Vec<RowOfPairs> = rows
+        .iter()
+        .map(|row| RowOfPairs {
+            images: [&row.first, &row.second],
+            pairs: &row.pairs,
+        })
+        .collect();
+    draw(title, &rows, PairColor::Correctness, HEIGHT / 2)
+}
+
+/// Two images beside each other.
+struct RowOfPairs<'a> {
+    images: [&'a RgbImage; 2],
+    pairs: &'a [PointPair],
+}
+
+fn draw(title: &str, rows: &[RowOfPairs], color: PairColor, height: usize) -> RgbImage {
+    let pairs: Vec<PointPair> = rows.iter().flat_map(|row| row.pairs).copied().collect();
+    let mut sheet = Sheet {
+        title: title.to_owned(),
+        note: note(&pairs),
         legend: match color {
             PairColor::Position => Vec::new(),
-            PairColor::Correctness => verdicts_in(pairs),
+            PairColor::Correctness => verdicts_in(&pairs),
         },
         ..Sheet::default()
     };
-    let DrawnSheet { mut canvas, places } = sheet.draw();
+    for row in rows {
+        let images = row
+            .images
+            .map(|image| fitted(image, (MOST_WIDTH * height / HEIGHT, height)));
+        sheet.rows.push(SheetRow {
+            panels: images.map(|image| Panel::new("", vec![image])).into(),
+            joined: false,
+        });
+    }
 
-    let colors = match color {
-        PairColor::Position => colors_by_position(pairs),
-        PairColor::Correctness => pairs.iter().map(|pair| verdict(pair.right).color).collect(),
-    };
-    if let [left, right] = places.concat()[..] {
-        let first = Placed {
-            image: first,
-            place: left,
-        };
-        let second = Placed {
-            image: second,
-            place: right,
+    let DrawnSheet { mut canvas, places } = sheet.draw();
+    let places = places.concat();
+    for (row, places) in rows.iter().zip(places.chunks_exact(2)) {
+        let placed = [0, 1].map(|side| Placed {
+            image: row.images[side],
+            place: places[side],
+        });
+        let colors = match color {
+            PairColor::Position => colors_by_position(row.pairs),
+            PairColor::Correctness => {
+                let verdicts = row.pairs.iter().map(|pair| verdict(pair.right));
+                verdicts.map(|key| key.color).collect()
+            }
         };
         // A pair with a point outside of its image has no line.
-        draw_pairs(&mut canvas, &lines(pairs, &colors, first, second));
+        draw_pairs(
+            &mut canvas,
+            &lines(row.pairs, &colors, placed[0], placed[1]),
+        );
     }
     canvas.into_image()
 }

@@ -1,6 +1,7 @@
 //! The figures of the analysis commands: images and values of patches in, a picture out.
 
 mod attention;
+mod boxes;
 mod correspond;
 mod fit;
 mod gallery;
@@ -11,7 +12,8 @@ mod similar;
 mod usage;
 
 pub use attention::{AttentionMap, attention};
-pub use correspond::{PairColor, PointPair, correspond};
+pub use boxes::{BoxPicture, boxes};
+pub use correspond::{ImagePoints, PairColor, PointPair, correspond, keypoints};
 pub use gallery::{GalleryImage, gallery};
 pub use patterns::{PatternBlock, context_tile, patterns};
 pub use pca::{PcaImage, pca};

@@ -1,3 +1,4 @@
+use ibot_core::annotation::boxes::BoundingBox;
 use ibot_core::grid::GridRef;
 use ibot_core::picture::{ColorScale, category, mix};
 
@@ -147,6 +148,27 @@ fn segments_have_the_colors_of_their_labels() {
     let figure = segments(&[row]);
     let of = |label: usize| count(&figure, mix(GREY, category(label), 0.6));
     assert_eq!((of(1), of(2)), (159 * 160 + 320 * 160, 160 * 160));
+}
+
+#[test]
+fn boxes_lie_where_they_are_in_the_image() {
+    let bounds = |left, top, right, bottom| BoundingBox {
+        left,
+        top,
+        right,
+        bottom,
+    };
+    let red = |right| {
+        let picture = BoxPicture {
+            objects: vec![bounds(0.0, 0.0, 256.0, 128.0)],
+            found: Some(bounds(256.0, 128.0, 512.0, 256.0)),
+            right,
+            ..BoxPicture::of(&plain(256, 128), (512, 256))
+        };
+        count(&boxes("found", "", &[picture]), [224, 45, 45])
+    };
+    // A frame three pixels wide around a quarter of the panel; the legend has the color too.
+    assert_eq!(red(false) - red(true), 128 * 64 - 122 * 58);
 }
 
 #[test]
