@@ -7,7 +7,8 @@ use burn::tensor::Device;
 use clap::Args;
 use ibot_core::model::ComputePrecision;
 
-use super::store::{Encoder, FeatureStore};
+use super::encoder::Encoder;
+use super::store::FeatureStore;
 use super::view::EvalView;
 use crate::device::{Devices, Selected, select_each};
 use crate::model::LoadedBackbone;

@@ -8,7 +8,7 @@ use ibot_core::weights::{StoredPrecision, Weight, Weights, to_safetensors};
 
 use super::npy;
 use super::parquet::{self, ParquetTable};
-use super::store::FeatureRows;
+use super::rows::FeatureRows;
 use crate::data::Dataset;
 use crate::files::write_atomically;
 

@@ -9,7 +9,8 @@ use ibot_core::model::Backbone;
 use rayon::prelude::*;
 
 use super::progress::PassProgress;
-use super::store::{FeatureRows, FeatureStore};
+use super::rows::FeatureRows;
+use super::store::FeatureStore;
 
 /// Images that are in memory at a time.
 const TOGETHER: usize = 16;

@@ -178,7 +178,7 @@ impl<T> Column<T> {
 #[cfg(test)]
 mod tests {
     use super::super::file::{FeatureTable, write_features};
-    use super::super::store::FeatureRows;
+    use super::super::rows::FeatureRows;
     use super::*;
     use crate::data::Dataset;
 

@@ -13,22 +13,22 @@ use ibot_core::model::{Backbone, ComputePrecision};
 
 use super::cache::{FeatureCache, Shelf};
 use super::decode::{Decoding, chunks};
+use super::encoder::{Encoder, RowEncoder};
 use super::lanes::{ImageBatch, Lanes};
 use super::memory::RowMemory;
 use super::progress::PassProgress;
+use super::rows::FeatureRows;
 use super::sink::Sink;
 use super::view::EvalView;
 use crate::data::Dataset;
 use crate::device::cores;
-
-const NO_PATCHES: &str = "plain pixels have no patch tokens; give a network as the model";
 
 /// Features of datasets' images, as one frozen network sees them in one view.
 ///
 /// Rows that were read once are kept in memory, and in a folder if one is given. Images whose rows
 /// are missing go through the network in one pass, which reads all planned readouts at once.
 pub struct FeatureStore {
-    encoder: StoreEncoder,
+    encoder: RowEncoder,
     view: EvalView,
     /// Where rows lie.
     device: Device,
@@ -36,8 +36,6 @@ pub struct FeatureStore {
     decode_threads: NonZeroUsize,
     planned: Vec<Readout>,
     precision: ComputePrecision,
-    /// Side of the patches of plain pixels, where these are cut into patches.
-    pixel_patch: Option<usize>,
     cache: Option<CacheSettings>,
     shows_progress: bool,
     names_unreadable: bool,
@@ -45,42 +43,11 @@ pub struct FeatureStore {
     encoded: Cell<usize>,
 }
 
-/// What turns an image into a feature.
-#[derive(Clone, Copy)]
-pub enum Encoder<'a> {
-    /// A frozen network.
-    Network(&'a Backbone),
-    /// Nothing: the normalised pixels themselves, as a baseline without a network.
-    Pixels,
-}
-
 /// Where rows are kept beyond this process.
 struct CacheSettings {
     folder: PathBuf,
     /// Digest of the network.
     network: String,
-}
-
-enum StoreEncoder {
-    Network(Lanes),
-    Pixels,
-}
-
-/// Features of the images that could be read, on the host.
-pub struct FeatureRows {
-    /// One row an image, `[M, width]`, row by row.
-    pub values: Vec<f32>,
-    pub width: usize,
-    /// Which image each row belongs to.
-    pub indices: Vec<usize>,
-}
-
-impl FeatureRows {
-    /// The rows `[M, width]` on `device`.
-    pub fn tensor(self, device: &Device) -> Tensor<2> {
-        let shape = [self.indices.len(), self.width];
-        Tensor::from_data(TensorData::new(self.values, shape), device)
-    }
 }
 
 impl FeatureStore {
@@ -93,27 +60,14 @@ impl FeatureStore {
         let Some(first) = devices.first() else {
             bail!("features need a device");
         };
-        let encoder = match encoder {
-            Encoder::Network(backbone) => {
-                let (size, patch) = (view.size, backbone.stride());
-                ensure!(
-                    size.is_multiple_of(patch),
-                    "a crop of {size} pixels is not a multiple of patches of {patch} pixels; choose another size"
-                );
-                StoreEncoder::Network(Lanes::new(backbone, devices, cores())?)
-            }
-            Encoder::Pixels => StoreEncoder::Pixels,
-        };
-
         Ok(Self {
-            encoder,
+            encoder: RowEncoder::new(encoder, view.size, devices)?,
             view,
             device: first.clone(),
             devices: devices.to_vec(),
             decode_threads: cores(),
             planned: Vec::new(),
             precision: ComputePrecision::F32,
-            pixel_patch: None,
             cache: None,
             shows_progress: false,
             names_unreadable: true,
@@ -125,9 +79,7 @@ impl FeatureStore {
     /// The store with the network's matrix products in `precision`, which all devices must support.
     pub fn with_precision(mut self, precision: ComputePrecision) -> Self {
         self.precision = precision;
-        if let StoreEncoder::Network(lanes) = self.encoder {
-            self.encoder = StoreEncoder::Network(lanes.with_precision(precision));
-        }
+        self.encoder = self.encoder.with_precision(precision);
         self
     }
 
@@ -137,12 +89,7 @@ impl FeatureStore {
     /// # Errors
     /// If the crop is not whole patches.
     pub fn with_pixel_patches(mut self, side: usize) -> Result<Self> {
-        let size = self.view.size;
-        ensure!(
-            side > 0 && size.is_multiple_of(side),
-            "a crop of {size} pixels is not a multiple of patches of {side} pixels; choose another size"
-        );
-        self.pixel_patch = Some(side);
+        self.encoder = self.encoder.with_pixel_patches(side)?;
         Ok(self)
     }
 
@@ -151,13 +98,7 @@ impl FeatureStore {
     /// # Errors
     /// If plain pixels are not cut into patches.
     pub fn grid(&self) -> Result<GridShape> {
-        let side = self.view.size;
-        let (rows, columns) = match (self.backbone(), self.pixel_patch) {
-            (Some(backbone), _) => backbone.grid(side, side),
-            (None, Some(patch)) => (side / patch, side / patch),
-            (None, None) => bail!(NO_PATCHES),
-        };
-        Ok(GridShape { rows, columns })
+        self.encoder.grid()
     }
 
     /// The store that decodes images on so many threads in place of one a core.
@@ -201,18 +142,12 @@ impl FeatureStore {
 
     /// The frozen network; `None` for pixels.
     pub fn backbone(&self) -> Option<&Backbone> {
-        match &self.encoder {
-            StoreEncoder::Network(lanes) => Some(lanes.backbone()),
-            StoreEncoder::Pixels => None,
-        }
+        self.lanes().map(Lanes::backbone)
     }
 
     /// The replicas of the network; `None` for pixels.
     pub(super) fn lanes(&self) -> Option<&Lanes> {
-        match &self.encoder {
-            StoreEncoder::Network(lanes) => Some(lanes),
-            StoreEncoder::Pixels => None,
-        }
+        self.encoder.lanes()
     }
 
     /// How many images can be encoded at the same time, each alone.
@@ -276,7 +211,7 @@ impl FeatureStore {
         data: &Dataset,
         indices: &[usize],
     ) -> Result<FeatureRows> {
-        let readout = self.known(readout)?;
+        let readout = self.encoder.known(readout)?;
         let name = data.description();
         let missing = self.memory.borrow().missing(&name, readout, indices);
         if !missing.is_empty() {
@@ -322,27 +257,18 @@ impl FeatureStore {
     pub fn encode(&self, readouts: &[Readout], pixels: Vec<f32>) -> Result<Vec<Tensor<2>>> {
         let values = self.view.values();
         let images = pixels.len() / values;
-        let StoreEncoder::Network(lanes) = &self.encoder else {
-            let mut rows = Vec::with_capacity(readouts.len());
-            for readout in readouts {
-                let readout = self.known(*readout)?;
-                let views = pixels.chunks_exact(values);
-                let row = views.flat_map(|view| self.pixel_row(readout, view.to_vec()));
-                rows.push(self.tensor(row.collect(), images));
-            }
-            return Ok(rows);
-        };
+        let known: Result<Vec<Readout>> = readouts
+            .iter()
+            .map(|readout| self.encoder.known(*readout))
+            .collect();
 
-        let batch = lanes.batch_size();
-        let batches = pixels
-            .chunks(batch * values)
-            .enumerate()
-            .map(|(number, pixels)| ImageBatch {
-                images: number,
-                pixels: pixels.to_vec(),
-            });
+        let batches = pixels.chunks(self.encoder.batch_size() * values);
+        let batches = batches.enumerate().map(|(number, pixels)| ImageBatch {
+            images: number,
+            pixels: pixels.to_vec(),
+        });
         let mut parts = Vec::new();
-        lanes.run(self.view.size, readouts, batches, |number, rows| {
+        self.encoder.run(&known?, batches, |number, rows| {
             parts.push((number, rows));
             Ok(())
         })?;
@@ -356,24 +282,6 @@ impl FeatureStore {
         }
         let tensor = |values| self.tensor(values, images);
         Ok(joined.into_iter().map(tensor).collect())
-    }
-
-    /// The readout under which rows are kept.
-    fn known(&self, readout: Readout) -> Result<Readout> {
-        match (&self.encoder, readout) {
-            (StoreEncoder::Network(_), readout) => Ok(readout),
-            (StoreEncoder::Pixels, Readout::Pooled(_)) => Ok(Readout::CLS),
-            (StoreEncoder::Pixels, Readout::Patches) if self.pixel_patch.is_some() => Ok(readout),
-            (StoreEncoder::Pixels, _) => bail!(NO_PATCHES),
-        }
-    }
-
-    /// What stands for `readout` of the normalised pixels of a view.
-    fn pixel_row(&self, readout: Readout, pixels: Vec<f32>) -> Vec<f32> {
-        match (readout, self.pixel_patch) {
-            (Readout::Patches, Some(patch)) => patches_of(&pixels, self.view.size, patch),
-            _ => pixels,
-        }
     }
 
     /// Reads what is `wanted` and what is planned from the images `missing`, as far as it is not in
@@ -417,7 +325,7 @@ impl FeatureStore {
     fn together_with(&self, wanted: Readout) -> Vec<Readout> {
         let mut readouts = vec![wanted];
         // Plain pixels are one row, whatever is read.
-        if let StoreEncoder::Network(_) = &self.encoder {
+        if self.lanes().is_some() {
             for readout in &self.planned {
                 if *readout != Readout::Patches && !readouts.contains(readout) {
                     readouts.push(*readout);
@@ -430,13 +338,11 @@ impl FeatureStore {
     /// Reads images into `sink`.
     fn read(&self, data: &Dataset, images: &[usize], sink: &mut Sink) -> Result<()> {
         let readouts = sink.readouts.clone();
+        let is_network = self.lanes().is_some();
         let decoding = Decoding {
             view: self.view,
             threads: self.decode_threads,
-            chunk: match &self.encoder {
-                StoreEncoder::Network(lanes) => lanes.batch_size(),
-                StoreEncoder::Pixels => 1,
-            },
+            chunk: self.encoder.batch_size(),
         };
 
         thread::scope(|scope| {
@@ -444,27 +350,19 @@ impl FeatureStore {
                 images: chunk.images,
                 pixels: chunk.pixels,
             });
-            match &self.encoder {
-                StoreEncoder::Network(lanes) => {
-                    lanes.run(self.view.size, &readouts, batches, |images, rows| {
-                        sink.encoded += images.read.len();
-                        sink.take(&images, &rows);
-                        Ok(())
-                    })?;
+            self.encoder.run(&readouts, batches, |images, rows| {
+                if is_network {
+                    sink.encoded += images.read.len();
                 }
-                StoreEncoder::Pixels => {
-                    for ImageBatch { images, pixels } in batches {
-                        sink.take(&images, &[self.pixel_row(readouts[0], pixels)]);
-                    }
-                }
-            }
-            Ok(())
+                sink.take(&images, &rows);
+                Ok(())
+            })
         })
     }
 
     /// Where the rows of each readout are kept; nothing without a cache.
     fn shelves(&self, data: &Dataset, readouts: &[Readout]) -> Result<Vec<Shelf>> {
-        let (StoreEncoder::Network(lanes), Some(cache)) = (&self.encoder, &self.cache) else {
+        let (Some(backbone), Some(cache)) = (self.backbone(), &self.cache) else {
             return Ok(Vec::new());
         };
         let cache = FeatureCache {
@@ -473,7 +371,6 @@ impl FeatureStore {
             view: self.view,
             precision: self.precision,
         };
-        let backbone = lanes.backbone();
         let (rows, columns) = backbone.grid(self.view.size, self.view.size);
 
         let mut shelves = Vec::new();
@@ -488,21 +385,6 @@ impl FeatureStore {
         let width = values.len().checked_div(rows).unwrap_or(0);
         Tensor::from_data(TensorData::new(values, [rows, width]), &self.device)
     }
-}
-
-/// The pixels of each patch of a view of `side` x `side` pixels `[3, side, side]`, patch by patch.
-fn patches_of(pixels: &[f32], side: usize, patch: usize) -> Vec<f32> {
-    let mut values = Vec::with_capacity(pixels.len());
-    for top in (0..side).step_by(patch) {
-        for left in (0..side).step_by(patch) {
-            for plane in pixels.chunks_exact(side * side) {
-                for row in top..top + patch {
-                    values.extend_from_slice(&plane[row * side + left..][..patch]);
-                }
-            }
-        }
-    }
-    values
 }
 
 #[cfg(test)]

@@ -1,0 +1,170 @@
+//! What turns views of images into rows: a frozen network, or nothing.
+
+use anyhow::{Result, bail, ensure};
+use burn::tensor::Device;
+use ibot_core::features::Readout;
+use ibot_core::grid::GridShape;
+use ibot_core::model::{Backbone, ComputePrecision};
+
+use super::lanes::{ImageBatch, Lanes};
+use crate::device::cores;
+
+const NO_PATCHES: &str = "plain pixels have no patch tokens; give a network as the model";
+
+/// What turns an image into a feature.
+#[derive(Clone, Copy)]
+pub enum Encoder<'a> {
+    /// A frozen network.
+    Network(&'a Backbone),
+    /// Nothing: the normalised pixels themselves, as a baseline without a network.
+    Pixels,
+}
+
+/// Turns square views into rows, batch by batch, on all devices.
+pub(super) struct RowEncoder {
+    /// Side of a view in pixels.
+    side: usize,
+    kind: Kind,
+}
+
+enum Kind {
+    Network(Lanes),
+    Pixels {
+        /// Side of the patches into which they are cut, where they are.
+        patch: Option<usize>,
+    },
+}
+
+impl RowEncoder {
+    /// An encoder of views of `side` x `side` pixels.
+    ///
+    /// # Errors
+    /// If views do not fit the network, or the system refuses a thread.
+    pub fn new(encoder: Encoder, side: usize, devices: &[Device]) -> Result<Self> {
+        let kind = match encoder {
+            Encoder::Network(backbone) => {
+                check_patches(side, backbone.stride())?;
+                Kind::Network(Lanes::new(backbone, devices, cores())?)
+            }
+            Encoder::Pixels => Kind::Pixels { patch: None },
+        };
+        Ok(Self { side, kind })
+    }
+
+    /// The encoder with the network's matrix products in `precision`.
+    pub fn with_precision(self, precision: ComputePrecision) -> Self {
+        let kind = match self.kind {
+            Kind::Network(lanes) => Kind::Network(lanes.with_precision(precision)),
+            pixels => pixels,
+        };
+        Self { kind, ..self }
+    }
+
+    /// The encoder that cuts plain pixels into patches of `patch` x `patch`.
+    ///
+    /// # Errors
+    /// If a view is not whole patches.
+    pub fn with_pixel_patches(self, patch: usize) -> Result<Self> {
+        check_patches(self.side, patch)?;
+        let kind = match self.kind {
+            Kind::Pixels { .. } => Kind::Pixels { patch: Some(patch) },
+            network => network,
+        };
+        Ok(Self { kind, ..self })
+    }
+
+    /// The network on its devices; `None` for pixels.
+    pub fn lanes(&self) -> Option<&Lanes> {
+        match &self.kind {
+            Kind::Network(lanes) => Some(lanes),
+            Kind::Pixels { .. } => None,
+        }
+    }
+
+    /// The grid of the patches of a view.
+    ///
+    /// # Errors
+    /// If plain pixels are not cut into patches.
+    pub fn grid(&self) -> Result<GridShape> {
+        let (rows, columns) = match &self.kind {
+            Kind::Network(lanes) => lanes.backbone().grid(self.side, self.side),
+            Kind::Pixels { patch: Some(patch) } => (self.side / patch, self.side / patch),
+            Kind::Pixels { patch: None } => bail!(NO_PATCHES),
+        };
+        Ok(GridShape { rows, columns })
+    }
+
+    /// The readout under which rows are kept: plain pixels are one row, whatever is pooled.
+    ///
+    /// # Errors
+    /// If it reads patches of plain pixels that are not cut into any.
+    pub fn known(&self, readout: Readout) -> Result<Readout> {
+        match (&self.kind, readout) {
+            (Kind::Network(_), readout) => Ok(readout),
+            (Kind::Pixels { .. }, Readout::Pooled(_)) => Ok(Readout::CLS),
+            (Kind::Pixels { patch: Some(_) }, Readout::Patches) => Ok(readout),
+            (Kind::Pixels { .. }, _) => bail!(NO_PATCHES),
+        }
+    }
+
+    /// Images in a batch.
+    pub fn batch_size(&self) -> usize {
+        self.lanes().map_or(1, Lanes::batch_size)
+    }
+
+    /// Reads `readouts`, as [`known`](Self::known) gives them, from all `batches`, and hands each
+    /// batch's images and rows, one vector a readout, to `take`, in the order in which they are
+    /// done.
+    ///
+    /// # Errors
+    /// If a device fails, or `take` does.
+    pub fn run<T: Send>(
+        &self,
+        readouts: &[Readout],
+        batches: impl Iterator<Item = ImageBatch<T>> + Send,
+        mut take: impl FnMut(T, Vec<Vec<f32>>) -> Result<()> + Send,
+    ) -> Result<()> {
+        let patch = match &self.kind {
+            Kind::Network(lanes) => return lanes.run(self.side, readouts, batches, take),
+            Kind::Pixels { patch } => *patch,
+        };
+
+        for ImageBatch { images, pixels } in batches {
+            let mut rows = Vec::with_capacity(readouts.len());
+            for readout in readouts {
+                rows.push(match (readout, patch) {
+                    (Readout::Patches, Some(patch)) => patches_of(&pixels, self.side, patch),
+                    _ => pixels.clone(),
+                });
+            }
+            take(images, rows)?;
+        }
+        Ok(())
+    }
+}
+
+fn check_patches(side: usize, patch: usize) -> Result<()> {
+    ensure!(
+        patch > 0 && side.is_multiple_of(patch),
+        "a crop of {side} pixels is not a multiple of patches of {patch} pixels; choose another size"
+    );
+    Ok(())
+}
+
+/// The pixels of each patch of views of `side` x `side` pixels `[B, 3, side, side]`, patch by patch,
+/// channel by channel.
+fn patches_of(pixels: &[f32], side: usize, patch: usize) -> Vec<f32> {
+    let mut values = Vec::with_capacity(pixels.len());
+    for view in pixels.chunks_exact(3 * side * side) {
+        for top in (0..side).step_by(patch) {
+            for left in (0..side).step_by(patch) {
+                for plane in view.chunks_exact(side * side) {
+                    for row in top..top + patch {
+                        values.extend_from_slice(&plane[row * side + left..][..patch]);
+                    }
+                }
+            }
+        }
+    }
+    values
+}
