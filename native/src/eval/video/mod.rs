@@ -186,7 +186,11 @@ impl EvalTask for Video {
         }
         drop(progress);
 
-        ensure!(!found.is_empty(), "no sequence could be judged");
+        let written = match &self.out_masks {
+            Some(folder) => format!("; masks that were found are in {}", folder.display()),
+            None => String::new(),
+        };
+        ensure!(!found.is_empty(), "no sequence could be judged{written}");
         let judged = found.iter().map(|sequence| sequence.frames).sum();
         Ok(TaskOutput {
             measures: measures(&found),
