@@ -30,7 +30,7 @@ impl Default for LabelOverlay {
 impl LabelOverlay {
     /// Colors each region by its label ([`category`]) and draws the boundaries between regions.
     pub fn draw(&self, image: &RgbImage, labels: GridRef<usize>) -> RgbImage {
-        let regions = Regions::of(labels, image);
+        let regions = PatchRegions::of(labels, image);
         let on_boundary = regions.boundaries();
 
         RgbImage::from_fn(regions.width, regions.height, |x, y| {
@@ -60,7 +60,7 @@ pub struct MaskOverlay {
 impl MaskOverlay {
     /// Tints the patches that are `true`, darkens the others and draws the contour between them.
     pub fn draw(&self, image: &RgbImage, mask: GridRef<bool>) -> RgbImage {
-        let regions = Regions::of(mask, image);
+        let regions = PatchRegions::of(mask, image);
         let on_contour = regions.boundaries();
 
         RgbImage::from_fn(regions.width, regions.height, |x, y| {
@@ -76,14 +76,14 @@ impl MaskOverlay {
 }
 
 /// Values of patches at the size of an image.
-struct Regions<'a, T> {
+struct PatchRegions<'a, T> {
     width: usize,
     height: usize,
     values: &'a [T],
     geometry: PatchGeometry,
 }
 
-impl<'a, T: PartialEq> Regions<'a, T> {
+impl<'a, T: PartialEq> PatchRegions<'a, T> {
     fn of(values: GridRef<'a, T>, image: &RgbImage) -> Self {
         let (width, height) = (image.width(), image.height());
         Self {
@@ -130,5 +130,5 @@ fn line_width(width: usize, height: usize) -> usize {
 
 #[cfg(test)]
 pub(super) fn boundaries_of<T: PartialEq>(values: GridRef<T>, image: &RgbImage) -> Vec<bool> {
-    Regions::of(values, image).boundaries()
+    PatchRegions::of(values, image).boundaries()
 }

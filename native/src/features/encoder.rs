@@ -24,10 +24,10 @@ pub enum Encoder<'a> {
 pub(super) struct RowEncoder {
     /// Side of a view in pixels.
     side: usize,
-    kind: Kind,
+    source: RowSource,
 }
 
-enum Kind {
+enum RowSource {
     Network(Lanes),
     Pixels {
         /// Side of the patches into which they are cut, where they are.
@@ -41,23 +41,23 @@ impl RowEncoder {
     /// # Errors
     /// If views do not fit the network, or the system refuses a thread.
     pub fn new(encoder: Encoder, side: usize, devices: &[Device]) -> Result<Self> {
-        let kind = match encoder {
+        let source = match encoder {
             Encoder::Network(backbone) => {
                 check_patches(side, backbone.stride())?;
-                Kind::Network(Lanes::new(backbone, devices, cores())?)
+                RowSource::Network(Lanes::new(backbone, devices, cores())?)
             }
-            Encoder::Pixels => Kind::Pixels { patch: None },
+            Encoder::Pixels => RowSource::Pixels { patch: None },
         };
-        Ok(Self { side, kind })
+        Ok(Self { side, source })
     }
 
     /// The encoder with the network's matrix products in `precision`.
     pub fn with_precision(self, precision: ComputePrecision) -> Self {
-        let kind = match self.kind {
-            Kind::Network(lanes) => Kind::Network(lanes.with_precision(precision)),
+        let source = match self.source {
+            RowSource::Network(lanes) => RowSource::Network(lanes.with_precision(precision)),
             pixels => pixels,
         };
-        Self { kind, ..self }
+        Self { source, ..self }
     }
 
     /// The encoder that cuts plain pixels into patches of `patch` x `patch`.
@@ -66,18 +66,18 @@ impl RowEncoder {
     /// If a view is not whole patches.
     pub fn with_pixel_patches(self, patch: usize) -> Result<Self> {
         check_patches(self.side, patch)?;
-        let kind = match self.kind {
-            Kind::Pixels { .. } => Kind::Pixels { patch: Some(patch) },
+        let source = match self.source {
+            RowSource::Pixels { .. } => RowSource::Pixels { patch: Some(patch) },
             network => network,
         };
-        Ok(Self { kind, ..self })
+        Ok(Self { source, ..self })
     }
 
     /// The network on its devices; `None` for pixels.
     pub fn lanes(&self) -> Option<&Lanes> {
-        match &self.kind {
-            Kind::Network(lanes) => Some(lanes),
-            Kind::Pixels { .. } => None,
+        match &self.source {
+            RowSource::Network(lanes) => Some(lanes),
+            RowSource::Pixels { .. } => None,
         }
     }
 
@@ -86,10 +86,10 @@ impl RowEncoder {
     /// # Errors
     /// If plain pixels are not cut into patches.
     pub fn grid(&self) -> Result<GridShape> {
-        let (rows, columns) = match &self.kind {
-            Kind::Network(lanes) => lanes.backbone().grid(self.side, self.side),
-            Kind::Pixels { patch: Some(patch) } => (self.side / patch, self.side / patch),
-            Kind::Pixels { patch: None } => bail!(NO_PATCHES),
+        let (rows, columns) = match &self.source {
+            RowSource::Network(lanes) => lanes.backbone().grid(self.side, self.side),
+            RowSource::Pixels { patch: Some(patch) } => (self.side / patch, self.side / patch),
+            RowSource::Pixels { patch: None } => bail!(NO_PATCHES),
         };
         Ok(GridShape { rows, columns })
     }
@@ -99,11 +99,11 @@ impl RowEncoder {
     /// # Errors
     /// If it reads patches of plain pixels that are not cut into any.
     pub fn known(&self, readout: Readout) -> Result<Readout> {
-        match (&self.kind, readout) {
-            (Kind::Network(_), readout) => Ok(readout),
-            (Kind::Pixels { .. }, Readout::Pooled(_)) => Ok(Readout::CLS),
-            (Kind::Pixels { patch: Some(_) }, Readout::Patches) => Ok(readout),
-            (Kind::Pixels { .. }, _) => bail!(NO_PATCHES),
+        match (&self.source, readout) {
+            (RowSource::Network(_), readout) => Ok(readout),
+            (RowSource::Pixels { .. }, Readout::Pooled(_)) => Ok(Readout::CLS),
+            (RowSource::Pixels { patch: Some(_) }, Readout::Patches) => Ok(readout),
+            (RowSource::Pixels { .. }, _) => bail!(NO_PATCHES),
         }
     }
 
@@ -124,9 +124,9 @@ impl RowEncoder {
         batches: impl Iterator<Item = ImageBatch<T>> + Send,
         mut take: impl FnMut(T, Vec<Vec<f32>>) -> Result<()> + Send,
     ) -> Result<()> {
-        let patch = match &self.kind {
-            Kind::Network(lanes) => return lanes.run(self.side, readouts, batches, take),
-            Kind::Pixels { patch } => *patch,
+        let patch = match &self.source {
+            RowSource::Network(lanes) => return lanes.run(self.side, readouts, batches, take),
+            RowSource::Pixels { patch } => *patch,
         };
 
         for ImageBatch { images, pixels } in batches {

@@ -119,12 +119,12 @@ fn of_parquet(file: &Path) -> Result<SavedFeatures> {
             bail!("its embeddings are not of 32-bit floats");
         };
 
-        let names = Column::read(files)?;
+        let names = ColumnValues::read(files)?;
         for name in &names.values {
             let name = name.as_utf8().context("a name of an image is no text")?;
             saved.names.push(name.to_owned());
         }
-        let rows = Column::read(rows)?;
+        let rows = ColumnValues::read(rows)?;
         saved.width = rows.width(names.values.len())?;
         saved.values.extend(rows.values);
     }
@@ -132,13 +132,13 @@ fn of_parquet(file: &Path) -> Result<SavedFeatures> {
 }
 
 /// The values of one column of a row group.
-struct Column<T> {
+struct ColumnValues<T> {
     values: Vec<T>,
     /// For each value whether it goes on with the list of the one before (above 0).
     repetition: Vec<i16>,
 }
 
-impl<T> Column<T> {
+impl<T> ColumnValues<T> {
     fn read<D: DataType<T = T>>(mut reader: ColumnReaderImpl<D>) -> Result<Self> {
         let mut definition = Vec::new();
         let mut column = Self {

@@ -22,11 +22,11 @@ pub(in crate::eval) struct Point {
 pub(in crate::eval) struct Lbfgs {
     now: Point,
     /// The newest last.
-    changes: VecDeque<Change>,
+    changes: VecDeque<LbfgsChange>,
 }
 
 /// Change of the point and of the gradient in an iteration.
-struct Change {
+struct LbfgsChange {
     point: DMatrix<f64>,
     gradient: DMatrix<f64>,
     /// Their dot product, which is positive.
@@ -102,7 +102,7 @@ impl Lbfgs {
             if self.changes.len() == MEMORY {
                 self.changes.pop_front();
             }
-            self.changes.push_back(Change {
+            self.changes.push_back(LbfgsChange {
                 point,
                 gradient,
                 curvature,
