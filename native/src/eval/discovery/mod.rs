@@ -205,10 +205,8 @@ struct Discovered {
 impl Discovery {
     fn results(&self, subject: &Subject, data: &Dataset) -> Result<Vec<Discovered>> {
         let chosen = data.subset(self.images.unwrap_or(usize::MAX), 0);
-        let step = match &self.picture {
-            Some(_) => chosen.len().div_ceil(self.pictures.max(1)),
-            None => usize::MAX,
-        };
+        let pictures = self.picture.as_ref().map(|_| self.pictures.max(1));
+        let drawn_of = pictures.map(|pictures| chosen.len().div_ceil(pictures));
         let search = BoxSearch {
             method: self.method,
             tau: self.tau,
@@ -226,7 +224,7 @@ impl Discovery {
             let name = || data.name(chosen[place]).into_owned();
             let size = seen.size;
             let found = search.find(seen.tokens, size).with_context(name)?;
-            let is_drawn = step != usize::MAX && place.is_multiple_of(step);
+            let is_drawn = drawn_of.is_some_and(|step| place.is_multiple_of(step));
             let picture = is_drawn.then(|| {
                 let best = CorLoc::default().add(found.as_ref(), &objects);
                 BoxPicture {
