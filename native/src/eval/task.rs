@@ -49,6 +49,11 @@ pub trait EvalTask {
         false
     }
 
+    /// Whether it asks for the classes of pixels.
+    fn needs_pixel_labels(&self) -> bool {
+        false
+    }
+
     /// Whether patches of plain pixels can take the place of patch tokens.
     fn takes_pixel_patches(&self) -> bool {
         false

@@ -64,7 +64,9 @@ pub fn evaluate(
 fn obstacle(entry: &SuiteEntry, subject: &SuiteSubject) -> Option<&'static str> {
     let task = entry.evaluation.task();
     if !task.suits(subject.data) {
+        let lacks_masks = task.needs_pixel_labels() && subject.data.pixel_classes().is_empty();
         return Some(match subject.data.classes().is_empty() {
+            _ if lacks_masks => "the pixels of the images have no labels",
             true => "the images have no labels",
             false => "the images do not have what it needs, or its settings leave none",
         });

@@ -124,6 +124,10 @@ impl EvalTask for InContext {
         vec![Readout::Patches]
     }
 
+    fn needs_pixel_labels(&self) -> bool {
+        true
+    }
+
     fn takes_pixel_patches(&self) -> bool {
         true
     }
