@@ -9,16 +9,14 @@ use crate::data::Dataset;
 /// # Errors
 /// If there are no such images.
 pub fn open(spec: &str) -> Result<Dataset> {
-    for found in [
-        Dataset::open_segmentation(spec)?,
-        Dataset::open_boxes(spec)?,
-    ] {
-        // Boxes alone say nothing of pixels.
-        if let Some(data) = found
-            && !data.pixel_classes().is_empty()
-        {
-            return Ok(data);
-        }
+    if let Some(data) = Dataset::open_segmentation(spec)? {
+        return Ok(data);
+    }
+    // Boxes alone say nothing of pixels.
+    if let Some(data) = Dataset::open_boxes(spec)?
+        && !data.pixel_classes().is_empty()
+    {
+        return Ok(data);
     }
     Ok(Dataset::open(spec)?)
 }
