@@ -6,6 +6,8 @@ use futures_lite::future::block_on;
 use ibot_core::eval::patches::{PatchSet, Regression, Training};
 use ibot_core::metrics::Confusion;
 use ibot_core::metrics::segmentation::SegmentationScore;
+use ibot_core::rng::{Purpose, stream};
+use rand::seq::SliceRandom as _;
 
 use super::learned::LearnedPatches;
 
@@ -69,13 +71,21 @@ fn best(
         learned.images > 1,
         "a cost is chosen on images that were put aside, and there is one image: give one of --costs"
     );
-    // Of few images one at least.
-    let every = ASIDE.min(learned.images);
+    // At random: the classes of images may recur at even steps. Of few images one at least.
+    let mut order: Vec<usize> = (0..learned.images).collect();
+    order.shuffle(&mut stream(0, Purpose::Split, 0, 0));
+    let mut is_aside = vec![false; learned.images];
+    for image in &order[..(learned.images / ASIDE).max(1)] {
+        is_aside[*image] = true;
+    }
+
     let dim = learned.bank.dim();
     let (mut own, mut aside) = (LabelledTokens::default(), LabelledTokens::default());
     for (patch, token) in learned.tokens.chunks_exact(dim).enumerate() {
-        let is_aside = learned.image_of[patch] % every == every - 1;
-        let part = if is_aside { &mut aside } else { &mut own };
+        let part = match is_aside[learned.image_of[patch]] {
+            true => &mut aside,
+            false => &mut own,
+        };
         part.tokens.extend_from_slice(token);
         part.classes.push(learned.classes[patch]);
     }
