@@ -1,10 +1,11 @@
-//! Damaged tar archives, IDX files, settings and images: an error or a whole result, in bounded
+//! Damaged tar archives, IDX files, settings, annotations and images: an error or a whole result, in bounded
 //! time and memory.
 //!
 //! Case *n* of a target is the same file in every run. `IBOT_FUZZ_SECONDS=600` tries cases for that
 //! long, `IBOT_FUZZ_CASE=n` tries one, `IBOT_FUZZ_TRACE=1` prints the number of each before it is
 //! tried.
 
+mod annotations;
 mod corpus;
 mod engine;
 mod repair;
@@ -192,4 +193,9 @@ fn idx_files() {
 #[test]
 fn settings_and_assignments() {
     settings::fuzz();
+}
+
+#[test]
+fn annotations_of_images() {
+    annotations::fuzz();
 }
