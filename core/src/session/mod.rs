@@ -6,6 +6,6 @@ mod project;
 mod store;
 
 pub use hold_out::{Holdout, hold_out};
-pub use model_file::{TunedModel, read_tuned, write_tuned};
+pub use model_file::{TunedModel, write_tuned};
 pub use project::{Project, ProjectImage, ProjectSettings};
 pub use store::StoreError;

@@ -1,23 +1,17 @@
-//! A tuned model as a file: a backbone under timm's names, the classifier and its classes beside
-//! it.
+//! A tuned model as a file: a backbone and its classifier, in the form of every linear head.
 
-use std::collections::HashMap;
-
-use serde::{Deserialize, Serialize};
-
+use crate::features::{PatchMean, Pooling};
 use crate::learn::Classifier;
 use crate::model::Backbone;
-use crate::session::store::{StoreError, entry};
+use crate::session::store::StoreError;
 use crate::weights::{
-    ModelHeader, StoredPrecision, Weight, Weights, from_safetensors, timm, to_safetensors,
+    HeadHeader, HeadTensors, ModelHeader, StoredPrecision, Weight, timm, to_safetensors,
 };
-
-const KEY: &str = "ibot.classifier";
 
 /// The parts of a tuned model beside its backbone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TunedModel {
-    /// [`Pooling::TUNE`](crate::features::Pooling::TUNE) features to classes.
+    /// [`Pooling::TUNE`] features to classes.
     pub classifier: Classifier,
     /// The classes' names.
     pub classes: Vec<String>,
@@ -25,20 +19,12 @@ pub struct TunedModel {
     pub size: usize,
 }
 
-/// The entry in the header; the numbers are in `classifier.weight` and `classifier.bias`.
-#[derive(Serialize, Deserialize)]
-struct ClassifierEntry {
-    classes: Vec<String>,
-    size: usize,
-    /// The classifier's input, for readers in other languages.
-    features: String,
-}
-
-/// A safetensors file of `backbone` and `model`. It loads like any other weights of this crate:
-/// other programs ignore the two extra tensors.
+/// A safetensors file of `backbone` and `model`, with the names of the classes and what the
+/// classifier reads in a [`HeadHeader`]. It loads like any other weights of this crate.
 ///
 /// # Errors
-/// If the names are not as many as the classes, or the device fails.
+/// If the classifier is none of [`Pooling::TUNE`] features of this backbone, if the names are not
+/// as many as the classes, or if the device fails.
 pub async fn write_tuned(
     backbone: &Backbone,
     header: &ModelHeader,
@@ -49,75 +35,38 @@ pub async fn write_tuned(
         classes,
         size,
     } = model;
-    if classes.len() != classifier.classes() {
-        return Err(StoreError::Names {
-            names: classes.len(),
-            classes: classifier.classes(),
-        });
-    }
-
-    let mut weights = timm(backbone, None).await?;
     let weight = Weight {
-        shape: vec![classes.len(), classifier.dim()],
+        shape: vec![classifier.classes(), classifier.dim()],
         values: classifier.weight().to_vec(),
     };
     let bias = Weight {
-        shape: vec![classes.len()],
+        shape: vec![classifier.classes()],
         values: classifier.bias().to_vec(),
     };
-    weights.insert("classifier.weight".to_owned(), weight);
-    weights.insert("classifier.bias".to_owned(), bias);
-
-    let entry = ClassifierEntry {
+    let head = HeadTensors::new("classifier", weight, bias)?;
+    let described = HeadHeader {
         classes: classes.clone(),
+        cls_blocks: Pooling::TUNE.cls_blocks,
+        patch_mean: Pooling::TUNE.patch_mean == PatchMean::Normed,
         size: *size,
-        features: "CLS and mean patch of the last block after the norm".to_owned(),
+        // They are shown whole, at this size.
+        resize: 1.0,
     };
+    described.check(&head, &header.backbone)?;
+
     let mut metadata = header.to_metadata().map_err(|error| StoreError::Entry {
         key: ModelHeader::KEY,
         error,
     })?;
-    let json =
-        serde_json::to_string(&entry).map_err(|error| StoreError::Entry { key: KEY, error })?;
-    metadata.insert(KEY.to_owned(), json);
+    let json = serde_json::to_string(&described).map_err(|error| StoreError::Entry {
+        key: HeadHeader::KEY,
+        error,
+    })?;
+    metadata.insert(HeadHeader::KEY.to_owned(), json);
+
+    let mut weights = timm(backbone, None).await?;
+    weights.extend(head.beside_backbone(&described));
     Ok(to_safetensors(&weights, metadata, StoredPrecision::F32)?)
-}
-
-/// The classifier in a file of [`write_tuned`]; the backbone is read as a
-/// [`Checkpoint`](crate::weights::Checkpoint).
-///
-/// # Errors
-/// If the file is damaged, has no classifier, or one that contradicts itself.
-pub fn read_tuned(bytes: &[u8]) -> Result<TunedModel, StoreError> {
-    let (mut weights, metadata): (Weights, HashMap<String, String>) = from_safetensors(bytes)?;
-    let ClassifierEntry { classes, size, .. } = entry(&metadata, KEY)?;
-    let weight = take(&mut weights, "classifier.weight")?;
-    let bias = take(&mut weights, "classifier.bias")?;
-    let &[rows, dim] = &weight.shape[..] else {
-        return Err(StoreError::NoMatrix {
-            name: "classifier.weight",
-            shape: weight.shape,
-        });
-    };
-
-    // The classifier itself checks that weights and biases agree.
-    if rows != classes.len() {
-        return Err(StoreError::Names {
-            names: classes.len(),
-            classes: rows,
-        });
-    }
-    Ok(TunedModel {
-        classifier: Classifier::new(dim, weight.values, bias.values)?,
-        classes,
-        size,
-    })
-}
-
-fn take(weights: &mut Weights, name: &str) -> Result<Weight, StoreError> {
-    weights
-        .remove(name)
-        .ok_or(StoreError::Missing(name.to_owned()))
 }
 
 #[cfg(test)]
@@ -155,8 +104,13 @@ mod tests {
     fn a_tuned_model_loads_as_backbone_and_as_classifier() {
         let (backbone, bytes, model) = file(2);
         let bytes = bytes.expect("a sound model");
-        assert_eq!(read_tuned(&bytes).expect("its own bytes"), model);
         let checkpoint = Checkpoint::read(&bytes, None).expect("its own bytes");
+        let head = checkpoint.linear_head().expect("sound").expect("a head");
+        assert_eq!(head.weight(), model.classifier.weight());
+        assert_eq!(head.bias(), model.classifier.bias());
+        let header = checkpoint.head_header().expect("sound").expect("a header");
+        assert_eq!((header.classes, header.size), (model.classes, 48));
+
         let config = checkpoint.config(None).expect("heads are in the header");
         let (again, report) = checkpoint
             .backbone(&config, false, &Device::flex())
@@ -169,27 +123,8 @@ mod tests {
     }
 
     #[test]
-    fn names_and_classes_must_agree_and_files_be_whole() {
-        assert!(matches!(
-            file(3).1,
-            Err(StoreError::Names {
-                names: 3,
-                classes: 2
-            })
-        ));
-        let bytes = file(2).1.expect("a sound model");
-        for end in (0..bytes.len()).step_by(97) {
-            assert!(read_tuned(&bytes[..end]).is_err());
-        }
-        let weights = Weights::from([(
-            "a".to_owned(),
-            Weight {
-                shape: vec![1],
-                values: vec![1.0],
-            },
-        )]);
-        let plain =
-            to_safetensors(&weights, HashMap::new(), StoredPrecision::F32).expect("one number");
-        assert!(matches!(read_tuned(&plain), Err(StoreError::NoEntry(KEY))));
+    fn names_and_classes_must_agree() {
+        let message = file(3).1.expect_err("three names").to_string();
+        assert!(message.contains("3 names for the 2 classes"), "{message}");
     }
 }

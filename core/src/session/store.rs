@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use crate::learn::TuneError;
-use crate::weights::{FileError, WeightsError};
+use crate::weights::{FileError, HeadError, WeightsError};
 
 /// Why a file is no project or no tuned model, or cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +17,8 @@ pub enum StoreError {
     Weights(#[from] WeightsError),
     #[error("the classifier does not fit: {0}")]
     Classifier(#[from] TuneError),
+    #[error(transparent)]
+    Head(#[from] HeadError),
     #[error("the file's header has no `{0}`: choose a file that was exported here as such")]
     NoEntry(&'static str),
     #[error("`{key}` in the file's header cannot be read: {error}")]
@@ -36,13 +38,6 @@ pub enum StoreError {
         class: usize,
         classes: usize,
     },
-    #[error("the tensor `{name}` has shape {shape:?} and is no matrix: the file is damaged")]
-    NoMatrix {
-        name: &'static str,
-        shape: Vec<usize>,
-    },
-    #[error("there are {names} names for {classes} classes")]
-    Names { names: usize, classes: usize },
 }
 
 pub(super) fn entry<T: for<'a> Deserialize<'a>>(

@@ -6,8 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
 
+use burn::tensor::Device;
+use futures_lite::future::block_on;
+use ibot_core::learn::Classifier;
+use ibot_core::session::{TunedModel, write_tuned};
 use ibot_core::weights::{
-    HeadHeader, HeadTensors, StoredPrecision, Weight, from_safetensors, to_safetensors,
+    Checkpoint, HeadHeader, HeadTensors, StoredPrecision, Weight, from_safetensors, to_safetensors,
 };
 use ibot_native::features::npy;
 use serde_json::{Value, json};
@@ -165,6 +169,36 @@ fn a_classifier_names_classes_and_is_a_backbone() {
         ["one", "two", "three"].contains(&line["class"].as_str().expect("a name")),
         "{line}"
     );
+}
+
+/// What the page saves is a classifier as any other.
+#[test]
+fn a_model_that_was_tuned_in_the_page_names_its_classes() {
+    let teacher = fs::read(RUN.1.join("teacher.safetensors")).expect("a teacher");
+    let checkpoint = Checkpoint::read(&teacher, None).expect("weights");
+    let config = checkpoint
+        .config(None)
+        .expect("known")
+        .with_mask_token(false);
+    let loaded = checkpoint.backbone(&config, false, &Device::flex());
+    let (backbone, _) = loaded.expect("whole");
+
+    let weight = (0..3 * 32).map(value).collect();
+    let classifier = Classifier::new(32, weight, vec![0.5, -0.25, 0.0]);
+    let tuned = TunedModel {
+        classifier: classifier.expect("3 x 32"),
+        classes: CLASSES.map(str::to_owned).to_vec(),
+        size: 32,
+    };
+    let header = checkpoint.header_for(config);
+    let bytes = block_on(write_tuned(&backbone, &header, &tuned)).expect("a file");
+    let folder = folder();
+    let model = folder.path().join("tuned.safetensors");
+    fs::write(&model, bytes).expect("written");
+
+    let joined = features(&model, &["--patch-mean"]);
+    assert_eq!(joined, features(&RUN.1, &["--patch-mean"]));
+    assert_classified(&classes(&model, &[]), &joined);
 }
 
 #[test]
