@@ -35,6 +35,8 @@ pub struct Prediction {
     pub cls: Tensor<2>,
     /// Masked patches, `[M, K']`; `None` without masks.
     pub patch: Option<Tensor<2>>,
+    /// CLS tokens of the global crops before the head, `[globals * B, D]`.
+    pub global_tokens: Tensor<2>,
     /// Passes of the backbone whose activations were not kept.
     pub(super) recomputed: Vec<Recomputed>,
 }
@@ -58,7 +60,8 @@ pub fn predict(
     };
 
     let tokens = encode(&batch.globals, &batch.masks);
-    let mut rows = vec![tokens.cls.clone()];
+    let global_tokens = tokens.cls.clone();
+    let mut rows = vec![global_tokens.clone()];
     let masked = tokens.into_masked_patches(&batch.masks);
     if let Some(locals) = &batch.locals {
         // Local crops are not masked, and no loss reads their patches.
@@ -73,6 +76,7 @@ pub fn predict(
         cls: head.cls_logits(bottleneck.clone().narrow(0, 0, cls_count)),
         patch: (patch_count > 0)
             .then(|| head.patch_logits(bottleneck.narrow(0, cls_count, patch_count))),
+        global_tokens,
         recomputed,
     }
 }

@@ -18,6 +18,8 @@ pub struct LossConfig {
     pub lambda1: f64,
     /// Weight of the patch loss.
     pub lambda2: f64,
+    /// Weight of [`koleo_loss`](super::koleo_loss) (DINOv2 takes 0.1); 0 in the paper.
+    pub koleo_loss_weight: f64,
     /// Temperature of the student.
     pub student_temp: f64,
     /// Momentum of the center of CLS logits.
@@ -31,6 +33,7 @@ impl Default for LossConfig {
         Self {
             lambda1: 1.0,
             lambda2: 1.0,
+            koleo_loss_weight: 0.0,
             student_temp: 0.1,
             center_momentum: 0.9,
             center_momentum2: 0.9,
@@ -42,6 +45,7 @@ impl LossConfig {
     pub(crate) fn check(&self, at: &mut Problems) {
         at.not_negative("lambda1", self.lambda1);
         at.not_negative("lambda2", self.lambda2);
+        at.not_negative("koleo_loss_weight", self.koleo_loss_weight);
         at.positive("student_temp", self.student_temp);
         at.within("center_momentum", self.center_momentum, 0.0..=1.0);
         at.within("center_momentum2", self.center_momentum2, 0.0..=1.0);

@@ -1,24 +1,28 @@
-//! The objective of iBOT (paper equation 3): the weighted sum of its losses.
+//! The objective of iBOT (paper equation 3): the weighted sum of its losses, and of KoLeo where it
+//! is asked for.
 
 use burn::tensor::Tensor;
 
 use crate::pretrain::batch::Batch;
 use crate::pretrain::forward::Prediction;
+use crate::pretrain::koleo::koleo_loss;
 use crate::pretrain::loss::{LossConfig, cls_loss, patch_loss, patch_weights};
 use crate::pretrain::targets::Targets;
 
 /// The losses of a batch: tensors `[1]` on the device, numbers on the host.
 ///
-/// Each is a mean over images. A loss between images, such as DINOv2's KoLeo, sees the images of a
-/// micro-batch, as DINOv2's sees those of one GPU.
+/// Each is a mean over images. KoLeo compares the images of a micro-batch, as DINOv2's compares those
+/// of one GPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Losses<T> {
-    /// `lambda1 * cls + lambda2 * patch`, which is differentiated.
+    /// `lambda1 * cls + lambda2 * patch + koleo_loss_weight * koleo`, which is differentiated.
     pub total: T,
     /// Cross-view loss of the CLS token.
     pub cls: T,
     /// Masked-patch loss.
     pub patch: T,
+    /// KoLeo; 0 where its weight is.
+    pub koleo: T,
 }
 
 impl Losses<Tensor<1>> {
@@ -47,10 +51,18 @@ impl Losses<Tensor<1>> {
             _ => cls.zeros_like(),
         };
 
+        let mut total = cls.clone() * config.lambda1 + patch.clone() * config.lambda2;
+        let mut koleo = cls.zeros_like();
+        if config.koleo_loss_weight > 0.0 {
+            koleo = koleo_loss(prediction.global_tokens.clone(), batch.globals_number());
+            total = total + koleo.clone() * config.koleo_loss_weight;
+        }
+
         Self {
-            total: cls.clone() * config.lambda1 + patch.clone() * config.lambda2,
+            total,
             cls,
             patch,
+            koleo,
         }
     }
 }
@@ -62,6 +74,7 @@ impl<T> Losses<T> {
             total: f(self.total),
             cls: f(self.cls),
             patch: f(self.patch),
+            koleo: f(self.koleo),
         }
     }
 
@@ -71,6 +84,7 @@ impl<T> Losses<T> {
             total: f(self.total, other.total),
             cls: f(self.cls, other.cls),
             patch: f(self.patch, other.patch),
+            koleo: f(self.koleo, other.koleo),
         }
     }
 }

@@ -109,20 +109,29 @@ impl<'a> Pretrainer<'a> {
         scheduled.extend(loss_scale.map(|factor| ("loss_scale", factor)));
 
         // Names every field, so that a further loss cannot be forgotten here.
-        let Losses { total, cls, patch } = report.losses;
+        let Losses {
+            total,
+            cls,
+            patch,
+            koleo,
+        } = report.losses;
         let Monitor {
             teacher_entropy,
             agreement,
         } = report.monitor;
+        let mut measured = vec![
+            ("cls", cls),
+            ("patch", patch),
+            ("gradient_norm", report.norms.total()),
+            ("teacher_entropy", teacher_entropy),
+            ("agreement", agreement),
+        ];
+        if self.plan.settings.config.loss.koleo_loss_weight > 0.0 {
+            measured.push(("koleo", koleo));
+        }
         Report {
             loss: total,
-            measured: vec![
-                ("cls", cls),
-                ("patch", patch),
-                ("gradient_norm", report.norms.total()),
-                ("teacher_entropy", teacher_entropy),
-                ("agreement", agreement),
-            ],
+            measured,
             scheduled,
             not_finite: not_finite(&report),
             coverage: Some(Coverage {
@@ -144,8 +153,13 @@ fn not_finite(report: &StepReport) -> Option<NotFinite> {
         total: _,
         cls,
         patch,
+        koleo,
     } = report.losses;
-    let losses = [("cls loss", cls), ("patch loss", patch)];
+    let losses = [
+        ("cls loss", cls),
+        ("patch loss", patch),
+        ("KoLeo loss", koleo),
+    ];
     let loss_scale = report.loss_scale.filter(|_| report.overflowed());
     let loss_scale = loss_scale.map(LossScale::factor);
     Some(NotFinite::among(&losses, &report.norms, loss_scale))

@@ -107,6 +107,7 @@ mod tests {
                 total: scalar(),
                 cls: scalar(),
                 patch: scalar(),
+                koleo: scalar(),
             },
             mean_logits: MeanLogits {
                 cls: Tensor::full([1, 3], value, &device),
@@ -134,7 +135,8 @@ mod tests {
         assert_eq!((whole.images, joined.images), (4, 4));
         for whole in [&whole, &joined] {
             let losses = whole.losses.clone().map(Tensor::into_scalar::<f32>);
-            assert_eq!((losses.total, losses.cls, losses.patch), (7.0, 7.0, 7.0));
+            assert_eq!((losses.total, losses.cls), (7.0, 7.0));
+            assert_eq!((losses.patch, losses.koleo), (7.0, 7.0));
             let monitor = whole.monitor.clone().map(Tensor::into_scalar::<f32>);
             assert_eq!((monitor.teacher_entropy, monitor.agreement), (7.0, 7.0));
 
