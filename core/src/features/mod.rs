@@ -9,4 +9,4 @@ mod token_grid;
 pub use cls_attention::ClsAttention;
 pub use pooling::{PatchMean, Pooling, feature};
 pub use readout::{Readout, read_out};
-pub use token_grid::TokenGrid;
+pub use token_grid::{TokenGrid, pixels_of_patches};

@@ -36,15 +36,7 @@ impl TokenGrid {
         let (height, width) = image.size();
         let patch = patch.max(1);
         let (rows, columns) = (height / patch, width / patch);
-        let mut values = Vec::with_capacity(3 * height * width);
-        for cell in 0..rows * columns {
-            let (top, left) = (cell / columns * patch, cell % columns * patch);
-            for plane in image.values().chunks_exact(height * width) {
-                for row in top..top + patch {
-                    values.extend_from_slice(&plane[row * width + left..][..patch]);
-                }
-            }
-        }
+        let values = pixels_of_patches(image.values(), (height, width), patch);
         Self::new(rows, columns, 3 * patch * patch, values)
     }
 
@@ -124,6 +116,26 @@ impl TokenGrid {
         }
         self
     }
+}
+
+/// The pixels of each patch of `patch` x `patch` pixels of an image `[3, height, width]`, patch by
+/// patch, channel by channel, row by row. Pixels beyond the last whole patch are left out.
+pub fn pixels_of_patches(
+    planes: &[f32],
+    (height, width): (usize, usize),
+    patch: usize,
+) -> Vec<f32> {
+    let (rows, columns) = (height / patch, width / patch);
+    let mut values = Vec::with_capacity(planes.len());
+    for cell in 0..rows * columns {
+        let (top, left) = (cell / columns * patch, cell % columns * patch);
+        for plane in planes.chunks_exact(height * width) {
+            for row in top..top + patch {
+                values.extend_from_slice(&plane[row * width + left..][..patch]);
+            }
+        }
+    }
+    values
 }
 
 #[cfg(test)]

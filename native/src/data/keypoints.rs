@@ -13,6 +13,7 @@ use ibot_core::image::RgbImage;
 use super::classes::Classes;
 use super::dataset::{Dataset, FileStamp, ImageSource};
 use super::error::{DataError, LoadCause};
+use super::split::place_and_split;
 use super::tree::{FileTree, TreeImages};
 
 const PAIRS: &str = "PairAnnotation";
@@ -53,10 +54,8 @@ struct PairedFiles {
 /// Opens what `spec` names; `None` if it is neither.
 pub(super) fn open(spec: &str) -> Result<Option<Dataset>, DataError> {
     let whole = Path::new(spec);
-    let (place, split) = match spec.rsplit_once(':') {
-        Some((place, split)) if !whole.exists() => (Path::new(place), split),
-        _ => (whole, USUAL),
-    };
+    let (place, split) = place_and_split(spec);
+    let split = split.unwrap_or(USUAL);
     let is_json = place.extension().is_some_and(|ending| ending == "json");
     if is_json && place.is_file() {
         return open_list(place, spec);

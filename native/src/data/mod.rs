@@ -14,6 +14,7 @@ mod boxes;
 mod change;
 mod classes;
 mod dataset;
+mod davis_lists;
 mod decode;
 mod error;
 mod file_names;
@@ -27,6 +28,7 @@ mod order;
 mod pixel_labels;
 mod segmentation;
 mod source;
+mod split;
 mod suggest;
 #[cfg(test)]
 mod testing;

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail, ensure};
 use burn::tensor::Device;
-use ibot_core::features::Readout;
+use ibot_core::features::{Readout, pixels_of_patches};
 use ibot_core::grid::GridShape;
 use ibot_core::model::{Backbone, ComputePrecision};
 
@@ -133,13 +133,22 @@ impl RowEncoder {
             let mut rows = Vec::with_capacity(readouts.len());
             for readout in readouts {
                 rows.push(match (readout, patch) {
-                    (Readout::Patches, Some(patch)) => patches_of(&pixels, self.side, patch),
+                    (Readout::Patches, Some(patch)) => self.patches_of(&pixels, patch),
                     _ => pixels.clone(),
                 });
             }
             take(images, rows)?;
         }
         Ok(())
+    }
+
+    /// The pixels of the patches of normalised views, view by view.
+    fn patches_of(&self, views: &[f32], patch: usize) -> Vec<f32> {
+        let size = (self.side, self.side);
+        let views = views.chunks_exact(3 * self.side * self.side);
+        views
+            .flat_map(|view| pixels_of_patches(view, size, patch))
+            .collect()
     }
 }
 
@@ -149,22 +158,4 @@ fn check_patches(side: usize, patch: usize) -> Result<()> {
         "a crop of {side} pixels is not a multiple of patches of {patch} pixels; choose another size"
     );
     Ok(())
-}
-
-/// The pixels of each patch of views of `side` x `side` pixels `[B, 3, side, side]`, patch by patch,
-/// channel by channel.
-fn patches_of(pixels: &[f32], side: usize, patch: usize) -> Vec<f32> {
-    let mut values = Vec::with_capacity(pixels.len());
-    for view in pixels.chunks_exact(3 * side * side) {
-        for top in (0..side).step_by(patch) {
-            for left in (0..side).step_by(patch) {
-                for plane in view.chunks_exact(side * side) {
-                    for row in top..top + patch {
-                        values.extend_from_slice(&plane[row * side + left..][..patch]);
-                    }
-                }
-            }
-        }
-    }
-    values
 }

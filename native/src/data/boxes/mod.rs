@@ -5,12 +5,12 @@ mod objects;
 mod source;
 mod voc;
 
-use std::path::Path;
 use std::sync::Arc;
 
 pub use self::objects::{BoxedImage, ObjectBox, ObjectBoxes};
 use super::dataset::Dataset;
 use super::error::DataError;
+use super::split::place_and_split;
 use super::tree::FileTree;
 
 /// Opens what `spec` names; `None` if it is in none of the layouts.
@@ -28,15 +28,6 @@ pub(super) fn open(spec: &str) -> Result<Option<Dataset>, DataError> {
         return Ok(Some(data));
     }
     voc::open_layout(&tree, split, spec)
-}
-
-/// A folder or file, and what stands behind a colon after it.
-fn place_and_split(spec: &str) -> (&Path, Option<&str>) {
-    let whole = Path::new(spec);
-    match spec.rsplit_once(':') {
-        Some((place, split)) if !whole.exists() => (Path::new(place), Some(split)),
-        _ => (whole, None),
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use super::images::{MaskedFile, MaskedFiles};
 use super::numbers::MaskNumbers;
+use crate::data::davis_lists::{no_list, sequences_in};
 use crate::data::error::DataError;
 use crate::data::tree::FileTree;
 
@@ -29,7 +30,11 @@ pub fn find(tree: &FileTree, split: Option<&str>) -> Result<Option<MaskedFiles>,
         None => (Frames::All, None),
         Some("first") => (Frames::First, None),
         Some("later") => (Frames::Later, None),
-        Some(split) => (Frames::All, Some(sequences(tree, &root, split)?)),
+        Some(split) => {
+            let named = sequences_in(tree, &root, split)?;
+            let named = named.ok_or_else(|| no_list(tree, &root, split))?;
+            (Frames::All, Some(named))
+        }
     };
 
     let mut files = Vec::new();
@@ -55,34 +60,4 @@ pub fn find(tree: &FileTree, split: Option<&str>) -> Result<Option<MaskedFiles>,
         classes: ["background", "object"].map(str::to_owned).to_vec(),
         numbers: MaskNumbers::Object,
     }))
-}
-
-/// The sequences of the list `split`. A line is a name, or the paths of a frame and its mask.
-fn sequences(tree: &FileTree, root: &str, split: &str) -> Result<Vec<String>, DataError> {
-    let mut known = vec!["first".to_owned(), "later".to_owned()];
-    let sets = format!("{root}ImageSets");
-    for year in tree.folders_in(&sets)? {
-        let folder = format!("{sets}/{year}");
-        let list = format!("{folder}/{split}.txt");
-        if tree.contains(&list) {
-            let text = tree.annotation(&list)?;
-            let text = String::from_utf8_lossy(&text);
-            let named = text.lines().filter_map(|line| {
-                let first = line.split_whitespace().next()?;
-                first
-                    .trim_start_matches('/')
-                    .split('/')
-                    .nth_back(usize::from(first.contains('/')))
-            });
-            return Ok(named.map(str::to_owned).collect());
-        }
-        for file in tree.files_in(&folder)? {
-            known.push(file.trim_end_matches(".txt").to_owned());
-        }
-    }
-    let problem = format!(
-        "there is no split `{split}`; there are: {}",
-        known.join(", ")
-    );
-    Err(DataError::layout(&tree.path_of(&sets), problem))
 }

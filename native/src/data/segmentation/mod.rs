@@ -12,26 +12,25 @@ use std::path::Path;
 
 use super::dataset::Dataset;
 use super::error::DataError;
+use super::split::place_and_split;
 use super::tree::FileTree;
 
 /// Opens a set of one of the layouts; `None` if `spec` is something else.
 pub fn open(spec: &str) -> Result<Option<Dataset>, DataError> {
-    let (path, split) = match spec.rsplit_once(':') {
-        Some((path, split)) if !Path::new(spec).exists() => (path, Some(split)),
-        _ => (spec, None),
-    };
-    if path == "builtin" {
+    let (place, split) = place_and_split(spec);
+    if place == Path::new("builtin") {
         return Ok(None);
     }
-    let Some(tree) = FileTree::open(Path::new(path))? else {
+    let Some(tree) = FileTree::open(place)? else {
         return Ok(None);
     };
 
-    let found = ade20k::find(&tree, split)?
-        .or(voc::find(&tree, split)?)
-        .or(davis::find(&tree, split)?)
-        .or(pairs::find(&tree, split)?);
-    found.map(|found| found.open(tree, spec)).transpose()
+    for find in [ade20k::find, voc::find, davis::find, pairs::find] {
+        if let Some(found) = find(&tree, split)? {
+            return found.open(tree, spec).map(Some);
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]

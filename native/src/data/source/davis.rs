@@ -10,6 +10,7 @@ use ibot_core::annotation::labels::LabelMap;
 use super::annotated::AnnotatedFiles;
 use crate::data::classes::Classes;
 use crate::data::dataset::Dataset;
+use crate::data::davis_lists::{no_list, sequences_in};
 use crate::data::error::DataError;
 use crate::data::file_names::has_image_extension;
 use crate::data::masks::decode_mask;
@@ -17,11 +18,8 @@ use crate::data::tree::{FileTree, TreeImages};
 
 const FRAMES: &str = "JPEGImages";
 const MASKS: &str = "Annotations";
-const LISTS: &str = "ImageSets";
 /// Folders of both with a size of frames each.
 const SIZES: [&str; 2] = ["480p", "Full-Resolution"];
-/// Folders of lists, the newest first, and the place of other data sets.
-const YEARS: [&str; 4] = ["2017/", "2016/", "480p/", ""];
 /// The list that is taken if there is one and none was asked for.
 const USUAL: &str = "val";
 
@@ -97,7 +95,10 @@ pub fn open(root: &Path, split: Option<&str>) -> Result<Option<Dataset>, DataErr
         return Ok(None);
     }
 
-    let listed = listed(&tree, &top, split)?;
+    let listed = sequences_in(&tree, &top, split.unwrap_or(USUAL))?;
+    if let (None, Some(split)) = (&listed, split) {
+        return Err(no_list(&tree, &top, split));
+    }
     let mut names = Vec::new();
     let mut sequences = Vec::new();
     for name in listed.unwrap_or(folders) {
@@ -136,68 +137,6 @@ pub fn open(root: &Path, split: Option<&str>) -> Result<Option<Dataset>, DataErr
         Classes::default(),
         source,
     )))
-}
-
-/// The sequences that a list names; `None` if none was asked for and there is no usual one.
-fn listed(
-    tree: &FileTree,
-    top: &str,
-    split: Option<&str>,
-) -> Result<Option<Vec<String>>, DataError> {
-    let wanted = split.unwrap_or(USUAL);
-    for year in YEARS {
-        let file = format!("{top}{LISTS}/{year}{wanted}.txt");
-        if tree.contains(&file) {
-            let bytes = tree.annotation(&file)?;
-            let names = sequences_of(&String::from_utf8_lossy(&bytes));
-            if names.is_empty() {
-                return Err(DataError::layout(
-                    &tree.path_of(&file),
-                    "it names no sequence",
-                ));
-            }
-            return Ok(Some(names));
-        }
-    }
-
-    let Some(split) = split else {
-        return Ok(None);
-    };
-    let mut known = Vec::new();
-    for year in YEARS {
-        for file in tree.files_in(&format!("{top}{LISTS}/{}", year.trim_end_matches('/')))? {
-            if file.ends_with(".txt") {
-                known.push(stem(&file).to_owned());
-            }
-        }
-    }
-    let known = match known.is_empty() {
-        true => "there is none; leave it out, and all sequences are taken".to_owned(),
-        false => format!("there are {}", known.join(", ")),
-    };
-    let problem = format!("no list {split}.txt of sequences: {known}");
-    Err(DataError::layout(
-        &tree.path_of(&format!("{top}{LISTS}")),
-        problem,
-    ))
-}
-
-/// The sequences of a list, which has one a line, or as in 2016 the paths of one frame a line.
-fn sequences_of(text: &str) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for line in text.lines() {
-        let Some(word) = line.split_whitespace().next() else {
-            continue;
-        };
-        let name = match word.rsplit('/').nth(1) {
-            Some(folder) => folder,
-            None => word,
-        };
-        if names.last().map(String::as_str) != Some(name) {
-            names.push(name.to_owned());
-        }
-    }
-    names
 }
 
 fn stem(file: &str) -> &str {
