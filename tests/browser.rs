@@ -32,7 +32,7 @@ async fn webgpu_reproduces_the_official_steps() {
     let device = device.expect(
         "a WebGPU adapter: Chromium needs --enable-unsafe-webgpu, see tests/webdriver.json",
     );
-    // A Swin's kernels would compile for longer than a test may take.
+    // A Swin was not made to work on a software GPU yet: docs/parity.md.
     let fixtures = Fixture::all().into_iter();
     for fixture in fixtures.filter(|fixture| fixture.config.arch == FixtureArch::Vit) {
         reproduce(&fixture, &device, &WGPU, STEPS).await;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::backbone::BackboneConfig;
+use super::backbone_config::BackboneConfig;
 use super::pos_embed::Sampling;
 use super::swin::SwinConfig;
 use super::vit::{Ffn, VitConfig};

@@ -1,6 +1,6 @@
 //! The backbone in a file, from its tensors.
 
-use super::backbone::BackboneConfig;
+use super::backbone_config::BackboneConfig;
 use super::{swin, vit};
 use crate::weights::{InferError, Resized, Weights};
 

@@ -2,6 +2,7 @@
 
 mod arch;
 mod backbone;
+mod backbone_config;
 mod features;
 mod head;
 mod infer;
@@ -18,7 +19,8 @@ pub mod swin;
 pub mod vit;
 
 pub use arch::{Arch, ModelConfig};
-pub use backbone::{Backbone, BackboneConfig};
+pub use backbone::Backbone;
+pub use backbone_config::BackboneConfig;
 pub use features::{Features, Tokens, Want};
 pub use head::{Head, HeadConfig, l2_normalize};
 pub use layers::Noise;

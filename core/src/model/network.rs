@@ -3,7 +3,8 @@
 use burn::module::Module;
 use burn::tensor::Device;
 
-use super::backbone::{Backbone, BackboneConfig};
+use super::backbone::Backbone;
+use super::backbone_config::BackboneConfig;
 use super::head::{Head, HeadConfig};
 use super::precision::ComputePrecision;
 use crate::rng::Rng;

@@ -1,6 +1,6 @@
 //! Any backbone as an ONNX graph.
 
-use super::backbone::BackboneConfig;
+use super::backbone_config::BackboneConfig;
 use super::{swin, vit};
 use crate::onnx::{Edge, GraphBuilder, OnnxError};
 

@@ -6,7 +6,7 @@ use ibot_core::image::RgbImage;
 
 use super::fit::panel_image;
 use crate::report::canvas::Page;
-use crate::report::sheet::{DrawnSheet, Key, Panel, Sheet, wrap};
+use crate::report::sheet::{DrawnSheet, LegendKey, Panel, Sheet, wrap};
 
 /// An image with its boxes, in the pixels of an image of `size`.
 #[derive(Clone, Debug)]
@@ -63,7 +63,7 @@ pub fn boxes(title: &str, note: &str, pictures: &[BoxPicture]) -> RgbImage {
         note: note.to_owned(),
         rows: wrap(panels, COLUMNS),
         legend: keys
-            .map(|(color, label)| Key {
+            .map(|(color, label)| LegendKey {
                 color,
                 label: label.to_owned(),
             })

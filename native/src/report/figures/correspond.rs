@@ -7,7 +7,7 @@ use ibot_core::picture::{ColorScale, Range};
 use super::fit::fitted;
 use crate::report::canvas::shapes::Position;
 use crate::report::canvas::{PAPER, Page};
-use crate::report::sheet::{DrawnSheet, Key, Panel, Sheet, SheetRow};
+use crate::report::sheet::{DrawnSheet, LegendKey, Panel, Sheet, SheetRow};
 
 /// A point in each of two images, `(x, y)` in the pixels of each.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -148,19 +148,19 @@ fn colors_by_position(pairs: &[PointPair]) -> Vec<[u8; 3]> {
     colors
 }
 
-fn verdict(right: Option<bool>) -> Key {
+fn verdict(right: Option<bool>) -> LegendKey {
     let (color, label) = match right {
         Some(true) => (CORRECT, "correct"),
         Some(false) => (WRONG, "wrong"),
         None => (UNKNOWN, "unknown"),
     };
-    Key {
+    LegendKey {
         color,
         label: label.to_owned(),
     }
 }
 
-fn verdicts_in(pairs: &[PointPair]) -> Vec<Key> {
+fn verdicts_in(pairs: &[PointPair]) -> Vec<LegendKey> {
     let mut found = vec![Some(true), Some(false), None];
     found.retain(|right| pairs.iter().any(|pair| pair.right == *right));
     found.into_iter().map(verdict).collect()

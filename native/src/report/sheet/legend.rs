@@ -7,7 +7,7 @@ use crate::report::canvas::text::{Align, TextStyle};
 use crate::report::canvas::{FRAME, Page};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Key {
+pub struct LegendKey {
     pub color: [u8; 3],
     pub label: String,
 }
@@ -26,12 +26,12 @@ pub(super) struct Legend<'a> {
 struct PlacedKey<'a> {
     /// From the margin.
     left: usize,
-    key: &'a Key,
+    key: &'a LegendKey,
 }
 
 impl<'a> Legend<'a> {
     /// Lines of at most `width` pixels, unless one key alone is wider.
-    pub fn new(keys: &'a [Key], width: usize) -> Self {
+    pub fn new(keys: &'a [LegendKey], width: usize) -> Self {
         let mut lines: Vec<Vec<PlacedKey>> = Vec::new();
         let mut left = 0;
         for key in keys {

@@ -9,7 +9,7 @@ mod spacing;
 pub use bar::ColorBar;
 use ibot_core::grid::Rect;
 use ibot_core::image::RgbImage;
-pub use legend::Key;
+pub use legend::LegendKey;
 pub use panel::{Panel, SheetRow, wrap};
 
 use self::legend::Legend;
@@ -26,7 +26,7 @@ pub struct Sheet {
     pub rows: Vec<SheetRow>,
     pub bar: Option<ColorBar>,
     /// The meaning of further colors.
-    pub legend: Vec<Key>,
+    pub legend: Vec<LegendKey>,
 }
 
 /// A figure, and where its images lie on it.

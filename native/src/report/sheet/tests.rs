@@ -94,7 +94,7 @@ fn rows_are_of_equal_length() {
 
 #[test]
 fn any_sheet_is_drawn() {
-    let key = |label: &str| Key {
+    let key = |label: &str| LegendKey {
         color: [1; 3],
         label: label.to_owned(),
     };
