@@ -127,9 +127,10 @@ impl<'a> Check<'a> {
         if !self.fixture.has(&format!("{prefix}/center")) {
             return;
         }
+        let qkv_bias = self.fixture.of_roundings(tolerances.qkv_bias);
         let tolerance = |name: &str| {
             if name.ends_with("attn.qkv.bias") {
-                tolerances.qkv_bias
+                qkv_bias
             } else {
                 tolerances.weights
             }

@@ -54,7 +54,7 @@ pub async fn reproduce(fixture: &Fixture, device: &Device, tolerances: &Toleranc
             let tolerance = if number == 0 {
                 tolerances.first_gradients
             } else {
-                fixture.last_gradients(tolerances)
+                fixture.of_roundings(tolerances.last_gradients)
             };
             check.weights(&gradients, &actual, &expected, |_| tolerance);
         }
