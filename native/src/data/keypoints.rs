@@ -1,18 +1,16 @@
 //! Pairs of images with keypoints: the layout of SPair-71k, or a JSON list beside images.
 
-use std::any::Any;
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ibot_core::annotation::boxes::BoundingBox;
 use ibot_core::annotation::keypoints::{KeypointImage, KeypointPair, PointMatch};
-use ibot_core::image::RgbImage;
 
 use super::classes::Classes;
-use super::dataset::{Dataset, FileStamp, ImageSource};
-use super::error::{DataError, LoadCause};
+use super::dataset::Dataset;
+use super::error::DataError;
+use super::source::annotated::AnnotatedFiles;
 use super::split::place_and_split;
 use super::tree::{FileTree, TreeImages};
 
@@ -46,10 +44,7 @@ pub struct ImagePair {
     pub points: Vec<PointMatch>,
 }
 
-struct PairedFiles {
-    files: TreeImages,
-    pairs: KeypointPairs,
-}
+type PairedFiles = AnnotatedFiles<KeypointPairs>;
 
 /// Opens what `spec` names; `None` if it is neither.
 pub(super) fn open(spec: &str) -> Result<Option<Dataset>, DataError> {
@@ -140,7 +135,7 @@ fn dataset(
             tree: Arc::new(tree),
             names: Vec::new(),
         },
-        pairs: KeypointPairs {
+        annotation: KeypointPairs {
             problems,
             ..KeypointPairs::default()
         },
@@ -153,7 +148,7 @@ fn dataset(
         if let Some(missing) = files.into_iter().find(|file| !tree.contains(file)) {
             let missing = tree.path_of(missing);
             let problem = format!("{name} is left out: {} is missing", missing.display());
-            source.pairs.problems.push(problem);
+            source.annotation.problems.push(problem);
             continue;
         }
 
@@ -166,16 +161,16 @@ fn dataset(
             target: source.place(pair.target, &mut images),
             points: pair.points,
         };
-        source.pairs.pairs.push(pair);
+        source.annotation.pairs.push(pair);
     }
 
-    if source.pairs.pairs.is_empty() {
-        let first = source.pairs.problems.first();
+    if source.annotation.pairs.is_empty() {
+        let first = source.annotation.problems.first();
         let problem = first.map_or("there is no pair of images", String::as_str);
         return Err(DataError::layout(&at, problem));
     }
     // Pairs came sorted, so that numbers are in the order of names.
-    source.pairs.categories = categories.into_keys().collect();
+    source.annotation.categories = categories.into_keys().collect();
     Ok(Dataset::new("keypoints", spec, Classes::default(), source))
 }
 
@@ -186,33 +181,9 @@ impl PairedFiles {
         let place = *known.entry(image.file.clone()).or_insert(next);
         if place == next {
             self.files.names.push(image.file);
-            self.pairs.sizes.push(image.size);
+            self.annotation.sizes.push(image.size);
         }
         place
-    }
-}
-
-impl ImageSource for PairedFiles {
-    fn len(&self) -> usize {
-        self.files.len()
-    }
-
-    fn name(&self, index: usize) -> Cow<'_, str> {
-        self.files.name(index)
-    }
-
-    fn stamp(&self, index: usize) -> Option<FileStamp> {
-        let own = self.files.stamp(index);
-        // The name of the set has its split in it, which is no path.
-        own.or_else(|| FileStamp::of(self.files.tree.place()))
-    }
-
-    fn load(&self, index: usize) -> Result<RgbImage, LoadCause> {
-        self.files.load(index)
-    }
-
-    fn annotation(&self) -> Option<&dyn Any> {
-        Some(&self.pairs)
     }
 }
 

@@ -27,6 +27,8 @@ enum Files {
     Folder,
     Archive {
         file: PositionedFile,
+        /// That of the whole archive.
+        stamp: Option<FileStamp>,
         /// By path.
         members: BTreeMap<String, ByteRange>,
     },
@@ -44,6 +46,7 @@ impl FileTree {
             let file = File::open(path).map_err(DataError::read(path))?;
             Files::Archive {
                 members: members(path, &file)?.into_iter().collect(),
+                stamp: FileStamp::of(path),
                 file: PositionedFile::new(file),
             }
         } else {
@@ -155,7 +158,7 @@ impl FileTree {
             // Names come from files that may lie; they lead to no other folder.
             Files::Folder if stays_inside(name) => read_image_file(&self.place.join(name)),
             Files::Folder => Err(missing()),
-            Files::Archive { file, members } => {
+            Files::Archive { file, members, .. } => {
                 let range = members.get(name).ok_or_else(missing)?;
                 file.bytes(range.offset, range.size)
             }
@@ -221,9 +224,10 @@ impl ImageSource for TreeImages {
     }
 
     fn stamp(&self, index: usize) -> Option<FileStamp> {
+        // The name of a set may have its split in it, so that it is no path that has a stamp.
         match self.tree.files {
             Files::Folder => FileStamp::of(&self.tree.path_of(&self.names[index])),
-            Files::Archive { .. } => None,
+            Files::Archive { stamp, .. } => stamp,
         }
     }
 

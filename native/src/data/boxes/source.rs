@@ -66,9 +66,7 @@ impl ImageSource for BoxedFiles {
     }
 
     fn stamp(&self, index: usize) -> Option<FileStamp> {
-        let own = self.files.stamp(index);
-        // The name of the set has its split in it, which is no path.
-        own.or_else(|| FileStamp::of(self.files.tree.place()))
+        self.files.stamp(index)
     }
 
     fn load(&self, index: usize) -> Result<RgbImage, LoadCause> {
