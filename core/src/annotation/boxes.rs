@@ -95,6 +95,26 @@ impl BoundingBox {
         }
     }
 
+    /// The smallest box around those of `cells`, row by row in lines of `columns`, that are `true`;
+    /// `None` if none is. A cell is a pixel.
+    pub fn of_cells(cells: impl Iterator<Item = bool>, columns: usize) -> Option<Self> {
+        let mut bounds: Option<Self> = None;
+        for (cell, inside) in cells.enumerate() {
+            if !inside {
+                continue;
+            }
+            let (row, column) = ((cell / columns) as f64, (cell % columns) as f64);
+            let own = Self {
+                left: column,
+                top: row,
+                right: column + 1.0,
+                bottom: row + 1.0,
+            };
+            bounds = Some(bounds.map_or(own, |bounds| bounds.around(&own)));
+        }
+        bounds
+    }
+
     /// The smallest box around this one and another.
     pub fn around(&self, other: &Self) -> Self {
         Self {

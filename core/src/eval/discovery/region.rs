@@ -51,20 +51,7 @@ pub fn bounds_of_region(
     (width, height): (usize, usize),
 ) -> Option<BoundingBox> {
     let shape = region.shape();
-    let mut cells: Option<BoundingBox> = None;
-    for (cell, inside) in region.cells().iter().enumerate() {
-        if !inside {
-            continue;
-        }
-        let (row, column) = shape.position(cell);
-        let own = BoundingBox {
-            left: column as f64,
-            top: row as f64,
-            right: column as f64 + 1.0,
-            bottom: row as f64 + 1.0,
-        };
-        cells = Some(cells.map_or(own, |cells| cells.around(&own)));
-    }
+    let cells = BoundingBox::of_cells(region.cells().iter().copied(), shape.columns);
 
     let across = width as f64 / shape.columns as f64;
     let down = height as f64 / shape.rows as f64;

@@ -13,6 +13,7 @@ use ibot_core::eval::discovery::{CorLoc, FOUND_IOU};
 use serde::{Deserialize, Serialize};
 
 use self::method::{BoxSearch, DiscoveryMethod};
+pub use self::truth::around_objects;
 use self::truth::{has_objects, objects_of};
 use super::measures::Measures;
 use super::problems::warn_of;

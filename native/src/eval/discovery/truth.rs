@@ -38,20 +38,7 @@ pub fn objects_of(data: &Dataset, index: usize, image: &RgbImage) -> Result<Vec<
 }
 
 /// The box around the pixels of all classes but the background.
-fn around_objects(mask: &LabelMap) -> Option<BoundingBox> {
-    let mut around: Option<BoundingBox> = None;
-    for (pixel, label) in mask.cells().iter().enumerate() {
-        if *label == 0 || *label == IGNORED {
-            continue;
-        }
-        let (row, column) = mask.shape().position(pixel);
-        let own = BoundingBox {
-            left: column as f64,
-            top: row as f64,
-            right: column as f64 + 1.0,
-            bottom: row as f64 + 1.0,
-        };
-        around = Some(around.map_or(own, |around| around.around(&own)));
-    }
-    around
+pub fn around_objects(mask: &LabelMap) -> Option<BoundingBox> {
+    let is_object = |label: &usize| *label != 0 && *label != IGNORED;
+    BoundingBox::of_cells(mask.cells().iter().map(is_object), mask.columns())
 }

@@ -9,6 +9,7 @@ use ibot_core::annotation::labels::{IGNORED, LabelMap};
 use ibot_core::eval::discovery::region_of;
 
 use crate::data::{Dataset, ImagePair, KeypointPairs};
+use crate::eval::discovery::around_objects;
 
 /// Fewer pixels of a part are too few to say where it is.
 const FEWEST_PIXELS: usize = 4;
@@ -79,20 +80,10 @@ pub fn pairs_of_parts(data: &Dataset, count: usize) -> Result<KeypointPairs> {
 impl PartPlaces {
     fn of(mask: &LabelMap) -> Self {
         let mut pixels: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        let mut bounds: Option<BoundingBox> = None;
         for (pixel, part) in mask.cells().iter().enumerate() {
-            if *part == 0 || *part == IGNORED {
-                continue;
+            if *part != 0 && *part != IGNORED {
+                pixels.entry(*part).or_default().push(pixel);
             }
-            pixels.entry(*part).or_default().push(pixel);
-            let (row, column) = mask.shape().position(pixel);
-            let own = BoundingBox {
-                left: column as f64,
-                top: row as f64,
-                right: column as f64 + 1.0,
-                bottom: row as f64 + 1.0,
-            };
-            bounds = Some(bounds.map_or(own, |bounds| bounds.around(&own)));
         }
 
         let mut middles = BTreeMap::new();
@@ -103,7 +94,10 @@ impl PartPlaces {
                 middles.insert(part, middle(mask, &piece));
             }
         }
-        Self { middles, bounds }
+        Self {
+            middles,
+            bounds: around_objects(mask),
+        }
     }
 
     /// The parts that both show.
