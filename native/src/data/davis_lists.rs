@@ -32,9 +32,9 @@ pub fn sequences_in(
     Ok(None)
 }
 
-/// That there is no list `split`, with those that there are.
-pub fn no_list(tree: &FileTree, root: &str, split: &str) -> DataError {
-    let mut known = Vec::new();
+/// That there is no list `split`, with those that there are and the `others` that would do.
+pub fn no_list(tree: &FileTree, root: &str, split: &str, others: &[&str]) -> DataError {
+    let mut known: Vec<String> = others.iter().map(|name| (*name).to_owned()).collect();
     for year in YEARS {
         let folder = format!("{root}{LISTS}/{year}");
         for file in tree

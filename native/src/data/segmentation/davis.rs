@@ -32,7 +32,7 @@ pub fn find(tree: &FileTree, split: Option<&str>) -> Result<Option<MaskedFiles>,
         Some("later") => (Frames::Later, None),
         Some(split) => {
             let named = sequences_in(tree, &root, split)?;
-            let named = named.ok_or_else(|| no_list(tree, &root, split))?;
+            let named = named.ok_or_else(|| no_list(tree, &root, split, &["first", "later"]))?;
             (Frames::All, Some(named))
         }
     };

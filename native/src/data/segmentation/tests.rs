@@ -135,6 +135,9 @@ fn davis_has_first_and_later_frames() {
 
     let len = |split| opened(folder.path(), split).len();
     assert_eq!((len(""), len(":first"), len(":later")), (6, 2, 4));
+    let unknown = format!("{}:test", spec(folder.path()));
+    let message = open(&unknown).expect_err("no such list").to_string();
+    assert!(message.contains("first, later, val, trainval"), "{message}");
     let dog = opened(folder.path(), ":val");
     assert!(names(&dog).iter().all(|name| name.contains("dog")) && dog.len() == 3);
     assert!(names(&opened(folder.path(), ":trainval"))[0].contains("camel"));

@@ -97,7 +97,7 @@ pub fn open(root: &Path, split: Option<&str>) -> Result<Option<Dataset>, DataErr
 
     let listed = sequences_in(&tree, &top, split.unwrap_or(USUAL))?;
     if let (None, Some(split)) = (&listed, split) {
-        return Err(no_list(&tree, &top, split));
+        return Err(no_list(&tree, &top, split, &[]));
     }
     let mut names = Vec::new();
     let mut sequences = Vec::new();
