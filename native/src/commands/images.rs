@@ -75,15 +75,18 @@ impl Images {
         }
     }
 
-    /// A file name for what is made of image `index`.
+    /// A file name for what is made of image `index`, with its number, so that frames stay in order.
     pub fn file_stem(&self, index: usize) -> String {
+        format!("{index:05}-{}", self.own_stem(index))
+    }
+
+    /// The same without the number; several images may have it.
+    pub fn own_stem(&self, index: usize) -> String {
         let name = self.name(index);
         let stem = Path::new(&name).file_stem().unwrap_or_default();
 
         let is_safe = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-        let safe = stem.to_string_lossy().replace(|c| !is_safe(c), "-");
-        // With its number, so that frames stay in order.
-        format!("{index:05}-{safe}")
+        stem.to_string_lossy().replace(|c| !is_safe(c), "-")
     }
 
     /// What each pixel of an image shows, from a mask in `folder` or the dataset.

@@ -159,11 +159,10 @@ fn remember(examples: &LabelledPhotographs, encoder: &ImageEncoder) -> Result<Pa
 
 /// `NAME.png` as the photograph is called, with its number where that is taken.
 fn file_name(photographs: &Images, index: usize, taken: &mut HashSet<String>) -> String {
-    let numbered = photographs.file_stem(index);
-    let (_, own) = numbered.split_once('-').unwrap_or(("", &numbered));
-    let stem = match taken.insert(own.to_owned()) {
+    let own = photographs.own_stem(index);
+    let stem = match taken.insert(own.clone()) {
         true => own,
-        false => &numbered,
+        false => photographs.file_stem(index),
     };
     format!("{stem}.png")
 }
