@@ -428,14 +428,14 @@ fn bench_measures_a_step_and_its_phases() {
     assert!(fail(wrong).contains("did you mean"));
 }
 
-/// What a step leaves behind would show: its gradients alone take a third of a MiB, its activations
-/// several.
+/// What a step leaves behind would show: its gradients alone take a third of a MiB, 130 MiB in 400
+/// steps. The allocator itself may take some MiB more when threads meet in a new order.
 #[test]
 #[cfg(target_os = "linux")]
-fn two_hundred_steps_take_no_more_memory_than_fifty() {
+fn memory_does_not_grow_with_the_steps() {
     let steps = [
         "--warmup=50",
-        "--steps=150",
+        "--steps=400",
         "--set=head.hidden_dim=256",
         "--set=optim.batch_size=8",
     ];
@@ -446,7 +446,7 @@ fn two_hundred_steps_take_no_more_memory_than_fifty() {
             .unwrap_or_else(|| panic!("{key}: {report}"))
     };
     let growth = mib("memory_after_steps_mib") - mib("memory_after_warmup_mib");
-    assert!(growth < 16, "{growth} MiB in 150 steps: {report}");
+    assert!(growth < 48, "{growth} MiB in 400 steps: {report}");
     assert!(mib("memory_peak_mib") >= mib("memory_after_steps_mib"));
 }
 
