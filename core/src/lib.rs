@@ -7,6 +7,7 @@ pub mod analysis;
 pub mod annotation;
 pub mod eval;
 pub mod features;
+pub mod finetune;
 pub mod grid;
 pub mod image;
 mod kernels;

@@ -27,6 +27,8 @@ pub enum Purpose {
     Perturb,
     /// Noise, weather and other corruptions of images.
     Corrupt,
+    /// Mixup and CutMix of a batch.
+    Mix,
 }
 
 /// The stream of `purpose` for the position `(a, b)` of a run with `seed`.

@@ -62,6 +62,23 @@ pub fn floats(bytes: &[u8], name: &str) -> Vec<f32> {
         .collect()
 }
 
+/// Tensors of floats called `operation/a/b/...` with the numbers `a, b, ...`; at least one.
+pub fn float_series(bytes: &[u8], operation: &str) -> Vec<(Vec<f64>, Vec<f32>)> {
+    let file = SafeTensors::deserialize(bytes).expect("a safetensors file");
+    let mut found = Vec::new();
+    for name in file.names() {
+        let numbers = name
+            .strip_prefix(operation)
+            .and_then(|rest| rest.strip_prefix('/'));
+        if let Some(numbers) = numbers {
+            let numbers = numbers.split('/').map(|n| n.parse().expect("a number"));
+            found.push((numbers.collect(), floats(bytes, name)));
+        }
+    }
+    assert!(!found.is_empty(), "no {operation} in the fixture");
+    found
+}
+
 /// Mean and largest absolute difference in levels (0 to 255); prints both under `label`.
 pub fn difference(label: &str, ours: &RgbImage, theirs: &RgbImage) -> (f64, u8) {
     assert_eq!(

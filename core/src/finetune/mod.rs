@@ -1,0 +1,4 @@
+//! Fine-tuning on labelled images.
+
+pub mod mix;
+pub mod repeated;
