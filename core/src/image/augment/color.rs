@@ -186,7 +186,7 @@ fn mean_gray_after(image: &mut RgbImage, steps: &[ColorStep]) -> f32 {
 /// PIL's `Image.blend` of one value: from `base` (factor 0) through `value` (factor 1) and beyond,
 /// cut to a byte.
 #[inline]
-fn blend(base: f32, value: f32, factor: f32) -> u8 {
+pub(super) fn blend(base: f32, value: f32, factor: f32) -> u8 {
     let mixed = base + factor * (value - base);
     // `clamp` would take care of NaN at the cost of several instructions.
     let mixed = if mixed > 0.0 { mixed } else { 0.0 };

@@ -119,12 +119,12 @@ pub(super) fn chance(rng: &mut Rng, probability: f64) -> bool {
     rng.random::<f64>() < probability
 }
 
-fn uniform(rng: &mut Rng, [low, high]: [f64; 2]) -> f64 {
+pub(super) fn uniform(rng: &mut Rng, [low, high]: [f64; 2]) -> f64 {
     low + (high - low) * rng.random::<f64>()
 }
 
 /// One of `0..=largest`.
-fn offset(rng: &mut Rng, largest: usize) -> usize {
+pub(super) fn offset(rng: &mut Rng, largest: usize) -> usize {
     rng.random_range(0..=largest)
 }
 

@@ -11,6 +11,7 @@ mod draw;
 mod hue;
 mod pixel;
 pub mod probe;
+pub mod supervised;
 pub mod view;
 
 use crate::image::RgbImage;
