@@ -28,7 +28,6 @@ Prints top-1 and top-5 of the probes after the last epoch, and of the best probe
 /// Bytes of patch tokens that are kept unless numbers of images are given.
 pub(super) const USUAL_BYTES: usize = 1_000_000_000;
 
-/// Settings of the evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
 #[command(after_help = HELP)]
 #[serde(default, deny_unknown_fields)]
@@ -67,7 +66,7 @@ pub struct Attentive {
 // Peak learning rates, over the range in which one fits most networks.
 pub(super) const RATES: [f64; 3] = [2e-4, 1e-3, 5e-3];
 
-/// What an entry of `[[eval]]` starts from: few images, so that a run can afford it.
+// What an entry of `[[eval]]` starts from: few images, so that a run can afford it.
 impl Default for Attentive {
     fn default() -> Self {
         Self {
@@ -186,8 +185,11 @@ impl Attentive {
     /// The limits, or what the usual memory holds where there is none; an image has so many bytes
     /// of tokens.
     fn limits_within(&self, bytes: usize) -> SetLimits {
+        // One part in five is for images to judge; five images at least, so that both sets get
+        // one.
         let most = (USUAL_BYTES / bytes.max(1)).max(5);
         let val = self.val_images.unwrap_or(most / 5);
+        // Augmented images are encoded anew in every epoch, and their tokens are not kept.
         let kept = if self.augment {
             usize::MAX
         } else {

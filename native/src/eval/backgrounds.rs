@@ -39,7 +39,6 @@ else by a head that is fitted to the images of --data. Pixels and random weights
 
 const ORIGINAL: &str = "top1_original";
 
-/// Settings of the evaluation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Args)]
 #[command(after_help = HELP)]
 #[serde(default, deny_unknown_fields)]
@@ -114,6 +113,8 @@ impl EvalTask for Backgrounds {
         let evaluated = subject.val.unwrap_or(data);
         let backgrounds = BackgroundSets::of(evaluated)?;
 
+        // A given head leaves all images to judge; only one that is fitted takes some to learn
+        // from.
         let (judge, images) = match Judge::given(self.head.as_deref(), subject)? {
             Some(judge) => {
                 let limit = self.val_images.unwrap_or(usize::MAX);
@@ -168,6 +169,8 @@ impl EvalTask for Backgrounds {
     }
 
     fn headline<'a>(&self, measures: &'a Measures) -> Option<&'a str> {
+        // The benchmark is quoted by backgrounds of random classes; not every copy of it has
+        // these.
         measures
             .named("top1_mixed_rand")
             .or_else(|| measures.named(ORIGINAL))
@@ -182,7 +185,6 @@ impl Backgrounds {
         }
     }
 
-    /// The accuracy on a variant of the `images`.
     fn score(
         &self,
         variant: Variant,
@@ -218,6 +220,8 @@ impl Backgrounds {
         features: &FeatureStore,
     ) -> Result<Resistance> {
         let tiled = backgrounds.open(Variant::OnlyBackgroundTiled)?;
+        // Official backgrounds are files of their own; painted ones belong to the images that are
+        // judged.
         let judged: Vec<usize> = match backgrounds.is_official() {
             true => tiled.subset(usize::MAX, 0),
             false => images.indices.clone(),
@@ -243,6 +247,7 @@ fn measures(scores: &[(Variant, f64)], resistance: Option<&Resistance>) -> Measu
     for (variant, top1) in scores {
         measures.push(format!("top1_{}", variant.name()), *top1);
     }
+    // BG-gap: what a background of a random class costs against one of the same class.
     let same = measures.get("top1_mixed_same");
     if let (Some(same), Some(random)) = (same, measures.get("top1_mixed_rand")) {
         measures.push("bg_gap".to_owned(), same - random);

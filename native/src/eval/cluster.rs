@@ -31,7 +31,6 @@ ACC suits as many clusters as classes: for --prototypes the paper trains a model
 const OF_DATA: usize = 10_000;
 const NMI: &str = "nmi";
 
-/// Settings of the evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
 #[command(after_help = HELP)]
 #[serde(default, deny_unknown_fields)]
@@ -149,7 +148,7 @@ impl EvalTask for Cluster {
         })
     }
 
-    /// NMI, which compares any number of clusters with any number of classes.
+    // NMI, which compares any number of clusters with any number of classes.
     fn headline<'a>(&self, measures: &'a Measures) -> Option<&'a str> {
         measures.named(NMI)
     }

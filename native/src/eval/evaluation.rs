@@ -72,6 +72,7 @@ pub enum Evaluation {
 impl Evaluation {
     /// The evaluation `name` with its usual settings; `None` if there is none of that name.
     pub fn named(name: &str) -> Option<Self> {
+        // The tag alone selects the variant, since every other setting has a default.
         serde_json::from_value(json!({ "kind": name })).ok()
     }
 

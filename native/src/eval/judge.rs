@@ -124,17 +124,14 @@ impl Judge {
         })
     }
 
-    /// What it reads of an image.
     pub fn readout(&self) -> Readout {
         self.readout
     }
 
-    /// Whether it was fitted to clean images.
     pub fn is_fitted(&self) -> bool {
         matches!(self.origin, Origin::Fitted { .. })
     }
 
-    /// Number of its classes.
     pub fn classes(&self) -> usize {
         self.head.classes()
     }
@@ -154,17 +151,10 @@ impl Judge {
     }
 
     /// The logits of features `[N, D]`, in its classes.
-    ///
-    /// # Errors
-    /// If the features are not what it reads, or the device fails.
     pub fn logits(&self, features: Tensor<2>) -> Result<Logits> {
         Ok(block_on(self.head.logits(features))?)
     }
 
-    /// The class that it finds for each of `rows`.
-    ///
-    /// # Errors
-    /// As [`Self::logits`].
     pub fn predictions(&self, rows: FeatureRows, features: &FeatureStore) -> Result<Vec<usize>> {
         Ok(self.logits(rows.tensor(features.device()))?.predictions())
     }

@@ -28,7 +28,6 @@ const QUOTED_K: usize = 20;
 /// Measures are `top1_k20` and so on.
 const TOP1: &str = "top1_k";
 
-/// Settings of the evaluation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Args)]
 #[command(after_help = HELP)]
 #[serde(default, deny_unknown_fields)]

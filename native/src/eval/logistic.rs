@@ -29,7 +29,6 @@ const QUOTED: f64 = 0.1;
 /// Measures are `top1_lambda0.1` and so on.
 const TOP1: &str = "top1_lambda";
 
-/// Settings of the evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
 #[command(after_help = HELP)]
 #[serde(default, deny_unknown_fields)]

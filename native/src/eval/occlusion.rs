@@ -41,7 +41,6 @@ Plain pixels attend to nothing: of them only random patches are hidden, in a gri
 /// Patches along a side of an image of plain pixels.
 const PIXEL_GRID: usize = 8;
 
-/// Settings of the evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
 #[command(after_help = HELP)]
 #[serde(default, deny_unknown_fields)]
@@ -137,6 +136,7 @@ impl EvalTask for Occlusion {
         let saliency = self.saliency(features)?;
 
         let watcher = saliency.as_ref().unwrap_or(features).backbone();
+        // Plain pixels are hidden on a grid of their own, which no map of attention fits.
         let attends = features.backbone().is_some() && watcher.is_some_and(Backbone::has_attention);
         let mut scores = self.scores(attends);
         ensure!(
@@ -174,7 +174,7 @@ impl EvalTask for Occlusion {
         curve(measure)
     }
 
-    /// Half of the patches at random.
+    // Half of the patches at random.
     fn headline<'a>(&self, measures: &'a Measures) -> Option<&'a str> {
         measures.named("top1_random0.5").or_else(|| {
             let mut names = measures.iter().map(|(name, _)| name);
@@ -238,6 +238,7 @@ impl Occlusion {
             seed: self.seed,
             batch: self.batch,
         };
+        // A copy, because the next setting hides patches of the same views.
         let mut pixels = views.pixels.clone();
         let images = pixels.chunks_exact_mut(3 * views.side * views.side);
         for ((image, place), attention) in images.zip(&views.places).zip(attention) {

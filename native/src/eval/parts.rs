@@ -32,7 +32,6 @@ sweep of 45 linear heads learns from it, on features that are computed once unle
 head of any epoch, which is what the official code reports, and the best of the last epoch.
 A k beyond the grid takes all patches.";
 
-/// Settings of the evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
 #[command(after_help = HELP)]
 #[serde(default, deny_unknown_fields)]
@@ -201,6 +200,7 @@ impl EvalTask for Parts {
     }
 
     fn headline<'a>(&self, measures: &'a Measures) -> Option<&'a str> {
+        // The largest number of patches comes last, and is nearest to the whole image.
         let names = measures.iter().map(|(name, _)| name);
         names.rev().find(|name| name.starts_with(TOP1))
     }
@@ -218,7 +218,6 @@ fn score(patches: usize, fit: &LinearFit) -> Result<PartScore> {
     })
 }
 
-/// A number of patches.
 #[derive(Debug, PartialEq, Eq)]
 struct Number {
     /// At most all.

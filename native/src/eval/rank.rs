@@ -29,7 +29,6 @@ Compare with --untrained and with other checkpoints of a run: neither number is 
 const RANKME: &str = "rankme";
 const LOCAL: &str = "local_structure";
 
-/// Settings of the evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
 #[command(after_help = HELP)]
 #[serde(default, deny_unknown_fields)]

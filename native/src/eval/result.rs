@@ -14,7 +14,6 @@ use crate::digest::hex_digest;
 /// What `ibot eval` writes: a line of `results.jsonl`.
 #[derive(Clone, Debug, Serialize)]
 pub struct EvalResult {
-    /// Name of the evaluation.
     pub task: &'static str,
     /// Seconds since 1970 when it was done.
     pub time: u64,
@@ -43,15 +42,11 @@ pub struct EvalResult {
 }
 
 /// SHA-256 of a file, in hexadecimal digits.
-///
-/// # Errors
-/// If the file cannot be read.
 pub fn sha256(file: &Path) -> Result<String> {
     let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     Ok(hex_digest(&bytes))
 }
 
-/// Name of the file that collects results.
 pub const RESULTS_FILE: &str = "results.jsonl";
 
 /// Where results of `model` go: `given`, or into the folder of a run, or into the working folder.
@@ -64,9 +59,6 @@ pub fn results_file(given: Option<&Path>, model: &Path) -> PathBuf {
 }
 
 /// Adds a line to the results in `file`.
-///
-/// # Errors
-/// If the file cannot be written.
 pub fn append_result(file: &Path, result: &EvalResult) -> Result<()> {
     let line = serde_json::to_string(result)?;
     append_line(file, &line).with_context(|| format!("cannot add to {}", file.display()))

@@ -18,9 +18,7 @@ pub struct SetLimits {
 
 /// Labelled images of the same classes, no image in both sets.
 pub struct Sets<'a> {
-    /// Images to learn from.
     pub train: Subset<'a>,
-    /// Images to judge by.
     pub val: Subset<'a>,
 }
 
@@ -89,8 +87,10 @@ impl<'a> Sets<'a> {
         );
 
         let wanted = train.saturating_add(val).min(data.len());
+        // Limits may be close to the largest number, and their product beyond it.
         let total = train as u128 + val as u128;
         let count = (val as u128 * wanted as u128 / total) as usize;
+        // Neither part may be empty.
         let count = count.clamp(1, wanted - 1);
 
         // In the order of images, a list that cycles through its classes can put all images of a
@@ -148,9 +148,6 @@ impl<'a> Subset<'a> {
     }
 
     /// What `readout` reads from the images that can be read, with their classes.
-    ///
-    /// # Errors
-    /// If no image can be read, or the device fails.
     pub fn labelled(&self, readout: Readout, features: &FeatureStore) -> Result<Labelled> {
         let rows = features.rows(readout, self.data, &self.indices)?;
         Ok(Labelled {

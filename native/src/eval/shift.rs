@@ -33,7 +33,6 @@ of --data; the other part is then the clean images. Pixels and random weights al
 
 const TOP1: &str = "top1";
 
-/// Settings of the evaluation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Args)]
 #[command(after_help = HELP)]
 #[serde(default, deny_unknown_fields)]
@@ -116,6 +115,7 @@ impl EvalTask for Shift {
         let Subject { data, features, .. } = *subject;
         let limit = self.val_images.unwrap_or(usize::MAX);
         let (judge, clean) = match Judge::given(self.head.as_deref(), subject)? {
+            // All of them: the limit applies to those that have one of the chosen classes.
             Some(judge) => (judge, Subset::labelled_of(data, usize::MAX)?),
             None => {
                 let sets = Sets::choose(data, None, self.limits())?;
@@ -180,6 +180,7 @@ impl Shift {
     fn choice(&self, judge: &Judge, data: &Dataset) -> Result<Choice> {
         let own = judge.places_of(data)?;
         let is_imagenet = judge.classes() == imagenet::CLASSES;
+        // Folders order classes by name, ImageNet by its own numbers.
         let mut sorted = own.clone();
         sorted.sort_unstable();
         let recognised = ImageNetSubset::ALL

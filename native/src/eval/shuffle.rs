@@ -32,7 +32,6 @@ Every image gets an order of its own; the official code shuffles all images of a
 const TOP1: &str = "top1_cells";
 const CLEAN: Cells = Cells::new(1, 1);
 
-/// Settings of the evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
 #[command(after_help = HELP)]
 #[serde(default, deny_unknown_fields)]

@@ -29,9 +29,6 @@ pub trait EvalTask {
     fn suits(&self, data: &Dataset) -> bool;
 
     /// Opens the images that `spec` names, in the official layout of the evaluation if it has one.
-    ///
-    /// # Errors
-    /// If there are no such images.
     fn open(&self, spec: &str) -> Result<Dataset> {
         Ok(Dataset::open(spec)?)
     }
@@ -105,7 +102,6 @@ impl Curve {
 pub enum Unit {
     /// A share of 1, shown in percent.
     Share,
-    /// A plain number.
     Number,
 }
 

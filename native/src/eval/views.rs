@@ -21,7 +21,6 @@ pub struct Views {
     pub side: usize,
     /// The place of each image among those that are evaluated, unreadable ones included.
     pub places: Vec<usize>,
-    /// The class of each image.
     pub labels: Vec<usize>,
 }
 
@@ -41,16 +40,12 @@ pub struct RightCount {
 }
 
 impl Views {
-    /// The pixels of each image.
     pub fn images(&self) -> std::slice::ChunksExact<'_, f32> {
         self.pixels.chunks_exact(3 * self.side * self.side)
     }
 
     /// How many of the images, as `pixels` show them, are found to have the class that `expected`
     /// has for their label.
-    ///
-    /// # Errors
-    /// If the device fails.
     pub fn judge(
         &self,
         pixels: Vec<f32>,
@@ -91,9 +86,6 @@ impl RightCount {
 
 /// Gives the views of `images` to `take`, a few at a time, and their number. Images that cannot be
 /// read are named and left out.
-///
-/// # Errors
-/// If no image can be read, or `take` fails.
 pub fn for_each_views(
     images: &Subset,
     features: &FeatureStore,
@@ -118,6 +110,8 @@ pub fn for_each_views(
                     let start = views.pixels.len();
                     views.pixels.resize(start + image.pixels().len(), 0.0);
                     normalize_into(&image, &mut views.pixels[start..]);
+                    // Draws depend on the place, so an image that cannot be read does not move
+                    // those of the others.
                     views.places.push(number * CHUNK + place);
                     views.labels.extend(images.labels_of(&[chunk[place]]));
                 }

@@ -13,7 +13,8 @@ use crate::data::Dataset;
 use crate::eval::judge::Judge;
 use crate::features::FeatureStore;
 
-/// Backgrounds that are tried at a time.
+// So many backgrounds go through the network at once; the search stops after the first such group
+// that misleads, so a larger one would waste more.
 const CHUNK: usize = 32;
 
 /// A part of the objects: every `of`-th from number `first` on.
@@ -77,7 +78,6 @@ impl From<Shard> for String {
 }
 
 impl Shard {
-    /// Its part of the images.
     pub fn of(self, images: &[usize]) -> Vec<usize> {
         let own = images.iter().skip(self.first - 1).step_by(self.of);
         own.copied().collect()
@@ -94,15 +94,13 @@ impl Resistance {
 impl Challenge<'_> {
     /// Pastes each of the `objects` on each of the `backgrounds`, up to the first that misleads the
     /// judge. Objects and backgrounds that cannot be read are named and left out.
-    ///
-    /// # Errors
-    /// If no object or no background can be read, or the device fails.
     pub fn run(
         &self,
         objects: &[usize],
         backgrounds: &[usize],
         mask: &dyn Fn(usize) -> Result<Vec<bool>>,
     ) -> Result<Resistance> {
+        // Backgrounds stay in memory, since every object is pasted on each of them.
         let mut places = Vec::with_capacity(backgrounds.len());
         for index in backgrounds {
             match self.tiled.load(*index) {
@@ -173,6 +171,7 @@ impl Challenge<'_> {
             let readout = self.judge.readout();
             let rows = self.features.encode(&[readout], pixels)?.remove(0);
             let found = self.judge.logits(rows)?.predictions();
+            // One background that misleads decides; the others need not be tried.
             if !found.iter().all(|found| self.key.is_right(*found, label)) {
                 return Ok(false);
             }

@@ -7,7 +7,6 @@ use ibot_core::eval::imagenet;
 use crate::data::Dataset;
 use crate::eval::judge::Judge;
 
-/// Which answers of a head are right.
 pub struct Key {
     /// By class of the images: the class of the head, or for a head of ImageNet the super-class.
     expected: Vec<usize>,
@@ -21,6 +20,7 @@ impl Key {
     /// If the head does not know a class.
     pub fn new(judge: &Judge, data: &Dataset) -> Result<Self> {
         let numbers = in9_numbers(data.classes());
+        // A head of ImageNet knows no super-classes: several of its classes make up one.
         if judge.classes() == imagenet::CLASSES
             && let Some(expected) = numbers
         {

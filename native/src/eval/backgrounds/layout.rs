@@ -9,7 +9,6 @@ use ibot_core::eval::backgrounds::Variant;
 use crate::data::Dataset;
 use crate::features::npy;
 
-/// Folder of the masks of objects.
 const MASKS: &str = "fg_mask";
 /// Folder below each variant.
 const PART: &str = "val";
@@ -23,9 +22,6 @@ pub enum BackgroundSets<'a> {
 }
 
 /// The images that `spec` names; of the official folder those of its variant `original`.
-///
-/// # Errors
-/// If there are no such images.
 pub fn open(spec: &str) -> Result<Dataset> {
     let original = folder(Path::new(spec), Variant::Original);
     match original.is_dir() {
@@ -40,13 +36,11 @@ fn folder(root: &Path, variant: Variant) -> PathBuf {
 
 impl<'a> BackgroundSets<'a> {
     /// What is known of the backgrounds of `data`, which [`open`] has opened.
-    ///
-    /// # Errors
-    /// If nothing is known.
     pub fn of(data: &'a Dataset) -> Result<Self> {
         if data.with_background(Variant::Original).is_some() {
             return Ok(Self::Painted(data));
         }
+        // The set is opened at original/val, two folders below the root that all variants share.
         let root = data.place().parent().and_then(Path::parent);
         match root {
             Some(root) if folder(root, Variant::Original) == data.place() => {
@@ -63,10 +57,6 @@ impl<'a> BackgroundSets<'a> {
         matches!(self, Self::Official(_))
     }
 
-    /// The images of a variant.
-    ///
-    /// # Errors
-    /// If there are none.
     pub fn open(&self, variant: Variant) -> Result<Dataset> {
         match self {
             Self::Official(root) => {
@@ -80,9 +70,6 @@ impl<'a> BackgroundSets<'a> {
     }
 
     /// The pixels of the object in image `index` of the `originals`, row by row.
-    ///
-    /// # Errors
-    /// If its mask cannot be read.
     pub fn mask(&self, originals: &Dataset, index: usize) -> Result<Vec<bool>> {
         match self {
             Self::Official(root) => {

@@ -13,7 +13,6 @@ use rand::RngExt as _;
 
 use crate::data::decode;
 
-/// What is done to an image.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Edit {
     /// Saved as a JPEG of this quality, 1 to 100.
@@ -92,9 +91,11 @@ fn jpeg(image: &RgbImage, quality: u8) -> Result<RgbImage> {
 }
 
 fn crop(image: &RgbImage, percent: u32, number: usize) -> RgbImage {
+    // A share of the area is the root of it along each side; the aspect ratio stays.
     let share = (1.0 - f64::from(percent) / 100.0).max(0.0).sqrt();
     let width = ((image.width() as f64 * share) as usize).max(1);
     let height = ((image.height() as f64 * share) as usize).max(1);
+    // The place depends only on the edit and the image, so that every run makes the same copies.
     let rng = &mut stream(0, Purpose::Augment, u64::from(percent), number as u64);
     let crop = CropBox {
         left: rng.random_range(0..=image.width() - width),
@@ -109,6 +110,8 @@ fn rotated(image: &RgbImage, angle: f64) -> RgbImage {
     let (sin, cos) = angle.sin_cos();
     let (width, height) = (image.width() as f64, image.height() as f64);
     RgbImage::from_fn(image.width(), image.height(), |x, y| {
+        // Each pixel looks back to where it comes from, so that none stays empty. Centers of
+        // pixels lie at halves.
         let right = x as f64 + 0.5 - width / 2.0;
         let down = y as f64 + 0.5 - height / 2.0;
         let from_x = cos * right + sin * down + width / 2.0 - 0.5;

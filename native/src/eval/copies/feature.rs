@@ -8,9 +8,6 @@ use crate::features::{FeatureRows, FeatureStore, Readout, picture_rows};
 
 /// The features of `count` images that `load` gives, not normalised: CLS beside the generalised mean
 /// of the patches, of the whole image as a square. For plain pixels it is the pixels of the square.
-///
-/// # Errors
-/// If no image can be read, or the device fails.
 pub fn copy_features(
     features: &FeatureStore,
     count: usize,
@@ -21,6 +18,7 @@ pub fn copy_features(
         None => vec![Readout::CLS],
     };
     let side = features.view().size;
+    // A central crop would hide borders by which a cropped or turned copy is still known.
     picture_rows(features, &readouts, count, |index| {
         let square = resize(&load(index)?, side, side);
         Ok(vec![Planes::of(&square)])

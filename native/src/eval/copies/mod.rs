@@ -37,7 +37,6 @@ Prints mAP among the first 20 for each kind of copy, and their mean. `original` 
 const MAP: &str = "map";
 const ORIGINAL: &str = "original";
 
-/// Settings of the evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
 #[command(after_help = HELP)]
 #[serde(default, deny_unknown_fields)]
@@ -123,6 +122,7 @@ impl EvalTask for Copies {
             let whitening = Whitening::learn(&learned_from.values, learned_from.width)?;
             whitening.apply(&mut rows.values);
         }
+        // Whitening changes lengths, so rows are normalised after it.
         normalize(&mut rows.values, rows.width);
 
         let found = search(&sets, &rows, features)?;
@@ -162,6 +162,7 @@ fn search(
     for (row, image) in rows.indices.iter().enumerate() {
         row_of[*image] = Some(row);
     }
+    // Rows keep the order of images, of which those to search come first.
     let searched = rows.indices.partition_point(|image| *image < sets.database);
     ensure!(searched > 0, "no image to search could be read");
     let database = &rows.values[..searched * rows.width];
@@ -219,6 +220,7 @@ fn measures(found: &[(String, MeanScore)]) -> Measures {
 
 /// The mean over blocks of copies; `None` if there are none.
 fn mean(found: &[(String, MeanScore)]) -> Option<f64> {
+    // The block of unaltered originals is no copy: it only shows that the search works.
     let copies = found.iter().filter(|(block, _)| block != ORIGINAL);
     let scores: Vec<f64> = copies.map(|(_, s)| s.mean_average_precision).collect();
     (!scores.is_empty()).then(|| scores.iter().sum::<f64>() / scores.len() as f64)

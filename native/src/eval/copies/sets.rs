@@ -31,7 +31,6 @@ pub struct CopySets<'a> {
     pub blocks: Vec<CopyBlock>,
 }
 
-/// Where an image comes from.
 struct CopySource<'a> {
     data: &'a Dataset,
     index: usize,
@@ -85,9 +84,6 @@ impl<'a> CopySets<'a> {
 
     /// Copies of `originals` images of `data`, searched among at most `images` of it and
     /// `distractors`.
-    ///
-    /// # Errors
-    /// If there is no original.
     pub fn made(
         data: &'a Dataset,
         originals: usize,
@@ -97,11 +93,13 @@ impl<'a> CopySets<'a> {
         let chosen = data.subset(images.max(originals), 0);
         let originals = originals.min(chosen.len());
         ensure!(originals > 0, "copies are made of one image at least");
+        // True for exactly `originals` of the chosen places, spread evenly over them.
         let is_original = |place: usize| {
             (place + 1) * originals / chosen.len() > place * originals / chosen.len()
         };
 
         let mut sources = Vec::new();
+        // Originals come first, because queries name them by number.
         for wanted in [true, false] {
             for (place, index) in chosen.iter().enumerate() {
                 if is_original(place) == wanted {
@@ -154,10 +152,6 @@ impl<'a> CopySets<'a> {
         self.sources.len()
     }
 
-    /// Image `number`.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn load(&self, number: usize) -> Result<RgbImage> {
         let CopySource { data, index, edit } = &self.sources[number];
         let image = data.load(*index)?;
@@ -169,9 +163,6 @@ impl<'a> CopySets<'a> {
 }
 
 /// The images of an option, if it is given.
-///
-/// # Errors
-/// If there are no such images.
 pub fn optional(spec: Option<&Path>) -> Result<Option<Dataset>> {
     let spec = spec.map(|spec| spec.to_string_lossy());
     Ok(spec.map(|spec| Dataset::open(&spec)).transpose()?)

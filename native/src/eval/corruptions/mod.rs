@@ -36,7 +36,6 @@ mCE), and for a head of ImageNet's 1000 classes the standard mCE, which divides 
 /// Classes of the benchmark, for which the errors of AlexNet are known.
 const IMAGENET: usize = 1000;
 
-/// Settings of the evaluation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Args)]
 #[command(after_help = HELP)]
 #[serde(default, deny_unknown_fields)]
@@ -135,6 +134,8 @@ impl EvalTask for Corruptions {
             self.looked_for()
         );
 
+        // AlexNet's errors are of ImageNet's 1000 classes, and of a network that has learned from
+        // all of them.
         let knows_imagenet = judge.classes() == IMAGENET && !judge.is_fitted();
         let found = ErrorReport {
             clean,
@@ -207,7 +208,6 @@ impl Corruptions {
         Some(opened.map(|data| data.changed(change)).map_err(Into::into))
     }
 
-    /// The error on the corrupted images `data`.
     fn error_on(
         &self,
         data: &Dataset,

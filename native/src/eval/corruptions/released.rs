@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use ibot_core::image::corrupt::{Corruption, Severity};
 
-/// A corruption at a severity.
 pub type Setting = (Corruption, Severity);
 
 /// The folder of a setting below `root`, which holds `<corruption>/<severity>`, or, as the released

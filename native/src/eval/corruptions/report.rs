@@ -10,7 +10,6 @@ pub const ERROR: &str = "error_";
 /// The mean over the 15 standard corruptions.
 pub const STANDARD: &str = "error_mean15";
 
-/// What was found.
 pub struct ErrorReport {
     /// Share of clean images that are classified wrongly.
     pub clean: f64,

@@ -34,7 +34,6 @@ pub struct SeenImages {
 }
 
 impl SeenImages {
-    /// The tokens of the image at `place`.
     pub fn tokens_of(&self, place: usize) -> &[f32] {
         &self.tokens[place * self.width..][..self.width]
     }
@@ -51,6 +50,8 @@ impl LabelledImages<'_> {
         let mut count = 0;
         for chunk in indices.chunks(TOGETHER) {
             let rows = self.features.rows_of_some(Readout::Patches, data, chunk)?;
+            // The tokens of a large set would fill the memory; the next evaluation computes them
+            // again.
             if indices.len() * rows.width * size_of::<f32>() > KEPT {
                 self.features.forget_rows(Readout::Patches, data);
             }
@@ -86,7 +87,6 @@ impl LabelledImages<'_> {
         Ok(count)
     }
 
-    /// The labels of the views of images.
     fn masks(&self, indices: &[usize]) -> Vec<Result<LabelMap>> {
         // A store stays on its thread.
         let (truth, view, side) = (self.truth, self.features.view(), self.side);

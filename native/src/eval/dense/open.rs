@@ -5,9 +5,6 @@ use anyhow::Result;
 use crate::data::Dataset;
 
 /// Opens images whose pixels have labels, or what any evaluation takes.
-///
-/// # Errors
-/// If there are no such images.
 pub fn open(spec: &str) -> Result<Dataset> {
     if let Some(data) = Dataset::open_segmentation(spec)? {
         return Ok(data);

@@ -12,7 +12,6 @@ use crate::features::EvalView;
 use crate::report::figures::{SegmentRow, segments};
 use crate::report::png::save_png;
 
-/// Images that are drawn.
 const SHOWN: usize = 8;
 
 /// Segmentations of a few images, to be drawn.
@@ -54,13 +53,11 @@ impl<'a> SegmentationPictures<'a> {
     }
 
     /// Draws them over the views of `images`, into `name` in the folder.
-    ///
-    /// # Errors
-    /// If an image cannot be read again, or the file cannot be written.
     pub fn write(&self, name: &str, images: &Subset, view: EvalView) -> Result<()> {
         let Some(folder) = self.folder else {
             return Ok(());
         };
+        // Rows borrow their images, so all of these are loaded first.
         let mut views: Vec<RgbImage> = Vec::with_capacity(self.drawn.len());
         for drawn in &self.drawn {
             views.push(view.cut(&images.data.load(drawn.index)?));

@@ -34,7 +34,6 @@ pub struct Segmentation<'a> {
 }
 
 impl<'a> Segmentation<'a> {
-    /// No pixels yet.
     pub fn new(names: &'a [String]) -> Self {
         Self {
             names,

@@ -7,7 +7,6 @@ use crate::data::Dataset;
 
 /// The classes of pixels, and what gives them.
 pub struct Truths<'a> {
-    /// By number.
     pub names: Vec<String>,
     /// Of the images to learn from.
     pub train: PixelTruth<'a>,
@@ -59,6 +58,7 @@ impl<'a> PixelTruth<'a> {
 
         let mut numbers = Vec::with_capacity(classes.len());
         for class in classes {
+            // A class of both sets keeps the number that the first gave it.
             let known = names.iter().position(|name| name == class);
             numbers.push(known.unwrap_or(names.len()));
             if known.is_none() {
@@ -71,10 +71,6 @@ impl<'a> PixelTruth<'a> {
         })
     }
 
-    /// The class of each pixel of an image.
-    ///
-    /// # Errors
-    /// If its mask cannot be read.
     pub fn load(&self, index: usize) -> Result<LabelMap> {
         let mask = self.data.mask(index)?;
         let cells = mask.cells();

@@ -10,7 +10,6 @@ use ibot_core::eval::discovery::{bounds_of_region, cut_region, expanded_region};
 use ibot_core::features::TokenGrid;
 use serde::{Deserialize, Serialize};
 
-/// How an object is found among patches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum DiscoveryMethod {
@@ -21,7 +20,6 @@ pub enum DiscoveryMethod {
     Expansion,
 }
 
-/// How the box of an image is found.
 #[derive(Clone, Copy, Debug)]
 pub struct BoxSearch {
     pub method: DiscoveryMethod,
@@ -36,6 +34,7 @@ impl BoxSearch {
     /// # Errors
     /// If tokens are not finite, or too many.
     pub fn find(self, tokens: TokenGrid, size: (usize, usize)) -> Result<Option<BoundingBox>> {
+        // What all patches have in common makes them alike and hides what differs, the object.
         let tokens = match self.keeps_mean {
             true => tokens,
             false => tokens.centered(),
@@ -43,6 +42,7 @@ impl BoxSearch {
         let region = match self.method {
             DiscoveryMethod::Ncut => match cut_region(&tokens, self.tau) {
                 Ok(region) => region,
+                // An image whose patches are all alike has no object to find: a result, no error.
                 Err(CutError::Uniform) => return Ok(None),
                 Err(error) => return Err(anyhow!(error)),
             },

@@ -42,7 +42,6 @@ const CORLOC: &str = "corloc";
 const MEAN_IOU: &str = "mean_iou";
 const WHOLE: &str = "corloc_whole";
 
-/// Settings of the evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
 #[command(after_help = HELP)]
 #[serde(default, deny_unknown_fields)]
@@ -227,6 +226,7 @@ impl Discovery {
             let found = search.find(seen.tokens, size).with_context(name)?;
             let is_drawn = drawn_of.is_some_and(|step| place.is_multiple_of(step));
             let picture = is_drawn.then(|| {
+                // A score of its own, only for the overlap of this image.
                 let best = CorLoc::default().add(found.as_ref(), &objects);
                 BoxPicture {
                     title: format!("{:.0} %", 100.0 * best),
@@ -273,6 +273,8 @@ impl DiscoveryScore {
                 continue;
             }
             score.model.add(result.found.as_ref(), &result.objects);
+            // Objects that fill their image are found by a box around everything: the floor to
+            // compare with.
             let whole = BoundingBox::of_image(result.size);
             score.whole.add(Some(&whole), &result.objects);
             score.uncut += usize::from(result.found.is_none());

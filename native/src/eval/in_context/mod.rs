@@ -34,7 +34,6 @@ Masks  ADE20K, VOC and DAVIS in their own layouts, a part after a colon (`:valid
        images/ and masks/, where the names of the classes may be in classes.txt; builtin: the parts of objects.
 Plain pixels are compared patch by patch.";
 
-/// Settings of the evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
 #[command(after_help = HELP)]
 #[serde(default, deny_unknown_fields)]
@@ -145,6 +144,7 @@ impl EvalTask for InContext {
         );
         let features = subject.features;
         let side = self.mask_size.unwrap_or(features.view().size);
+        // Pixels bring the labels here; images need none.
         let sets = Sets::choose_any(subject.data, subject.val, self.limits())?;
         let truths = Truths::of(sets.train.data, sets.val.data, self.objects)?;
 
@@ -205,14 +205,18 @@ impl InContext {
     fn remember(&self, train: &LabelledImages, classes: usize) -> Result<(PatchMemory, usize)> {
         let grid = train.features.grid()?;
         let images = train.images.indices.len();
+        // All images get the same part of the memory, at least one patch.
         let most = self.memory.map_or(usize::MAX, |all| (all / images).max(1));
         let mut memory: Option<PatchMemory> = None;
         let count = train.for_each(&mut |images| {
             let dim = images.width / grid.count();
+            // How wide tokens are is known with the first images only.
             let memory = memory.get_or_insert_with(|| PatchMemory::new(dim, classes));
             for (place, labels) in images.labels.iter().enumerate() {
                 let shares = labels.shares(grid.rows, grid.columns);
                 let index = images.indices[place] as u64;
+                // A stream for each image, so that the choice does not depend on which others can
+                // be read.
                 let mut rng = stream(self.seed, Purpose::Perturb, 0, index);
                 let chosen = sample(&shares, most, &mut rng);
                 memory.keep(images.tokens_of(place), &shares, &chosen);

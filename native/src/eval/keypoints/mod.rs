@@ -46,7 +46,6 @@ const DRAWN: usize = 8;
 /// Images of a set with parts whose pairs are taken by default.
 const PARTS_IMAGES: usize = 500;
 
-/// Settings of the evaluation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Args)]
 #[command(after_help = HELP)]
 #[serde(default, deny_unknown_fields)]
@@ -114,6 +113,7 @@ impl EvalTask for Keypoints {
             self.side != Some(0) && self.pairs != Some(0),
             "keypoints need at least one pixel and one pair of images"
         );
+        // Holds pairs that are made here as long as those of the data set live.
         let built;
         let known = match data.annotation::<KeypointPairs>() {
             Some(known) => {

@@ -11,10 +11,10 @@ use ibot_core::eval::discovery::region_of;
 use crate::data::{Dataset, ImagePair, KeypointPairs};
 use crate::eval::discovery::around_objects;
 
-/// Fewer pixels of a part are too few to say where it is.
+// Fewer pixels of a part are too few to say where it is.
 const FEWEST_PIXELS: usize = 4;
-/// The share of a part's pixels that its largest piece has at least. Of two wheels it would not be
-/// known which one is which.
+// The share of a part's pixels that its largest piece has at least. Of two wheels it would not be
+// known which one is which.
 const ONE_PIECE: f64 = 0.8;
 
 /// Where the parts of an object are.
@@ -46,6 +46,8 @@ pub fn pairs_of_parts(data: &Dataset, count: usize) -> Result<KeypointPairs> {
     let mut pairs = Vec::new();
     for (class, images) in of_classes {
         for (place, source) in images.iter().enumerate() {
+            // The last is paired with the first, so that every image is a source once and a target
+            // once.
             let target = images[(place + 1) % images.len()];
             if target == *source {
                 continue;

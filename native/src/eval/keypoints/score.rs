@@ -11,7 +11,7 @@ use crate::data::{Dataset, ImagePair};
 use crate::features::{FeatureStore, SeenImage, WholeView, seen_images};
 use crate::report::figures::PointPair;
 
-/// Images whose tokens are in memory at a time; as many as a category of SPair has, about.
+// Images whose tokens are in memory at a time; as many as a category of SPair has, about.
 const TOGETHER: usize = 128;
 
 /// The tolerance that is quoted and drawn, by its place among [`ALPHAS`].
@@ -54,9 +54,6 @@ pub struct PointSearch<'a> {
 
 impl PointSearch<'_> {
     /// Scores pairs of images. Images that cannot be read are named, and their pairs left out.
-    ///
-    /// # Errors
-    /// If the device fails, or tokens are not numbers.
     pub fn scores(self, pairs: &[&ImagePair]) -> Result<KeypointScores> {
         let mut scores = KeypointScores::default();
         let mut rest = pairs;
@@ -118,6 +115,8 @@ impl KeypointScores {
             return Ok(());
         };
         let places = &target.places;
+        // Tolerances are shares of the longer side of the object's box, as SPair has it, or of the
+        // image where no box is known.
         let side = match &pair.target_box {
             Some(bounds) => bounds.width().max(bounds.height()),
             None => places.width().max(places.height()) as f64,
@@ -130,6 +129,8 @@ impl KeypointScores {
         self.model.add(points.len(), &found);
         let category = self.categories.entry(pair.category).or_default();
         category.add(points.len(), &found);
+        // Objects of a kind often lie alike: this counts what a reader finds that only looks at
+        // the same place.
         let unmoved = source.same_places(&points, target);
         let unmoved = pair_accuracies(&unmoved, &truths, places, side);
         self.same_place.add(points.len(), &unmoved);

@@ -10,9 +10,6 @@ use ibot_core::weights::{HeadHeader, HeadTensors, StoredPrecision, Weight, to_sa
 use crate::files::write_atomically;
 
 /// Writes a head under timm's names, with what it reads of an image and the names of its classes.
-///
-/// # Errors
-/// If the file cannot be written.
 pub fn save_head(file: &Path, classifier: &Classifier, header: &HeadHeader) -> Result<()> {
     let (classes, width) = (classifier.classes(), classifier.dim());
     let weight = Weight {

@@ -40,7 +40,6 @@ const STEPS_PER_EPOCH: usize = 16;
 // Blocks whose CLS tokens are joined, as the official script does by default.
 const CLS_BLOCKS: usize = 4;
 
-/// Settings of the evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
 #[command(after_help = HELP)]
 #[serde(default, deny_unknown_fields)]
@@ -118,6 +117,7 @@ impl Default for Linear {
 /// in an epoch.
 pub fn usual_batch(images: usize) -> usize {
     let wanted = (images / STEPS_PER_EPOCH).max(STEPS_PER_EPOCH);
+    // The largest power of two that is not above `wanted`.
     let below = (wanted + 1).next_power_of_two() / 2;
     below.min(OFFICIAL_BATCH)
 }
@@ -290,6 +290,7 @@ impl Linear {
                 "the CLS tokens of {blocks} blocks were asked for, and the network has {depth}"
             );
         }
+        // The default asks for four blocks; a shallower network gives all that it has.
         pooling.cls_blocks = pooling.cls_blocks.min(depth);
         Ok(pooling)
     }

@@ -5,7 +5,6 @@ use std::ops::Range;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// Which patches are hidden.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Hidden {
@@ -18,7 +17,6 @@ pub enum Hidden {
 }
 
 impl Hidden {
-    /// All of them.
     pub const ALL: [Self; 3] = [Self::Random, Self::Salient, Self::NonSalient];
 
     /// The tenths of patches, or of attention.

@@ -8,7 +8,6 @@ use crate::report::curves::{Chart, curves_svg};
 /// Measures are `top1_k14` and so on: the best head of any epoch.
 pub const TOP1: &str = "top1_k";
 
-/// What classifiers on so many patches found.
 pub struct PartScore {
     pub patches: usize,
     /// The best head of any epoch.

@@ -29,14 +29,12 @@ pub enum PatchReader {
     Regression(f64),
 }
 
-/// What a reader found.
 pub struct ReaderScores<'a> {
     pub reader: PatchReader,
     pub pixels: Segmentation<'a>,
     patches: Segmentation<'a>,
 }
 
-/// The classes that were found in an image.
 pub struct FoundMaps {
     pub pixels: LabelMap,
     patches: LabelMap,
@@ -72,7 +70,6 @@ impl<'a> ReaderScores<'a> {
     }
 }
 
-/// Counts what was found in some images.
 pub fn add(found: &mut ReaderScores, images: &SeenImages, maps: &[FoundMaps], grid: GridShape) {
     for (truth, map) in images.labels.iter().zip(maps) {
         found.pixels.add(truth, &map.pixels);
@@ -96,6 +93,8 @@ pub fn vote(
             let neighbours = &neighbours[..k.min(neighbours.len())];
             let class = majority_votes(neighbours, &learned.patches)[0];
             let mut pixels = majority_votes(neighbours, &learned.pixels);
+            // Where the neighbours ignore a pixel for the most part, the class of the patch fills
+            // it.
             for pixel in &mut pixels {
                 if *pixel == IGNORED {
                     *pixel = class;
@@ -105,6 +104,7 @@ pub fn vote(
             of_pixels.push(pixels);
         }
 
+        // Patches are square.
         let cell = of_pixels[0].len().isqrt();
         let side = cell * grid.columns;
         let pixels = LabelMap::from_fn(cell * grid.rows, side, |pixel| {
@@ -153,7 +153,6 @@ pub fn measures(found: &[ReaderScores]) -> Measures {
     measures
 }
 
-/// How a measure is drawn.
 pub fn curve(measure: &str) -> Option<Curve> {
     let quantities = [
         (MEAN_IOU, "mean IoU"),

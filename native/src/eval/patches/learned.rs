@@ -27,9 +27,6 @@ pub struct LearnedPatches {
 
 impl LearnedPatches {
     /// The patches of `images` in a grid, to which masks have `cell` x `cell` pixels each.
-    ///
-    /// # Errors
-    /// If none is left, or no image can be read.
     pub fn of(images: &LabelledImages, grid: GridShape, cell: usize) -> Result<Self> {
         let mut tokens: Vec<f32> = Vec::new();
         let mut dim = 1;

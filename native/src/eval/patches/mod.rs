@@ -39,7 +39,6 @@ Masks are as for `ibot eval in-context`. All tokens of --data are in memory, ima
 /// The number of neighbours that is quoted, and whose classes are listed.
 const QUOTED: usize = 10;
 
-/// Settings of the evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
 #[command(after_help = HELP)]
 #[serde(default, deny_unknown_fields)]
@@ -77,7 +76,7 @@ pub struct Patches {
     pub pictures: Option<PathBuf>,
 }
 
-/// What an entry of `[[eval]]` starts from: without regression, so that a run can afford it.
+// What an entry of `[[eval]]` starts from: without regression, so that a run can afford it.
 impl Default for Patches {
     fn default() -> Self {
         Self {
@@ -159,6 +158,7 @@ impl EvalTask for Patches {
             found.push(ReaderScores::of(PatchReader::Neighbours(k), &truths.names));
         }
         let quoted = quoted(&found);
+        // A cost of 0 stands for no regression.
         let costs: Vec<f64> = self.costs.iter().copied().filter(|c| *c != 0.0).collect();
         let regression = match costs[..] {
             [] => None,
@@ -185,6 +185,7 @@ impl EvalTask for Patches {
         };
         let mut pictures = SegmentationPictures::of(&sets.val, self.pictures.as_deref());
         let judged = val.for_each(&mut |mut images| {
+            // Tokens are compared with learned ones, so the same numbers must standardise them.
             learned.standard.apply(&mut images.tokens);
             let search = learned
                 .bank

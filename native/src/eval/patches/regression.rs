@@ -16,7 +16,6 @@ const ASIDE: usize = 10;
 /// The largest entry of the gradient that training ends at.
 const TOLERANCE: f64 = 1e-5;
 
-/// A regression and its cost of an error.
 pub struct ChosenRegression {
     pub fit: Regression,
     pub c: f64,
@@ -48,6 +47,7 @@ pub fn choose(
         [one] => *one,
         _ => best(learned, costs, until, classes, device)?,
     };
+    // With the cost known, the images that were put aside are learned from too.
     let all = PatchSet::new(
         &learned.tokens,
         learned.bank.dim(),

@@ -48,9 +48,6 @@ impl Augmented<'_> {
     /// Calls `learn` with the features `[B, width]` of each readout and the classes of each batch of
     /// an epoch; the last is smaller if they do not divide evenly. Images that cannot be read are
     /// left out, each with a warning the first time.
-    ///
-    /// # Errors
-    /// If no image can be read, the device fails, or `learn` fails.
     pub fn epoch(
         &self,
         epoch: usize,
@@ -73,6 +70,7 @@ impl Augmented<'_> {
                         bar.warn(&format!("{problem} (skipped)"));
                     }
                 }
+                // All images of a portion can be unreadable.
                 if !portion.labels.is_empty() {
                     let rows = self.features.encode(readouts, portion.pixels)?;
                     for (part, rows) in parts.iter_mut().zip(rows) {

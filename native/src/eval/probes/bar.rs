@@ -21,7 +21,6 @@ impl TrainingBar {
         Self(bar)
     }
 
-    /// Notes that classifiers have learned from so many more images.
     pub fn add(&self, images: usize) {
         self.0.inc(images as u64);
     }

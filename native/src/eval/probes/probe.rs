@@ -16,9 +16,6 @@ pub trait Probe {
     fn readout(&self) -> Readout;
 
     /// One step on rows `[B, width]` of the readout and their classes.
-    ///
-    /// # Errors
-    /// If the rows do not fit, or the device fails.
     fn step(&mut self, rows: Tensor<2>, labels: &[usize]) -> Result<()>;
 
     /// Judges the classifiers after an epoch of steps.
@@ -28,9 +25,6 @@ pub trait Probe {
     fn end_epoch(&mut self) -> Result<()>;
 
     /// An epoch on rows that stay the same, in batches of `batch` images, with its end.
-    ///
-    /// # Errors
-    /// As [`Self::step`] and [`Self::end_epoch`].
     fn cached_epoch(&mut self, train: &Labelled, batch: usize, seed: u64) -> Result<()>;
 
     /// Epochs trained, and the best score of any of them.

@@ -31,7 +31,6 @@ Prints mAP (by trapezoids) and the mean precision among the first 1, 5 and 10.";
 
 const MAP: &str = "map";
 
-/// Settings of the evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
 #[command(after_help = HELP)]
 #[serde(default, deny_unknown_fields)]

@@ -25,9 +25,6 @@ pub struct SearchView {
 
 /// The scores of each setup of `sets`. Images that cannot be read are named: they are not found, and
 /// search for nothing.
-///
-/// # Errors
-/// If no image to search or no query can be read, or the device fails.
 pub fn search<'a>(
     sets: &SearchSets<'a>,
     view: SearchView,
@@ -67,6 +64,7 @@ pub fn search<'a>(
     for (row, place) in rows.indices.iter().enumerate() {
         row_of[*place] = Some(row);
     }
+    // Rows keep the order of places, of which those to search come first.
     let searched = rows.indices.partition_point(|place| *place < count);
     ensure!(searched > 0, "no image to search could be read");
     let database = &rows.values[..searched * rows.width];
@@ -88,6 +86,7 @@ pub fn search<'a>(
         rows.width,
         features.device(),
         |query, cosines| {
+            // Average precision counts the last right image too, so all are ranked.
             let matches = best(cosines, usize::MAX);
             let ranked: Vec<usize> = matches
                 .iter()

@@ -32,7 +32,6 @@ Annotations/480p, ImageSets), or of another set with a folder for each sequence 
 Prints J (overlap of regions) and F (agreement of boundaries) of each object, and their means. A sequence with a missing
 frame or a mask that does not fit is named and left out. --out-masks writes PNG files as the data set has them.";
 
-/// Settings of the evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
 #[command(after_help = HELP)]
 #[serde(default, deny_unknown_fields)]

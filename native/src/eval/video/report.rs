@@ -36,7 +36,6 @@ pub fn measures(found: &[SequenceScore]) -> Measures {
     measures
 }
 
-/// How a measure is shown.
 pub fn curve(measure: &str) -> Option<Curve> {
     let longest = |(name, _): &&(&str, &str)| {
         let rest = measure.strip_prefix(name);

@@ -27,7 +27,6 @@ pub struct SequenceScore {
     pub objects: Vec<ObjectScore>,
     /// Objects that are too small for any patch.
     pub lost: Vec<usize>,
-    /// Number of frames.
     pub frames: usize,
 }
 
@@ -119,7 +118,6 @@ impl Sequence<'_> {
         })
     }
 
-    /// Writes a mask, if masks are to be written.
     fn write(&self, found: &TrackedFrame) -> Result<()> {
         let Some(out) = self.out else {
             return Ok(());

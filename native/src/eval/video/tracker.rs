@@ -21,7 +21,6 @@ pub struct Tracker<'a> {
     pub progress: &'a PassProgress,
 }
 
-/// The frames of a video.
 pub struct FrameSource<'a> {
     pub count: usize,
     /// Loads one, counted from 0.
@@ -41,9 +40,6 @@ impl Tracker<'_> {
     /// Finds the objects of `first`, the mask of frame 0, in all frames, and hands these to `take`
     /// in order; frame 0 has the mask as it is. Gives the objects that are too small for any patch.
     /// It holds a few frames at a time.
-    ///
-    /// # Errors
-    /// If a frame cannot be loaded, the device fails, or `take` does.
     pub fn follow(
         &self,
         frames: &FrameSource,
@@ -72,6 +68,7 @@ impl Tracker<'_> {
 
         let mut start = Some(mask);
         let mut propagator = None;
+        // As many frames as can be encoded at the same time; more would only take memory.
         let together = self.features.lane_count();
         for begin in (0..frames.count).step_by(together) {
             let end = (begin + together).min(frames.count);

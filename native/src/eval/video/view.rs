@@ -56,7 +56,6 @@ impl FrameView {
         FrameSize::of(size, self.shorter, self.unit, self.patch)
     }
 
-    /// The pixels of a frame.
     pub fn show(&self, frame: &RgbImage, size: FrameSize) -> Planes {
         let shown = match self.is_official {
             true => bilinear(frame, size.width, size.height),
