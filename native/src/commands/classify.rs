@@ -32,7 +32,6 @@ Outputs  the most likely classes of each image with their probabilities. With --
 /// Images that are in memory at a time.
 const CHUNK: usize = 64;
 
-/// Options of `ibot classify`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct ClassifyArgs {
@@ -79,9 +78,6 @@ struct Likely {
 }
 
 /// Runs `ibot classify`. Images that cannot be read are named and left out.
-///
-/// # Errors
-/// If the images or the classifier cannot be found, no image can be read, or the device fails.
 pub fn run(args: &ClassifyArgs) -> Result<()> {
     ensure!(args.top > 0, "--top 0 names no class");
     let images = Images::open(&args.images, args.limit.unwrap_or(usize::MAX))?;
@@ -130,11 +126,13 @@ impl ImageClassifier {
                 file.display()
             );
         };
+        // A classifier sees whole images only.
         let config = config.with_mask_token(false);
         let (backbone, mut report) = checkpoint
             .backbone(&config, weights.allow_partial, &device)
             .map_err(with_remedy)
             .with_context(place)?;
+        // The tensors of the head are read beside the backbone, so they are not unused.
         report.unused.retain(|name| !HeadTensors::owns(name));
 
         let view = EvalView {

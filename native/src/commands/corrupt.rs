@@ -36,7 +36,6 @@ const ORIGIN: &str = "corrupted.json";
 /// Longest side of an image in the picture of all corruptions, wide enough for their names.
 const SHOWN: usize = 144;
 
-/// Options of `ibot corrupt`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct CorruptArgs {
@@ -85,17 +84,12 @@ struct Target {
     path: PathBuf,
 }
 
-/// What became of an image.
 enum Corrupted {
     Written(usize),
     LeftOut(String),
 }
 
 /// Runs `ibot corrupt`. Images that cannot be read, or are too small, are named and left out.
-///
-/// # Errors
-/// If the data cannot be opened, the folder holds something else, a file cannot be written, or no
-/// image could be corrupted.
 pub fn run(args: &CorruptArgs) -> Result<()> {
     let data = Dataset::open(&args.data)?;
     println!("data    {}", data.description());
@@ -236,6 +230,7 @@ fn corrupt_image(
     settings: &[CorruptionOf],
     args: &CorruptArgs,
 ) -> Result<Corrupted> {
+    // Decoded once for all settings, and only if a file is missing.
     let mut image: Option<RgbImage> = None;
     let mut written = 0;
     for setting in settings {

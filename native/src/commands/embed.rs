@@ -29,7 +29,6 @@ Outputs  FILE has the features [images, width] in 32-bit floats, as .npy or .saf
 While it works, features lie in the folder FILE.parts. After a kill, --resume takes what is there; what was not written
 yet, the last 10 seconds at most, is computed again. With --features they lie in DIR, and stay there.";
 
-/// Options of `ibot embed`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct EmbedArgs {
@@ -73,9 +72,6 @@ enum TokenChoice {
 }
 
 /// Runs `ibot embed`. Images that cannot be read are named and left out.
-///
-/// # Errors
-/// If the data or the model cannot be read, no image can, or a file cannot be written.
 pub fn run(args: &EmbedArgs) -> Result<()> {
     let format = FeatureFormat::of(&args.out).context("--out")?;
     let readout = readout(args)?;
@@ -113,9 +109,11 @@ pub fn run(args: &EmbedArgs) -> Result<()> {
         TokenChoice::Image => None,
         TokenChoice::Patches => Some(model.config.grid(view.size, view.size)),
     };
+    // The store holds the same rows as the table, and they may fill half of the memory.
     drop(store);
     let table = FeatureTable::new(rows, grid);
     let list = write_features(&args.out, format, &data, &table)?;
+    // Not before the file is written: until then a kill loses nothing.
     if let Some(parts) = &parts {
         fs::remove_dir_all(parts).with_context(|| format!("cannot remove {}", parts.display()))?;
     }

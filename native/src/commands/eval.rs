@@ -92,10 +92,6 @@ impl FromArgMatches for EvalCommand {
 }
 
 /// Runs an evaluation, prints what it found, and writes it to `--results` and `--out`.
-///
-/// # Errors
-/// If the data or the model cannot be read, the data do not suit the evaluation, or the result
-/// cannot be written. What is shown beside the model loses nothing of it by failing.
 pub fn run(command: &EvalCommand) -> Result<()> {
     let args = &command.args;
     let task = command.evaluation.task();
@@ -133,6 +129,7 @@ pub fn run(command: &EvalCommand) -> Result<()> {
         };
         match inputs.evaluate(&model, &yardstick.to_string(), Some(patches)) {
             Ok(found) => results.push((yardstick.to_string(), found.result)),
+            // The result of the model is already printed or written, and stands.
             Err(error) => eprintln!("warning: {yardstick}: {error:#} (left out)"),
         }
     }
@@ -178,6 +175,7 @@ impl Inputs<'_> {
         beside: Option<PatchView>,
     ) -> Result<Evaluated> {
         let args = &self.command.args;
+        // What stands beside the model must not overwrite the files of its evaluation.
         let evaluation = match name {
             MODEL => self.command.evaluation.clone(),
             _ => self.command.evaluation.without_files(),

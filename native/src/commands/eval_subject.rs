@@ -58,7 +58,6 @@ pub struct HeadNeeds {
 }
 
 impl HeadNeeds {
-    /// What `task` looks at.
     pub fn of(task: &dyn EvalTask) -> Self {
         let mut needs = Self::default();
         needs.add(task);
@@ -75,9 +74,6 @@ impl HeadNeeds {
 impl EvalSubject {
     /// Opens what `args` name, which is [`MODEL`] or `name` beside it. Images are seen at `size`, or
     /// as the subject usually sees them.
-    ///
-    /// # Errors
-    /// If there are no such weights, or they cannot be read.
     pub fn open(
         name: &str,
         args: &ModelArgs,
@@ -170,9 +166,6 @@ pub struct ResultInputs<'a> {
 impl ResultInputs<'_> {
     /// The result for `results.jsonl`, with the numbers of images by their role, and the number of
     /// those that went through the network.
-    ///
-    /// # Errors
-    /// If the settings have no JSON form.
     pub fn result(
         &self,
         measures: &Measures,

@@ -19,7 +19,6 @@ use crate::device::DeviceChoice;
 use crate::files::write_atomically;
 use crate::model::{WeightArgs, WeightFile, with_remedy};
 
-/// What `ibot export --help` says beyond its options.
 pub const HELP: &str = "\
 Examples:
   ibot export --model runs/photos --to safetensors --f16 --out photos.safetensors
@@ -37,7 +36,6 @@ onnx         opset 17, free batch, fixed image size; input `image` [batch, 3, H,
              VisionTransformer(num_classes=K). Other heads are written as `classifier.*`, which timm refuses.
              ONNX gets one more output, `logits` [batch, K]; its head reads the last block.";
 
-/// Options of `ibot export`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct ExportArgs {
@@ -94,10 +92,6 @@ struct Tensors {
     metadata: HashMap<String, String>,
 }
 
-/// Runs `ibot export`.
-///
-/// # Errors
-/// If the model cannot be read, the options do not fit the format, or the file cannot be written.
 pub fn run(args: &ExportArgs) -> Result<()> {
     args.head.check()?;
     let bytes = match args.to {
@@ -226,7 +220,9 @@ fn backbone(
         checkpoint,
         config,
     } = model;
+    // Whoever gets the file shows whole images to the network.
     let config = resized(config, size)?.with_mask_token(false);
+    // Weights are only read and written, which needs no GPU.
     let device = device::select(DeviceChoice::Cpu)?.device;
 
     let (backbone, report) = checkpoint

@@ -44,6 +44,7 @@ impl Images {
         }
 
         let set = self.sets.len();
+        // A `#` may be part of a file's name.
         if let (Some((name, index)), false) = (indexed(spec), path.exists()) {
             let data = Dataset::open(name)?;
             ensure!(
@@ -128,6 +129,7 @@ fn indexed(spec: &str) -> Option<(&str, usize)> {
 }
 
 pub fn load_one(spec: &str) -> Result<RgbImage> {
+    // Two are enough to see that it is not one.
     let images = Images::open(&[spec.to_owned()], 2)?;
     if images.len() != 1 {
         bail!(

@@ -18,7 +18,6 @@ Outputs  one line a run: its state, steps done, newest loss, the best figure of 
          results.jsonl), and the settings in which the runs differ. `killed` is a run that no process trains although
          its status says that it runs. A damaged run is listed with what is wrong.";
 
-/// Options of `ibot runs`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct RunsArgs {
@@ -34,10 +33,6 @@ pub struct RunsArgs {
     json: bool,
 }
 
-/// Lists the runs.
-///
-/// # Errors
-/// If the folder cannot be read or holds no run, or no run has the figure to sort by.
 pub fn run(args: &RunsArgs) -> Result<()> {
     let mut list = list_runs(&args.folder)?;
     for problem in &list.unreadable {

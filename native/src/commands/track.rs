@@ -40,7 +40,6 @@ const COLUMNS: usize = 4;
 /// Quality of overlays.
 const QUALITY: u8 = 92;
 
-/// Options of `ibot track`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct TrackArgs {
@@ -73,10 +72,6 @@ pub struct TrackArgs {
 }
 
 /// Runs `ibot track`. Frames that cannot be read are named and left out.
-///
-/// # Errors
-/// If the mask does not fit the first frame or shows no object, the model cannot be read, or the
-/// results cannot be written.
 pub fn run(args: &TrackArgs) -> Result<()> {
     let images = Images::open(&args.frames, usize::MAX)?;
     let numbers = readable(&images);

@@ -41,7 +41,6 @@ const COLUMNS: usize = 8;
 /// Most pairs; more are no near duplicates but a threshold that is too low.
 const MOST_PAIRS: usize = 1_000_000;
 
-/// Options of `ibot duplicates`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct DuplicatesArgs {
@@ -67,10 +66,6 @@ pub struct DuplicatesArgs {
 }
 
 /// Runs `ibot duplicates`. Images that cannot be read are named and left out.
-///
-/// # Errors
-/// If the images or the model cannot be read, there are too many pairs, or the results cannot be
-/// written.
 pub fn run(args: &DuplicatesArgs) -> Result<()> {
     if let Some(threshold) = args.threshold {
         ensure!(
@@ -159,7 +154,9 @@ fn pairs(rows: &FeatureRows, threshold: f32, features: &FeatureStore) -> Result<
         width,
         features.device(),
         |first, cosines| {
+            // Each pair once.
             for (second, cosine) in cosines.iter().enumerate().skip(first + 1) {
+                // One pair beyond the limit is enough to know that there are too many.
                 if *cosine >= threshold && pairs.len() <= MOST_PAIRS {
                     pairs.push(AlikePair {
                         first,

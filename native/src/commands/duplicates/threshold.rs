@@ -34,9 +34,6 @@ pub struct Measured {
 
 /// The threshold that finds nearly all mild copies of `data`: it depends on the model and on the
 /// images. `rows` are the normalised features of the images.
-///
-/// # Errors
-/// If no copy can be made, or the device fails.
 pub fn measure(data: &Dataset, rows: &FeatureRows, features: &FeatureStore) -> Result<Measured> {
     let count = SAMPLE.min(rows.indices.len());
     let sample: Vec<usize> = (0..count)
@@ -59,6 +56,7 @@ pub fn measure(data: &Dataset, rows: &FeatureRows, features: &FeatureStore) -> R
         of_copies.push(dot(row(number / EDITS.len()), copy));
     }
     of_copies.sort_by(f32::total_cmp);
+    // All but the least similar few copies reach this cosine.
     let place = ((1.0 - FOUND) * of_copies.len() as f64) as usize;
     let threshold = of_copies[place];
 

@@ -40,9 +40,6 @@ impl HeadArgs {
     }
 
     /// Checks that nothing is said of a linear head that is not there.
-    ///
-    /// # Errors
-    /// If something is.
     pub fn check(&self) -> Result<()> {
         let says_something = self.classes.is_some() || self.cls_blocks.is_some() || self.patch_mean;
         ensure!(

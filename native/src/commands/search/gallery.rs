@@ -29,9 +29,6 @@ enum Pictures {
 
 impl Gallery {
     /// The features in `file`, whose images are those of `images`, or files near it.
-    ///
-    /// # Errors
-    /// If a file cannot be read, or there are no such images.
     pub fn saved(file: &Path, images: Option<&str>) -> Result<Self> {
         let SavedFeatures {
             names,
@@ -52,9 +49,6 @@ impl Gallery {
     }
 
     /// What `readout` reads from at most `limit` images of `data`.
-    ///
-    /// # Errors
-    /// If no image can be read, or the device fails.
     pub fn of(
         data: Dataset,
         limit: usize,

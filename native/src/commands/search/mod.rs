@@ -40,7 +40,6 @@ const ROWS: usize = 20;
 /// Images of a row.
 const COLUMNS: usize = 10;
 
-/// Options of `ibot search`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct SearchArgs {
@@ -77,11 +76,6 @@ pub struct SearchArgs {
     features: FeatureArgs,
 }
 
-/// Runs `ibot search`.
-///
-/// # Errors
-/// If images or features cannot be read, features of a file are of another width, or the results
-/// cannot be written.
 pub fn run(args: &SearchArgs) -> Result<()> {
     ensure!(args.top > 0, "--top 0 finds no image");
     ensure!(
@@ -105,6 +99,7 @@ pub fn run(args: &SearchArgs) -> Result<()> {
     println!("{}", subject.lines);
     let features = extraction.store(subject.model.as_ref(), subject.view)?;
 
+    // Queries first: an error in these few shall not come after the pass over all images.
     let asked = encode(&queries, readout, &features)?;
     let gallery = open(args, readout, &features)?;
     ensure!(
@@ -150,7 +145,6 @@ pub fn run(args: &SearchArgs) -> Result<()> {
     )
 }
 
-/// What is searched.
 fn open(args: &SearchArgs, readout: Readout, features: &FeatureStore) -> Result<Gallery> {
     if SavedFeatures::is_one(&args.data) {
         return Gallery::saved(Path::new(&args.data), args.images.as_deref());

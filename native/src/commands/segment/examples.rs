@@ -39,9 +39,6 @@ impl LabelledPhotographs {
     /// The masks in `folder`, or in `masks/` inside. The photograph of a mask has its name and lies
     /// beside it, in `images/`, or is one of `photographs`. Masks that do not fit are named and left
     /// out.
-    ///
-    /// # Errors
-    /// If no mask is left, or the folder cannot be read.
     pub fn read(folder: &Path, photographs: &Images) -> Result<Self> {
         let beside = match folder.join("masks").is_dir() {
             true => folder.join("images"),
@@ -70,6 +67,7 @@ impl LabelledPhotographs {
             folder.display()
         );
 
+        // Names are optional.
         let names = fs::read_to_string(folder.join(NAMES)).unwrap_or_default();
         let names: Vec<&str> = names.lines().collect();
         let mut classes = Vec::new();

@@ -34,7 +34,6 @@ Inputs   --masks: a folder with masks, and the photographs of the same names bes
 Outputs  masks/NAME.png has the number of each pixel, with a palette; overlays/NAME.png shows it over the photograph;
          segment.json has the share of each class in each photograph. A larger --size gives finer borders.";
 
-/// Options of `ibot segment`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct SegmentArgs {
@@ -54,7 +53,6 @@ pub struct SegmentArgs {
     limit: Option<usize>,
 }
 
-/// What was found in a photograph.
 struct ClassedPhotograph {
     /// The number of each pixel's class.
     numbers: LabelMap,
@@ -62,10 +60,6 @@ struct ClassedPhotograph {
     shares: Vec<f64>,
 }
 
-/// Runs `ibot segment`.
-///
-/// # Errors
-/// If there is no mask to learn from, no photograph can be read, or the results cannot be written.
 pub fn run(args: &SegmentArgs) -> Result<()> {
     ensure!(args.neighbours > 0, "--neighbours 0 leaves no vote");
     let Some(masks) = &args.masks else {
@@ -144,6 +138,7 @@ fn remember(examples: &LabelledPhotographs, encoder: &ImageEncoder) -> Result<Pa
         let shares = example.labels.shares(tokens.rows(), tokens.columns());
         let mut labelled = Vec::with_capacity(shares.len());
         for (patch, shares) in shares.iter().enumerate() {
+            // A patch whose pixels are all ignored tells nothing.
             if !shares.is_empty() {
                 labelled.push(patch);
             }

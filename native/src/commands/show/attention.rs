@@ -24,7 +24,6 @@ Outputs  one picture for each image, numbered in order. It shows how much the CL
          head of the last block, and below that the patches that hold --mass of the attention (paper section 4.3.1 and
          appendix). attention.json has the numbers.";
 
-/// Options of `ibot show attention`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct AttentionArgs {

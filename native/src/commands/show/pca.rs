@@ -22,7 +22,6 @@ Outputs  pca.png shows each image above its patches. Red, green and blue are the
          numbers. With --foreground, as in DINOv2, the first component separates objects from the background, and the
          colors are the components of the objects alone.";
 
-/// Options of `ibot show pca`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct PcaArgs {
@@ -43,7 +42,6 @@ pub struct PcaArgs {
     limit: usize,
 }
 
-/// Runs `ibot show pca`.
 pub fn run(args: &PcaArgs) -> Result<()> {
     let images = Images::open(&args.images, args.limit)?;
     let (encoder, output) = args.tokens.open("pca")?;
@@ -103,9 +101,6 @@ pub struct ColoredImages<'a> {
 
 impl ColoredImages<'_> {
     /// Draws each image above its patches, `columns` in a row.
-    ///
-    /// # Errors
-    /// If a grid has another shape than its colors.
     pub fn draw(&self, columns: usize) -> Result<RgbImage> {
         let mut shown = Vec::with_capacity(self.images.len());
         for (index, colors) in self.colors.iter().enumerate() {

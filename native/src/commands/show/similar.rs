@@ -29,7 +29,6 @@ const MATCHES: usize = 5;
 // Patches between two of them, so that they do not all lie on one spot.
 const APART: f64 = 2.0;
 
-/// Options of `ibot show similar`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct SimilarArgs {
@@ -139,9 +138,6 @@ pub fn find(token: &[f32], patches: TokenGrid) -> Result<SimilarPatches> {
 }
 
 /// Draws which patches of the image itself and of `others` are like the patch in question.
-///
-/// # Errors
-/// If the tokens have different widths.
 pub fn draw(
     query: &QueryImage,
     names: &[String],

@@ -20,7 +20,6 @@ use crate::model::ModelArgs;
 // the official scripts.
 const LARGE_ENOUGH: usize = 518;
 
-/// What all commands that draw patch tokens share.
 #[derive(Debug, Args)]
 pub struct TokenArgs {
     #[command(flatten)]

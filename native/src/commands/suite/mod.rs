@@ -36,7 +36,6 @@ Outputs  report.html (one file with tables, curves and pictures), report.md, and
 /// The file of the report that holds charts and pictures.
 const PAGE: &str = "report.html";
 
-/// Options of `ibot eval suite`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct SuiteArgs {
@@ -78,11 +77,6 @@ struct SuiteInputs<'a> {
     results: PathBuf,
 }
 
-/// Runs the suite and writes the report.
-///
-/// # Errors
-/// If the data, the model or the configuration cannot be read, a file cannot be written, or no
-/// evaluation gave a result.
 pub fn run(args: &SuiteArgs) -> Result<()> {
     let inputs = SuiteInputs {
         args,

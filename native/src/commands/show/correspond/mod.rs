@@ -34,7 +34,6 @@ Outputs  correspond.png shows pairs of patches that are each other's nearest nei
          alpha of the true place (PCK), the same for the patch at the same place of the second image (no network),
          chance, and the best that patches of this size can reach.";
 
-/// Options of `ibot show correspond`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct CorrespondArgs {

@@ -19,7 +19,6 @@ Outputs  patterns.png shows, for the most used prototypes, the patches with the 
          the same by chance.
          Prototypes need a model with its iBOT head: a run, or a training checkpoint. --kmeans needs no head.";
 
-/// Options of `ibot show patterns`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct PatternsArgs {

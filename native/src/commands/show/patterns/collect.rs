@@ -95,6 +95,7 @@ impl CollectedPatterns {
             first = own.end;
             let assigned = own.map(|row| Assigned {
                 cluster: clustered.labels[row],
+                // Distances are 1 - cosine.
                 score: 1.0 - clustered.distances[row],
             });
             collected.add(args, images, index, grid, assigned)?;

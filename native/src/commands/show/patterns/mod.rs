@@ -21,7 +21,6 @@ use crate::report::figures::{self, PatternBlock, context_tile};
 /// Blocks of tiles beside each other.
 const BLOCKS: usize = 4;
 
-/// Runs `ibot show patterns`.
 pub fn run(args: &PatternsArgs) -> Result<()> {
     ensure!(args.show > 0, "--show 0 would show nothing");
     let images = Images::open(&args.data, args.limit)?;
@@ -52,6 +51,7 @@ fn picture(
         TokenKind::Patch => args.context,
         TokenKind::Cls => 1,
     };
+    // Only images with patches to show are loaded again, each once.
     let mut loaded: BTreeMap<usize, RgbImage> = BTreeMap::new();
     let mut tiles = Vec::with_capacity(shown.len());
     for cluster in shown {
@@ -84,6 +84,7 @@ fn picture(
             tiles,
         });
     }
+    // The tiles of a block make up a square.
     let across = args.top.isqrt().max(1);
     Ok(figures::patterns(&blocks, across, BLOCKS))
 }

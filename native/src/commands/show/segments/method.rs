@@ -42,6 +42,7 @@ pub(super) fn ncut_of_each(results: &mut [Segmented], segments: usize, tau: f32)
 }
 
 fn ncut(patches: &TokenGrid, segments: usize, tau: f32) -> Result<Vec<usize>, CutError> {
+    // What all patches of an image have in common would connect each with each.
     let affinity = Affinity::of_tokens(&patches.clone().centered(), tau)?;
     if segments > 2 {
         return affinity.segments(segments, 0);

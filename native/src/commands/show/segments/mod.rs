@@ -34,7 +34,6 @@ Outputs  segments.png shows each image, its segments, and the true segments wher
          Hungarian matching of segments and labels. With two segments the labels are reduced to object and background.
          With ncut each image is matched separately.";
 
-/// Options of `ibot show segments`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct SegmentsArgs {
