@@ -13,7 +13,6 @@ use super::view::EvalView;
 use crate::device::{Devices, Selected, select_each};
 use crate::model::LoadedBackbone;
 
-/// Options of every command that extracts features.
 #[derive(Clone, Debug, Args)]
 pub struct FeatureArgs {
     /// Where to compute: auto, cpu, gpu, gpu:N, software or cuda:N. Several, with commas between,
@@ -77,10 +76,6 @@ impl Extraction {
     }
 
     /// A store of features of `model`, or of plain pixels, in `view`.
-    ///
-    /// # Errors
-    /// If the view does not fit the network, the system refuses a thread, or the weights cannot be
-    /// read from the device.
     pub fn store(&self, model: Option<&LoadedBackbone>, view: EvalView) -> Result<FeatureStore> {
         let mut devices = Vec::new();
         for selected in &self.devices {

@@ -22,22 +22,18 @@ pub(super) struct Chunk {
 pub(super) struct ChunkImages {
     /// The images that could be read.
     pub read: Vec<usize>,
-    /// The others.
     pub unreadable: Vec<UnreadableImage>,
 }
 
-/// An image that could not be read.
 pub(super) struct UnreadableImage {
     pub index: usize,
     pub problem: String,
 }
 
-/// How images are decoded.
 #[derive(Clone, Copy)]
 pub(super) struct Decoding {
     pub view: EvalView,
     pub threads: NonZeroUsize,
-    /// Images in a chunk.
     pub chunk: usize,
 }
 

@@ -11,10 +11,8 @@ use crate::device::cores;
 
 const NO_PATCHES: &str = "plain pixels have no patch tokens; give a network as the model";
 
-/// What turns an image into a feature.
 #[derive(Clone, Copy)]
 pub enum Encoder<'a> {
-    /// A frozen network.
     Network(&'a Backbone),
     /// Nothing: the normalised pixels themselves, as a baseline without a network.
     Pixels,
@@ -107,7 +105,6 @@ impl RowEncoder {
         }
     }
 
-    /// Images in a batch.
     pub fn batch_size(&self) -> usize {
         self.lanes().map_or(1, Lanes::batch_size)
     }
@@ -115,9 +112,6 @@ impl RowEncoder {
     /// Reads `readouts`, as [`known`](Self::known) gives them, from all `batches`, and hands each
     /// batch's images and rows, one vector a readout, to `take`, in the order in which they are
     /// done.
-    ///
-    /// # Errors
-    /// If a device fails, or `take` does.
     pub fn run<T: Send>(
         &self,
         readouts: &[Readout],

@@ -75,9 +75,6 @@ impl FeatureFormat {
 
 /// Writes features to `file`. Beside an array it writes a list of the images, one a line, with the
 /// class after a tab where there are classes, and returns its path; Parquet holds both itself.
-///
-/// # Errors
-/// If a file cannot be written.
 pub fn write_features(
     file: &Path,
     format: FeatureFormat,

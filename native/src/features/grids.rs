@@ -17,11 +17,10 @@ const TOGETHER: usize = 16;
 const PIXEL_PATCH: usize = 8;
 /// Longer side of an image for plain pixels: 28 patches, as many as ViT-S/8 sees of 224 pixels.
 const PIXEL_SIDE: usize = 224;
-/// Longer side up to which networks see images larger than in pre-training by default; DINOv2's own
-/// size.
+// Longer side up to which networks see images larger than in pre-training by default; DINOv2's own
+// size.
 const LARGE_ENOUGH: usize = 518;
 
-/// How images are shown whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WholeView {
     /// Longer side of an image in pixels, before both sides are rounded to whole patches.
@@ -72,9 +71,6 @@ struct LoadedImage<E> {
 /// Shows the images 0 to `count` to the network of `store`, and gives what `work` makes of each and
 /// of what `load` knows of it, in their order. Those that `load` fails for are named and left out.
 /// However large images are, only as many as are read at the same time are in memory.
-///
-/// # Errors
-/// If `work` or the device fails.
 pub fn seen_images<E: Send, T: Send>(
     store: &FeatureStore,
     view: WholeView,
@@ -88,6 +84,7 @@ pub fn seen_images<E: Send, T: Send>(
         Ok((image, known)) => Some(LoadedImage {
             index,
             size: (image.width(), image.height()),
+            // Scaled at once, so that large originals do not stay in memory.
             image: view.shown(&image, patch),
             known,
         }),

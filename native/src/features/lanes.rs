@@ -43,9 +43,6 @@ struct Replica {
 
 impl Lanes {
     /// Replicas of `backbone` on `devices`, of which the CPU has `cores`.
-    ///
-    /// # Errors
-    /// If the system refuses a thread.
     pub fn new(backbone: &Backbone, devices: &[Device], cores: NonZeroUsize) -> Result<Self> {
         let mut lanes = Vec::new();
         let cpu = Device::flex();
@@ -64,6 +61,8 @@ impl Lanes {
             0 => 0,
             _ => workers.max(cores.get()),
         };
+        // Lanes that all used the backend's threads would wait for each other, so only one alone
+        // does.
         let alone = on_cpu == 1 && lanes.is_empty();
         for _ in 0..on_cpu {
             let pool = match alone {
@@ -96,7 +95,6 @@ impl Lanes {
         Self { lanes }
     }
 
-    /// The network.
     pub fn backbone(&self) -> &Backbone {
         &self.lanes[0].backbone
     }
@@ -106,7 +104,6 @@ impl Lanes {
         self.lanes.len()
     }
 
-    /// Images in a batch.
     pub fn batch_size(&self) -> usize {
         if self.lanes.iter().any(|lane| lane.device == Device::flex()) {
             CPU_BATCH
@@ -117,9 +114,6 @@ impl Lanes {
 
     /// Reads `readouts` from all `batches` of images of `side` pixels, and hands each batch's
     /// images and rows, one vector a readout, to `take`, in the order in which they are done.
-    ///
-    /// # Errors
-    /// If a device fails, or `take` does.
     pub fn run<T: Send>(
         &self,
         side: usize,
@@ -136,9 +130,6 @@ impl Lanes {
 
     /// Does all `jobs`, each on one replica, and hands what `work` gives to `take`, in the order in
     /// which they are done.
-    ///
-    /// # Errors
-    /// If `work` or `take` fails.
     pub fn each<J: Send, D: Send>(
         &self,
         jobs: impl Iterator<Item = J> + Send,
@@ -149,7 +140,9 @@ impl Lanes {
         let take = Mutex::new(take);
         let failed = AtomicBool::new(false);
         let run = |lane: Replica| -> Result<()> {
+            // Relaxed is enough: a lane that sees the failure late does one job more.
             while !failed.load(Ordering::Relaxed) {
+                // In a statement of its own, so that the lock is free again while the job is done.
                 let job = lock(&jobs).next();
                 let Some(job) = job else {
                     break;
@@ -211,6 +204,7 @@ fn encode(
     let pixels = TensorData::new(pixels, [images, 3, side, side]);
     let tensors = read_out(backbone, Tensor::from_data(pixels, device), readouts);
 
+    // One transfer for all readouts.
     let mut transfer = Transaction::default();
     for tensor in tensors {
         transfer = transfer.register(tensor);

@@ -32,12 +32,10 @@ impl RowMemory {
         missing
     }
 
-    /// The rows of `readout`, if there are any.
     pub fn table(&self, data: &str, readout: Readout) -> Option<&Table> {
         self.tables.get(&(data.to_owned(), readout))
     }
 
-    /// The rows of `readout`, to add some.
     pub fn table_mut(&mut self, data: &str, readout: Readout) -> &mut Table {
         self.tables.entry((data.to_owned(), readout)).or_default()
     }
@@ -48,12 +46,10 @@ impl RowMemory {
         self.unreadable.remove(data);
     }
 
-    /// Drops the rows of one readout of a dataset.
     pub fn forget_rows(&mut self, data: &str, readout: Readout) {
         self.tables.remove(&(data.to_owned(), readout));
     }
 
-    /// Notes that an image cannot be read.
     pub fn note_unreadable(&mut self, data: &str, image: usize) {
         let images = self.unreadable.entry(data.to_owned()).or_default();
         images.insert(image);

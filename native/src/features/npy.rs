@@ -11,6 +11,7 @@ pub fn is_npy(bytes: &[u8]) -> bool {
 
 /// An array of 32-bit floats, row-major.
 pub fn write(shape: &[usize], values: &[f32]) -> Vec<u8> {
+    // A comma after each extent: without one, (5) would be a number and no tuple.
     let extents: String = shape.iter().map(|extent| format!("{extent},")).collect();
     let mut header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({extents}), }}");
     // Magic, version, length and header end on a multiple of 64, the header with a line feed.

@@ -28,9 +28,6 @@ pub struct ParquetTable<'a> {
 
 /// The columns `file`, `label` (where there are classes), `row` and `col` (of patches) and
 /// `embedding`, a list of the same length in every row.
-///
-/// # Errors
-/// If Parquet refuses a column.
 pub fn write(table: &ParquetTable) -> Result<Vec<u8>> {
     // Floats repeat too seldom for a dictionary, and nobody asks for the least of an embedding.
     let path = ["embedding", "list", "element"].map(str::to_owned);

@@ -103,6 +103,7 @@ pub fn token_grids(
             Ok(())
         },
     )?;
+    // Lanes finish in any order.
     grids.sort_unstable_by_key(|(place, _)| *place);
     Ok(grids.into_iter().map(|(_, grid)| grid).collect())
 }
@@ -135,6 +136,7 @@ fn encode(
             Ok(())
         },
     )?;
+    // Lanes finish in any order.
     rows.sort_unstable_by_key(|(image, _)| *image);
     Ok(rows)
 }

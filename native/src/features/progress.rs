@@ -29,7 +29,6 @@ impl PassProgress {
         }
     }
 
-    /// Notes that so many more images are done.
     pub fn add(&self, images: usize) {
         if let Some(bar) = &self.bar {
             bar.inc(images as u64);

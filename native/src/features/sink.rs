@@ -38,6 +38,7 @@ impl Sink<'_> {
         for (number, values) in rows.iter().enumerate() {
             let table = self.memory.table_mut(&self.data, self.readouts[number]);
             let width = values.len() / images.len();
+            // All rows go to memory, even if the cache takes one of them no more.
             let mut result = Ok(());
             for (image, row) in images.iter().zip(values.chunks_exact(width)) {
                 let is_new = table.add(*image, row);

@@ -30,7 +30,6 @@ use crate::device::cores;
 pub struct FeatureStore {
     encoder: RowEncoder,
     view: EvalView,
-    /// Where rows lie.
     device: Device,
     devices: Vec<Device>,
     decode_threads: NonZeroUsize,
@@ -140,7 +139,6 @@ impl FeatureStore {
         }
     }
 
-    /// The frozen network; `None` for pixels.
     pub fn backbone(&self) -> Option<&Backbone> {
         self.lanes().map(Lanes::backbone)
     }
@@ -160,7 +158,6 @@ impl FeatureStore {
         self.encoded.set(self.encoded.get() + images);
     }
 
-    /// All devices.
     pub fn devices(&self) -> &[Device] {
         &self.devices
     }
@@ -170,7 +167,6 @@ impl FeatureStore {
         &self.device
     }
 
-    /// How an image is cut.
     pub fn view(&self) -> EvalView {
         self.view
     }
@@ -202,9 +198,6 @@ impl FeatureStore {
     }
 
     /// The same, where others may do if none of these images can be read.
-    ///
-    /// # Errors
-    /// If the device fails, or plain pixels are not cut into the patches that are asked for.
     pub fn rows_of_some(
         &self,
         readout: Readout,
@@ -251,9 +244,6 @@ impl FeatureStore {
 
     /// What `readouts` read from normalised images, 3 x size x size values each: for each readout
     /// one row an image. Nothing is kept.
-    ///
-    /// # Errors
-    /// If the device fails, or plain pixels are not cut into the patches that are asked for.
     pub fn encode(&self, readouts: &[Readout], pixels: Vec<f32>) -> Result<Vec<Tensor<2>>> {
         let values = self.view.values();
         let images = pixels.len() / values;
@@ -273,6 +263,7 @@ impl FeatureStore {
             Ok(())
         })?;
 
+        // Batches are done in any order.
         parts.sort_by_key(|(number, _)| *number);
         let mut joined = vec![Vec::new(); readouts.len()];
         for (_, rows) in parts {
@@ -291,6 +282,7 @@ impl FeatureStore {
         let memory: &mut RowMemory = &mut self.memory.borrow_mut();
         let readouts = self.together_with(wanted);
         let shelves = self.shelves(data, &readouts)?;
+        // Rows that the folder has need no pass.
         for (readout, shelf) in readouts.iter().zip(&shelves) {
             let absent = memory.missing(&name, *readout, missing);
             let table = memory.table_mut(&name, *readout);
@@ -302,6 +294,7 @@ impl FeatureStore {
             }
         }
 
+        // Planned readouts alone are worth no pass: perhaps nobody asks for them.
         let missing = memory.missing(&name, wanted, missing);
         if missing.is_empty() {
             return Ok(());
@@ -317,6 +310,7 @@ impl FeatureStore {
         };
         let result = self.read(data, &missing, &mut sink);
         self.encoded.set(self.encoded.get() + sink.encoded);
+        // Also after an error, so that the rows that were read are kept.
         sink.finish();
         result
     }
@@ -335,7 +329,6 @@ impl FeatureStore {
         readouts
     }
 
-    /// Reads images into `sink`.
     fn read(&self, data: &Dataset, images: &[usize], sink: &mut Sink) -> Result<()> {
         let readouts = sink.readouts.clone();
         let is_network = self.lanes().is_some();

@@ -63,11 +63,9 @@ pub(super) struct Shelf {
 
 impl FeatureCache {
     /// The rows of `data` by `readout`, which are `width` wide.
-    ///
-    /// # Errors
-    /// If the key cannot be written as JSON.
     pub fn shelf(&self, data: &Dataset, readout: Readout, width: usize) -> Result<Shelf> {
         let key = serde_json::to_string(&RowKey {
+            // Another version of the program may compute other numbers.
             program: env!("CARGO_PKG_VERSION"),
             network: &self.network,
             size: self.view.size,
@@ -78,6 +76,7 @@ impl FeatureCache {
         })?;
         let name = hex_digest(key.as_bytes());
         Ok(Shelf {
+            // Half of the digest keeps paths short and is still unique.
             folder: self.folder.join(&name[..32]),
             key,
             width,
@@ -140,10 +139,8 @@ impl Shelf {
     }
 
     /// Writes the rows that wait.
-    ///
-    /// # Errors
-    /// If the system refuses the file.
     pub fn write(&mut self) -> Result<()> {
+        // Also where the file is refused, so that not every further row tries again.
         self.written = Instant::now();
         if self.unwritten.is_empty() {
             return Ok(());

@@ -58,9 +58,6 @@ impl Part {
     }
 
     /// The file of these rows.
-    ///
-    /// # Errors
-    /// If the header cannot be written.
     pub fn to_bytes(&self, key: &str, width: usize) -> Result<Vec<u8>> {
         let rows = Weight {
             shape: vec![self.images.len(), width],
@@ -91,7 +88,6 @@ impl Part {
         size_of_val(&self.values[..])
     }
 
-    /// Each image with its row.
     pub fn rows(&self, width: usize) -> impl Iterator<Item = (usize, &[f32])> {
         let images = self.images.iter().copied();
         images.zip(self.values.chunks_exact(width))
