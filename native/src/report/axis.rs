@@ -48,6 +48,8 @@ impl Axis {
         let step = step.unwrap_or(10.0 * power);
         // A tick at the low end stays in spite of rounding.
         let first = (self.low / step - 1e-6).ceil();
+        // More than twenty ticks fit on no axis. The bound ends the list where a step is lost in
+        // rounding.
         let values = (0..20).map(|index| (first + f64::from(index)) * step);
         let size = self.low.abs().max(self.high.abs());
         values
@@ -60,6 +62,7 @@ impl Axis {
 /// `value` with the decimals that `step` needs, shortened the same way along an axis that reaches
 /// to `size`.
 fn tick_label(value: f64, step: f64, size: f64) -> String {
+    // The logarithm of a power of ten may lie a little below a whole number.
     let decimals = |step: f64| (-(step.log10() + 1e-9).floor()).clamp(0.0, 9.0) as usize;
     let text = match size {
         _ if value.abs() < step * 1e-6 => "0".to_owned(),

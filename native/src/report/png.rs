@@ -15,6 +15,7 @@ pub struct SavePictureError {
 
 pub fn save_png(image: &RgbImage, path: &Path) -> Result<(), SavePictureError> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
+    // Two processes that draw the same picture must not share the temporary file.
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);
 

@@ -3,7 +3,6 @@
 
 use super::Page;
 
-/// A point on the canvas.
 pub type Position = (f32, f32);
 
 impl Page {

@@ -13,7 +13,6 @@ pub struct Chart {
     pub references: Vec<(String, f64)>,
 }
 
-/// One curve.
 #[derive(Clone, Debug, Default)]
 pub struct ChartLine {
     /// Its name in the legend.

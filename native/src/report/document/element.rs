@@ -2,14 +2,12 @@
 
 use crate::report::curves::Chart;
 
-/// A report.
 #[derive(Clone, Debug, Default)]
 pub struct Document {
     pub title: String,
     pub elements: Vec<Element>,
 }
 
-/// A part of a report.
 #[derive(Clone, Debug)]
 pub enum Element {
     Heading(String),

@@ -13,7 +13,6 @@ use crate::report::curves::curves_svg;
 
 const STYLE: &str = include_str!("style.css");
 
-/// The report as a page.
 pub fn page(document: &Document) -> String {
     let page = html! {
         (DOCTYPE)

@@ -19,7 +19,7 @@ pub fn markdown(document: &Document, page: &str) -> String {
             }
             Element::Picture(picture) => {
                 format!(
-                    "ReportPicture in [{page}]({page}): {}\n",
+                    "Picture in [{page}]({page}): {}\n",
                     escape(&picture.caption)
                 )
             }

@@ -76,6 +76,7 @@ pub fn boxes(title: &str, note: &str, pictures: &[BoxPicture]) -> RgbImage {
         for place in places {
             for object in &picture.objects {
                 let area = on_panel(object, picture.size, *place);
+                // A dark edge shows a white box on a bright image.
                 canvas.frame(grown(area), 4, EDGE);
                 canvas.frame(area, 2, OBJECT);
             }

@@ -38,7 +38,6 @@ const CORRECT: [u8; 3] = [0, 158, 90];
 const WRONG: [u8; 3] = [214, 45, 45];
 const UNKNOWN: [u8; 3] = [130, 136, 148];
 
-/// Two images with pairs of points.
 #[derive(Clone, Debug)]
 pub struct ImagePoints {
     pub first: RgbImage,
@@ -72,7 +71,6 @@ pub fn keypoints(title: &str, rows: &[ImagePoints]) -> RgbImage {
     draw(title, &rows, PairColor::Correctness, HEIGHT / 2)
 }
 
-/// Two images beside each other.
 struct RowOfPairs<'a> {
     images: [&'a RgbImage; 2],
     pairs: &'a [PointPair],

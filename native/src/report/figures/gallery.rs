@@ -8,7 +8,6 @@ use crate::report::sheet::{Panel, Sheet, SheetRow};
 /// The side of the square that a photograph fills.
 const SIDE: usize = 160;
 
-/// A photograph of a gallery.
 #[derive(Clone, Debug)]
 pub struct GalleryImage {
     /// What is shown; an empty place without it.
