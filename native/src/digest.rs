@@ -2,13 +2,11 @@
 
 use sha2::{Digest as _, Sha256};
 
-/// The digest of what a hasher was given.
 pub fn hex(hasher: Sha256) -> String {
     let digest = hasher.finalize();
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The digest of `bytes`.
 pub fn hex_digest(bytes: &[u8]) -> String {
     hex(Sha256::new_with_prefix(bytes))
 }

@@ -70,9 +70,6 @@ impl StoredHead {
 impl LinearHeads {
     /// The heads for the network of `args`; `None` for random weights, which no head was learned
     /// for.
-    ///
-    /// # Errors
-    /// If the file of the network cannot be read.
     pub fn open(args: &ModelArgs) -> Result<Option<Self>> {
         if args.is_untrained() {
             return Ok(None);
@@ -99,9 +96,6 @@ impl LinearHeads {
     }
 
     /// The head in `file`, as `ibot eval linear --save-head` writes it.
-    ///
-    /// # Errors
-    /// If the file cannot be read, holds no linear head, or one that does not fit the network.
     pub fn read(&self, file: &Path) -> Result<StoredHead> {
         let checkpoint = read_checkpoint(file, None)?;
         let head = StoredHead::of(&checkpoint, &self.network)

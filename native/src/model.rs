@@ -75,9 +75,6 @@ pub struct LoadedNetwork {
 
 impl LoadedBackbone {
     /// A digest (SHA-256) of the dimensions and of every weight, whatever the file they came from.
-    ///
-    /// # Errors
-    /// If the device fails.
     pub fn digest(&self) -> Result<String> {
         let mut hasher = Sha256::new_with_prefix(serde_json::to_vec(&self.config)?);
         let mut weights: Vec<_> = block_on(weights::timm(&self.backbone, None))?

@@ -18,6 +18,7 @@ pub fn peak(
     selected: &Selected,
     precision: ComputePrecision,
 ) -> f64 {
+    // So large that the device is busy all the time.
     let side = if selected.is_cpu { 1024 } else { 4096 };
     let speeds = threads.spread(vec![(); count], |_, ()| {
         best_of_window(side, precision, &selected.device)

@@ -42,7 +42,6 @@ and 500 x 375 JPEGs (drawn, quality 90) decoded and augmented on one thread and 
 --exchange measures how long workers take to add up the gradients of the recipe's network, from the device and back:
 docs/scale.md has figures.";
 
-/// Options of `ibot bench`.
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct BenchArgs {

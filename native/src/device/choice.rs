@@ -7,7 +7,6 @@ use std::str::FromStr;
 pub enum DeviceChoice {
     /// A hardware GPU if there is one, else the CPU.
     Auto,
-    /// The CPU.
     Cpu,
     /// The hardware GPU of this number.
     Gpu(usize),

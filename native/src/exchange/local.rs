@@ -57,6 +57,7 @@ impl Exchange for Local {
 
     fn all_reduce(&mut self, values: Vec<f32>) -> Result<Vec<f32>, ExchangeError> {
         let length = values.len();
+        // Each worker adds up one piece of all vectors and then sends it to the others.
         let piece = self.piece(length);
         let messages = self.exchange(Message::Values(values))?;
 

@@ -13,7 +13,6 @@ pub const DEPTH: usize = 3;
 // Files of which a run has at least one, even if others are lost.
 const MARKS: [&str; 4] = [CONFIG_FILE, STATUS_FILE, METRICS_FILE, CHECKPOINT_FILE];
 
-/// What a search found.
 #[derive(Debug, Default)]
 pub struct FoundRuns {
     pub runs: Vec<PathBuf>,

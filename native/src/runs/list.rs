@@ -10,7 +10,6 @@ use super::find::{DEPTH, find_runs};
 use super::listed_run::ListedRun;
 use crate::data::natural_order;
 
-/// The runs in a folder.
 #[derive(Debug)]
 pub struct RunList {
     /// In the order of their names.

@@ -31,7 +31,6 @@ pub enum ListedState {
     Unknown,
 }
 
-/// A run of the list.
 #[derive(Debug, Serialize)]
 pub struct ListedRun {
     pub run: PathBuf,
@@ -48,7 +47,6 @@ pub struct ListedRun {
     pub message: String,
     /// Settings by their keys; in a list only those in which the runs differ.
     pub settings: Vec<(String, Value)>,
-    /// The best figures of each evaluation.
     pub best: BestFigures,
     /// What could not be read.
     pub problems: Vec<String>,
@@ -72,6 +70,7 @@ impl ListedRun {
 
         listed.read_metrics();
         listed.read_results();
+        // After the metrics, whose last step the status replaces.
         listed.read_status();
         match Settings::read(Source::File(&run.join(CONFIG_FILE)), &[]) {
             Ok(settings) => listed.settings = flat_settings(&settings),

@@ -44,9 +44,6 @@ struct SuiteFile {
 
 impl SuiteConfig {
     /// The suite of a file, or the usual one.
-    ///
-    /// # Errors
-    /// If the file cannot be read, or an entry is none.
     pub fn read(file: Option<&Path>) -> Result<Self> {
         let Some(file) = file else {
             return Self::parse(DEFAULT);

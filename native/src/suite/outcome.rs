@@ -37,7 +37,6 @@ pub struct Finding {
 }
 
 impl Outcome {
-    /// What was found, if anything.
     pub fn finding(&self) -> Option<&Finding> {
         match self {
             Self::Found(finding) => Some(finding),

@@ -32,7 +32,6 @@ pub struct SuiteReport<'a> {
     pub problems: &'a [String],
 }
 
-/// The report as a document.
 pub fn document(report: &SuiteReport) -> Document {
     let mut elements = vec![Element::Text(INTRODUCTION.to_owned()), report.facts()];
     elements.push(Element::Heading("At a glance".to_owned()));

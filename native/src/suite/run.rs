@@ -101,6 +101,7 @@ fn find(
     };
 
     let features = &stores[place];
+    // The store counts over all evaluations that share it.
     let before = features.encoded();
     let evaluated = Subject {
         features,
@@ -110,6 +111,7 @@ fn find(
         val: subject.val,
     };
     let task = entry.evaluation.task();
+    // A panic of one evaluation shall lose no other.
     let output = catch_panic(|| task.run(&evaluated))?;
     Ok(Finding {
         measures: output.measures,

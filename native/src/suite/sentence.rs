@@ -2,7 +2,6 @@
 
 use crate::eval::{EvalTask, Unit, measure_title};
 
-/// What a figure is compared with.
 pub struct Comparison {
     /// Such as `pixels`.
     pub name: String,

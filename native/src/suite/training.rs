@@ -13,9 +13,6 @@ use crate::run::run_dir::{CONFIG_FILE, METRICS_FILE};
 use crate::settings::{Settings, Source};
 
 /// The charts of the run in the folder `model`; `None` if the model is no run.
-///
-/// # Errors
-/// If the settings or the metrics of the run cannot be read.
 pub fn training_charts(model: &Path) -> Result<Option<Vec<Chart>>> {
     let config = model.join(CONFIG_FILE);
     if !config.is_file() {
