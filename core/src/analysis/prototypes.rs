@@ -25,9 +25,6 @@ pub enum Kind {
 }
 
 /// The prototypes of `tokens`, `[M, dim]` row-major, by the head's largest output.
-///
-/// # Errors
-/// If the device fails.
 pub async fn assign(
     head: &Head,
     kind: Kind,

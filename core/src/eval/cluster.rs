@@ -44,9 +44,6 @@ impl ClusterScores {
 
 /// The prototype of each image: that of the largest output of `head`, neither centered nor
 /// sharpened, for its CLS token. `tokens` are row-major `[N, dim]`.
-///
-/// # Errors
-/// If the device fails.
 pub async fn prototypes(
     head: &Head,
     tokens: &[f32],

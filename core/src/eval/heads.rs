@@ -102,6 +102,7 @@ impl Tally {
             .greater_equal(right.expand([images, heads, classes]))
             .float()
             .sum_dim(2);
+        // Alone not behind the true class is that class itself.
         let first = not_behind.clone().equal_elem(1.0).float().sum_dim(0);
         let among_five = not_behind
             .clone()
@@ -124,9 +125,6 @@ impl Tally {
     }
 
     /// The scores of the heads with these learning rates.
-    ///
-    /// # Errors
-    /// If the device fails.
     pub async fn scores(self, rates: &[f64]) -> Result<Vec<HeadScore>, ExecutionError> {
         let Some(sums) = self.sums else {
             return Ok(Vec::new());

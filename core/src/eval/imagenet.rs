@@ -13,6 +13,7 @@ static WNIDS: LazyLock<Vec<&str>> = LazyLock::new(|| {
 
 /// The number of the class `wnid`, such as `n01440764`; `None` if ImageNet-1k has no such class.
 pub fn place(wnid: &str) -> Option<usize> {
+    // The classes are in the order of their numbers.
     WNIDS.binary_search(&wnid).ok()
 }
 

@@ -7,7 +7,7 @@ use crate::learn::{Classifier, FeatureSet, HeadSettings, LinearHead, TuneError, 
 
 /// Rows that are multiplied at a time.
 const BLOCK: usize = 4096;
-/// Images are to be told apart as well as a linear layer can, so the weights are hardly held back.
+// Images are to be told apart as well as a linear layer can, so the weights are hardly held back.
 const SETTINGS: HeadSettings = HeadSettings {
     weight_decay: 1e-4,
     steps: 300,

@@ -37,9 +37,6 @@ pub struct Labelled {
 /// votes for its class with weight `exp(cosine / temperature)`.
 ///
 /// Values of `k` beyond the bank's size are clamped to it; equal ones then count once.
-///
-/// # Errors
-/// If the device fails.
 pub async fn knn(
     bank: &Labelled,
     queries: &Labelled,
@@ -81,9 +78,6 @@ pub async fn knn(
 
 /// Cosine and class of the `most` nearest features in `bank` (it must hold as many), for each query
 /// `[M, D]`; the nearest first.
-///
-/// # Errors
-/// If the device fails.
 pub(crate) async fn neighbours(
     bank: &Labelled,
     queries: Tensor<2>,

@@ -90,6 +90,7 @@ pub async fn logistic(
         let (end, iterations) = minimise(&objective).await;
         let predictions = predict(&end.at, &judged_by);
 
+        // A regression has no order of classes to rank: its answer is the first, or none.
         let mut ranks = Vec::with_capacity(predictions.len());
         for (predicted, truth) in predictions.iter().zip(&val.labels) {
             ranks.push(if predicted == truth { 0 } else { usize::MAX });

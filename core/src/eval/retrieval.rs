@@ -31,9 +31,6 @@ pub fn normalize(rows: &mut [f32], dim: usize) {
 /// Compares `queries` `[Q, dim]` with `database` `[N, dim]`, all of length 1, and hands each query's
 /// number and its cosines with all rows to `take`, in order. `device` computes; it holds a part of
 /// the database at a time.
-///
-/// # Errors
-/// If the device fails.
 pub async fn compare(
     database: &[f32],
     queries: &[f32],

@@ -134,9 +134,6 @@ impl fmt::Display for Pooling {
 
 /// The [`Pooling::TUNE`] feature of `image`, shown whole with a shorter side of about `shorter`
 /// pixels.
-///
-/// # Errors
-/// If the device fails.
 pub async fn feature(
     backbone: &Backbone,
     image: &RgbImage,

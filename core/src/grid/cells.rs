@@ -27,9 +27,6 @@ impl GridShape {
     }
 
     /// Checks that `actual` values are `depth` for each cell, and that there is at least one.
-    ///
-    /// # Errors
-    /// If they are not.
     pub fn check(self, depth: usize, actual: usize) -> Result<(), ShapeError> {
         // Sides may come from anywhere, and their product may overflow.
         let needed = self

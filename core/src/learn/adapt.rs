@@ -210,9 +210,6 @@ impl Adapt {
     }
 
     /// Everything that steps change, for [`restore`](Self::restore).
-    ///
-    /// # Errors
-    /// If the device fails.
     pub async fn state(&self) -> Result<Weights, TuneError> {
         let Snapshot {
             mut tensors,

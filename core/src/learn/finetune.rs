@@ -137,9 +137,6 @@ impl FineTune {
     }
 
     /// The probability of each class for `image`, shown whole.
-    ///
-    /// # Errors
-    /// If the device fails.
     pub async fn predict(&self, image: &RgbImage) -> Result<Vec<f32>, TuneError> {
         let model = self.model.valid();
         let patch = model.backbone.stride();
@@ -154,9 +151,6 @@ impl FineTune {
 
     /// The backbone as it is now, a plain network outside autodiff with all changes in its weights,
     /// and the classifier.
-    ///
-    /// # Errors
-    /// If the device fails.
     pub async fn tuned(&self) -> Result<(Backbone, Classifier), TuneError> {
         // Low-rank changes are added to the weights for good.
         let backbone = self.model.backbone.valid().materialize();
@@ -178,9 +172,6 @@ impl FineTune {
 
     /// All that steps have changed, for [`restore`](Self::restore): weights, moments and their
     /// number. What stays frozen is not in it.
-    ///
-    /// # Errors
-    /// If the device fails.
     pub async fn state(&self) -> Result<Weights, TuneError> {
         let (first, second, updates) = self.optimizer.read(&self.model).await?;
         let model = weights::read_where(&self.model, |name| updates.0.contains_key(name)).await?;

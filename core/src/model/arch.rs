@@ -135,9 +135,9 @@ const MAX_MLP_RATIO: usize = 64;
 /// Longest side of a patch, in pixels.
 const MAX_PATCH: usize = 16_384;
 
-/// Stages, of which each halves the grid and doubles the width.
+// Stages, of which each halves the grid and doubles the width.
 const MAX_STAGES: usize = 8;
-/// A window's attention grows with the fourth power of its side.
+// A window's attention grows with the fourth power of its side.
 const MAX_WINDOW: usize = 64;
 
 impl ModelConfig {

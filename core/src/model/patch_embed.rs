@@ -21,7 +21,7 @@ pub(super) struct PatchEmbed {
     patch_size: usize,
 }
 
-/// The official code has a convolution here.
+// The official code has a convolution here.
 pub(super) const NAMES: Naming = Naming::of("PatchEmbed", &[field("proj").stored(Layout::Patches)]);
 
 impl PatchEmbed {

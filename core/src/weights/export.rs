@@ -8,9 +8,6 @@ use crate::model::{Backbone, Head, Network};
 /// mask token they load strictly into timm's `VisionTransformer` of the same dimensions.
 ///
 /// timm knows no mask token and no iBOT head; `masked_embed` and `head.*` keep iBOT's names.
-///
-/// # Errors
-/// If the device fails.
 pub async fn timm(backbone: &Backbone, head: Option<&Head>) -> Result<Weights, WeightsError> {
     let mut weights = read(backbone).await?;
     // timm's networks with registers give CLS no position embedding of its own: ours is added to
@@ -32,9 +29,6 @@ pub async fn timm(backbone: &Backbone, head: Option<&Head>) -> Result<Weights, W
 /// The tensors of `student` and `teacher` with their heads, under [`timm`]'s names behind
 /// `student/` and `teacher/`: a file from which [`Checkpoint::read`](super::Checkpoint::read) takes
 /// either.
-///
-/// # Errors
-/// If the device fails.
 pub async fn timm_pair(student: &Network, teacher: &Network) -> Result<Weights, WeightsError> {
     let mut weights = Weights::new();
     for (part, Network { backbone, head }) in [("student", student), ("teacher", teacher)] {

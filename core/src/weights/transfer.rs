@@ -35,9 +35,6 @@ impl From<ExecutionError> for WeightsError {
 }
 
 /// Reads every parameter of `module`.
-///
-/// # Errors
-/// If the device fails.
 pub async fn read<M: Module>(module: &M) -> Result<Weights, WeightsError> {
     read_where(module, |_| true).await
 }

@@ -121,6 +121,7 @@ impl AttentiveFit {
 
         let schedule = self.schedule.at(self.steps);
         let patches = patches.autodiff();
+        // Labels have no gradient, so they stay on the device below.
         let device = patches.device().inner();
         for (probe, rate) in self.probes.iter_mut().zip(&self.rates) {
             let loss = cross_entropy(probe.head.forward(patches.clone()), labels, &device);

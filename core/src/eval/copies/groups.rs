@@ -25,6 +25,7 @@ pub fn groups(count: usize, pairs: &[AlikePair]) -> Vec<(Vec<usize>, Vec<AlikePa
     }
 
     let mut sorted = pairs.to_vec();
+    // The most similar pair of a group opens it, which puts the groups in order.
     sorted.sort_by(|a, b| b.cosine.total_cmp(&a.cosine));
     let mut places = vec![None; count];
     let mut groups: Vec<(Vec<usize>, Vec<AlikePair>)> = Vec::new();

@@ -15,6 +15,7 @@ use crate::grid::Grid;
 /// # Errors
 /// If a token holds a value that is not finite.
 pub fn expanded_region(tokens: &TokenGrid, candidates: usize) -> Result<Grid<bool>, RowsError> {
+    // Only to refuse values that are not finite.
     Rows::new(tokens.values(), tokens.dim())?;
     let count = tokens.count();
     let columns = DMatrix::from_column_slice(tokens.dim(), count, tokens.values());
@@ -22,6 +23,7 @@ pub fn expanded_region(tokens: &TokenGrid, candidates: usize) -> Result<Grid<boo
 
     let mut order: Vec<usize> = (0..count).collect();
     order.sort_by_key(|patch| {
+        // Every patch is like itself.
         let others = (0..count).filter(|other| other != patch);
         others
             .filter(|other| products[(*patch, *other)] > 0.0)

@@ -67,9 +67,6 @@ impl PatchMemory {
     }
 
     /// How much of each patch with one of `tokens` belongs to each class, `[patches, classes]`.
-    ///
-    /// # Errors
-    /// If the device fails.
     pub async fn votes(
         &self,
         tokens: &[f32],

@@ -151,9 +151,6 @@ impl LinearSweep {
     }
 
     /// Weights and bias of one head, for features as they are.
-    ///
-    /// # Errors
-    /// If the device fails.
     pub async fn classifier(&self, head: usize) -> Result<Classifier, ExecutionError> {
         let columns = |tensor: &Tensor<2>| {
             let first = head * self.classes;

@@ -50,9 +50,6 @@ impl Lbfgs {
     }
 
     /// Goes on to a lower point; false if rounding hides any.
-    ///
-    /// # Errors
-    /// If `evaluate` fails.
     pub async fn step<E>(
         &mut self,
         evaluate: impl AsyncFn(DMatrix<f64>) -> Result<Point, E>,
@@ -82,6 +79,7 @@ impl Lbfgs {
             shares.push(share);
         }
 
+        // The newest curvature sets the scale, so that a step of length 1 is mostly accepted.
         if let Some(last) = self.changes.back() {
             direction *= last.curvature / last.gradient.norm_squared();
         }

@@ -30,6 +30,7 @@ impl Objective<'_> {
             // `[K, rows]`, so that the logits of a row lie side by side.
             let mut residual = logits(&transposed, &block);
             for (mut logits, label) in residual.column_iter_mut().zip(&mut labels) {
+                // Less the largest logit no exponential overflows.
                 let largest = logits.max();
                 let truth = logits[*label];
                 logits.apply(|logit| *logit = (*logit - largest).exp());

@@ -63,9 +63,6 @@ impl PatchBank {
     /// The `k` patches (all, if there are fewer) with the highest cosine for each of `queries` `[Q,
     /// dim]`, the nearest first; the lower number among equals. A cosine that is no number is left
     /// out.
-    ///
-    /// # Errors
-    /// If the device fails.
     pub async fn nearest(
         &self,
         queries: &[f32],

@@ -88,6 +88,7 @@ impl PatchSet {
 
         let products = products.iter::<f64>();
         let mut gradient = DMatrix::from_row_iterator(width, weights.ncols(), products);
+        // The rows of the true classes come off, whose sums never change.
         gradient -= &self.sums;
         gradient /= count as f64;
         let mut penalised = weights.clone();
@@ -104,9 +105,6 @@ impl PatchSet {
 impl Regression {
     /// Fits a regression with the cost `c` of an error: it minimises the sum of cross-entropies times
     /// `c` plus `|W|^2 / 2`, without penalty on the intercepts, from weights of 0, by L-BFGS.
-    ///
-    /// # Errors
-    /// If the device fails.
     pub async fn fit(patches: &PatchSet, c: f64, until: Training) -> Result<Self, ExecutionError> {
         let count = patches.rows.dims()[0];
         let lambda = 1.0 / (c * count as f64);
@@ -129,9 +127,6 @@ impl Regression {
     }
 
     /// The class with the largest logit for each of `tokens`; of equal ones the first.
-    ///
-    /// # Errors
-    /// If the device fails.
     pub async fn predict(
         &self,
         tokens: &[f32],

@@ -10,7 +10,8 @@ use crate::features::TokenGrid;
 use crate::grid::GridShape;
 use crate::kernels::for_each_chunk;
 
-/// Rows and columns of patches that look for neighbours together.
+// One matrix product serves the patches of a tile. In larger tiles it would compute more cosines
+// of patches that are too far apart.
 const TILE: (usize, usize) = (4, 16);
 
 /// How the mask of a frame comes from those of earlier frames.

@@ -7,7 +7,7 @@ use crate::weights::{InferError, Resized, Weight, Weights, needed};
 /// Side of the images that every released Swin of iBOT is made for.
 const IMAGE_SIZE: usize = 224;
 
-/// Stages beyond this would have tokens wider than any network's.
+// Stages beyond this would have tokens wider than any network's.
 const MAX_STAGES: usize = 8;
 
 const TABLE: &str = "attn.relative_position_bias_table";
@@ -60,6 +60,7 @@ pub(in crate::model) fn infer(weights: &Weights) -> Result<SwinConfig, InferErro
         windows.push(window);
     }
 
+    // There is a first stage, by whose table a Swin is known.
     let last = windows.len() - 1;
     let stride = patch_size.saturating_mul(1 << last);
     let window = windows[0];

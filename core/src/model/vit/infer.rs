@@ -76,6 +76,7 @@ pub(crate) fn infer(weights: &Weights, heads: Option<usize>) -> Result<VitConfig
         } else {
             Ffn::Mlp
         },
+        // The file holds the gains that were learned; what they started from no longer matters.
         layerscale: weights.contains_key("blocks.0.ls1.gamma").then_some(1e-5),
         registers,
         drop_path: 0.0,
