@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::PthError;
-use super::tensor::Storage;
+use super::rebuild::Storage;
 use crate::pickle::{Graph, Node, unpickle};
 
 /// The first pickle: the integer 0x1950a86a20f9469cfc6c.

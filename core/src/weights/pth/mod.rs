@@ -21,6 +21,7 @@
 mod dtype;
 mod error;
 mod legacy;
+mod rebuild;
 mod tensor;
 mod zip;
 
@@ -114,7 +115,7 @@ impl<'a> Pth<'a> {
     fn holds_tensors(&self, id: Id) -> bool {
         let mut entries = self.graph.entries(id);
         self.graph.is_dictionary(id)
-            && entries.any(|(_, value)| tensor::is_tensor(&self.graph, value))
+            && entries.any(|(_, value)| rebuild::is_tensor(&self.graph, value))
     }
 
     /// The tensors directly in a dictionary: the one at a key of the top level, or the top level
@@ -136,7 +137,7 @@ impl<'a> Pth<'a> {
             .filter(|id| self.graph.is_dictionary(*id))
             .ok_or_else(|| self.no_section(section))?;
         let entries = self.graph.dictionary(id).into_iter();
-        let tensors = entries.filter_map(|(name, value)| tensor::tensor(&self.graph, name, value));
+        let tensors = entries.filter_map(|(name, value)| rebuild::tensor(&self.graph, name, value));
         let tensors: Vec<TensorRef> = tensors.collect::<Result<_, PthError>>()?;
 
         // Views may overlap, so that a small file could ask for any amount of memory.

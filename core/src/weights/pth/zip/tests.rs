@@ -1,5 +1,7 @@
 //! Archives by hand, with what torch writes only into files beyond 4 GiB.
 
+use super::end::{END, END_64, LOCATOR_64};
+use super::entry::CENTRAL;
 use super::*;
 use crate::testing::test;
 
