@@ -1,6 +1,7 @@
 //! Arrays and numbers of numpy, as a pickle describes them.
 
-use super::graph::{Graph, Id, NIL, Node};
+use super::graph::Graph;
+use super::node::{Id, NIL, Node};
 
 /// More axes than numpy allows.
 const MAX_AXES: usize = 64;

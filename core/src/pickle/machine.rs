@@ -4,8 +4,10 @@
 //! Lengths and counts in a pickle are believed only as far as there are bytes behind them. Every
 //! opcode adds a bounded number of values, so that memory is proportional to the bytes read.
 
+use super::cursor::PickleCursor;
 use super::error::PickleError;
-use super::graph::{Chain, Graph, Id, NIL, Node, Span};
+use super::graph::Graph;
+use super::node::{Chain, Id, NIL, Node, Span};
 use super::opcode::{self as op, name};
 
 /// Reads the first pickle in `bytes`, and the number of bytes that it takes. `what` names it in
@@ -14,21 +16,22 @@ pub(crate) fn unpickle<'a>(
     bytes: &'a [u8],
     what: &'static str,
 ) -> Result<(Graph<'a>, usize), PickleError> {
+    let graph = Graph::new(bytes);
     let mut machine = Machine {
-        graph: Graph::new(bytes),
-        at: 0,
+        cursor: PickleCursor::new(graph.pickle()),
+        graph,
         stack: Vec::new(),
         marks: Vec::new(),
         memo: Vec::new(),
     };
     loop {
-        let start = machine.at;
+        let start = machine.cursor.position();
         let mut opcode = None;
         match machine.step(&mut opcode) {
             Ok(None) => {}
             Ok(Some(root)) => {
                 machine.graph.root = root;
-                return Ok((machine.graph, machine.at));
+                return Ok((machine.graph, machine.cursor.position()));
             }
             Err(problem) => {
                 let opcode = opcode.map_or("missing", name);
@@ -44,8 +47,8 @@ pub(crate) fn unpickle<'a>(
 }
 
 struct Machine<'a> {
+    cursor: PickleCursor<'a>,
     graph: Graph<'a>,
-    at: usize,
     stack: Vec<Id>,
     /// Heights of the stack at each open mark.
     marks: Vec<usize>,
@@ -55,15 +58,15 @@ struct Machine<'a> {
 impl<'a> Machine<'a> {
     /// One opcode. Gives the result of the pickle at its end.
     fn step(&mut self, opcode: &mut Option<u8>) -> Result<Option<Id>, String> {
-        let [code] = self.take_array()?;
+        let [code] = self.cursor.take_array()?;
         *opcode = Some(code);
         match code {
-            op::PROTO => match self.take_array()? {
+            op::PROTO => match self.cursor.take_array()? {
                 [2..=5] => {}
                 [protocol] => return Err(format!("protocol {protocol}, expected 2 to 5")),
             },
             // Frames only help a reader to buffer; nothing depends on where they end.
-            op::FRAME => drop(self.take_array::<8>()?),
+            op::FRAME => drop(self.cursor.take_array::<8>()?),
             op::STOP => return self.pop().map(Some),
 
             op::MARK => self.marks.push(self.stack.len()),
@@ -79,7 +82,9 @@ impl<'a> Machine<'a> {
             op::DUP => self.stack.push(self.top()?),
             op::BINPUT | op::LONG_BINPUT | op::MEMOIZE => self.memoize(code)?,
             op::BINGET | op::LONG_BINGET => {
-                let index = self.take_length(if code == op::BINGET { 1 } else { 4 })?;
+                let index = self
+                    .cursor
+                    .take_length(if code == op::BINGET { 1 } else { 4 })?;
                 let id = self.memo.get(index).filter(|id| **id != NIL);
                 self.stack
                     .push(*id.ok_or_else(|| format!("nothing was stored under {index}"))?);
@@ -138,7 +143,7 @@ impl<'a> Machine<'a> {
             op::APPENDS | op::ADDITEMS | op::SETITEMS => self.fill(code)?,
 
             op::GLOBAL => {
-                let (module, name) = (self.line()?, self.line()?);
+                let (module, name) = (self.cursor.line()?, self.cursor.line()?);
                 let (module, name) = (
                     self.graph.add(Node::Text(module)),
                     self.graph.add(Node::Text(name)),
@@ -255,16 +260,16 @@ impl<'a> Machine<'a> {
     fn memoize(&mut self, code: u8) -> Result<(), String> {
         let id = self.top()?;
         let index = match code {
-            op::BINPUT => self.take_length(1)?,
-            op::LONG_BINPUT => self.take_length(4)?,
+            op::BINPUT => self.cursor.take_length(1)?,
+            op::LONG_BINPUT => self.cursor.take_length(4)?,
             _ => self.memo.len(),
         };
         if index >= self.memo.len() {
             // Picklers count up. To have got this far they must have written more bytes than that.
-            if index > self.at {
+            let read = self.cursor.position();
+            if index > read {
                 return Err(format!(
-                    "place {index} of the memo, but only {} bytes were read",
-                    self.at
+                    "place {index} of the memo, but only {read} bytes were read"
                 ));
             }
             self.memo.resize(index + 1, NIL);
@@ -274,15 +279,15 @@ impl<'a> Machine<'a> {
     }
 
     fn scalar<const N: usize>(&mut self, node: impl Fn([u8; N]) -> Node) -> Result<(), String> {
-        let bytes = self.take_array()?;
+        let bytes = self.cursor.take_array()?;
         self.push(node(bytes));
         Ok(())
     }
 
     /// An integer of any size, two's complement.
     fn long(&mut self, width: usize) -> Result<(), String> {
-        let len = self.take_length(width)?;
-        let span = self.take(len)?;
+        let len = self.cursor.take_length(width)?;
+        let span = self.cursor.take(len)?;
         let bytes = self.graph.bytes(span);
         let mut value = if bytes.last().is_some_and(|last| *last >= 0x80) {
             [0xff; 8]
@@ -301,51 +306,10 @@ impl<'a> Machine<'a> {
     }
 
     fn blob(&mut self, width: usize, node: fn(Span) -> Node) -> Result<(), String> {
-        let len = self.take_length(width)?;
-        let span = self.take(len)?;
+        let len = self.cursor.take_length(width)?;
+        let span = self.cursor.take(len)?;
         self.push(node(span));
         Ok(())
-    }
-
-    /// A length or index of `width` bytes.
-    fn take_length(&mut self, width: usize) -> Result<usize, String> {
-        let span = self.take(width)?;
-        let mut bytes = [0; 8];
-        bytes[..width].copy_from_slice(self.graph.bytes(span));
-        // What does not fit `usize` does not fit the file either.
-        Ok(usize::try_from(u64::from_le_bytes(bytes)).unwrap_or(usize::MAX))
-    }
-
-    fn take_array<const N: usize>(&mut self) -> Result<[u8; N], String> {
-        let span = self.take(N)?;
-        self.graph
-            .bytes(span)
-            .try_into()
-            .map_err(|_| "the pickle ends too early".to_owned())
-    }
-
-    fn take(&mut self, len: usize) -> Result<Span, String> {
-        let left = self.graph.pickle().len() - self.at;
-        if len > left {
-            return Err(format!("needs {len} more bytes, {left} are left"));
-        }
-        let span = Span {
-            at: self.at as u32,
-            len: len as u32,
-        };
-        self.at += len;
-        Ok(span)
-    }
-
-    fn line(&mut self) -> Result<Span, String> {
-        let rest = &self.graph.pickle()[self.at..];
-        let len = rest
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .ok_or("a line without an end")?;
-        let span = self.take(len)?;
-        self.at += 1;
-        Ok(span)
     }
 
     fn kind(&self, id: Id) -> &'static str {

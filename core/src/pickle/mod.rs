@@ -10,13 +10,16 @@
 //! places, so who walks through it keeps count of what it takes.
 
 mod array;
+mod cursor;
 mod error;
 mod graph;
 mod machine;
+mod node;
 mod opcode;
 mod value;
 
 pub use error::PickleError;
-pub(crate) use graph::{Graph, Id, NIL, Node};
+pub(crate) use graph::Graph;
 pub(crate) use machine::unpickle;
+pub(crate) use node::{Id, NIL, Node};
 pub use value::{Pickle, PlainValue};

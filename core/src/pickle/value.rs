@@ -2,8 +2,9 @@
 
 use super::array::Array;
 use super::error::PickleError;
-use super::graph::{Graph, Id, Node};
+use super::graph::Graph;
 use super::machine::unpickle;
+use super::node::{Id, Node};
 
 /// A pickle that holds plain values, over the bytes of its file.
 #[derive(Debug)]
