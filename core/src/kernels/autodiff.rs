@@ -8,10 +8,11 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 use burn::tensor::Shape;
 
+use super::extension::Kernels;
 use super::numeric::{changed, columns, contiguous, new, values};
 use super::rows::Rearrangement;
 use super::window_softmax::Regions;
-use super::{Kernels, cross_entropy, gelu, layer_norm, softmax, window_softmax};
+use super::{cross_entropy, gelu, layer_norm, softmax, window_softmax};
 
 impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
     fn exact_gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {

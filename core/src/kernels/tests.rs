@@ -1,4 +1,4 @@
-use burn::tensor::Device;
+use burn::tensor::{Device, TensorData};
 
 use super::*;
 use crate::model::init;
@@ -79,7 +79,7 @@ fn kernels_agree_with_compositions_of_burns_operations() {
     for columns in [1, 5, 16, 37, 130] {
         let x = random(6, columns, 1, &device);
         let (layer, targets) = (layer(columns, &device), distributions(6, columns, &device));
-        assert_same(&x, gelu, composed_gelu);
+        assert_same(&x, gelu, composed::gelu);
         assert_same(&x, |x| softmax(x, 3.0), |x| activation::softmax(x * 3.0, 1));
         if columns > 1 {
             assert_same(&x, |x| layer_norm(&layer, x), |x| layer.forward(x));
@@ -136,7 +136,7 @@ fn gradients_match_finite_differences() {
 #[test]
 fn both_forms_of_gelu_and_their_gradients_are_exact() {
     let device = Device::flex().autodiff();
-    for gelu in [gelu, composed_gelu] {
+    for gelu in [gelu, composed::gelu] {
         let x = Tensor::<1>::from_floats([-3.0, -1.0, -0.1, 0.0, 0.5, 2.0], &device).require_grad();
         let y = gelu(x.clone());
         // x Φ(x), from tables of the normal distribution.
@@ -199,7 +199,7 @@ fn softmax_of_windows_agrees_with_a_composition() {
         };
         let regions = regions.as_ref();
         let kernel = run(&|x, bias| window_softmax(x, bias, regions, 0.7));
-        let composed = run(&|x, bias| composed_window_softmax(x, bias, regions, 0.7));
+        let composed = run(&|x, bias| composed::window_softmax(x, bias, regions, 0.7));
         assert!(max_difference(&kernel.0, &composed.0) < 1e-6);
         assert!(max_difference(&kernel.1, &composed.1) < 1e-6);
         assert!(max_difference(&kernel.2, &composed.2) < 1e-5);
@@ -251,7 +251,7 @@ fn rows_move_with_their_gradients() {
         (y.inner(), x.grad(&gradients).expect("a leaf"))
     };
     let kernel = run(&|x| rearrange(x, &order));
-    let composed = run(&|x| composed_rearrange(x, &order));
+    let composed = run(&|x| composed::rearrange(x, &order));
     assert_eq!(max_difference(&kernel.0, &composed.0), 0.0);
     assert_eq!(max_difference(&kernel.1, &composed.1), 0.0);
     let middle: f32 = kernel.0.narrow(1, 1, 1).abs().max().into_scalar();
