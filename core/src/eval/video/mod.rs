@@ -3,6 +3,7 @@
 
 mod frame;
 mod nearest;
+mod neighbours;
 mod objects;
 mod propagation;
 mod score;

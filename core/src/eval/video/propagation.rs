@@ -1,10 +1,10 @@
 //! Propagation of masks from frame to frame, by the similarity of patch tokens.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 
 use nalgebra::DMatrix;
 
+use super::neighbours::{Largest, NeighbourRow, Tile};
 use super::soft_mask::SoftMask;
 use crate::features::TokenGrid;
 use crate::grid::GridShape;
@@ -254,89 +254,4 @@ fn check_shape(tokens: &TokenGrid, first: GridShape, dim: usize) -> Result<(), P
         first_columns: first.columns,
         first_dim: dim,
     })
-}
-
-/// Patches that look for neighbours together.
-struct Tile {
-    /// The grid that they are of.
-    shape: GridShape,
-    radius: usize,
-    rows: Range<usize>,
-    columns: Range<usize>,
-}
-
-impl Tile {
-    /// Rows and columns that any of the patches may look at.
-    fn reach(&self) -> (Range<usize>, Range<usize>) {
-        (
-            self.reach_along(&self.rows, self.shape.rows),
-            self.reach_along(&self.columns, self.shape.columns),
-        )
-    }
-
-    /// What a patch at `place` of an axis of `length` patches may look at.
-    fn reach_of(&self, place: usize, length: usize) -> Range<usize> {
-        self.reach_along(&(place..place + 1), length)
-    }
-
-    fn reach_along(&self, span: &Range<usize>, length: usize) -> Range<usize> {
-        match self.radius {
-            0 => 0..length,
-            radius => {
-                let end = span.end.saturating_add(radius).min(length);
-                span.start.saturating_sub(radius)..end
-            }
-        }
-    }
-}
-
-/// Neighbouring patches of a reference in one row.
-struct NeighbourRow<'a> {
-    mask: &'a SoftMask,
-    /// The first of the patches.
-    first: usize,
-    cosines: &'a [f32],
-}
-
-impl NeighbourRow<'_> {
-    /// Adds what patch number `place` of the window belongs to.
-    fn add(&self, place: usize, weight: f32, shares: &mut [f32]) {
-        let classes = shares.len();
-        let own = &self.mask.values()[(self.first + place) * classes..][..classes];
-        for (share, own) in shares.iter_mut().zip(own) {
-            *share += weight * own;
-        }
-    }
-}
-
-/// The few largest numbers of many, in descending order.
-struct Largest {
-    values: Vec<f32>,
-    count: usize,
-}
-
-impl Largest {
-    fn new(count: usize) -> Self {
-        Self {
-            values: Vec::with_capacity(count.min(64) + 1),
-            count,
-        }
-    }
-
-    /// Takes a number; those that are none are left out.
-    fn offer(&mut self, value: f32) {
-        let is_full = self.values.len() == self.count;
-        let is_larger = self.values.last().is_none_or(|last| value > *last);
-        if value.is_nan() || is_full && !is_larger {
-            return;
-        }
-        let place = self.values.partition_point(|other| *other >= value);
-        self.values.insert(place, value);
-        self.values.truncate(self.count);
-    }
-
-    /// The largest number and the last that was kept.
-    fn range(&self) -> Option<(f32, f32)> {
-        Some((*self.values.first()?, *self.values.last()?))
-    }
 }
