@@ -11,6 +11,7 @@ mod lanes;
 mod memory;
 pub mod npy;
 mod parquet;
+mod pass;
 mod pictures;
 mod progress;
 mod rows;

@@ -2,8 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
-use std::thread;
+use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -11,14 +10,11 @@ use ibot_core::features::Readout;
 use ibot_core::grid::GridShape;
 use ibot_core::model::{Backbone, ComputePrecision};
 
-use super::cache::{FeatureCache, Shelf};
-use super::decode::{Decoding, chunks};
 use super::encoder::{Encoder, RowEncoder};
 use super::lanes::{ImageBatch, Lanes};
 use super::memory::RowMemory;
-use super::progress::PassProgress;
+use super::pass::{CacheSettings, FeaturePass, PassSettings};
 use super::rows::FeatureRows;
-use super::sink::Sink;
 use super::view::EvalView;
 use crate::data::Dataset;
 use crate::device::cores;
@@ -29,24 +25,11 @@ use crate::device::cores;
 /// are missing go through the network in one pass, which reads all planned readouts at once.
 pub struct FeatureStore {
     encoder: RowEncoder,
-    view: EvalView,
+    passes: PassSettings,
     device: Device,
     devices: Vec<Device>,
-    decode_threads: NonZeroUsize,
-    planned: Vec<Readout>,
-    precision: ComputePrecision,
-    cache: Option<CacheSettings>,
-    shows_progress: bool,
-    names_unreadable: bool,
     memory: RefCell<RowMemory>,
     encoded: Cell<usize>,
-}
-
-/// Where rows are kept beyond this process.
-struct CacheSettings {
-    folder: PathBuf,
-    /// Digest of the network.
-    network: String,
 }
 
 impl FeatureStore {
@@ -61,15 +44,17 @@ impl FeatureStore {
         };
         Ok(Self {
             encoder: RowEncoder::new(encoder, view.size, devices)?,
-            view,
+            passes: PassSettings {
+                view,
+                decode_threads: cores(),
+                planned: Vec::new(),
+                precision: ComputePrecision::F32,
+                cache: None,
+                shows_progress: false,
+                names_unreadable: true,
+            },
             device: first.clone(),
             devices: devices.to_vec(),
-            decode_threads: cores(),
-            planned: Vec::new(),
-            precision: ComputePrecision::F32,
-            cache: None,
-            shows_progress: false,
-            names_unreadable: true,
             memory: RefCell::default(),
             encoded: Cell::new(0),
         })
@@ -77,7 +62,7 @@ impl FeatureStore {
 
     /// The store with the network's matrix products in `precision`, which all devices must support.
     pub fn with_precision(mut self, precision: ComputePrecision) -> Self {
-        self.precision = precision;
+        self.passes.precision = precision;
         self.encoder = self.encoder.with_precision(precision);
         self
     }
@@ -102,14 +87,14 @@ impl FeatureStore {
 
     /// The store that decodes images on so many threads in place of one a core.
     pub fn with_decode_threads(mut self, threads: NonZeroUsize) -> Self {
-        self.decode_threads = threads;
+        self.passes.decode_threads = threads;
         self
     }
 
     /// The store that keeps rows in `folder`, and takes those that are there. `network` is the
     /// digest of the network's dimensions and weights.
     pub fn with_cache(mut self, folder: &Path, network: String) -> Self {
-        self.cache = Some(CacheSettings {
+        self.passes.cache = Some(CacheSettings {
             folder: folder.to_owned(),
             network,
         });
@@ -118,14 +103,14 @@ impl FeatureStore {
 
     /// The store that shows its progress where standard error is a terminal.
     pub fn with_progress(mut self) -> Self {
-        self.shows_progress = true;
+        self.passes.shows_progress = true;
         self
     }
 
     /// The store that leaves out images that cannot be read without a warning, because something
     /// else names them.
     pub fn with_silent_gaps(mut self) -> Self {
-        self.names_unreadable = false;
+        self.passes.names_unreadable = false;
         self
     }
 
@@ -133,8 +118,8 @@ impl FeatureStore {
     /// hundreds of times as large as other rows, are read only of the images they are asked for.
     pub fn plan(&mut self, readouts: &[Readout]) {
         for readout in readouts {
-            if !self.planned.contains(readout) {
-                self.planned.push(*readout);
+            if !self.passes.planned.contains(readout) {
+                self.passes.planned.push(*readout);
             }
         }
     }
@@ -168,12 +153,12 @@ impl FeatureStore {
     }
 
     pub fn view(&self) -> EvalView {
-        self.view
+        self.passes.view
     }
 
     /// Whether it shows its progress, and evaluations on it shall too.
     pub fn shows_progress(&self) -> bool {
-        self.shows_progress
+        self.passes.shows_progress
     }
 
     /// How many images of datasets went through the network so far.
@@ -208,7 +193,13 @@ impl FeatureStore {
         let name = data.description();
         let missing = self.memory.borrow().missing(&name, readout, indices);
         if !missing.is_empty() {
-            self.pass(readout, data, &missing)?;
+            let pass = FeaturePass {
+                settings: &self.passes,
+                encoder: &self.encoder,
+                data,
+                encoded: &self.encoded,
+            };
+            pass.run(readout, &missing, &mut self.memory.borrow_mut())?;
         }
 
         let memory = self.memory.borrow();
@@ -245,7 +236,7 @@ impl FeatureStore {
     /// What `readouts` read from normalised images, 3 x size x size values each: for each readout
     /// one row an image. Nothing is kept.
     pub fn encode(&self, readouts: &[Readout], pixels: Vec<f32>) -> Result<Vec<Tensor<2>>> {
-        let values = self.view.values();
+        let values = self.passes.view.values();
         let images = pixels.len() / values;
         let known: Result<Vec<Readout>> = readouts
             .iter()
@@ -273,105 +264,6 @@ impl FeatureStore {
         }
         let tensor = |values| self.tensor(values, images);
         Ok(joined.into_iter().map(tensor).collect())
-    }
-
-    /// Reads what is `wanted` and what is planned from the images `missing`, as far as it is not in
-    /// the cache.
-    fn pass(&self, wanted: Readout, data: &Dataset, missing: &[usize]) -> Result<()> {
-        let name = data.description();
-        let memory: &mut RowMemory = &mut self.memory.borrow_mut();
-        let readouts = self.together_with(wanted);
-        let shelves = self.shelves(data, &readouts)?;
-        // Rows that the folder has need no pass.
-        for (readout, shelf) in readouts.iter().zip(&shelves) {
-            let absent = memory.missing(&name, *readout, missing);
-            let table = memory.table_mut(&name, *readout);
-            let problems = shelf.load(&absent.into_iter().collect(), &mut |image, row| {
-                table.add(image, row);
-            });
-            for problem in problems {
-                eprintln!("warning: {problem}");
-            }
-        }
-
-        // Planned readouts alone are worth no pass: perhaps nobody asks for them.
-        let missing = memory.missing(&name, wanted, missing);
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let mut sink = Sink {
-            memory,
-            data: name,
-            readouts,
-            shelves,
-            progress: PassProgress::new("features", missing.len(), self.shows_progress),
-            names_unreadable: self.names_unreadable,
-            encoded: 0,
-        };
-        let result = self.read(data, &missing, &mut sink);
-        self.encoded.set(self.encoded.get() + sink.encoded);
-        // Also after an error, so that the rows that were read are kept.
-        sink.finish();
-        result
-    }
-
-    /// What a pass for `wanted` reads.
-    fn together_with(&self, wanted: Readout) -> Vec<Readout> {
-        let mut readouts = vec![wanted];
-        // Plain pixels are one row, whatever is read.
-        if self.lanes().is_some() {
-            for readout in &self.planned {
-                if *readout != Readout::Patches && !readouts.contains(readout) {
-                    readouts.push(*readout);
-                }
-            }
-        }
-        readouts
-    }
-
-    fn read(&self, data: &Dataset, images: &[usize], sink: &mut Sink) -> Result<()> {
-        let readouts = sink.readouts.clone();
-        let is_network = self.lanes().is_some();
-        let decoding = Decoding {
-            view: self.view,
-            threads: self.decode_threads,
-            chunk: self.encoder.batch_size(),
-        };
-
-        thread::scope(|scope| {
-            let batches = chunks(scope, data, images, decoding).map(|chunk| ImageBatch {
-                images: chunk.images,
-                pixels: chunk.pixels,
-            });
-            self.encoder.run(&readouts, batches, |images, rows| {
-                if is_network {
-                    sink.encoded += images.read.len();
-                }
-                sink.take(&images, &rows);
-                Ok(())
-            })
-        })
-    }
-
-    /// Where the rows of each readout are kept; nothing without a cache.
-    fn shelves(&self, data: &Dataset, readouts: &[Readout]) -> Result<Vec<Shelf>> {
-        let (Some(backbone), Some(cache)) = (self.backbone(), &self.cache) else {
-            return Ok(Vec::new());
-        };
-        let cache = FeatureCache {
-            folder: cache.folder.clone(),
-            network: cache.network.clone(),
-            view: self.view,
-            precision: self.precision,
-        };
-        let (rows, columns) = backbone.grid(self.view.size, self.view.size);
-
-        let mut shelves = Vec::new();
-        for readout in readouts {
-            let width = readout.width(backbone, rows * columns);
-            shelves.push(cache.shelf(data, *readout, width)?);
-        }
-        Ok(shelves)
     }
 
     fn tensor(&self, values: Vec<f32>, rows: usize) -> Tensor<2> {
