@@ -1,22 +1,23 @@
 //! `ibot corrupt`: images as ImageNet-C corrupts them, in its folders.
 
-use std::collections::HashSet;
+mod folder;
+mod sheet;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail, ensure};
-use clap::{Args, ValueEnum};
+use anyhow::{Context as _, Result, ensure};
+use clap::Args;
 use ibot_core::image::RgbImage;
 use ibot_core::image::corrupt::{Corruption, Severity};
-use ibot_core::image::resize::resize;
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
+use self::folder::{FileFormat, Target, claim, targets};
+use self::sheet::draw_sheet;
 use crate::data::{CorruptionOf, Dataset, encode_jpeg};
 use crate::features::PassProgress;
 use crate::files::write_atomically;
-use crate::report::png::{png_bytes, save_png};
-use crate::report::sheet::{Panel, Sheet, SheetRow};
+use crate::report::png::png_bytes;
 
 const HELP: &str = "\
 Examples:
@@ -31,11 +32,6 @@ Frost is drawn by the program; everything else follows the library imagecorrupti
 
 /// Quality of the JPEG files of ImageNet-C.
 const QUALITY: u8 = 85;
-/// What the images in the folder were made of.
-const ORIGIN: &str = "corrupted.json";
-/// Longest side of an image in the picture of all corruptions, wide enough for their names.
-const SHOWN: usize = 144;
-
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub struct CorruptArgs {
@@ -62,28 +58,6 @@ pub struct CorruptArgs {
     format: FileFormat,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
-#[serde(rename_all = "lowercase")]
-enum FileFormat {
-    Jpeg,
-    Png,
-}
-
-/// What must be equal for a folder to be filled further.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct CopyOrigin {
-    images: String,
-    digest: String,
-    seed: u64,
-    format: FileFormat,
-}
-
-/// An image of the data, and the path of its copies below the folder of a setting.
-struct Target {
-    index: usize,
-    path: PathBuf,
-}
-
 enum Corrupted {
     Written(usize),
     LeftOut(String),
@@ -100,9 +74,9 @@ pub fn run(args: &CorruptArgs) -> Result<()> {
         seed: args.seed,
     };
     let settings: Vec<CorruptionOf> = chosen.into_iter().map(as_setting).collect();
-    claim(&args.out, &data, args)?;
+    claim(&args.out, &data, args.seed, args.format)?;
 
-    let targets = targets(&data, args);
+    let targets = targets(&data, args.limit, args.format);
     let progress = PassProgress::new("corrupting", targets.len(), true);
     let outcomes: Vec<Corrupted> = targets
         .par_iter()
@@ -138,84 +112,6 @@ pub fn run(args: &CorruptArgs) -> Result<()> {
         args.out.display()
     );
     Ok(())
-}
-
-/// Makes the folder, or makes sure that it holds corrupted images of the same data.
-fn claim(folder: &Path, data: &Dataset, args: &CorruptArgs) -> Result<()> {
-    let origin = CopyOrigin {
-        images: data.description(),
-        digest: data.digest().to_owned(),
-        seed: args.seed,
-        format: args.format,
-    };
-    let file = folder.join(ORIGIN);
-    if let Ok(text) = fs::read_to_string(&file) {
-        let kept: CopyOrigin = serde_json::from_str(&text)
-            .with_context(|| format!("{} cannot be read; choose another --out", file.display()))?;
-        ensure!(
-            kept == origin,
-            "{} holds images of {} with seed {}, as {:?} files; choose another --out",
-            folder.display(),
-            kept.images,
-            kept.seed,
-            kept.format,
-        );
-        return Ok(());
-    }
-
-    fs::create_dir_all(folder)
-        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    let mut entries =
-        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    if entries.next().is_some() {
-        bail!(
-            "{} is not empty and no folder of corrupted images; choose another --out",
-            folder.display()
-        );
-    }
-    write_atomically(&file, serde_json::to_string(&origin)?.as_bytes())?;
-    Ok(())
-}
-
-/// The images with a path of its own for each, the class first.
-fn targets(data: &Dataset, args: &CorruptArgs) -> Vec<Target> {
-    let extension = match args.format {
-        FileFormat::Jpeg => "jpg",
-        FileFormat::Png => "png",
-    };
-    let chosen = data.subset(args.limit.unwrap_or(usize::MAX), 0);
-    let mut taken = HashSet::new();
-    let mut targets = Vec::new();
-    // All images, so that a name does not depend on which of them are chosen.
-    for index in 0..data.len() {
-        let class = data
-            .label(index)
-            .and_then(|class| data.classes().get(class));
-        let folder = class.map(|class| safe(class)).unwrap_or_default();
-
-        let name = data.name(index).into_owned();
-        let stem = Path::new(&name).file_stem().unwrap_or_default();
-        let mut stem = safe(&stem.to_string_lossy());
-        // Images of one name can come from several folders of a class.
-        while !taken.insert((folder.clone(), stem.clone())) {
-            stem = format!("{stem}-{index}");
-        }
-        if chosen.binary_search(&index).is_ok() {
-            let path = Path::new(&folder).join(format!("{stem}.{extension}"));
-            targets.push(Target { index, path });
-        }
-    }
-    targets
-}
-
-/// The text with only what every file system takes, and as no way out of the folder.
-fn safe(text: &str) -> String {
-    let is_safe = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-    let safe = text.replace(|c| !is_safe(c), "-");
-    match safe.strip_prefix('.') {
-        Some(rest) => format!("-{rest}"),
-        None => safe,
-    }
 }
 
 fn folder_of(out: &Path, setting: &CorruptionOf) -> PathBuf {
@@ -267,50 +163,4 @@ fn corrupt_image(
         written += 1;
     }
     Ok(Corrupted::Written(written))
-}
-
-/// One image in all settings, a row for each corruption.
-fn draw_sheet(
-    targets: &[Target],
-    data: &Dataset,
-    settings: &[CorruptionOf],
-    out: &Path,
-) -> Result<()> {
-    let loaded = targets
-        .iter()
-        .find_map(|target| Some((target.index, data.load(target.index).ok()?)));
-    let Some((index, image)) = loaded else {
-        return Ok(());
-    };
-
-    let mut rows: Vec<SheetRow> = Vec::new();
-    for (place, setting) in settings.iter().enumerate() {
-        let Ok(corrupted) = setting.apply(&image, index) else {
-            continue;
-        };
-        let is_first = place == 0 || settings[place - 1].kind != setting.kind;
-        let title = if is_first {
-            rows.push(SheetRow::default());
-            setting.kind.name().replace('_', " ")
-        } else {
-            setting.severity.to_string()
-        };
-        if let Some(row) = rows.last_mut() {
-            row.panels.push(Panel::new(title, vec![shown(&corrupted)]));
-        }
-    }
-    let sheet = Sheet {
-        title: "Corruptions".to_owned(),
-        note: format!("{}, from weak to strong", data.name(index)),
-        rows,
-        ..Sheet::default()
-    };
-    save_png(&sheet.into_image(), &out.join("corruptions.png"))?;
-    Ok(())
-}
-
-fn shown(image: &RgbImage) -> RgbImage {
-    let scale = SHOWN as f64 / image.width().max(image.height()) as f64;
-    let side = |length: usize| (length as f64 * scale).round() as usize;
-    resize(image, side(image.width()), side(image.height()))
 }

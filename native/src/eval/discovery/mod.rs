@@ -1,6 +1,7 @@
 //! Object discovery: does the network find an object without a label?
 
 mod method;
+mod score;
 mod truth;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use ibot_core::eval::discovery::{CorLoc, FOUND_IOU};
 use serde::{Deserialize, Serialize};
 
 use self::method::{BoxSearch, DiscoveryMethod};
+use self::score::{CORLOC, Discovered, DiscoveryScore, MEAN_IOU, WHOLE};
 pub use self::truth::around_objects;
 use self::truth::{has_objects, objects_of};
 use super::measures::Measures;
@@ -37,10 +39,6 @@ objects, difficult ones are. Images without an object are left out.
 ncut is TokenCut's protocol, a normalised cut of the graph of patches whose cosine is above --tau; expansion is LOST's,
 from the patch that is like the fewest others. The official codes take the keys of the last block; here it is the tokens
 after the final norm, without their mean over the image. Images are shown whole, their longer side --side pixels.";
-
-const CORLOC: &str = "corloc";
-const MEAN_IOU: &str = "mean_iou";
-const WHOLE: &str = "corloc_whole";
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Args)]
 #[command(after_help = HELP)]
@@ -193,15 +191,6 @@ impl EvalTask for Discovery {
     }
 }
 
-/// What was found on an image.
-struct Discovered {
-    found: Option<BoundingBox>,
-    objects: Vec<BoundingBox>,
-    size: (usize, usize),
-    /// Only of the images that are drawn.
-    picture: Option<BoxPicture>,
-}
-
 impl Discovery {
     fn results(&self, subject: &Subject, data: &Dataset) -> Result<Vec<Discovered>> {
         let chosen = data.subset(self.images.unwrap_or(usize::MAX), 0);
@@ -245,75 +234,5 @@ impl Discovery {
         };
         let results = seen_images(subject.features, view, chosen.len(), &load, &work)?;
         Ok(results.into_iter().map(|(_, result)| result).collect())
-    }
-}
-
-/// How often objects were found.
-struct DiscoveryScore {
-    model: CorLoc,
-    /// Of a box around the whole image.
-    whole: CorLoc,
-    /// Images whose patches are all alike.
-    uncut: usize,
-    /// Images without an object.
-    empty: usize,
-}
-
-impl DiscoveryScore {
-    fn of(results: &[Discovered]) -> Self {
-        let mut score = Self {
-            model: CorLoc::default(),
-            whole: CorLoc::default(),
-            uncut: 0,
-            empty: 0,
-        };
-        for result in results {
-            if result.objects.is_empty() {
-                score.empty += 1;
-                continue;
-            }
-            score.model.add(result.found.as_ref(), &result.objects);
-            // Objects that fill their image are found by a box around everything: the floor to
-            // compare with.
-            let whole = BoundingBox::of_image(result.size);
-            score.whole.add(Some(&whole), &result.objects);
-            score.uncut += usize::from(result.found.is_none());
-        }
-        score
-    }
-
-    fn measures(&self) -> Measures {
-        let mut measures = Measures::default();
-        measures.push(CORLOC.to_owned(), self.model.share());
-        measures.push(MEAN_IOU.to_owned(), self.model.mean_iou());
-        measures.push(WHOLE.to_owned(), self.whole.share());
-        measures.push("uncut".to_owned(), self.uncut as f64);
-        measures
-    }
-
-    fn table(&self) -> String {
-        let share = |value: f64| format!("{:5.1} %", 100.0 * value);
-        let mut table = format!(
-            "CorLoc       {}  of {} images: the box overlaps an object by half or more\n\
-             mean IoU     {}  with the object that the box overlaps most\n\
-             whole image  {}  CorLoc of a box around all of the image",
-            share(self.model.share()),
-            self.model.images,
-            share(self.model.mean_iou()),
-            share(self.whole.share()),
-        );
-        if self.uncut > 0 {
-            table += &format!(
-                "\nno box       {:5}    images whose patches are all alike",
-                self.uncut
-            );
-        }
-        if self.empty > 0 {
-            table += &format!(
-                "\nleft out     {:5}    images without an object",
-                self.empty
-            );
-        }
-        table
     }
 }

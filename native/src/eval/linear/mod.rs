@@ -1,8 +1,9 @@
 //! Linear classifiers on frozen features.
 
+mod batch;
 mod beside;
 mod save;
 mod settings;
 
+pub(super) use self::batch::usual_batch;
 pub use self::settings::Linear;
-pub(super) use self::settings::usual_batch;

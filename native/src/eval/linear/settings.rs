@@ -14,6 +14,7 @@ use super::super::probes::{
 };
 use super::super::sets::{SetLimits, Sets};
 use super::super::task::{Curve, EvalTask, Subject, TaskOutput};
+use super::batch::usual_batch;
 use super::beside::{self, Beside};
 use super::save::save_head;
 use crate::data::Dataset;
@@ -33,10 +34,6 @@ Prints top-1 and top-5 of the best heads after the last epoch, and of the best h
 official code reports. It is chosen by the images that it is measured on.
 The paper takes --cls-blocks 4 for ViT-S, and --cls-blocks 1 --patch-mean for ViT-B and ViT-L.";
 
-// Images of a step in the official evaluation, over all its GPUs.
-const OFFICIAL_BATCH: usize = 1024;
-/// Steps that an epoch of a smaller set shall have.
-const STEPS_PER_EPOCH: usize = 16;
 // Blocks whose CLS tokens are joined, as the official script does by default.
 const CLS_BLOCKS: usize = 4;
 
@@ -111,15 +108,6 @@ impl Default for Linear {
             save_head: None,
         }
     }
-}
-
-/// The batch size for so many images: the official one, or a smaller power of two for enough steps
-/// in an epoch.
-pub fn usual_batch(images: usize) -> usize {
-    let wanted = (images / STEPS_PER_EPOCH).max(STEPS_PER_EPOCH);
-    // The largest power of two that is not above `wanted`.
-    let below = (wanted + 1).next_power_of_two() / 2;
-    below.min(OFFICIAL_BATCH)
 }
 
 impl EvalTask for Linear {
@@ -299,12 +287,6 @@ impl Linear {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn batches_are_official_or_leave_sixteen_steps() {
-        let batches = [100_000, 16_384, 10_000, 2_040, 400, 20].map(usual_batch);
-        assert_eq!(batches, [1024, 1024, 512, 64, 16, 16]);
-    }
 
     #[test]
     fn an_entry_of_a_run_is_cached_and_short() {
