@@ -1,5 +1,7 @@
 //! Self-attention inside of windows, with a bias for each relative position of two tokens.
 
+use std::sync::Arc;
+
 use burn::module::{Module, Param};
 use burn::nn::Linear;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -18,6 +20,9 @@ pub(super) struct WindowAttention {
     proj: Linear,
     /// The bias of each offset and head, `[(2 w - 1)², heads]`.
     relative_position_bias_table: Param<Tensor<2>>,
+    /// For each pair of tokens its row of the table.
+    #[module(skip)]
+    relative_positions: Arc<[i32]>,
     window: usize,
     heads: usize,
 }
@@ -29,6 +34,7 @@ impl WindowAttention {
             qkv: init::linear(dim, 3 * dim, device, rng),
             proj: init::linear(dim, dim, device, rng),
             relative_position_bias_table: init::normal([offsets, heads], device, rng),
+            relative_positions: relative_positions(window).into(),
             window,
             heads,
         }
@@ -58,7 +64,7 @@ impl WindowAttention {
         let n = self.window * self.window;
         let table = self.relative_position_bias_table.val();
 
-        let index = TensorData::new(relative_positions(self.window), [n * n]);
+        let index = TensorData::new(self.relative_positions.to_vec(), [n * n]);
         let index = Tensor::<1, Int>::from_data(index, &table.device().inner());
         table
             .select(0, index)

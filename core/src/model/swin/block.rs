@@ -6,8 +6,9 @@ use burn::tensor::{Device, Tensor};
 
 use super::attention::WindowAttention;
 use super::config::{Place, SwinConfig};
+use super::per_grid::PerGrid;
 use super::windows::Windows;
-use crate::kernels;
+use crate::kernels::{self, Rearrangement, Regions};
 use crate::model::init;
 use crate::model::layers::{Mlp, Noise, residual};
 use crate::model::precision::{ComputePrecision, widen};
@@ -24,6 +25,15 @@ pub(super) struct WindowBlock {
     drop_path: f64,
     #[module(skip)]
     precision: ComputePrecision,
+    #[module(skip)]
+    windows: PerGrid<Arranged>,
+}
+
+/// The windows of a grid.
+#[derive(Clone, Debug)]
+struct Arranged {
+    order: Rearrangement,
+    regions: Option<Regions>,
 }
 
 impl WindowBlock {
@@ -48,6 +58,7 @@ impl WindowBlock {
             shift: config.shift_at(place),
             drop_path,
             precision: ComputePrecision::F32,
+            windows: PerGrid::new(),
         }
     }
 
@@ -57,7 +68,7 @@ impl WindowBlock {
 
     /// `[B, N, C] -> [B, N, C]` on the tokens of `grid` (rows, columns), row by row.
     pub fn forward(&self, x: Tensor<3>, grid: (usize, usize), noise: &mut Noise) -> Tensor<3> {
-        let windows = Windows::new(grid, self.attn.window(), self.shift);
+        let windows = self.windows.get(grid, || self.arrange(grid));
         let x = residual(x, |x| self.attend(x, &windows), self.drop_path, noise);
 
         if noise.is_none()
@@ -69,19 +80,27 @@ impl WindowBlock {
         residual(x, |x| self.transform(x), self.drop_path, noise)
     }
 
-    fn attend(&self, x: Tensor<3>, windows: &Windows) -> Tensor<3> {
+    fn arrange(&self, grid: (usize, usize)) -> Arranged {
+        let windows = Windows::new(grid, self.attn.window(), self.shift);
+        Arranged {
+            order: windows.partition(),
+            regions: windows.regions(),
+        }
+    }
+
+    fn attend(&self, x: Tensor<3>, windows: &Arranged) -> Tensor<3> {
         let [b, _, c] = x.dims();
-        let order = windows.partition();
+        let tokens = self.attn.window().pow(2);
 
         // Padding is added after the norm and takes part in attention, as in the official code.
-        let x = kernels::rearrange(kernels::layer_norm(&self.norm1, x), &order);
+        let x = kernels::rearrange(kernels::layer_norm(&self.norm1, x), &windows.order);
         let padded = x.dims()[1];
         let x = self
             .precision
-            .narrow(x.reshape([-1, windows.tokens() as i32, c as i32]));
+            .narrow(x.reshape([-1, tokens as i32, c as i32]));
 
-        let x = widen(self.attn.forward(x, windows.regions().as_ref()));
-        kernels::rearrange(x.reshape([b, padded, c]), &order.inverse())
+        let x = widen(self.attn.forward(x, windows.regions.as_ref()));
+        kernels::rearrange(x.reshape([b, padded, c]), &windows.order.inverse())
     }
 
     fn transform(&self, x: Tensor<3>) -> Tensor<3> {

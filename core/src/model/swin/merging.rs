@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::nn::{LayerNorm, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
+use super::per_grid::PerGrid;
 use crate::kernels::{self, Rearrangement};
 use crate::model::init;
 use crate::model::precision::{ComputePrecision, linear, widen};
@@ -14,6 +15,8 @@ use crate::rng::Rng;
 pub(super) struct PatchMerging {
     reduction: Linear,
     norm: LayerNorm,
+    #[module(skip)]
+    squares: PerGrid<Rearrangement>,
 }
 
 impl PatchMerging {
@@ -26,6 +29,7 @@ impl PatchMerging {
         Self {
             reduction,
             norm: init::layer_norm(4 * dim, device),
+            squares: PerGrid::new(),
         }
     }
 
@@ -38,7 +42,8 @@ impl PatchMerging {
         precision: ComputePrecision,
     ) -> Tensor<3> {
         let [b, _, c] = x.dims();
-        let squares = kernels::rearrange(x, &squares(grid));
+        let order = self.squares.get(grid, || squares(grid));
+        let squares = kernels::rearrange(x, &order);
         let count = squares.dims()[1] / 4;
         let squares = kernels::layer_norm(&self.norm, squares.reshape([b, count, 4 * c]));
         widen(linear(&self.reduction, precision.narrow(squares)))

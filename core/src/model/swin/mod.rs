@@ -7,6 +7,7 @@ mod config;
 mod infer;
 mod merging;
 mod onnx;
+mod per_grid;
 mod transformer;
 mod windows;
 
