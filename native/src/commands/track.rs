@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
 use ibot_core::annotation::labels::LabelMap;
 use ibot_core::eval::video::{ObjectNumbers, Propagation};
@@ -74,11 +74,7 @@ pub struct TrackArgs {
 /// Runs `ibot track`. Frames that cannot be read are named and left out.
 pub fn run(args: &TrackArgs) -> Result<()> {
     let images = Images::open(&args.frames, usize::MAX)?;
-    let numbers = readable(&images);
-    let Some(first) = numbers.first() else {
-        return Err(anyhow!("none of the frames can be read"));
-    };
-    let image = images.load(*first)?;
+    let (start, image) = first_readable(&images)?;
     let context = || format!("mask {}", args.mask.display());
     let mask = fs::read(&args.mask).with_context(context)?;
     let mask = decode_mask(&mask).with_context(context)?;
@@ -96,14 +92,14 @@ pub fn run(args: &TrackArgs) -> Result<()> {
     };
     let view = FrameView::whole(args.short_side.unwrap_or(usual), patch_side(&features));
     let size = view.size_of(&image);
-    let (width, height, frames) = (size.width, size.height, numbers.len());
+    let (width, height, frames) = (size.width, size.height, images.len() - start);
     println!(
         "{frames} frames at {width} x {height} on {}",
         extraction.description()
     );
 
     let output = Output::create(args.out.clone(), &args.model.path().display().to_string())?;
-    let mut results = Results::create(&args.out, names(&images, &numbers), objects.count())?;
+    let mut results = Results::create(&args.out, names(&images, start), objects.count())?;
     let progress = PassProgress::new("frames", frames, features.shows_progress());
     let tracker = Tracker {
         features: &features,
@@ -117,7 +113,13 @@ pub fn run(args: &TrackArgs) -> Result<()> {
         restores_lost: true,
         progress: &progress,
     };
-    let load = |frame: usize| images.load(numbers[frame]);
+    let load = |frame: usize| match images.load(start + frame) {
+        Ok(image) => Ok(Some(image)),
+        Err(error) => {
+            progress.warn(&format!("{error:#} (left out)"));
+            Ok(None)
+        }
+    };
     let frames = FrameSource {
         count: frames,
         load: &load,
@@ -140,16 +142,15 @@ pub fn run(args: &TrackArgs) -> Result<()> {
     )
 }
 
-/// The frames that can be read; the others are named.
-fn readable(images: &Images) -> Vec<usize> {
-    let mut numbers = Vec::new();
+/// The first frame that can be read, by its index; those before it are named.
+fn first_readable(images: &Images) -> Result<(usize, RgbImage)> {
     for index in 0..images.len() {
         match images.load(index) {
-            Ok(_) => numbers.push(index),
+            Ok(image) => return Ok((index, image)),
             Err(error) => eprintln!("warning: {error:#} (left out)"),
         }
     }
-    numbers
+    bail!("none of the frames can be read")
 }
 
 const MASKS: &str = "masks";
@@ -161,21 +162,22 @@ struct FrameName {
     stem: String,
 }
 
-/// The names of the frames; their files are called as they are, or numbered where two have the same
+/// The names of the frames from `start` on; their files are called as they are, or numbered where two have the same
 /// name.
-fn names(images: &Images, numbers: &[usize]) -> Vec<FrameName> {
+fn names(images: &Images, start: usize) -> Vec<FrameName> {
     let stem = |name: &str| {
         let stem = Path::new(name).file_stem().unwrap_or_default();
         stem.to_string_lossy().into_owned()
     };
-    let names: Vec<String> = numbers.iter().map(|index| images.name(*index)).collect();
+    let names: Vec<String> = (start..images.len()).map(|index| images.name(index)).collect();
     let different: BTreeSet<String> = names.iter().map(|name| stem(name)).collect();
 
+    let are_different = different.len() == names.len();
     let mut found = Vec::new();
-    for (index, name) in numbers.iter().zip(names) {
-        let stem = match different.len() == numbers.len() {
+    for (index, name) in (start..).zip(names) {
+        let stem = match are_different {
             true => stem(&name),
-            false => images.file_stem(*index),
+            false => images.file_stem(index),
         };
         found.push(FrameName { name, stem });
     }
@@ -236,11 +238,13 @@ impl Results {
         Ok(())
     }
 
-    /// Whether the picture shows a frame: a few, spread evenly, with the first and the last.
+    /// Whether the picture shows a frame: a few, spread evenly, with the first and the last. In
+    /// place of one that is left out it shows the next.
     fn is_shown(&self, frame: usize) -> bool {
         let last = self.names.len().saturating_sub(1);
         let steps = SHOWN.min(self.names.len()).saturating_sub(1);
-        (0..=steps).any(|step| step * last / steps.max(1) == frame)
+        let due = (0..=steps).filter(|step| step * last / steps.max(1) <= frame);
+        due.count() > self.shown.len()
     }
 
     fn write(&self, folder: &str, name: &str, bytes: &[u8]) -> Result<()> {

@@ -50,8 +50,9 @@ impl Sequence<'_> {
         );
 
         let first = self.mask(0)?;
-        let load = |frame: usize| Ok(self.data.load(self.sequence.frames.start + frame)?);
-        let image = load(0)?;
+        let start = self.sequence.frames.start;
+        let load = |frame: usize| Ok(Some(self.data.load(start + frame)?));
+        let image = self.data.load(start)?;
         let path = || {
             self.videos
                 .mask_path(self.sequence, 0)

@@ -23,8 +23,8 @@ pub struct Tracker<'a> {
 
 pub struct FrameSource<'a> {
     pub count: usize,
-    /// Loads one, counted from 0.
-    pub load: &'a (dyn Fn(usize) -> Result<RgbImage> + Sync),
+    /// Loads one, counted from 0; `None` leaves a frame out, which the first one cannot be.
+    pub load: &'a (dyn Fn(usize) -> Result<Option<RgbImage>> + Sync),
 }
 
 /// A frame with the objects that were found in it.
@@ -34,6 +34,12 @@ pub struct TrackedFrame {
     pub image: RgbImage,
     /// The object of each pixel, 0 for none.
     pub labels: LabelMap,
+}
+
+struct EncodedFrame {
+    frame: usize,
+    image: RgbImage,
+    tokens: TokenGrid,
 }
 
 impl Tracker<'_> {
@@ -53,7 +59,8 @@ impl Tracker<'_> {
             self.view.shorter,
             self.view.patch
         );
-        let size = self.view.size_of(&(frames.load)(0)?);
+        let image = (frames.load)(0)?.context("the first frame is left out")?;
+        let size = self.view.size_of(&image);
         let shape = GridShape {
             rows: size.height / self.view.patch,
             columns: size.width / self.view.patch,
@@ -72,7 +79,12 @@ impl Tracker<'_> {
         let together = self.features.lane_count();
         for begin in (0..frames.count).step_by(together) {
             let end = (begin + together).min(frames.count);
-            for (frame, (image, tokens)) in (begin..).zip(self.encode(frames, begin..end, size)?) {
+            for EncodedFrame {
+                frame,
+                image,
+                tokens,
+            } in self.encode(frames, begin..end, size)?
+            {
                 let labels = match (&mut propagator, start.take()) {
                     (None, Some(mask)) => {
                         propagator = Some(Propagator::new(self.propagation, tokens, mask)?);
@@ -95,24 +107,39 @@ impl Tracker<'_> {
         Ok(lost)
     }
 
-    /// A few frames with their tokens.
+    /// Those of a few frames that are not left out, with their tokens.
     fn encode(
         &self,
         frames: &FrameSource,
         numbers: std::ops::Range<usize>,
         size: FrameSize,
-    ) -> Result<Vec<(RgbImage, TokenGrid)>> {
+    ) -> Result<Vec<EncodedFrame>> {
         let view = self.view;
         let load = |frame: usize| {
             let image = (frames.load)(frame)?;
-            let planes = view.show(&image, size);
-            Ok((image, planes))
+            Ok(image.map(|image| (frame, view.show(&image, size), image)))
         };
-        let loaded: Result<Vec<(RgbImage, Planes)>> = numbers.into_par_iter().map(load).collect();
-        let (images, planes): (Vec<_>, Vec<_>) = loaded?.into_iter().unzip();
-        let tokens = token_grids(self.features, PIXEL_PATCH, planes);
-        let tokens = tokens.context("a smaller short side takes less memory")?;
-        Ok(images.into_iter().zip(tokens).collect())
+        let loaded: Result<Vec<Option<(usize, Planes, RgbImage)>>> =
+            numbers.into_par_iter().map(load).collect();
+
+        let mut images = Vec::new();
+        let mut planes = Vec::new();
+        for (frame, shown, image) in loaded?.into_iter().flatten() {
+            images.push((frame, image));
+            planes.push(shown);
+        }
+        let grids = token_grids(self.features, PIXEL_PATCH, planes);
+        let grids = grids.context("a smaller short side takes less memory")?;
+
+        let mut encoded = Vec::with_capacity(images.len());
+        for ((frame, image), tokens) in images.into_iter().zip(grids) {
+            encoded.push(EncodedFrame {
+                frame,
+                image,
+                tokens,
+            });
+        }
+        Ok(encoded)
     }
 }
 
