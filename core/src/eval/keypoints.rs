@@ -5,6 +5,7 @@ use crate::analysis::nearest::nearest;
 use crate::analysis::similarity::WidthError;
 use crate::features::TokenGrid;
 use crate::grid::{PatchGeometry, ShapeError};
+use crate::image::taps::{Taps, cell_at};
 use crate::metrics::pck::{Accuracy, PckPoint, accuracies};
 
 /// Tolerances as shares of the longer side of the target's box.
@@ -74,44 +75,20 @@ impl KeypointView {
     /// The token at a point, bilinear between centres of patches; beyond the outer ones theirs.
     fn token_at(&self, (x, y): (f64, f64)) -> Vec<f32> {
         let shape = self.tokens.shape();
-        let across = Between::new(x, self.places.width(), shape.columns);
-        let down = Between::new(y, self.places.height(), shape.rows);
+        let (columns, rows) = (shape.columns, shape.rows);
+        let across = Taps::around(cell_at(x, columns, self.places.width()), columns);
+        let down = Taps::around(cell_at(y, rows, self.places.height()), rows);
         let mut token = vec![0.0; self.tokens.dim()];
-        for (row, weight_down) in down.cells() {
-            for (column, weight_across) in across.cells() {
-                let weight = (weight_down * weight_across) as f32;
-                let near = self.tokens.token(row * shape.columns + column);
+        for (row, weight_down) in down.weighted() {
+            for (column, weight_across) in across.weighted() {
+                let weight = weight_down * weight_across;
+                let near = self.tokens.token(row * columns + column);
                 for (sum, value) in token.iter_mut().zip(near) {
                     *sum += weight * value;
                 }
             }
         }
         token
-    }
-}
-
-/// A place between the centres of two cells of an axis.
-struct Between {
-    first: usize,
-    last: usize,
-    /// How far it is from the first to the last, 0 to 1.
-    share: f64,
-}
-
-impl Between {
-    fn new(at: f64, side: usize, cells: usize) -> Self {
-        let place = (at + 0.5) * cells as f64 / side as f64 - 0.5;
-        let place = place.clamp(0.0, (cells - 1) as f64);
-        let first = place as usize;
-        Self {
-            first,
-            last: (first + 1).min(cells - 1),
-            share: place - first as f64,
-        }
-    }
-
-    fn cells(&self) -> [(usize, f64); 2] {
-        [(self.first, 1.0 - self.share), (self.last, self.share)]
     }
 }
 

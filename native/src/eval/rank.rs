@@ -8,6 +8,7 @@ use ibot_core::metrics::structure::{PatchStructure, StructureError};
 use serde::{Deserialize, Serialize};
 
 use super::measures::Measures;
+use super::sets::spread;
 use super::task::{Curve, EvalTask, Subject, TaskOutput, Unit};
 use crate::data::Dataset;
 use crate::features::{FeatureRows, FeatureStore, Readout};
@@ -152,12 +153,6 @@ fn structure(
         Err(StructureError::TooFew { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
-}
-
-/// At most `count` of `all`, spread evenly.
-fn spread(all: &[usize], count: usize) -> Vec<usize> {
-    let count = count.min(all.len());
-    (0..count).map(|i| all[i * all.len() / count]).collect()
 }
 
 fn measures(rank: f64, structure: Option<&Structure>) -> Measures {

@@ -138,12 +138,9 @@ impl<'a> Subset<'a> {
 
     /// At most `count` of the images, spread evenly over them.
     pub fn evenly(&self, count: usize) -> Self {
-        let all = self.indices.len();
-        let count = count.min(all);
-        let indices = (0..count).map(|place| self.indices[place * all / count]);
         Self {
             data: self.data,
-            indices: indices.collect(),
+            indices: spread(&self.indices, count),
         }
     }
 
@@ -166,6 +163,7 @@ impl<'a> Subset<'a> {
 /// At most `limit` of the images, spread evenly.
 pub fn spread(images: &[usize], limit: usize) -> Vec<usize> {
     let count = images.len().min(limit);
+    // In 128 bits, as the product overflows 32 where `usize` has so many.
     let place = |n: usize| (n as u128 * images.len() as u128 / count as u128) as usize;
     (0..count).map(|n| images[place(n)]).collect()
 }

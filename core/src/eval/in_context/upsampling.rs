@@ -2,6 +2,7 @@
 
 use crate::annotation::labels::LabelMap;
 use crate::grid::GridShape;
+use crate::image::taps::{Taps, stretched};
 
 /// The class with the most votes at each pixel of a map of `(width, height)` pixels: the `votes`
 /// `[patches, classes]` of a `grid` are interpolated bilinearly, the grid stretched over the map. The
@@ -9,8 +10,8 @@ use crate::grid::GridShape;
 pub fn upsample(votes: &[f32], grid: GridShape, (width, height): (usize, usize)) -> LabelMap {
     let classes = (votes.len() / grid.count().max(1)).max(1);
     let present = present(votes, classes);
-    let across = places(grid.columns, width.max(1));
-    let down = places(grid.rows, height.max(1));
+    let across = stretched(grid.columns, width.max(1));
+    let down = stretched(grid.rows, height.max(1));
 
     let count = present.len();
     let mut row_votes = vec![0.0; grid.columns * count];
@@ -23,11 +24,11 @@ pub fn upsample(votes: &[f32], grid: GridShape, (width, height): (usize, usize))
         }
 
         let place = &across[x];
-        let before = &row_votes[place.before * count..][..count];
-        let after = &row_votes[place.after * count..][..count];
+        let before = &row_votes[place.first * count..][..count];
+        let after = &row_votes[place.second * count..][..count];
         let (mut best, mut most) = (0, f32::NEG_INFINITY);
         for (number, class) in present.iter().enumerate() {
-            let vote = before[number] + place.share * (after[number] - before[number]);
+            let vote = place.mix(before[number], after[number]);
             if vote > most {
                 (best, most) = (*class, vote);
             }
@@ -52,42 +53,18 @@ fn blend_rows(
     votes: &[f32],
     classes: usize,
     present: &[usize],
-    place: &BetweenCells,
+    place: &Taps,
     row_votes: &mut [f32],
 ) {
     let columns = row_votes.len() / present.len().max(1);
     let mut blended = row_votes.iter_mut();
     for column in 0..columns {
-        let before = &votes[(place.before * columns + column) * classes..][..classes];
-        let after = &votes[(place.after * columns + column) * classes..][..classes];
+        let before = &votes[(place.first * columns + column) * classes..][..classes];
+        let after = &votes[(place.second * columns + column) * classes..][..classes];
         for (class, vote) in present.iter().zip(&mut blended) {
-            *vote = before[*class] + place.share * (after[*class] - before[*class]);
+            *vote = place.mix(before[*class], after[*class]);
         }
     }
-}
-
-/// Where the centre of a pixel lies between the centres of two cells.
-struct BetweenCells {
-    before: usize,
-    after: usize,
-    /// How much of the way it is to the second.
-    share: f32,
-}
-
-/// The places of `pixels` pixels along `cells` cells; beyond the outer centres, those.
-fn places(cells: usize, pixels: usize) -> Vec<BetweenCells> {
-    let mut places = Vec::with_capacity(pixels);
-    for pixel in 0..pixels {
-        let at = (pixel as f64 + 0.5) * cells as f64 / pixels as f64 - 0.5;
-        let at = at.clamp(0.0, cells as f64 - 1.0);
-        let before = at as usize;
-        places.push(BetweenCells {
-            before,
-            after: (before + 1).min(cells - 1),
-            share: (at - before as f64) as f32,
-        });
-    }
-    places
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ mod votes;
 pub use bank::PatchBank;
 pub use regression::{PatchSet, Regression, Training};
 pub use standard::Standard;
-pub use votes::{CellLabels, majority_votes};
+pub use votes::{CellLabels, majority_class, majority_votes};
 
 /// Numbers of neighbours in CAPI (Darcet et al. 2025, arXiv 2502.08769).
 pub const NEIGHBOURS: [usize; 4] = [1, 3, 10, 30];

@@ -57,12 +57,23 @@ pub fn majority_votes(neighbours: &[Neighbour], labels: &CellLabels) -> Vec<usiz
     found
 }
 
+/// The most frequent of the classes that `neighbours` have, the smallest of equally frequent ones;
+/// [`IGNORED`] without a neighbour. `classes` are those of all labelled patches.
+pub fn majority_class(neighbours: &[Neighbour], classes: &[usize]) -> usize {
+    let own = neighbours
+        .iter()
+        .map(|neighbour| classes[neighbour.patch]);
+    let mut votes: Vec<usize> = own.collect();
+    votes.sort_unstable();
+    most_frequent(&votes)
+}
+
 /// The most frequent of `votes`, which are in ascending order; the first of equally frequent ones.
-fn most_frequent(votes: &[u16]) -> usize {
+fn most_frequent<T: Copy + PartialEq + Into<usize>>(votes: &[T]) -> usize {
     let (mut best, mut most) = (IGNORED, 0);
     for same in votes.chunk_by(|a, b| a == b) {
         if same.len() > most {
-            (best, most) = (usize::from(same[0]), same.len());
+            (best, most) = (same[0].into(), same.len());
         }
     }
     best

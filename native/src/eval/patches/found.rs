@@ -4,7 +4,7 @@ use std::fmt;
 
 use ibot_core::analysis::similarity::Neighbour;
 use ibot_core::annotation::labels::{IGNORED, LabelMap};
-use ibot_core::eval::patches::majority_votes;
+use ibot_core::eval::patches::{majority_class, majority_votes};
 use ibot_core::grid::GridShape;
 use rayon::prelude::*;
 
@@ -91,7 +91,7 @@ pub fn vote(
         for neighbours in patches {
             // A token that is not finite has no neighbours.
             let neighbours = &neighbours[..k.min(neighbours.len())];
-            let class = majority_votes(neighbours, &learned.patches)[0];
+            let class = majority_class(neighbours, &learned.classes);
             let mut pixels = majority_votes(neighbours, &learned.pixels);
             // Where the neighbours ignore a pixel for the most part, the class of the patch fills
             // it.

@@ -13,11 +13,9 @@ pub struct LearnedPatches {
     pub standard: Standard,
     /// The class of each pixel of each patch.
     pub pixels: CellLabels,
-    /// The class of each patch: that of most of its pixels.
-    pub patches: CellLabels,
     /// Their standardised tokens, of which the bank has the directions.
     pub tokens: Vec<f32>,
-    /// The class of each patch, once more as numbers.
+    /// The class of each patch: that of most of its pixels.
     pub classes: Vec<usize>,
     /// The image of each patch, by its place.
     pub image_of: Vec<usize>,
@@ -31,7 +29,6 @@ impl LearnedPatches {
         let mut tokens: Vec<f32> = Vec::new();
         let mut dim = 1;
         let mut pixels = CellLabels::new(cell * cell);
-        let mut patches = CellLabels::new(1);
         let mut classes = Vec::new();
         let mut image_of = Vec::new();
         let mut image = 0;
@@ -44,7 +41,6 @@ impl LearnedPatches {
                     if *class != IGNORED {
                         tokens.extend_from_slice(&own[patch * dim..][..dim]);
                         pixels.push(pixels_of(labels, grid.position(patch), cell));
-                        patches.push([*class]);
                         classes.push(*class);
                         image_of.push(image);
                     }
@@ -62,7 +58,6 @@ impl LearnedPatches {
             bank: PatchBank::of(tokens.clone(), dim),
             standard,
             pixels,
-            patches,
             tokens,
             classes,
             image_of,
