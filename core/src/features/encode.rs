@@ -66,6 +66,7 @@ pub async fn encode(
 
     let (rows, columns) = grid_of(image, shorter, backbone.stride());
     let pixels = pixels(image, rows, columns, backbone.stride(), device);
+    // Attention rides along in the one forward pass; pages ask for it at once.
     let want = Want {
         block: Some(wanted),
         attention: true,
@@ -76,6 +77,7 @@ pub async fn encode(
     let (rows, columns) = features.tokens.grid;
     let [_, width] = features.tokens.cls.dims();
 
+    // One wait for all: each transfer alone would cost a round trip to the device.
     let mut transfer = Transaction::default()
         .register(features.tokens.cls.clone())
         .register(features.tokens.into_patches());
@@ -108,6 +110,7 @@ pub async fn encode(
 /// least one each.
 pub fn grid_of(image: &RgbImage, shorter: usize, stride: usize) -> (usize, usize) {
     let scale = shorter as f64 / image.width().min(image.height()) as f64;
+    // At least one patch on the short side of a long strip.
     let patches = |side: usize| ((side as f64 * scale / stride as f64).round() as usize).max(1);
     (patches(image.height()), patches(image.width()))
 }

@@ -98,6 +98,7 @@ impl Pooling {
     pub(super) fn read(self, features: &Features) -> Tensor<2> {
         let mut parts = Vec::new();
         let earlier = self.want().earlier;
+        // Others may have asked for more blocks in the same pass; the last ones are wanted.
         let skipped = features.earlier.len().saturating_sub(earlier);
         for tokens in &features.earlier[skipped..] {
             parts.push(tokens.cls.clone());

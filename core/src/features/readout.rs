@@ -66,7 +66,6 @@ impl Readout {
         }
     }
 
-    /// What it needs of the backbone.
     fn want(self) -> Want {
         match self {
             Self::Pooled(pooling) => pooling.want(),
@@ -83,7 +82,6 @@ impl Readout {
         }
     }
 
-    /// Reads from `features`, which hold at least what [`Self::want`] asks for.
     fn of(self, features: &Features) -> Tensor<2> {
         match self {
             Self::Pooled(pooling) => pooling.read(features),

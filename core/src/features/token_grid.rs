@@ -91,6 +91,7 @@ impl TokenGrid {
     /// The same grid without what all its tokens have in common: their mean is subtracted. Tokens
     /// after a layer norm share so much that every two of an image have a high cosine.
     pub fn centered(mut self) -> Self {
+        // Sums of thousands of tokens lose digits in 32 bits.
         let count = self.count() as f64;
         let mut sums = vec![0.0; self.dim];
         for token in self.tokens() {
@@ -111,6 +112,7 @@ impl TokenGrid {
     /// products are cosines.
     pub fn normalized(mut self) -> Self {
         for token in self.values.chunks_exact_mut(self.dim) {
+            // A token of zeros is divided by a tiny number, not by 0.
             let norm = token.iter().map(|v| v * v).sum::<f32>().sqrt().max(1e-12);
             token.iter_mut().for_each(|v| *v /= norm);
         }

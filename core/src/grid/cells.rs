@@ -76,6 +76,7 @@ impl<T> Grid<T> {
 
     /// A grid whose cells are what `value` gives for their index. Sides below 1 are taken as 1.
     pub fn from_fn(rows: usize, columns: usize, value: impl FnMut(usize) -> T) -> Self {
+        // A grid has a first cell, so that readers need no case for none.
         let shape = GridShape {
             rows: rows.max(1),
             columns: columns.max(1),

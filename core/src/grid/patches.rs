@@ -71,6 +71,7 @@ impl PatchGeometry {
     /// The patches of `grid` over an image of `(width, height)` pixels. Sides below 1 are taken as
     /// 1.
     pub fn stretched(grid: GridShape, (width, height): (usize, usize)) -> Self {
+        // A side of 0 would divide by zero in all that follows.
         Self {
             width: width.max(1),
             height: height.max(1),
@@ -186,15 +187,13 @@ pub fn patch_rect(
     PatchGeometry::stretched(GridShape { rows, columns }, size).pixels_of(row, column)
 }
 
-/// The cell on which the centre of a pixel lies, `floor((pixel + 1/2) * cells / side)` in whole
-/// numbers.
+/// `floor((pixel + 1/2) * cells / side)`, in whole numbers.
 fn cell_of_pixel(pixel: usize, side: usize, cells: usize) -> usize {
     // 32 bits of the browser do not hold the product of two lengths.
     let (pixel, side, cells) = (pixel as u64, side as u64, cells as u64);
     ((2 * pixel + 1) * cells / (2 * side)) as usize
 }
 
-/// The pixels whose centres lie on a cell; beyond the last cell, those of the last.
 fn pixels_of_cell(cell: usize, side: usize, cells: usize) -> Range<usize> {
     let cell = cell.min(cells - 1);
     first_pixel(cell, side, cells)..first_pixel(cell + 1, side, cells)

@@ -4,6 +4,7 @@
 /// is the number of guesses before the right one. 0 without ranks.
 pub fn top_k(ranks: &[usize], k: usize) -> f64 {
     let hits = ranks.iter().filter(|rank| **rank < k).count();
+    // Without ranks 0 over 1, not a NaN, which no report could hold.
     hits as f64 / ranks.len().max(1) as f64
 }
 

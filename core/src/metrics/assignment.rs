@@ -6,9 +6,6 @@ use pathfinding::matrix::Matrix;
 /// Pairs rows with columns, each at most once, so that the sum of their `weights` (row-major
 /// `[rows, columns]`) is largest. Returns the pairs (row, column), as many as the shorter side has,
 /// in order.
-///
-/// # Panics
-/// If there are not `rows * columns` weights.
 pub(super) fn max_assignment(weights: &[u64], rows: usize, columns: usize) -> Vec<(usize, usize)> {
     if weights.is_empty() {
         return Vec::new();
@@ -28,6 +25,7 @@ pub(super) fn max_assignment(weights: &[u64], rows: usize, columns: usize) -> Ve
         .enumerate()
         .map(|(column, row)| (row, column))
         .collect();
+    // In the order of the rows, as from the other side.
     pairs.sort_unstable();
     pairs
 }

@@ -26,7 +26,6 @@ pub fn boundary_accuracy(truth: GridRef<bool>, found: GridRef<bool>) -> f64 {
     }
 }
 
-/// How many pixels a boundary has, and how many of them lie near the other one.
 struct MatchedBoundary {
     pixels: usize,
     matched: usize,
@@ -45,16 +44,15 @@ impl MatchedBoundary {
         counts
     }
 
-    /// The share that is matched; a boundary without a pixel claims nothing that is wrong.
     fn share(&self) -> f64 {
         match self.pixels {
+            // A boundary without a pixel claims nothing that is wrong.
             0 => 1.0,
             pixels => self.matched as f64 / pixels as f64,
         }
     }
 }
 
-/// How far from a boundary another one may lie, in pixels.
 fn tolerance(shape: GridShape) -> usize {
     let diagonal = (shape.rows as f64).hypot(shape.columns as f64);
     (TOLERANCE * diagonal).ceil() as usize
@@ -79,6 +77,8 @@ fn boundary(mask: GridRef<bool>) -> Grid<bool> {
 /// The pixels that are within `radius` pixels of one that is set.
 fn near(boundary: &Grid<bool>, radius: usize) -> Grid<bool> {
     let GridShape { rows, columns } = boundary.shape();
+    // Disks are drawn around the few pixels of a boundary, where an erosion or a transform of
+    // distances would look at all pixels.
     // Half the width of the disk in each of its rows, from the middle one on.
     let mut reach = Vec::with_capacity(radius + 1);
     for row in 0..=radius {

@@ -26,6 +26,7 @@ pub enum Bins {
 /// there is one bin. 0 without answers.
 pub fn rms_calibration_error(answers: &[Answer], bins: Bins) -> f64 {
     let mut sorted = answers.to_vec();
+    // The sort is stable: equally confident answers fall into the same bins each time.
     sorted.sort_by(|a, b| a.confidence.total_cmp(&b.confidence));
 
     let count = (sorted.len() / BIN).max(1);

@@ -24,6 +24,7 @@ impl Confusion {
 
     /// Counts a pair; one with a class beyond `classes` is left out.
     pub fn add(&mut self, truth: usize, predicted: usize) {
+        // IGNORED is beyond all classes, too.
         if truth < self.classes && predicted < self.classes {
             self.counts[truth * self.classes + predicted] += 1;
         }

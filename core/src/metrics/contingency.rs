@@ -160,6 +160,7 @@ impl Contingency {
             return 1.0;
         }
         let information = of_clusters + of_classes - entropy(&self.counts);
+        // Rounding may leave the quotient just beside 0 or 1.
         (2.0 * information / (of_clusters + of_classes)).clamp(0.0, 1.0)
     }
 
@@ -167,6 +168,7 @@ impl Contingency {
     /// are equal.
     pub fn adjusted_rand(&self) -> f64 {
         let pairs = self.pairs();
+        // One part on both sides, or single items on both: the quotient would be 0 over 0.
         if pairs.both == pairs.clusters && pairs.both == pairs.classes {
             return 1.0;
         }

@@ -132,6 +132,7 @@ pub fn accuracies(
     let centers: Vec<(f64, f64)> = patches.map(|patch| second.center(patch)).collect();
     alphas
         .iter()
+        // A disk by distance, as SPair-71k has it, not a square.
         .map(|alpha| accuracy(points, &centers, *alpha, alpha * side))
         .collect()
 }

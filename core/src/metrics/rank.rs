@@ -27,6 +27,7 @@ pub fn rankme(rows: &[f32], dim: usize) -> Option<f64> {
     }
     assert!(rows.len().is_multiple_of(dim), "whole rows of width {dim}");
 
+    // Both products have the same eigenvalues but zeros: the smaller one.
     let products = if rows.len() / dim < dim {
         products_of_rows(rows, dim)
     } else {

@@ -107,6 +107,8 @@ fn average_precision(places: &[usize], count: usize) -> f64 {
     let mut sum = 0.0;
     for (before, place) in places.iter().enumerate() {
         let here = (before + 1) as f64 / (place + 1) as f64;
+        // Before the first image precision is taken as 1, as the official code of Oxford buildings
+        // has it.
         let left = match place {
             0 => 1.0,
             _ => before as f64 / *place as f64,
@@ -118,6 +120,7 @@ fn average_precision(places: &[usize], count: usize) -> f64 {
 
 fn precision_at(places: &[usize], k: usize) -> f64 {
     let Some(last) = places.last() else {
+        // No right image is found: nothing at any k.
         return 0.0;
     };
     let first = k.min(last + 1);

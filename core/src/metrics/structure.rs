@@ -132,6 +132,7 @@ impl Means {
         }
 
         let total = image + position + content;
+        // A sum of squares around means has an error in proportion to the squares themselves.
         let rounding = ROUNDING * square;
         if total <= rounding {
             return PatchStructure::default();
@@ -152,7 +153,6 @@ impl Means {
         }
     }
 
-    /// Sum of the squared distances of `means` from the mean token.
     fn variance_of(&self, means: &[f64]) -> f64 {
         let mut sum = 0.0;
         for mean in means.chunks_exact(self.dim) {

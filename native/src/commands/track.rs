@@ -169,7 +169,9 @@ fn names(images: &Images, start: usize) -> Vec<FrameName> {
         let stem = Path::new(name).file_stem().unwrap_or_default();
         stem.to_string_lossy().into_owned()
     };
-    let names: Vec<String> = (start..images.len()).map(|index| images.name(index)).collect();
+    let names: Vec<String> = (start..images.len())
+        .map(|index| images.name(index))
+        .collect();
     let different: BTreeSet<String> = names.iter().map(|name| stem(name)).collect();
 
     let are_different = different.len() == names.len();

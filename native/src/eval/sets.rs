@@ -163,7 +163,7 @@ impl<'a> Subset<'a> {
 /// At most `limit` of the images, spread evenly.
 pub fn spread(images: &[usize], limit: usize) -> Vec<usize> {
     let count = images.len().min(limit);
-    // In 128 bits, as the product overflows 32 where `usize` has so many.
+    // In 128 bits: the product may need more than the 32 that `usize` can have.
     let place = |n: usize| (n as u128 * images.len() as u128 / count as u128) as usize;
     (0..count).map(|n| images[place(n)]).collect()
 }

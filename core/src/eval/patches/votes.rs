@@ -60,9 +60,7 @@ pub fn majority_votes(neighbours: &[Neighbour], labels: &CellLabels) -> Vec<usiz
 /// The most frequent of the classes that `neighbours` have, the smallest of equally frequent ones;
 /// [`IGNORED`] without a neighbour. `classes` are those of all labelled patches.
 pub fn majority_class(neighbours: &[Neighbour], classes: &[usize]) -> usize {
-    let own = neighbours
-        .iter()
-        .map(|neighbour| classes[neighbour.patch]);
+    let own = neighbours.iter().map(|neighbour| classes[neighbour.patch]);
     let mut votes: Vec<usize> = own.collect();
     votes.sort_unstable();
     most_frequent(&votes)
