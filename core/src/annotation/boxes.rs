@@ -58,6 +58,7 @@ impl BoundingBox {
     pub fn iou(&self, other: &Self) -> f64 {
         let common = self.intersection(other).area();
         let union = self.area() + other.area() - common;
+        // Two boxes of no area would give 0 over 0.
         if union > 0.0 { common / union } else { 0.0 }
     }
 
@@ -67,6 +68,7 @@ impl BoundingBox {
     /// # Errors
     /// If a number is not finite, the box has no area, or nothing of it is on the image.
     pub fn on_image(self, (width, height): (usize, usize)) -> Result<Self, BoxError> {
+        // The first problem that is found is the one to tell: a NaN has no area either.
         let whole = Self::of_image((width, height));
         let part = self.intersection(&whole);
         let edges = [self.left, self.top, self.right, self.bottom];
@@ -103,6 +105,7 @@ impl BoundingBox {
             if !inside {
                 continue;
             }
+            // `left` and `top` of a pixel are its number, `right` and `bottom` the next one.
             let (row, column) = ((cell / columns) as f64, (cell % columns) as f64);
             let own = Self {
                 left: column,

@@ -45,6 +45,7 @@ pub fn transform(homography: &Homography, (x, y): (f64, f64)) -> Option<(f64, f6
     let [x, y, w] =
         [0, 3, 6].map(|row| homography[row] * x + homography[row + 1] * y + homography[row + 2]);
     let point = (x / w, y / w);
+    // With `w` of 0 the quotient is infinite or not a number.
     (point.0.is_finite() && point.1.is_finite()).then_some(point)
 }
 
@@ -73,6 +74,7 @@ fn from_numbers(text: &str) -> Result<Homography, HomographyError> {
         .try_into()
         .map_err(|numbers: Vec<f64>| HomographyError::Count(numbers.len()))?;
     let [a, b, c, d, e, f, g, h, i] = matrix;
+    // Exactly 0: a determinant has no scale by which a small one could be told.
     if a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g) == 0.0 {
         return Err(HomographyError::Singular);
     }

@@ -95,6 +95,7 @@ impl KeypointPair {
     pub fn of_spair(text: &[u8]) -> Result<Self, PairError> {
         let pair: SpairPair = serde_json::from_slice(text)?;
         let image = |file, size: &[usize], bounds| KeypointImage {
+            // The third number is that of channels.
             file,
             size: size.first().copied().zip(size.get(1).copied()),
             bounds: Some(bounding_box(bounds)),

@@ -36,6 +36,7 @@ impl LabelMap {
         let mut shares = PatchShares::default();
         for patch in 0..patches.count() {
             let mut counts = self.counts(&patches, patch, columns.max(1));
+            // Of what is left the shares add up to 1.
             counts.remove(&IGNORED);
             let total: usize = counts.values().sum();
             let of_patch = counts
@@ -74,6 +75,7 @@ impl LabelMap {
         columns: usize,
     ) -> BTreeMap<usize, usize> {
         let owned = patches.pixels_of(patch / columns, patch % columns);
+        // A tree keeps labels in order, so that shares and ties come out the same each time.
         let mut counts = BTreeMap::new();
         for y in owned.top..owned.bottom() {
             for label in &self.cells()[y * self.columns()..][owned.left..owned.right()] {

@@ -40,6 +40,7 @@ pub fn parse_pfm(bytes: &[u8]) -> Result<Grid<f32>, PfmError> {
     if width == 0 || height == 0 || scale == 0.0 || !scale.is_finite() {
         return Err(PfmError::Header);
     }
+    // The header comes from the file, and its product may overflow.
     let size = width.checked_mul(height).and_then(|n| n.checked_mul(4));
     if size != Some(pixels.len()) {
         return Err(PfmError::Size {

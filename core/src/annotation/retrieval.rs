@@ -89,6 +89,7 @@ impl RetrievalTruth {
     /// outside of the list.
     pub fn read(bytes: &[u8]) -> Result<Self, TruthError> {
         match bytes {
+            // Every pickle of protocol 2 or later begins so, and no JSON.
             [0x80, ..] => Self::from_pickle(bytes),
             _ => Self::from_json(bytes),
         }
@@ -204,6 +205,7 @@ fn names(root: PlainValue, key: &str, size: usize) -> Result<Vec<String>, TruthE
         let name = item.text();
         let name = name.ok_or_else(|| missing(format!("`{key}[{place}]`"), "a name"))?;
         total += name.len();
+        // One name may stand in a pickle many times, at two bytes each.
         if total > 64 * size {
             return Err(TruthError::TooMuch);
         }
@@ -242,6 +244,7 @@ fn within(
 ) -> Result<Vec<usize>, TruthError> {
     let mut indices = Vec::with_capacity(numbers.len());
     for number in numbers {
+        // Numbers of a pickle and of JSON may be fractions, negative or not numbers.
         let is_index = number.fract() == 0.0 && (0.0..images as f64).contains(number);
         if !is_index {
             return Err(TruthError::Index {

@@ -98,6 +98,7 @@ fn object(node: Node, size: Option<(usize, usize)>) -> Result<VocObject, ObjectP
         right: number(corners, "xmax")?,
         bottom: number(corners, "ymax")?,
     };
+    // Without a size no box lies outside; only wrong corners are found.
     let known = size.unwrap_or((usize::MAX, usize::MAX));
     Ok(VocObject {
         class: class.to_owned(),
@@ -115,6 +116,7 @@ fn child<'a, 'input>(node: Node<'a, 'input>, name: &str) -> Option<Node<'a, 'inp
 fn number(node: Node, element: &'static str) -> Result<f64, ObjectProblem> {
     let child = child(node, element).ok_or(ObjectProblem::Missing(element))?;
     let text = child.text().unwrap_or_default().trim();
+    // As a fraction, which some programs write: `12.0`.
     text.parse().map_err(|_| ObjectProblem::Number {
         element,
         text: text.to_owned(),

@@ -41,6 +41,7 @@ impl<'a> GraphBuilder<'a> {
     }
 
     pub fn floats(&mut self, name: &str, shape: &[usize], values: &[f32]) -> Edge {
+        // ONNX keeps the bytes of constants in little-endian order on every machine.
         let raw_data = values
             .iter()
             .flat_map(|value| value.to_le_bytes())
@@ -127,6 +128,7 @@ impl<'a> GraphBuilder<'a> {
                 shape: weight.shape.clone(),
             });
         };
+        // `MatMul` has no flag to transpose, as `Gemm` has, which takes only matrices.
         let mut transposed = Vec::with_capacity(inputs * outputs);
         for input in 0..inputs {
             for output in 0..outputs {

@@ -120,6 +120,7 @@ fn encode(
         }],
         metadata_props,
     };
+    // Protobuf's limit; readers count bytes in 32 bits with a sign.
     let size = model.encoded_len();
     if i32::try_from(size).is_err() {
         return Err(OnnxError::TooLarge(size));

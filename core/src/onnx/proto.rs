@@ -91,9 +91,7 @@ pub struct TensorProto {
     pub raw_data: Vec<u8>,
 }
 
-/// Element type of 32-bit floats.
 pub const FLOAT: i32 = 1;
-/// Element type of 64-bit integers.
 pub const INT64: i32 = 7;
 
 #[derive(Clone, PartialEq, Message)]

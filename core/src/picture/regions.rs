@@ -125,6 +125,7 @@ impl<'a, T: PartialEq> PatchRegions<'a, T> {
 }
 
 fn line_width(width: usize, height: usize) -> usize {
+    // One pixel on a thumbnail, more on photographs, which are shown smaller than they are.
     (width.min(height) / 300).max(1)
 }
 

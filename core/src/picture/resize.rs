@@ -71,6 +71,7 @@ pub(super) fn resample<P: InnerPixel + PixelTrait + Default + Copy + std::fmt::D
 /// ones.
 pub fn gray(image: &RgbImage) -> RgbImage {
     RgbImage::from_fn(image.width(), image.height(), |x, y| {
+        // In whole numbers, rounded: 500 is half of the sum of the weights.
         let [r, g, b] = image.pixel(x, y).map(u32::from);
         [((299 * r + 587 * g + 114 * b + 500) / 1000) as u8; 3]
     })

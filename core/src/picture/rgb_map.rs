@@ -27,5 +27,6 @@ pub fn rgb_map(
 }
 
 fn byte(component: f32) -> u8 {
+    // Components of an analysis may lie a little outside.
     (component.clamp(0.0, 1.0) * 255.0).round() as u8
 }

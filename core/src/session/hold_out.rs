@@ -30,10 +30,12 @@ pub fn hold_out(labels: &[usize], share: f64, seed: u64) -> Holdout {
         } else {
             0
         };
+        // One image at least stays to learn from.
         let kept = images.split_off(aside.min(images.len().saturating_sub(1)));
         parts.validation.extend(images);
         parts.train.extend(kept);
     }
+    // In the order of the images, not of the classes.
     parts.train.sort_unstable();
     parts.validation.sort_unstable();
     parts

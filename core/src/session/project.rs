@@ -94,6 +94,7 @@ impl Project {
             self.images.iter().map(|image| image.class),
             self.classes.len(),
         )?;
+        // Before anything is written: a class without name could not be read back.
         let mut images = Vec::with_capacity(self.images.len());
         let mut views = Vec::new();
         for (index, image) in self.images.iter().enumerate() {
@@ -148,6 +149,7 @@ impl Project {
                 latest: VERSION,
             });
         }
+        // As in writing: the bytes may come from anywhere.
         check_classes(entries.iter().map(|entry| entry.class), classes.len())?;
 
         let tensors = SafeTensors::deserialize(bytes).map_err(FileError::from)?;

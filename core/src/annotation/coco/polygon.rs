@@ -3,7 +3,7 @@
 use super::rle::{RunError, by_rows, pixels};
 use crate::grid::Grid;
 
-/// Points that an edge is drawn with for each pixel of its length.
+/// Points for each pixel of an edge's length, as many as pycocotools draws.
 const SCALE: f64 = 5.0;
 
 /// Corners of a polygon, `(x, y)` in pixels; at least three, and all finite.
@@ -46,6 +46,8 @@ impl Polygon {
             });
         }
 
+        // Annotators draw over the edge of an image; farther out lies only what would cost time
+        // and memory.
         let is_near = |at: f64, side: usize| {
             let side = side as f64;
             (-side..=2.0 * side).contains(&at)
@@ -73,6 +75,7 @@ pub fn rasterize(
     (width, height): (usize, usize),
 ) -> Result<Grid<bool>, RunError> {
     let count = pixels(width, height)?;
+    // A column-wise list, as that of run lengths: `cross` and `by_rows` hold to it.
     let mut covered = vec![false; count];
     let mut crossings = vec![false; count];
     for polygon in polygons {
@@ -83,6 +86,7 @@ pub fn rasterize(
         let mut inside = false;
         for (place, crossing) in crossings.iter().enumerate() {
             inside ^= crossing;
+            // Over what other polygons covered: parts of an object may overlap.
             covered[place] |= inside;
         }
     }
@@ -148,11 +152,13 @@ fn edge(from: (i32, i32), to: (i32, i32)) -> impl Iterator<Item = (i32, i32)> {
 /// below, by its place in the column-wise order. Below the last of a column is the first of the
 /// next.
 fn crossing(last: (i32, i32), next: (i32, i32), (width, height): (usize, usize)) -> Option<usize> {
+    // A step straight down stays in its column.
     if last.0 == next.0 {
         return None;
     }
     let x = if next.0 < last.0 { next.0 } else { next.0 - 1 };
     let column = (f64::from(x) + 0.5) / SCALE - 0.5;
+    // Of five points a pixel only the middle one counts.
     if column.fract() != 0.0 || column < 0.0 || column > (width - 1) as f64 {
         return None;
     }

@@ -105,6 +105,7 @@ impl CocoSet {
     pub fn read(text: &[u8]) -> Result<Self, CocoError> {
         let lists: JsonSet = serde_json::from_slice(text)?;
         let mut reader = Reader::default();
+        // Objects last: they name categories and images by their ids.
         for (number, category) in (1..).zip(lists.categories) {
             reader.category(number, category);
         }
@@ -222,6 +223,7 @@ impl Reader {
             id: object.id,
             category,
             bounds,
+            // Lists of detectors have no areas.
             area: object.area.unwrap_or_else(|| bounds.area()),
             crowd: object.iscrowd != 0,
             region,
@@ -250,6 +252,7 @@ impl JsonRegion {
                         polygon.map_err(|error| ProblemCause::Polygon { number, error })?;
                     polygons.push(polygon);
                 }
+                // Some tools write an empty list where a mask is unknown.
                 Ok((!polygons.is_empty()).then_some(Region::Polygons(polygons)))
             }
             Self::Runs {

@@ -87,6 +87,8 @@ impl RunLengths {
             if code & 0x10 != 0 {
                 number |= -1 << shift;
             }
+            // After the third run lengths of one kind are stored by their difference, as
+            // neighbouring columns are alike.
             if let [.., before, _] = counts[..]
                 && counts.len() > 2
             {
@@ -121,6 +123,7 @@ impl RunLengths {
                 run += 1;
             }
         }
+        // The last run ends with the mask, whatever its value.
         counts.push(run);
         Self {
             shape: mask.shape(),

@@ -98,6 +98,7 @@ pub fn region_labels<'a>(
             if *inside && *pixel == 0 {
                 *pixel = label;
             } else if *inside && *pixel != label {
+                // Once ignored stays ignored: IGNORED is no label of a third object.
                 *pixel = IGNORED;
             }
         }
