@@ -32,6 +32,7 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
         let (x, node) = x.into_parts();
         let y = Flex::scaled_softmax(x, scale);
         match Softmax.prepare::<C>([node]).compute_bound().stateful() {
+            // The result alone gives the gradient: the input is free to go.
             OpsKind::Tracked(prepared) => prepared.finish((y.clone(), scale), y),
             OpsKind::UnTracked(prepared) => prepared.finish(y),
         }
@@ -70,6 +71,7 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
         scale: f32,
     ) -> FloatTensor<Self> {
         let (logits, node) = logits.into_parts();
+        // Targets are constants of the loss: their graph, if they have one, ends here.
         let targets = targets.into_primitive();
 
         match CrossEntropy.prepare::<C>([node]).compute_bound().stateful() {
@@ -94,6 +96,7 @@ impl<C: CheckpointStrategy> Kernels for Autodiff<Flex, C> {
         let (x, node) = x.into_parts();
         let moved = Flex::rearranged(x, order.clone());
         match Rows.prepare::<C>([node]).compute_bound().stateful() {
+            // The gradient of a reordering is the way back.
             OpsKind::Tracked(prepared) => prepared.finish(order.inverse(), moved),
             OpsKind::UnTracked(prepared) => prepared.finish(moved),
         }
@@ -169,6 +172,7 @@ impl Backward<Flex, 3> for Norm {
             affine = layer_norm::backward(gradient, values(&x), values(&gamma), &moments);
         });
         let [of_gamma, of_beta] = affine.map(|gradient| new(gradient, [columns(&x)]));
+        // A parent that needs no gradient, such as a frozen gain, is not there.
         for (parent, gradient) in ops.parents.into_iter().zip([of_x, of_gamma, of_beta]) {
             if let Some(parent) = parent {
                 gradients.register::<Flex>(parent.id, gradient);

@@ -92,7 +92,6 @@ impl Packed {
         values(&self.gamma).len()
     }
 
-    /// Adds to `out` what the branch's first layer makes of the tokens, normalised.
     fn enter(&self, tokens: &[f32], out: &mut [f32]) {
         let (gamma, beta) = (values(&self.gamma), values(&self.beta));
         let (normed, _) = layer_norm::forward(tokens, gamma, beta, self.epsilon);
@@ -103,6 +102,7 @@ impl Packed {
 /// Rows that a thread takes at a time, of `rows` in all, if the widest layer has `widest` values.
 fn rows_at_a_time(rows: usize, widest: usize) -> usize {
     let cached = (CACHED / widest / TILE * TILE).clamp(FEWEST, MOST);
+    // With few rows each thread gets some, even if the cache would take more.
     let share = rows.div_ceil(threads::count()).max(1);
     cached.min(share.next_multiple_of(TILE))
 }
@@ -116,6 +116,7 @@ pub(super) fn transform(x: &mut [f32], branch: &Packed, gated: bool) {
 
     for_each_chunk(x, rows * width, |_, tokens| {
         let count = tokens.len() / width;
+        // Zeros, as products are added to what is there.
         let mut hidden = vec![0.0; count * widest];
         branch.enter(tokens, &mut hidden);
 

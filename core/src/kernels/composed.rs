@@ -7,12 +7,14 @@ use super::window_softmax::{self, Regions};
 
 pub(super) fn rearrange(x: Tensor<3>, order: &Rearrangement) -> Tensor<3> {
     let [b, n, d] = x.dims();
+    // Indices are part of no graph.
     let sources = TensorData::new(order.sources_or(n), [order.count()]);
     let sources = Tensor::<1, Int>::from_data(sources, &x.device().inner());
 
     if !order.has_zeros() {
         return x.select(1, sources);
     }
+    // A row of zeros behind the others, to which missing sources point.
     let zeros = Tensor::zeros([b, 1, d], &x.device());
     Tensor::cat(vec![x, zeros], 1).select(1, sources)
 }
@@ -41,9 +43,8 @@ pub(super) fn window_softmax(
     activation::softmax(logits.reshape([g, h, n, n]), 3)
 }
 
-/// GELU from operations whose gradients are exact everywhere: that of burn's own on GPUs is of the
-/// tanh approximation.
 pub(super) fn gelu<const D: usize>(x: Tensor<D>) -> Tensor<D> {
+    // Not burn's, whose gradient on GPUs is that of the tanh approximation.
     let cdf = (x.clone() * std::f64::consts::FRAC_1_SQRT_2).erf() * 0.5 + 0.5;
     x * cdf
 }

@@ -27,6 +27,7 @@ pub(super) fn forward(
                 .chunks_exact(columns)
                 .zip(targets.chunks_exact(columns))
             {
+                // Minus the largest, so that no exponential overflows.
                 let largest = max(logits);
                 let log_rest = sum(columns, |i| exp(scale * (logits[i] - largest))).ln();
                 // Sums of differences to the largest lose fewer digits than differences of sums.
@@ -67,6 +68,8 @@ pub(super) fn backward(
                 let Row { log_sum, mass } = row;
                 let factor = scale * gradient;
                 for (logit, target) in logits.iter_mut().zip(targets) {
+                    // The softmax is computed once more: it would take the memory of the logits to
+                    // keep it.
                     *logit = factor * (mass * exp(scale * *logit - log_sum) - target);
                 }
             }

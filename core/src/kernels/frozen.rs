@@ -13,9 +13,9 @@ use crate::platform::has_kernels;
 pub struct FrozenBranch(Branch<Dispatch>);
 
 impl FrozenBranch {
-    /// The branch for tokens `x`: a norm that uses [`EPSILON`](super::EPSILON), the first and the last layer, and
-    /// the gain `[D]` of the branch's end, if it has one. `None` where there is no such operation:
-    /// if anything needs gradients, and on other devices than the CPU.
+    /// The branch for tokens `x`: a norm that uses [`EPSILON`](super::EPSILON), the first and the
+    /// last layer, and the gain `[D]` of the branch's end, if it has one. `None` where there is no
+    /// such operation: if anything needs gradients, and on other devices than the CPU.
     pub fn new(
         x: &Tensor<3>,
         norm: &LayerNorm,
@@ -32,6 +32,7 @@ impl FrozenBranch {
         let mut outer_weight = outer.weight.val();
         let mut outer_bias = outer.bias.as_ref()?.val();
         if let Some(gain) = gain {
+            // A gain behind the last layer is a gain of its columns.
             outer_weight = outer_weight * gain.clone().unsqueeze::<2>();
             outer_bias = outer_bias * gain;
         }

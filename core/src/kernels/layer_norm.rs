@@ -26,6 +26,7 @@ pub(super) fn forward(
         || {
             for row in x.chunks_exact(columns) {
                 let mean = sum(columns, |i| row[i]) / columns as f32;
+                // In a second pass: a mean of squares minus the squared mean loses digits.
                 let variance = sum(columns, |i| (row[i] - mean) * (row[i] - mean)) / columns as f32;
                 let rstd = 1.0 / (variance + epsilon).sqrt();
                 y.extend(

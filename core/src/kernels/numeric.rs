@@ -62,6 +62,7 @@ pub(super) fn sum(count: usize, of: impl Fn(usize) -> f32) -> f32 {
         for (lane, total) in lanes.iter_mut().enumerate() {
             *total += of(start + lane);
         }
+        // Lanes first: the order of a sum is the same on every processor.
     }
     lanes.iter().sum::<f32>() + (whole..count).map(of).sum::<f32>()
 }
@@ -100,6 +101,7 @@ pub(super) fn exp(x: f32) -> f32 {
     const LN2_HIGH: f32 = 0.693_359_4;
     const LN2_LOW: f32 = -2.121_944_4e-4;
 
+    // Within what the exponent of a float holds.
     let clamped = x.clamp(-87.0, 88.0);
     let rounded = clamped * std::f32::consts::LOG2_E + ROUNDER;
     let exponent = rounded - ROUNDER;

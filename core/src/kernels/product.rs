@@ -142,6 +142,7 @@ impl WithSimd for ShapeOf {
     fn with_simd<S: Simd>(self, _: S) -> PanelShape {
         let lanes = S::F32_LANES;
         let padded = |vectors: usize| self.columns.next_multiple_of(vectors * lanes);
+        // Three vectors a row, unless that pads more columns than two would.
         let vectors = if has_many_registers::<S>() && padded(3) <= padded(2) {
             3
         } else {
@@ -160,6 +161,7 @@ fn has_many_registers<S: Simd>() -> bool {
 /// Adds a product to `out`, whose rows are `right.columns` long: `out += left * right[from..]`, of
 /// which as many rows are taken as `left` has columns.
 pub(super) fn add_product(left: Rows, right: &Panels, from: usize, out: &mut [f32]) {
+    // Without rows there is no last one for a tile to repeat.
     if left.count > 0 {
         Arch::new().dispatch(AddProduct {
             left,
@@ -202,6 +204,7 @@ impl AddProduct<'_> {
         } = self;
         let width = VECTORS * S::F32_LANES;
         let parts = left.columns.div_ceil(DEPTH);
+        // Parts of equal depth, so that the last is no short one.
         let depth = left.columns.div_ceil(parts);
         let mut sums = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
 

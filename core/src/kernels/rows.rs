@@ -64,6 +64,7 @@ impl Rearrangement {
 /// The rows of each image of `x`, `[B, rows, columns]`, in the order of `order`.
 pub(super) fn forward(x: &[f32], columns: usize, order: &Rearrangement) -> Vec<f32> {
     let rows = order.places.len();
+    // Chunks of no values would panic.
     let images = x.chunks_exact((rows * columns).max(1));
     let mut moved = Vec::with_capacity(images.len() * order.count() * columns);
 

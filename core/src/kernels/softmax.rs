@@ -8,9 +8,11 @@ pub(super) fn forward(x: &mut [f32], columns: usize, scale: f32) {
         #[inline(always)]
         || {
             for row in x.chunks_exact_mut(columns) {
+                // Minus the largest, so that no exponential overflows.
                 let largest = max(row);
                 row.iter_mut()
                     .for_each(|x| *x = exp(scale * (*x - largest)));
+                // One division a row; products are cheaper.
                 let share = 1.0 / sum(columns, |i| row[i]);
                 row.iter_mut().for_each(|x| *x *= share);
             }

@@ -13,7 +13,6 @@ impl<'a> PickleCursor<'a> {
         Self { pickle, at: 0 }
     }
 
-    /// The number of bytes that were taken.
     pub fn position(&self) -> usize {
         self.at
     }
@@ -39,6 +38,7 @@ impl<'a> PickleCursor<'a> {
         if len > left {
             return Err(format!("needs {len} more bytes, {left} are left"));
         }
+        // Positions fit 32 bits: [`Graph::new`] cuts longer pickles off.
         let span = Span {
             at: self.at as u32,
             len: len as u32,
@@ -54,6 +54,7 @@ impl<'a> PickleCursor<'a> {
             .position(|byte| *byte == b'\n')
             .ok_or("a line without an end")?;
         let span = self.take(len)?;
+        // The end of the line is no part of it.
         self.at += 1;
         Ok(span)
     }

@@ -43,7 +43,6 @@ impl<'a> Graph<'a> {
     pub const TRUE: Id = 2;
     pub const EMPTY_TUPLE: Id = 3;
 
-    /// An empty graph over `pickle`.
     pub fn new(pickle: &'a [u8]) -> Self {
         let nodes = vec![
             Node::None,
@@ -93,6 +92,7 @@ impl<'a> Graph<'a> {
             _ => return,
         };
 
+        // At the end of the list, in constant time.
         match chain.last {
             NIL => chain.first = entry,
             last => self.entries[last as usize].next = entry,
@@ -105,7 +105,6 @@ impl<'a> Graph<'a> {
         });
     }
 
-    /// Sets the state of an object; false if the node is none.
     pub fn set_state(&mut self, object: Id, state: Id) -> bool {
         let Node::Object(object) = self.node(object) else {
             return false;
@@ -152,7 +151,6 @@ impl<'a> Graph<'a> {
         usize::try_from(value).ok()
     }
 
-    /// Module and name of a class or function.
     pub fn global(&self, id: Id) -> Option<(&'a str, &'a str)> {
         let Node::Global { module, name } = self.node(id) else {
             return None;
@@ -160,7 +158,6 @@ impl<'a> Graph<'a> {
         Some((self.name(module)?, self.name(name)?))
     }
 
-    /// Callable and arguments of an object.
     pub fn call(&self, id: Id) -> Option<(Id, Id)> {
         let Node::Object(object) = self.node(id) else {
             return None;

@@ -240,10 +240,10 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// The container on top of the stack, if the opcode may fill it. Objects may be of any class.
     fn container(&self, code: u8) -> Result<Id, String> {
         let id = self.top()?;
         let fits = match self.graph.node(id) {
+            // Of any class: an `OrderedDict` is an object that is filled.
             Node::Object(_) => true,
             Node::List(_) => matches!(code, op::APPEND | op::APPENDS),
             Node::Dict(_) => matches!(code, op::SETITEM | op::SETITEMS),
@@ -289,6 +289,7 @@ impl<'a> Machine<'a> {
         let len = self.cursor.take_length(width)?;
         let span = self.cursor.take(len)?;
         let bytes = self.graph.bytes(span);
+        // A negative number goes on with ones.
         let mut value = if bytes.last().is_some_and(|last| *last >= 0x80) {
             [0xff; 8]
         } else {

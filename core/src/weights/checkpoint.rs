@@ -97,6 +97,7 @@ impl Checkpoint {
         for (name, weight) in file.weights {
             weights.insert(name[prefix.len()..].to_owned(), weight);
         }
+        // Names without the prefix, as in `weights`.
         let mut cast = file.cast;
         for name in cast.values_mut().flatten() {
             name.drain(..prefix.len());

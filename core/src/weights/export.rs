@@ -47,6 +47,7 @@ fn fold_cls_position(weights: &mut Weights) {
         return;
     };
     let dim = shape[2];
+    // `[1, N, D]`, of which the first row is that of CLS.
     shape[1] -= 1;
     let own: Vec<f32> = values.drain(..dim).collect();
     if let Some(token) = weights.get_mut("cls_token") {

@@ -39,6 +39,7 @@ impl ModelHeader {
 
     /// The entry of a file's header, if it has one that can be read.
     pub fn from_metadata(metadata: &HashMap<String, String>) -> Option<Self> {
+        // A file of someone else may have an entry of this name: then it has no header.
         serde_json::from_str(metadata.get(Self::KEY)?).ok()
     }
 }

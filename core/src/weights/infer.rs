@@ -37,6 +37,7 @@ impl InferError {
 /// A tensor without which there is no vision transformer.
 pub(crate) fn needed<'a>(weights: &'a Weights, name: &str) -> Result<&'a Weight, InferError> {
     weights.get(name).ok_or_else(|| {
+        // Sorted, as a HashMap has no order of its own.
         let mut names: Vec<&str> = weights.keys().map(String::as_str).collect();
         names.sort_unstable();
 

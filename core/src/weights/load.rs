@@ -160,6 +160,7 @@ impl Checkpoint {
         student: Network,
         config: &BackboneConfig,
     ) -> Result<(Network, LoadReport), LoadError> {
+        // Anything may be missing at first; what may not is refused below.
         let (student, report) = self.fill(student, in_network, config, true)?;
         // A backbone alone is what most files hold; the rest can be learned anew.
         let optional =

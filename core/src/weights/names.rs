@@ -52,6 +52,7 @@ fn ending_with_merging(weights: Weights) -> Weights {
         Some(rest) => rest.contains(".downsample.") && rest.starts_with("0.") == first,
         None => false,
     };
+    // In the official order the first stage has one, too.
     let begins = weights.keys().any(|name| merges(name, false))
         && !weights.keys().any(|name| merges(name, true));
     if !begins {
@@ -101,6 +102,7 @@ fn from_torchvision(name: &str) -> Option<String> {
 
 fn canonical_name(name: &str) -> String {
     let mut rest = name;
+    // In any order and number: a compiled network may be wrapped for several processes.
     while let Some(inner) = WRAPPERS
         .iter()
         .find_map(|wrapper| rest.strip_prefix(wrapper))

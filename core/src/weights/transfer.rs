@@ -39,7 +39,6 @@ pub async fn read<M: Module>(module: &M) -> Result<Weights, WeightsError> {
     read_where(module, |_| true).await
 }
 
-/// Reads the parameters of `module` whose official name is `wanted`.
 pub(crate) async fn read_where<M: Module>(
     module: &M,
     wanted: impl Fn(&str) -> bool,

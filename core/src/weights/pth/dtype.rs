@@ -62,6 +62,7 @@ impl Dtype {
     /// of an element.
     pub(super) fn of_storage((module, class): (&str, &str)) -> Option<(Self, usize)> {
         match (module, class) {
+            // Untyped storages count bytes.
             ("torch" | "torch.storage", "UntypedStorage" | "_UntypedStorage") => {
                 Some((Self::Other("uint8"), 1))
             }

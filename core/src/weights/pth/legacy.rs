@@ -80,6 +80,7 @@ fn storages<'a>(
                 )
             })?;
 
+        // A number of elements, then the elements.
         let count = bytes
             .get(at..)
             .and_then(|rest| rest.first_chunk())

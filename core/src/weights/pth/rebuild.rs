@@ -7,7 +7,7 @@ use crate::pickle::{Graph, Id, NIL, Node};
 
 // Shapes are copied for every tensor, while a pickle may share a long one.
 const MAX_RANK: usize = 8;
-/// The most wrappers around a tensor that are looked into.
+// A bound, so that a chain of wrappers costs little time.
 const MAX_WRAPPERS: usize = 4;
 pub(super) struct Storage<'a> {
     pub key: &'a str,

@@ -39,6 +39,7 @@ impl View<'_> {
 
     /// Number of elements, `None` if it cannot be counted.
     fn len(&self) -> Option<usize> {
+        // Before the product: other extents may overflow it.
         if self.shape.contains(&0) {
             return Some(0);
         }
@@ -54,6 +55,7 @@ impl View<'_> {
             .zip(&self.strides)
             .rev()
             .all(|(dim, stride)| {
+                // The stride of a dimension with one index says nothing.
                 let fits = *dim == 1 || *stride == expected;
                 expected *= dim;
                 fits

@@ -61,6 +61,7 @@ impl<'a> Archive<'a> {
             ));
         }
 
+        // Sorted, only neighbours can overlap.
         spans.sort_unstable();
         match spans.windows(2).find(|pair| pair[0].1 > pair[1].0) {
             Some(pair) => Err(damaged(pair[1].0, "an entry within another".to_owned())),
@@ -77,7 +78,6 @@ impl<'a> Archive<'a> {
         self.entry(name).map(|entry| entry.map(|entry| entry.bytes))
     }
 
-    /// The bytes of an entry, if there is one, after a check of its checksum.
     pub fn verified(&self, name: &str) -> Result<Option<&'a [u8]>, PthError> {
         let Some(entry) = self.entry(name)? else {
             return Ok(None);

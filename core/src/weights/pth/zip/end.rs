@@ -70,11 +70,10 @@ fn find_end(bytes: &[u8]) -> Option<usize> {
 struct EndRecord {
     /// Where the record starts, and so where the directory ends.
     start: usize,
-    /// Entries of the directory.
     count: u64,
     /// Bytes of the directory.
     size: u64,
-    /// Where the directory starts.
+    /// Where it starts.
     at: u64,
     /// Whether the archive consists of several files.
     spread: bool,

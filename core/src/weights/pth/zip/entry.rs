@@ -22,7 +22,6 @@ pub(super) struct Entry<'a> {
     pub verified: AtomicBool,
 }
 
-/// An entry of the directory, with its header and data.
 pub(super) struct LocatedEntry<'a> {
     pub name: &'a [u8],
     pub entry: Entry<'a>,
@@ -42,9 +41,11 @@ pub(super) fn central_entry<'a>(
             "no directory entry where one should be".to_owned(),
         ));
     }
+    // Versions of the writer and of the reader.
     fields.take(4)?;
     let flags = fields.u16()?;
     let method = fields.u16()?;
+    // Time and date.
     fields.take(4)?;
     let crc = fields.u32()? as u32;
     let mut packed = fields.u32()?;
@@ -53,6 +54,7 @@ pub(super) fn central_entry<'a>(
     let extra_len = fields.u16()?;
     let comment_len = fields.u16()?;
     let disk = fields.u16()?;
+    // Attributes of files.
     fields.take(6)?;
     let mut at = fields.u32()?;
     let name = fields.take(name_len.into())?;
