@@ -67,6 +67,7 @@ fn percentile(sorted: &[f32], wanted: f32) -> f32 {
     }
 
     let below = f64::from(sorted[position as usize]);
+    // The last value has no neighbour above.
     let above = f64::from(sorted[(position as usize + 1).min(last)]);
     (below + (above - below) * position.fract()) as f32
 }

@@ -31,6 +31,7 @@ impl ColorScale {
             Self::Cividis => colorous::CIVIDIS,
             Self::Turbo => colorous::TURBO,
         };
+        // `clamp` leaves a NaN as it is.
         let position = if position.is_nan() {
             0.0
         } else {

@@ -38,6 +38,7 @@ impl Agreement {
         let mut ranks = Vec::new();
         for patch in mask.patches(true) {
             let rank = guesses.iter().position(|guess| *guess == choices[patch]);
+            // A prototype that no visible patch has is never guessed.
             ranks.push(rank.unwrap_or(usize::MAX));
         }
         Self::of(&ranks)

@@ -60,6 +60,7 @@ pub fn foreground_colors(
         scores.iter_mut().for_each(|score| *score = -*score);
     }
 
+    // The mean score is 0: the rows are centred.
     let cut = threshold * all.variances()[0].sqrt();
     let mask: Vec<bool> = scores.iter().map(|score| f64::from(*score) > cut).collect();
     let selected = rows.select(&mask)?;
@@ -126,7 +127,6 @@ fn rgb(values: &[f32], channels: usize) -> Vec<[f32; 3]> {
     colors
 }
 
-/// The share of border patches among those that `side` takes.
 fn border_share(scores: &[f32], border: &[bool], side: impl Fn(f32) -> bool) -> f64 {
     let (mut taken, mut at_border) = (0usize, 0usize);
     for (score, border) in scores.iter().zip(border) {

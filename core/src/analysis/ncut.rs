@@ -81,6 +81,7 @@ impl Affinity {
         // An eigenvector has no sign of its own.
         let sign = if eigenvector[seed] > mean { 1.0 } else { -1.0 };
         eigenvector.iter_mut().for_each(|v| *v *= sign);
+        // Turned over, so is the mean.
         let foreground = eigenvector.iter().map(|v| *v > sign * mean).collect();
         Ok(Bipartition {
             foreground,
@@ -122,6 +123,7 @@ impl Affinity {
         // By cosine, because a row is the longer the more its patch is connected.
         let config = KMeansConfig {
             seed,
+            // Ten, as a few bad first centroids cost little here and much in the picture.
             restarts: 10,
             ..KMeansConfig::new(segments)
         };

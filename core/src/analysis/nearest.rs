@@ -53,7 +53,6 @@ pub fn nearest(a: &TokenGrid, b: &TokenGrid) -> Result<Nearest, WidthError> {
     Ok(Nearest { forward, backward })
 }
 
-/// The tokens at length 1 as the columns of a matrix, `[D, N]`.
 fn units(grid: &TokenGrid) -> DMatrix<f32> {
     let unit = grid.clone().normalized();
     DMatrix::from_column_slice(grid.dim(), grid.count(), unit.values())

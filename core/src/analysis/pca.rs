@@ -124,6 +124,7 @@ impl Pca {
         let mut coordinates = Vec::with_capacity(rows.count() * self.count());
         for row in rows.iter() {
             for component in self.components() {
+                // In f64, as values far from zero cancel.
                 let mut along = 0.0;
                 for (i, value) in row.iter().enumerate() {
                     along += (f64::from(*value) - self.mean[i]) * f64::from(component[i]);
@@ -135,7 +136,6 @@ impl Pca {
     }
 }
 
-/// The covariance `[D, D]` of `rows` around `mean`.
 fn covariance(rows: &Rows<'_>, mean: &[f64]) -> DMatrix<f64> {
     let dim = rows.dim();
     let mut sum = DMatrix::<f64>::zeros(dim, dim);

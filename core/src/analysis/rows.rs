@@ -155,7 +155,6 @@ impl<'a> Rows<'a> {
         DMatrix::from_iterator(self.dim, rows.len(), values)
     }
 
-    /// All rows as the columns of a matrix, each scaled to length 1; a row of zeros stays.
     pub(super) fn unit(&self) -> DMatrix<f32> {
         let values = self.iter().flat_map(|row| {
             let length = row
@@ -163,6 +162,7 @@ impl<'a> Rows<'a> {
                 .map(|v| f64::from(*v).powi(2))
                 .sum::<f64>()
                 .sqrt();
+            // Rows of zeros have no direction.
             let scale = if length > 0.0 { length.recip() } else { 0.0 };
             row.iter().map(move |v| (f64::from(*v) * scale) as f32)
         });

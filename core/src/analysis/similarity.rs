@@ -40,6 +40,7 @@ pub fn cosines(token: &[f32], grid: &TokenGrid) -> Result<Vec<f32>, WidthError> 
     let unit: Vec<f32> = token.iter().map(|value| value / norm).collect();
 
     let mut cosines = Vec::with_capacity(grid.count());
+    // Not `normalized`, which would copy the grid.
     for other in grid.tokens() {
         let cosine = dot(&unit, other) / dot(other, other).sqrt().max(1e-12);
         // Rounding may carry a cosine beyond its bounds.

@@ -71,6 +71,7 @@ impl AdaptSettings {
     fn crops(&self, patch: usize) -> CropsConfig {
         CropsConfig {
             global_crops_number: 2,
+            // Two, as iBOT's loss compares one with the other.
             global_size: self.size,
             global_crops_scale: [0.4, 1.0],
             local_crops_number: self.local_crops,
@@ -128,6 +129,7 @@ impl Adapt {
         let head = checkpoint
             .head()
             .unwrap_or_else(|_| fresh_head(config.dim()));
+        // A stream of its own: the same seed gives the same fresh head with any file.
         let rng = &mut stream(seed, Purpose::Init, 0, 0);
         let student = Network::init(&config, &head, &device.clone().autodiff(), rng);
         checkpoint.start(student, &config)
@@ -220,6 +222,7 @@ impl Adapt {
         for (name, count) in updates.0 {
             counts.insert(name, scalar_weight(count as usize));
         }
+        // The names of the snapshot have no such prefix.
         tensors.extend(prefixed("updates/", counts));
         tensors.insert("steps".to_owned(), scalar_weight(self.steps));
         Ok(tensors)

@@ -18,6 +18,7 @@ impl Classifier {
     /// # Errors
     /// If the numbers of values do not fit one another.
     pub fn new(dim: usize, weight: Vec<f32>, bias: Vec<f32>) -> Result<Self, TuneError> {
+        // The product of two lengths from a file may overflow.
         if dim.checked_mul(bias.len()) != Some(weight.len()) {
             return Err(TuneError::Width {
                 expected: dim,

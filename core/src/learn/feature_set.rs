@@ -43,6 +43,7 @@ impl FeatureSet {
                     classes,
                 });
             }
+            // One value that is not finite would make all weights so.
             if feature.iter().any(|value| !value.is_finite()) {
                 return Err(TuneError::NotFinite(image));
             }

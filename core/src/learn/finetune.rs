@@ -138,6 +138,7 @@ impl FineTune {
 
     /// The probability of each class for `image`, shown whole.
     pub async fn predict(&self, image: &RgbImage) -> Result<Vec<f32>, TuneError> {
+        // Outside autodiff, which would keep every tensor of the pass.
         let model = self.model.valid();
         let patch = model.backbone.stride();
         let (rows, columns) = encode::grid_of(image, self.settings.size, patch);
@@ -199,6 +200,7 @@ impl FineTune {
         let changed = part(state, "model/");
         let updates = Updates(changed.keys().map(|name| (name.clone(), updates)).collect());
 
+        // Frozen weights are not in the file and stay.
         let (model, _) = weights::write_present(self.model, &changed)?;
         let first = part(state, "exp_avg/");
         let second = part(state, "exp_avg_sq/");

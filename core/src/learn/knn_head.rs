@@ -25,6 +25,7 @@ impl KnnHead {
         Self {
             bank,
             classes: set.classes(),
+            // Of few images all vote.
             k: k.clamp(1, rows),
         }
     }

@@ -108,6 +108,7 @@ impl LinearHead {
         };
         let (progress, gradient) = self.objective(&ahead);
         ahead.weight -= gradient.weight / largest;
+        // The step is one over the curvature, the largest that cannot diverge.
         ahead.bias -= gradient.bias / largest;
 
         self.before = std::mem::replace(&mut self.now, ahead);

@@ -35,6 +35,7 @@ impl Reparameterizer for LowRank {
         let &[d_in, d_out] = &shape[..] else {
             return (param, None);
         };
+        // Patch embedding, norms and tokens stay as they are.
         if !path.split('.').any(|field| field == "blocks") {
             return (param, None);
         }

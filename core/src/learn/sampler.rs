@@ -22,6 +22,7 @@ pub(super) fn batch(seed: u64, images: usize, size: usize, step: usize) -> Vec<D
     while drawn.len() < size {
         let (epoch, within) = (position / images, position % images);
         // Every pass has a stream of its own, so that a step needs nothing but its number.
+        // Shuffled anew each step: a page has hundreds of images, and this needs no state.
         let mut order: Vec<usize> = (0..images).collect();
         order.shuffle(&mut stream(seed, Purpose::Order, epoch as u64, 0));
         let taken = order[within..]

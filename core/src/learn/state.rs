@@ -36,7 +36,6 @@ pub(crate) fn prefixed(prefix: &str, state: Weights) -> impl Iterator<Item = (St
         .map(move |(name, weight)| (format!("{prefix}{name}"), weight))
 }
 
-/// The tensors of `state` behind `prefix`, without it.
 pub(crate) fn part(state: &Weights, prefix: &str) -> Weights {
     let strip = |(name, weight): (&String, &Weight)| {
         Some((name.strip_prefix(prefix)?.to_owned(), weight.clone()))

@@ -42,7 +42,6 @@ impl Background {
         }
     }
 
-    /// The color at a point of the unit square.
     pub fn color(&self, [x, y]: Point) -> Rgb {
         let share = match &self.texture {
             Texture::Flat => 0.0,
@@ -57,8 +56,10 @@ impl Background {
 fn soft_noise(lattice: &[[f32; LATTICE]; LATTICE], at: Point) -> f32 {
     let [(column, right), (row, down)] = at.map(|v| {
         let v = v.clamp(0.0, 1.0) * (LATTICE - 1) as f32;
+        // The last cell includes the far edge.
         let cell = (v as usize).min(LATTICE - 2);
         let t = v - cell as f32;
+        // Smoothstep, so that cells show no edges.
         (cell, t * t * (3.0 - 2.0 * t))
     });
     let [top, bottom] = [lattice[row], lattice[row + 1]].map(|line| {

@@ -40,6 +40,7 @@ impl Layers {
         let finish = Finish::random(rng);
         let mut painting = Painting::new(size, |point| background.color(point));
 
+        // Small things before the object, which covers them: they never tell the class.
         for _ in 0..rng.random_range(0..3) {
             let paint = mix(palette.backdrop[0], vivid(rng), rng.random_range(0.2..0.6));
             let pose = Pose::random_small(rng);
@@ -76,12 +77,14 @@ impl Layers {
 
     /// The background alone. It differs from the scene only in the pixels of the [mask](Self::mask).
     pub fn background(&self) -> RgbImage {
+        // A clone of the stream: every picture of the scene has the same noise.
         self.background.clone().finish(&mut self.noise.clone()).0
     }
 
     /// The object alone, on black.
     pub fn object(&self) -> RgbImage {
         let (mut image, _) = self.painted(self.nothing());
+        // The noise would leave black not black.
         let (pixels, _) = image.pixels_mut().as_chunks_mut::<3>();
         for (pixel, covered) in pixels.iter_mut().zip(self.mask()) {
             if !covered {
@@ -96,7 +99,6 @@ impl Layers {
         self.with_object(self.nothing()).touched()
     }
 
-    /// A black picture.
     fn nothing(&self) -> Painting {
         Painting::new(self.size, |_| [0.0; 3])
     }

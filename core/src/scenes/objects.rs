@@ -47,7 +47,6 @@ pub(super) fn object(class: usize, paints: [Rgb; 4], rng: &mut Rng) -> Vec<Piece
     pen.into_pieces()
 }
 
-/// A small plain thing that belongs to the background.
 pub(super) fn distractor(paint: Rgb, rng: &mut Rng) -> Piece {
     let shape = match rng.random_range(0..3) {
         0 => Outline::disc([0.0, 0.0], 1.0),

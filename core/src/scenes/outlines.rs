@@ -54,6 +54,7 @@ impl Outline {
 
     /// A box from its centre and half its sides, with rounded corners.
     pub fn block([x, y]: Point, half: Point, round: f32) -> Self {
+        // The rounding grows the box back to its sides.
         let [w, h] = half.map(|side| (side - round).max(0.0));
         Self::Polygon {
             corners: vec![
@@ -126,7 +127,6 @@ impl Outline {
     }
 }
 
-/// Signed distance of a point to an upright ellipse around the origin.
 fn ellipse_distance(point: Point, radii: Point) -> f32 {
     // The value function over the length of its gradient, which is exact on the outline.
     let scaled = [point[0] / radii[0], point[1] / radii[1]];
@@ -141,7 +141,6 @@ fn ellipse_distance(point: Point, radii: Point) -> f32 {
     }
 }
 
-/// The corners of an upright box around `points`, larger by `grow` on each side.
 fn bounds_of(points: &[Point], grow: f32) -> (Point, Point) {
     let (mut low, mut high) = ([f32::MAX; 2], [f32::MIN; 2]);
     for point in points {
@@ -161,9 +160,9 @@ fn length([x, y]: Point) -> f32 {
     (x * x + y * y).sqrt()
 }
 
-/// Squared distance of a point to the line between two others.
 fn square_to_segment(point: Point, from: Point, to: Point) -> f32 {
     let (along, offset) = (sub(to, from), sub(point, from));
+    // Ends may be one point.
     let square = along[0] * along[0] + along[1] * along[1];
     let t = ((offset[0] * along[0] + offset[1] * along[1]) / square.max(1e-12)).clamp(0.0, 1.0);
     let [x, y] = [offset[0] - along[0] * t, offset[1] - along[1] * t];

@@ -20,6 +20,7 @@ impl Pose {
     /// and stretched a bit.
     pub fn random(rng: &mut Rng) -> Self {
         let fill = rng.random_range(0.7..0.95);
+        // As much room as the object leaves: none of it is cut off.
         let slack = (1.0_f32 - fill) / 2.0;
         let center = [(); 2].map(|()| 0.5 + rng.random_range(-slack..slack));
         let flip = if rng.random() { 1.0 } else { -1.0 };
@@ -31,7 +32,6 @@ impl Pose {
         )
     }
 
-    /// The pose of a small thing anywhere.
     pub fn random_small(rng: &mut Rng) -> Self {
         let center = [(); 2].map(|()| rng.random_range(0.0..1.0));
         let angle = rng.random_range(0.0..std::f32::consts::TAU);
@@ -47,6 +47,7 @@ impl Pose {
     /// `angle`, scales, moves.
     fn new(center: Point, scale: f32, angle: f32, stretch: f32) -> Self {
         let (sin, cos) = angle.sin_cos();
+        // The area stays, and with it how large the object looks.
         let (wide, high) = (scale * stretch, scale / stretch.abs());
         Self {
             center,
@@ -154,6 +155,7 @@ impl Painting {
                 let at = y * self.size + x;
                 self.touched[at] = true;
                 self.colors[at] = mix(self.colors[at], piece.paint.map(|c| c * light), coverage);
+                // The part that is seen in most of the pixel.
                 if coverage >= 0.5 {
                     self.parts[at] = piece.part as u8;
                 }
@@ -161,7 +163,6 @@ impl Painting {
         }
     }
 
-    /// For every pixel, row by row, whether a piece covers some of it.
     pub fn touched(self) -> Vec<bool> {
         self.touched
     }

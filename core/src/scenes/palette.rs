@@ -100,6 +100,7 @@ fn about([hue, saturation, value]: [f32; 3], rng: &mut Rng) -> Rgb {
     let mut near = |v: f32, by: f32| v + rng.random_range(-by..by);
     let (hue, saturation, value) = (near(hue, 0.05), near(saturation, 0.15), near(value, 0.2));
     hsv(
+        // A hue goes around; the others end.
         hue - hue.floor(),
         saturation.clamp(0.0, 1.0),
         value.clamp(0.0, 1.0),
@@ -126,6 +127,7 @@ impl Light {
     }
 
     fn on(&self, color: Rgb) -> Rgb {
+        // The luma of Rec. 601.
         let gray = [0.3 * color[0] + 0.59 * color[1] + 0.11 * color[2]; 3];
         let hazy = mix(gray, color, self.clarity);
         [0, 1, 2].map(|i| ((0.5 + (hazy[i] - 0.5) * self.contrast) * self.gain[i]).clamp(0.0, 1.0))

@@ -52,7 +52,6 @@ impl<'a> Lloyd<'a> {
         }
     }
 
-    /// Labels each row with its nearest centroid; whether a label changed.
     fn assign(&mut self) -> bool {
         // Between unit vectors the squared distance is twice one minus the cosine, so both metrics
         // share this.
@@ -121,6 +120,7 @@ impl<'a> Lloyd<'a> {
     fn update(&mut self, metric: Metric) {
         let mut sums = DMatrix::<f64>::zeros(self.data.nrows(), self.centroids.nrows());
         for (row, label) in self.data.column_iter().zip(&self.labels) {
+            // In f64: sums of thousands of rows lose digits in f32.
             sums.column_mut(*label)
                 .zip_apply(&row, |sum, value| *sum += f64::from(value));
         }
@@ -171,7 +171,6 @@ impl<'a> Lloyd<'a> {
     }
 }
 
-/// The centroid nearest to a row, from the squares of the centroids and their products with it.
 fn nearest_centroid(squares: &[f32], products: &[f32]) -> usize {
     let mut nearest = 0;
     let mut least = f32::INFINITY;

@@ -94,6 +94,7 @@ pub fn kmeans(rows: &Rows<'_>, config: &KMeansConfig) -> Result<KMeans, KMeansEr
 }
 
 fn restart<'a>(data: &'a DMatrix<f32>, config: &KMeansConfig, number: usize) -> Lloyd<'a> {
+    // Each restart has a stream of its own: one more changes none before it.
     let mut rng = stream(config.seed, Purpose::Cluster, number as u64, 0);
     Lloyd::run(data, config, &mut rng)
 }

@@ -12,6 +12,7 @@ pub(super) fn plus_plus(data: &DMatrix<f32>, clusters: usize, rng: &mut Rng) -> 
     let mut chosen = vec![rng.random_range(0..data.ncols())];
     while chosen.len() < clusters {
         let last = data.column(chosen[chosen.len() - 1]);
+        // Only the last chosen row can be nearer than those before it.
         for (nearest, row) in nearest.iter_mut().zip(data.column_iter()) {
             *nearest = nearest.min(squared_distance(row.as_slice(), last.as_slice()));
         }

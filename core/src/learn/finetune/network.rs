@@ -59,6 +59,7 @@ pub(super) fn objective(logits: Tensor<2>, labels: &[usize]) -> (Tensor<1>, Tens
     let truth = Tensor::<2>::from_data(TensorData::new(truth, [batch, classes]), &device);
     let labels = Tensor::<2, Int>::from_data(TensorData::new(indices, [batch, 1]), &device);
 
+    // Counted on the device: logits stay there.
     let hits = logits.clone().argmax(1).equal(labels).float().sum();
     let log_likelihood = (truth * activation::log_softmax(logits, 1)).sum();
     (log_likelihood.neg() / batch as f64, hits)
