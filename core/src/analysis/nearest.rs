@@ -53,6 +53,7 @@ pub fn nearest(a: &TokenGrid, b: &TokenGrid) -> Result<Nearest, WidthError> {
     Ok(Nearest { forward, backward })
 }
 
+/// The tokens at length 1 as columns, `[D, N]`.
 fn units(grid: &TokenGrid) -> DMatrix<f32> {
     let unit = grid.clone().normalized();
     DMatrix::from_column_slice(grid.dim(), grid.count(), unit.values())

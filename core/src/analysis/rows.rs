@@ -155,6 +155,7 @@ impl<'a> Rows<'a> {
         DMatrix::from_iterator(self.dim, rows.len(), values)
     }
 
+    /// As columns, `[D, N]`; a row of zeros stays.
     pub(super) fn unit(&self) -> DMatrix<f32> {
         let values = self.iter().flat_map(|row| {
             let length = row
