@@ -16,7 +16,6 @@ pub struct Adapter {
     pub software: bool,
 }
 
-/// The browser's WebGPU adapter; `None` if there is none.
 pub async fn adapter() -> Result<Option<Adapter>, JsValue> {
     let gpu = navigator_gpu()?;
     if gpu.is_undefined() {
@@ -32,6 +31,7 @@ pub async fn adapter() -> Result<Option<Adapter>, JsValue> {
     let name = name_of(&info);
     // Where a browser has this property, and whether at all, depends on its age.
     let fallback = is_fallback(&adapter) || (info.is_object() && is_fallback(&info));
+    // Chrome's software adapter does not always say that it is one.
     let software = fallback || name.contains("swiftshader");
     Ok(Some(Adapter { name, software }))
 }

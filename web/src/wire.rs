@@ -47,6 +47,7 @@ impl<'de> Deserialize<'de> for Floats {
 }
 
 pub fn to_js<T: Serialize>(value: &T) -> Result<JsValue, serde_wasm_bindgen::Error> {
+    // Objects, not `Map`s, whose properties `property` would not find.
     value.serialize(&serde_wasm_bindgen::Serializer::new().serialize_maps_as_objects(true))
 }
 
@@ -86,7 +87,7 @@ pub fn message(id: u32, key: &str, value: &JsValue) -> JsValue {
     message.into()
 }
 
-/// A property of a message; undefined if there is none.
+/// Undefined if there is none.
 pub fn property(message: &JsValue, key: &str) -> JsValue {
     Reflect::get(message, &key.into()).unwrap_or(JsValue::UNDEFINED)
 }

@@ -12,7 +12,6 @@ use ibot_web::js;
 // Milliseconds after which the browser has surely read a file that it saves.
 const SAVED: f64 = 60_000.0;
 
-/// The response of an address; its body may still be on the way.
 pub async fn fetch(url: &str) -> Result<Response, PageError> {
     let response: Response = JsFuture::from(dom::window().fetch_with_str(url))
         .await
@@ -57,6 +56,7 @@ pub fn save(file: &Blob, name: &str) -> Result<(), PageError> {
     let link: HtmlAnchorElement = dom::create("a", "")?;
     link.set_href(&url);
     link.set_download(name);
+    // A link is the only way by which a page hands over a file under a name.
     link.unchecked_ref::<HtmlElement>().click();
 
     // Until the address is revoked, the browser keeps the file in memory.

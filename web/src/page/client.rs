@@ -88,7 +88,7 @@ impl Client {
         loaded
     }
 
-    /// Loads the model's file again, if there is one.
+    // Cloned, as the model may be replaced while its file is read.
     pub async fn reload(&self) -> Result<(), PageError> {
         let file = self.file.borrow().clone();
         match file {
@@ -114,7 +114,6 @@ impl Client {
         }
     }
 
-    /// Asks this worker from now on, and lets it choose its device.
     pub async fn connect(
         &self,
         link: WorkerLink,

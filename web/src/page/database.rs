@@ -54,6 +54,7 @@ async fn store(mode: IdbTransactionMode) -> Result<IdbObjectStore, PageError> {
     let factory = dom::window()
         .indexed_db()?
         .ok_or(PageError::Missing("IndexedDB"))?;
+    // Version 1: another one would ask every browser to change its store.
     let request: IdbOpenDbRequest = factory.open_with_u32(DATABASE, 1)?;
 
     // The first visit makes the store.
@@ -75,7 +76,6 @@ async fn store(mode: IdbTransactionMode) -> Result<IdbObjectStore, PageError> {
     Ok(store)
 }
 
-/// Waits until a write is on the disk.
 async fn commit(store: &IdbObjectStore, request: &IdbRequest) -> Result<(), PageError> {
     let transaction = store.transaction();
     // After its transaction is complete, closing the page cannot undo a write.

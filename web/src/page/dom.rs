@@ -24,7 +24,6 @@ pub fn by_id<T: JsCast>(id: &'static str) -> Result<T, PageError> {
     element.dyn_into().map_err(|_| PageError::Missing(id))
 }
 
-/// All elements of type `T` that match a selector.
 pub fn all<T: JsCast>(selector: &str) -> Result<Vec<T>, PageError> {
     let list = document()?.query_selector_all(selector)?;
 
@@ -91,6 +90,7 @@ pub fn fresh_context(
     width: f64,
     height: f64,
 ) -> Result<CanvasRenderingContext2d, PageError> {
+    // More than three pixels a CSS pixel are not seen, and cost memory.
     let ratio = window().device_pixel_ratio().clamp(1.0, 3.0);
 
     // As many pixels as it covers on the screen. Setting the size clears the canvas.

@@ -76,6 +76,7 @@ impl WorkerLink {
 
 impl Drop for WorkerLink {
     fn drop(&mut self) {
+        // It may be in the middle of a computation, whose answer nobody waits for.
         self.worker.terminate();
         self.calls.cancel();
     }

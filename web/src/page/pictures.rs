@@ -101,7 +101,6 @@ pub async fn png(picture: &HtmlCanvasElement) -> Result<Blob, PageError> {
         .map_err(|_| PageError::Browser("it has no memory for a picture".to_owned()))
 }
 
-/// The pixels of a picture, for the worker.
 pub fn pixels(canvas: &HtmlCanvasElement) -> Result<Picture, PageError> {
     let (width, height) = (canvas.width(), canvas.height());
     let data =

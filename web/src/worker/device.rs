@@ -34,7 +34,6 @@ impl ComputeDevice {
     }
 }
 
-/// The preferred device, or the CPU and the reason why not.
 pub async fn choose(preference: DevicePreference) -> ComputeDevice {
     if preference == DevicePreference::Cpu {
         return ComputeDevice::cpu("The CPU, as chosen.");

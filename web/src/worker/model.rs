@@ -96,6 +96,7 @@ fn load_tokenizer(
         // In a file of one network, that one both assigns and predicts.
         None => teacher.clone(),
     };
+    // Without the token it cannot be shown what to predict.
     let student = student.backbone.has_mask_token().then_some(student);
     Ok(Tokenizer { teacher, student })
 }

@@ -71,7 +71,6 @@ pub enum Problem {
 }
 
 impl Problem {
-    /// The device's own error, if it is the device that failed.
     pub fn of_device(&self) -> Option<String> {
         match self {
             Self::Device(error)

@@ -177,7 +177,6 @@ impl Controls {
         }
     }
 
-    /// Shows the controls of the mode, hides those of others.
     pub fn show_owned(&self) {
         let mode = self.mode_name();
         for element in &self.owned {
@@ -234,17 +233,14 @@ impl Controls {
         number(&self.opacity, 0.0, 100.0, 75.0) / 100.0
     }
 
-    /// Whether colors blend between patches.
     pub fn smooth(&self) -> bool {
         self.smooth.checked()
     }
 
-    /// Whether only the foreground is colored.
     pub fn foreground(&self) -> bool {
         self.foreground.checked()
     }
 
-    /// How many of the most similar patches are marked.
     pub fn best(&self) -> usize {
         number(&self.best, 0.0, 50.0, 5.0) as usize
     }
@@ -253,7 +249,6 @@ impl Controls {
         number(&self.clusters, 2.0, 24.0, 6.0) as usize
     }
 
-    /// How many correspondences are drawn.
     pub fn pairs(&self) -> usize {
         number(&self.pairs, 1.0, 100.0, 12.0) as usize
     }
@@ -287,6 +282,7 @@ fn fill(
     options: Vec<(usize, String)>,
     chosen: usize,
 ) -> Result<(), PageError> {
+    // The old options are of another model.
     select.set_inner_html("");
     for (value, label) in options {
         let option: HtmlOptionElement = dom::create("option", "")?;

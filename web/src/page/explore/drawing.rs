@@ -102,6 +102,7 @@ pub fn layout(drawing: &Drawing, width: f64) -> PerSlot<Placement> {
         let Some(pane) = pane else { continue };
         // A very high image is narrower than its room.
         let aspect = f64::from(pane.picture.height()) / f64::from(pane.picture.width().max(1));
+        // An image of no width, which a broken file may give, still has a place.
         let shown = room.min(TALLEST / aspect.max(1e-3));
         let first = match narrow {
             true => 0.0,

@@ -70,7 +70,6 @@ impl Explore {
         self.move_to(at);
     }
 
-    /// Moves the cursor with the mouse, or paints.
     fn hover(self: &Rc<Self>, event: PointerEvent) {
         let Some(at) = self.patch_under(&event) else {
             return;

@@ -47,6 +47,7 @@ impl Explore {
         if let Some(cell) = state.masks[at.slot].get_mut(at.patch) {
             *cell = hide;
         }
+        // `ask` borrows the state again.
         drop(state);
         self.ask();
     }

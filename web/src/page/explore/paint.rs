@@ -123,7 +123,6 @@ fn paint_colors(found: &ColorMaps, grids: &Grids) -> Result<Painted, PageError> 
     Ok(painted)
 }
 
-/// How much of the variance each color shows.
 fn shares(shares: &[f64]) -> String {
     let mut parts = Vec::new();
     for (name, share) in ["red", "green", "blue"].iter().zip(shares) {

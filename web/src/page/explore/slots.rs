@@ -40,6 +40,7 @@ impl Explore {
         {
             let mut state = self.state.borrow_mut();
             state.images[slot] = Some(image);
+            // It was of the old image.
             state.analysis = Analysis::None;
             state.masks[slot].clear();
             // The next image goes beside this one.
@@ -66,8 +67,8 @@ impl Explore {
         Ok(())
     }
 
-    /// Empties both slots without a question to the worker, which must be a new one.
     pub fn forget_images(&self) {
+        // Without a question to the worker, which must be a new one.
         let mut state = self.state.borrow_mut();
         state.images = PerSlot::default();
         state.analysis = Analysis::None;

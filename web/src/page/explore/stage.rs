@@ -35,7 +35,7 @@ impl Stage {
         &self.canvas
     }
 
-    /// The patch at a point, in CSS pixels of the canvas.
+    /// At a point in CSS pixels of the canvas.
     pub fn patch_at(&self, x: f64, y: f64) -> Option<Cursor> {
         for (slot, placement) in self.placements.borrow().iter().enumerate() {
             if let Some(patch) = placement.and_then(|placement| placement.patch_at(x, y)) {
@@ -82,6 +82,7 @@ impl Stage {
         if let Some(Cursor { slot, patch }) = drawing.cursor
             && let Some(placement) = placements[slot]
         {
+            // Black under white is seen on any image.
             draw_frame(&context, placement.patch(patch), "#000", 4.0);
             draw_frame(&context, placement.patch(patch), "#fff", 2.0);
         }

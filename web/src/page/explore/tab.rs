@@ -56,7 +56,6 @@ impl Explore {
         }))
     }
 
-    /// Encodes the images with another model.
     pub async fn use_model(self: &Rc<Self>, model: &ModelInfo) -> Result<(), PageError> {
         self.controls.offer(model)?;
         for image in self.state.borrow_mut().images.iter_mut().flatten() {

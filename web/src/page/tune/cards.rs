@@ -22,7 +22,6 @@ pub fn find(class: usize, part: &str) -> Option<Element> {
     document.query_selector(&selector).ok().flatten()
 }
 
-/// Makes all cards again.
 pub fn show(state: &TuneState) -> Result<(), PageError> {
     let list: HtmlElement = dom::by_id("tune-classes")?;
     // Few classes: making all cards again costs less than finding the difference.
@@ -65,7 +64,6 @@ fn card(class: usize, name: &str) -> Result<HtmlElement, PageError> {
     Ok(card)
 }
 
-/// Shows one more image.
 pub fn add(
     state: &TuneState,
     class: usize,

@@ -57,6 +57,7 @@ fn add_row(
     for count in counts {
         // The larger the share of its row, the stronger the color.
         let share = *count as f64 / total.max(1) as f64;
+        // 60 % at most, so that the number stays readable.
         let color = format!(
             "color-mix(in srgb, var(--accent) {:.0}%, transparent)",
             60.0 * share

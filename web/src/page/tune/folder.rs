@@ -64,13 +64,13 @@ pub async fn files_in(
     Ok(files)
 }
 
-/// The files of a folder that was chosen in a file field.
 pub fn chosen(files: Vec<File>) -> Vec<FolderFile> {
     let mut named = Vec::with_capacity(files.len());
     for file in files {
         // Not in the bindings: the property is not of a standard.
         let path = wire::property(&file, "webkitRelativePath");
         let path = path.as_string().unwrap_or_default();
+        // Files that lie in no folder are of one class.
         let folder = path.rsplit('/').nth(1).unwrap_or("class 1").to_owned();
         named.push(FolderFile { folder, file });
     }

@@ -39,6 +39,7 @@ impl Tune {
                     false => LessonPhase::Paused,
                 };
                 state.outcome = Some(outcome);
+                // `changed` and `draw` borrow the state again.
                 drop(state);
 
                 status::say("");

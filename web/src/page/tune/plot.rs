@@ -95,6 +95,7 @@ fn round_up(value: f64) -> f64 {
         return 1.0;
     }
     let unit = 10f64.powf(value.log10().floor());
+    // 10, as the value may lie between 5 and the next power.
     let edges = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * unit);
     let edge = edges.into_iter().find(|edge| *edge >= value);
     // Rounding may leave the last edge just below the value.

@@ -96,6 +96,7 @@ impl Tune {
         let bytes = Bytes(blob::bytes(file).await?);
         let project = self.client.ask(UnpackProject { bytes }).await?;
 
+        // Adding its images is no change that is worth saving.
         self.saving.replace(Saving::Opening);
         let result = self.replace_by(project).await;
         self.saving.replace(Saving::Saved);
@@ -148,7 +149,6 @@ impl Tune {
         ids
     }
 
-    /// Goes back to the lesson of the file that was unpacked last.
     async fn restore_lesson(self: &Rc<Self>) -> Result<(), PageError> {
         // Only one mode needs it, and only the worker knows the mode.
         let file = self.file_for(TuneMode::Adapt).await?;

@@ -77,7 +77,7 @@ impl TuneState {
         self.active
     }
 
-    /// Removes a class with its images; returns the images' numbers.
+    /// Returns the numbers of its images.
     pub fn remove_class(&mut self, class: usize) -> Vec<u32> {
         let mut removed = Vec::new();
         self.images.retain(|image| {
@@ -94,6 +94,7 @@ impl TuneState {
             }
         }
         self.classes.remove(class);
+        // The active class may have been the last one.
         self.active = self.active.min(self.classes.len().saturating_sub(1));
 
         self.forget_lesson();

@@ -45,7 +45,6 @@ impl Tune {
         })
     }
 
-    /// Gives all images to another model, which may be in another worker.
     pub async fn use_model(self: &Rc<Self>) -> Result<(), PageError> {
         // What was learned belongs to the old model.
         self.state.borrow_mut().forget_lesson();
@@ -54,6 +53,8 @@ impl Tune {
             files.push((image.id, image.name.clone(), image.file.clone()));
         }
 
+        // Files are read one by one: all pictures at once would not fit the memory of a small
+        // device.
         for (id, name, file) in files {
             let picture = pictures::pixels(&pictures::from_blob(&file, &name).await?)?;
             self.client.ask(AddExample { id, picture }).await?;

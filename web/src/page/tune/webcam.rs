@@ -33,6 +33,7 @@ impl Webcam {
         let camera = self.switch_on().await?;
 
         let mut result = Ok(());
+        // An error of one frame would be that of all.
         while result.is_ok() && turn.lasts() {
             result = match camera.picture(longest) {
                 Ok(frame) => act(frame).await,

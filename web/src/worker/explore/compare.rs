@@ -41,6 +41,7 @@ impl Answer for Compare {
                     similarity: found.similarity,
                 });
             }
+            // Where the patch itself was not among the best, there is one too many.
             best[slot].truncate(self.best);
             maps[slot] = Some(Floats(similarities));
         }

@@ -21,6 +21,7 @@ impl Answer for DrawMask {
             ..MaskConfig::default()
         };
 
+        // The seed alone: the same number draws the same mask on any image of this grid.
         let rng = &mut stream(u64::from(self.seed), Purpose::Mask, 0, 0);
         let mask = config.draw((grid.rows(), grid.columns()), rng);
         let cells = mask.cells().iter().map(|hidden| u8::from(*hidden));

@@ -41,7 +41,6 @@ impl Examples {
         }
     }
 
-    /// Computes the features that are missing.
     pub async fn complete(&mut self, model: &LoadedModel) -> Result<(), Problem> {
         for example in self.0.values_mut() {
             if example.feature.is_none() {

@@ -45,7 +45,6 @@ impl TuneLearner {
         Self::Knn(KnnHead::new(set, NEIGHBOURS, &model.device))
     }
 
-    /// Fine-tunes the backbone, from a head that was trained before.
     pub fn fine_tune(
         head: &Classifier,
         settings: &ProjectSettings,
@@ -150,7 +149,6 @@ impl TuneLearner {
         Ok(())
     }
 
-    /// The probability of each class.
     pub async fn classify(
         &self,
         image: &RgbImage,
@@ -186,7 +184,6 @@ impl TuneLearner {
         }
     }
 
-    /// The probability of each class for a feature of the frozen backbone.
     async fn classify_feature(&self, feature: &[f32]) -> Result<Vec<f32>, Problem> {
         match self {
             Self::Linear(head) => Ok(head.classifier().predict(feature)?),
@@ -223,10 +220,12 @@ impl TuneLearner {
 }
 
 pub fn settings(lesson: &Lesson, model: &LoadedModel) -> ProjectSettings {
+    // A field of the page may hold 0.
     let steps = lesson.steps.max(1);
     let size = model.image_size();
     let mode = match lesson.mode {
         TuneMode::LastBlocks => Mode::LastBlocks(model.header.backbone.depth().min(2)),
+        // Rank 4, as few images leave little to learn.
         _ => Mode::Lora { rank: 4 },
     };
 

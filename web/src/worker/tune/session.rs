@@ -77,7 +77,6 @@ impl Session {
         })
     }
 
-    /// Whether there is nothing more to do.
     pub fn is_complete(&self) -> bool {
         matches!(self.learner, TuneLearner::Knn(_)) || self.learner.steps() >= self.lesson.steps
     }
@@ -147,6 +146,7 @@ impl Session {
     ) -> Result<LessonResult, Problem> {
         let classes = self.lesson.classes;
         let mut pairs = Vec::new();
+        // With one class every answer is right.
         if classes > 1 {
             self.learner
                 .refresh(&self.halves.train, classes, examples, model)

@@ -80,7 +80,6 @@ impl Tuner {
         Ok(())
     }
 
-    /// Reports the result of the lesson, if there is one.
     pub async fn judge(&mut self, model: &LoadedModel) -> Result<(), Problem> {
         if let Some(session) = &mut self.session {
             let result = session.judge(&self.examples, model).await?;
