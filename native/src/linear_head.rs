@@ -80,6 +80,7 @@ impl LinearHeads {
             config,
         } = args.read()?;
         let network = checkpoint.header_for(config);
+        // Kept even if it is an error: only evaluations that need the head fail by it.
         let own = StoredHead::of(&checkpoint, &network);
         Ok(Some(Self { network, file, own }))
     }

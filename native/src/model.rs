@@ -80,6 +80,7 @@ impl LoadedBackbone {
         let mut weights: Vec<_> = block_on(weights::timm(&self.backbone, None))?
             .into_iter()
             .collect();
+        // A HashMap has no order of its own.
         weights.sort_by(|(a, _), (b, _)| a.cmp(b));
 
         for (name, weight) in weights {
@@ -114,6 +115,7 @@ impl WeightArgs {
     /// The file that is read: of a run its teacher, or its checkpoint with `head`.
     fn file(&self, head: bool) -> PathBuf {
         match self.model.is_dir() {
+            // Only the checkpoint has a student and heads.
             true if head || self.key.is_some() => self.model.join(CHECKPOINT_FILE),
             true => self.model.join(TEACHER_FILE),
             false => self.model.clone(),
@@ -148,7 +150,6 @@ impl ModelArgs {
         self.untrained
     }
 
-    /// The same network with random weights.
     pub fn untrained(&self) -> Self {
         Self {
             untrained: true,
@@ -156,7 +157,6 @@ impl ModelArgs {
         }
     }
 
-    /// Images without a network.
     pub fn pixels(&self) -> Self {
         let mut pixels = self.clone();
         pixels.weights.model = PathBuf::from(PIXELS);
@@ -178,6 +178,7 @@ impl ModelArgs {
         } = self.read()?;
         // An evaluation masks nothing.
         let config = config.with_mask_token(false);
+        // Also for random weights: the file says which network it is.
         let (mut backbone, report) = checkpoint
             .backbone(&config, self.weights.allow_partial, device)
             .map_err(with_remedy)
@@ -210,7 +211,6 @@ impl ModelArgs {
         }
     }
 
-    /// The file of the backbone.
     pub fn read(&self) -> Result<WeightFile> {
         self.weights.read(false)
     }

@@ -80,6 +80,7 @@ struct Likely {
 /// Runs `ibot classify`. Images that cannot be read are named and left out.
 pub fn run(args: &ClassifyArgs) -> Result<()> {
     ensure!(args.top > 0, "--top 0 names no class");
+    // Before the device, which takes seconds to start.
     let images = Images::open(&args.images, args.limit.unwrap_or(usize::MAX))?;
     let device = device::select(args.device)?.device;
     let (classifier, lines) = ImageClassifier::open(&args.weights, device)?;
@@ -91,6 +92,7 @@ pub fn run(args: &ClassifyArgs) -> Result<()> {
     let names = all.iter().map(|index| images.name(*index));
     let width = names.map(|name| name.chars().count()).max().unwrap_or(0);
     let mut read = 0;
+    // In chunks, so that lines appear while later images are read.
     for chunk in all.chunks(CHUNK) {
         for classified in classifier.classify(&images, chunk, args.top)? {
             read += 1;
@@ -181,6 +183,7 @@ impl ImageClassifier {
             return Ok(Vec::new());
         }
 
+        // Of one readout asked for there is one tensor.
         let rows = self.features.encode(&[self.readout], pixels)?.remove(0);
         let rows: Vec<f32> = rows
             .try_into_vec_as()
@@ -197,6 +200,7 @@ impl ImageClassifier {
     /// The `top` most likely classes; among equals the lower number comes first.
     fn likely(&self, probabilities: &[f32], top: usize) -> Vec<Likely> {
         let mut order: Vec<usize> = (0..probabilities.len()).collect();
+        // A stable sort keeps the lower number of equals first.
         order.sort_by(|a, b| probabilities[*b].total_cmp(&probabilities[*a]));
         order.truncate(top);
         let likely = order.into_iter().map(|index| Likely {

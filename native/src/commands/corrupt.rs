@@ -74,6 +74,7 @@ pub fn run(args: &CorruptArgs) -> Result<()> {
         seed: args.seed,
     };
     let settings: Vec<CorruptionOf> = chosen.into_iter().map(as_setting).collect();
+    // Before the first file: a folder of other images must not be mixed with these.
     claim(&args.out, &data, args.seed, args.format)?;
 
     let targets = targets(&data, args.limit, args.format);
@@ -105,6 +106,7 @@ pub fn run(args: &CorruptArgs) -> Result<()> {
     );
 
     draw_sheet(&targets, &data, &settings, &args.out)?;
+    // What was left out is none of these.
     let images = targets.len() - left_out;
     let there = images * settings.len() - written;
     println!(
@@ -130,6 +132,7 @@ fn corrupt_image(
     let mut image: Option<RgbImage> = None;
     let mut written = 0;
     for setting in settings {
+        // Named by what it holds, so that an interrupted command goes on where it was.
         let path = folder_of(&args.out, setting).join(&target.path);
         if path.exists() {
             continue;

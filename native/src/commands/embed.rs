@@ -96,6 +96,7 @@ pub fn run(args: &EmbedArgs) -> Result<()> {
         extraction.cache = Some(parts.clone());
     }
     let view = EvalView {
+        // An `ibot embed` without --size sees images as the evaluations do.
         size: args.size.unwrap_or(model.config.image_size()),
         resize_ratio: model.eval_resize,
     };

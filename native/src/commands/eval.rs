@@ -127,6 +127,7 @@ pub fn run(command: &EvalCommand) -> Result<()> {
             Yardstick::Pixels => args.model.pixels(),
             Yardstick::Untrained => args.model.untrained(),
         };
+        // Cut as the model cut them: what stands beside must differ in the features alone.
         match inputs.evaluate(&model, &yardstick.to_string(), Some(patches)) {
             Ok(found) => results.push((yardstick.to_string(), found.result)),
             // The result of the model is already printed or written, and stands.
@@ -190,6 +191,7 @@ impl Inputs<'_> {
             println!("{}", subject.lines);
         }
 
+        // Opening the model is no part of the time.
         let begin = Instant::now();
         let mut features = subject.store(subject.view, self.extraction)?;
         if subject.model.is_some() {
@@ -241,6 +243,7 @@ fn side_by_side(task: &dyn EvalTask, results: &[(String, EvalResult)]) -> String
     for (measure, _) in results[0].1.measures.iter() {
         let mut row = vec![measure_title(task, measure)];
         for (_, result) in results {
+            // A measure may be of networks only.
             let value = result.measures.get(measure);
             row.push(value.map_or("-".to_owned(), |value| shown(Some(task), measure, value)));
         }

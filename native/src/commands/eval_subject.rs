@@ -113,6 +113,7 @@ impl EvalSubject {
                 .as_ref()
                 .map_or(PIXEL_PATCH, |model| model.backbone.stride()),
             model,
+            // Of the file and not of its name, which may come to hold other weights.
             weights_sha256: args.file().as_deref().map(sha256).transpose()?,
             lines: lines(&line, view, extraction),
         })

@@ -93,6 +93,7 @@ struct Tensors {
 }
 
 pub fn run(args: &ExportArgs) -> Result<()> {
+    // Before the model is read, which may take long.
     args.head.check()?;
     let bytes = match args.to {
         Format::Safetensors => safetensors(args)?,

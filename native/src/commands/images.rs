@@ -38,6 +38,7 @@ impl Images {
 
     fn add(&mut self, spec: &str, limit: usize) -> Result<()> {
         let path = Path::new(spec);
+        // By its ending: a file may also be a list or an archive.
         if path.is_file() && is_picture(path) {
             self.places.push(Location::File(path.to_owned()));
             return Ok(());

@@ -167,6 +167,7 @@ pub fn run(args: PretrainArgs) -> Result<ExitCode> {
         resume: args.resume,
         devices: args.devices,
     };
+    // After the settings are sound: until then Ctrl-C ends the program at once.
     let interrupted = watch_for_signals()?;
     Ok(match pretrain(&request, &interrupted)? {
         Ending::Complete => ExitCode::SUCCESS,

@@ -43,6 +43,7 @@ pub fn run(args: &RunsArgs) -> Result<()> {
     }
 
     if args.json {
+        // One line a run, as `results.jsonl` has one a result.
         for run in &list.runs {
             println!("{}", json_line(run)?);
         }

@@ -90,6 +90,7 @@ pub fn run(args: &TrackArgs) -> Result<()> {
         Some(model) => Video::SHORT_SIDE.min(2 * model.config.image_size()),
         None => Video::SHORT_SIDE,
     };
+    // Whole frames: objects at the side are followed, too.
     let view = FrameView::whole(args.short_side.unwrap_or(usual), patch_side(&features));
     let size = view.size_of(&image);
     let (width, height, frames) = (size.width, size.height, images.len() - start);
@@ -130,6 +131,7 @@ pub fn run(args: &TrackArgs) -> Result<()> {
             "object {object} is smaller than a patch; a larger --short-side shows more of it"
         ));
     }
+    // The bar would be drawn over what follows.
     drop(progress);
 
     println!("masks   {}", args.out.join(MASKS).display());
@@ -172,6 +174,7 @@ fn names(images: &Images, start: usize) -> Vec<FrameName> {
     let names: Vec<String> = (start..images.len())
         .map(|index| images.name(index))
         .collect();
+    // Names of folders are lost: frames of two folders may have the same.
     let different: BTreeSet<String> = names.iter().map(|name| stem(name)).collect();
 
     let are_different = different.len() == names.len();

@@ -27,6 +27,7 @@ pub fn add_records(best: &mut BestFigures, records: &[Record]) {
     for record in records {
         if let Record::Eval {
             name,
+            // Step 0 is the network that the run started from.
             step: 1..,
             measures,
             ..
@@ -45,6 +46,7 @@ pub fn add_results(best: &mut BestFigures, text: &str) -> usize {
     while let Some(line) = lines.next() {
         let is_last = lines.peek().is_none();
         match serde_json::from_str::<ResultLine>(line) {
+            // Those beside the run's own network are no figures of the run.
             Ok(result) if result.untrained || result.weights_sha256.is_none() => {}
             Ok(result) => add(best, &result.task, &result.measures),
             Err(_) if is_last || line.trim().is_empty() => {}

@@ -18,6 +18,7 @@ pub fn keep_differences(runs: &mut [ListedRun]) {
 
     let mut differing: BTreeSet<String> = BTreeSet::new();
     for (key, (count, different)) in values {
+        // A key that some runs lack tells them apart, too.
         if different.len() > 1 || count < readable {
             differing.insert(key.to_owned());
         }

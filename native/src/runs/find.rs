@@ -41,6 +41,7 @@ fn search(folder: &Path, levels: usize, found: &mut FoundRuns) -> io::Result<()>
             continue;
         }
 
+        // A folder within may be someone else's: what can be read is still listed.
         if is_run(&path) {
             found.runs.push(path);
         } else if levels > 1

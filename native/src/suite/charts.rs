@@ -25,6 +25,7 @@ pub fn charts(
                 let chart = point.chart(&mut charts, task);
                 chart.add_point(subject.subject.clone(), (point.x, point.y));
                 if let Some(guess) = chance(measure, classes)
+                    // Once a chart, though each subject comes by.
                     && chart.references.is_empty()
                 {
                     chart.references.push(("chance".to_owned(), 100.0 * guess));
@@ -70,6 +71,7 @@ impl MeasuredPoint {
     /// Its chart, which is made if it is missing.
     fn chart<'a>(&self, charts: &'a mut Vec<Chart>, task: &dyn EvalTask) -> &'a mut Chart {
         let title = format!("{} {}", task.title(), self.quantity);
+        // Quantities of several entries may have one title, and share a chart.
         let place = charts.iter().position(|chart| chart.title == title);
         let place = place.unwrap_or(charts.len());
         if place == charts.len() {

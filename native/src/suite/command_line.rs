@@ -44,6 +44,7 @@ pub fn options(evaluation: &Evaluation) -> Vec<String> {
         let option = format!("--{}", key.replace('_', "-"));
         match value {
             Value::Bool(true) => options.push(option),
+            // What is off or missing is the usual, which no option says.
             Value::Bool(false) | Value::Null => {}
             Value::Array(items) => {
                 let items: Vec<String> = items.iter().map(plain).collect();
@@ -78,6 +79,7 @@ fn quoted(word: &str) -> String {
     if !word.is_empty() && word.chars().all(is_plain) {
         word.to_owned()
     } else {
+        // A quote cannot stand within quotes: it ends them, stands escaped, and begins them again.
         format!("'{}'", word.replace('\'', r"'\''"))
     }
 }

@@ -72,6 +72,7 @@ impl SuiteConfig {
 impl SuiteEntry {
     fn parse(mut entry: Map<String, Value>) -> Result<Self> {
         let mut view = Map::new();
+        // Taken out first: settings of evaluations refuse keys that they do not know.
         for key in ["size", "resize"] {
             if let Some(value) = entry.remove(key) {
                 view.insert(key.to_owned(), value);

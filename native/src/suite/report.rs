@@ -98,6 +98,7 @@ impl SuiteReport<'_> {
             for (number, subject) in self.subjects.iter().enumerate() {
                 let name = &subject.subject;
                 match &subject.outcomes[index] {
+                    // Of the model itself a failure stands out.
                     Outcome::Failed(reason) if number == 0 => {
                         let text = format!("{called} of the {name} failed: {reason}");
                         elements.push(Element::Problem(text));

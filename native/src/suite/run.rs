@@ -90,6 +90,7 @@ fn find(
 ) -> Result<Finding> {
     let begin = Instant::now();
     let view = entry.view(subject.view);
+    // A store for each view that occurs; most suites have one.
     let place = match stores.iter().position(|store| store.view() == view) {
         Some(place) => place,
         None => {
@@ -125,6 +126,7 @@ fn find(
 /// Lets a pass of `store` read what the entries with its view need.
 fn plan(store: &mut FeatureStore, suite: &SuiteConfig, subject: &SuiteSubject) {
     for entry in &suite.entries {
+        // What is left out would be read for nothing.
         if entry.view(subject.view) == store.view() && obstacle(entry, subject).is_none() {
             store.plan(&entry.evaluation.task().readouts());
         }

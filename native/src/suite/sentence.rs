@@ -37,6 +37,7 @@ fn comparison(unit: Unit, value: f64, other: &Comparison) -> String {
     };
     let difference = value - other.value;
     let amount = match unit {
+        // Points, as a difference of shares is no share of anything.
         Unit::Share => format!("{:.1} points", 100.0 * difference.abs()),
         Unit::Number => unit.show(difference.abs()),
     };

@@ -13,6 +13,7 @@ pub fn title(suite: &SuiteConfig, entry: &SuiteEntry) -> String {
     }
 
     let options = options(&entry.evaluation).join(", ");
+    // One of its kind needs no more words.
     if of_kind < 2 || options.is_empty() {
         task.title().to_owned()
     } else {

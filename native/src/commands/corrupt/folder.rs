@@ -63,6 +63,7 @@ pub fn claim(folder: &Path, data: &Dataset, seed: u64, format: FileFormat) -> Re
         .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     let mut entries =
         fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    // A folder that someone else uses would get 95 folders into it.
     if entries.next().is_some() {
         bail!(
             "{} is not empty and no folder of corrupted images; choose another --out",
@@ -97,6 +98,7 @@ pub fn targets(data: &Dataset, limit: Option<usize>, format: FileFormat) -> Vec<
             stem = format!("{stem}-{index}");
         }
         if chosen.binary_search(&index).is_ok() {
+            // `subset` gives them in ascending order.
             let path = Path::new(&folder).join(format!("{stem}.{extension}"));
             targets.push(Target { index, path });
         }

@@ -22,6 +22,7 @@ pub fn draw_sheet(
     out: &Path,
 ) -> Result<()> {
     let loaded = targets
+        // The first that can be read: the sheet is an example, not a list.
         .iter()
         .find_map(|target| Some((target.index, data.load(target.index).ok()?)));
     let Some((index, image)) = loaded else {
@@ -30,6 +31,7 @@ pub fn draw_sheet(
 
     let mut rows: Vec<SheetRow> = Vec::new();
     for (place, setting) in settings.iter().enumerate() {
+        // An image may be too small for some corruptions.
         let Ok(corrupted) = setting.apply(&image, index) else {
             continue;
         };

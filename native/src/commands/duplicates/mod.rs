@@ -88,6 +88,7 @@ pub fn run(args: &DuplicatesArgs) -> Result<()> {
     println!("{}", subject.lines);
     let features = extraction.store(subject.model.as_ref(), subject.view)?;
 
+    // By places: `copy_features` counts from 0.
     let load = |place: usize| Ok(data.load(chosen[place])?);
     let mut rows = copy_features(&features, chosen.len(), load)?;
     normalize(&mut rows.values, rows.width);

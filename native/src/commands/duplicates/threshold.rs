@@ -62,6 +62,7 @@ pub fn measure(data: &Dataset, rows: &FeatureRows, features: &FeatureStore) -> R
 
     let mut pairs = 0;
     let mut near = 0;
+    // Two thousand pairs at most: on the host.
     for first in 0..count {
         for second in first + 1..count {
             pairs += 1;

@@ -78,6 +78,7 @@ impl HeadArgs {
         if let Some(names) = &self.classes {
             header.classes = names_in(names)?;
         }
+        // After the options had their say: they may be what does not fit.
         header.check(&head, &network.backbone).with_context(place)?;
         Ok((head, header))
     }

@@ -35,6 +35,7 @@ impl Gallery {
             width,
             mut values,
         } = SavedFeatures::read(file)?;
+        // Files keep features as the network gave them.
         normalize(&mut values, width);
         let pictures = match images {
             Some(images) => Pictures::of(Dataset::open(images).context("--images")?),
@@ -78,6 +79,7 @@ impl Gallery {
             Pictures::Of(data, places) => data.load(*places.get(name)?).ok(),
             Pictures::Near(folder) => {
                 let beside = folder.join(name);
+                // First as the name stands, then beside the file of features.
                 load_one(name)
                     .or_else(|_| load_one(&beside.to_string_lossy()))
                     .ok()

@@ -133,6 +133,7 @@ pub fn run(args: &SearchArgs) -> Result<()> {
     }
     println!();
 
+    // Only now: what was found is printed even if no picture can be drawn.
     let output = Output::create(args.out.clone(), &args.model.path().display().to_string())?;
     output.picture(
         "search.png",

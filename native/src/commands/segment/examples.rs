@@ -75,6 +75,7 @@ impl LabelledPhotographs {
             let name = names.get(number).map(|name| name.trim().to_owned());
             classes.push(Class {
                 number,
+                // There may be fewer names than numbers.
                 name: name.unwrap_or(number.to_string()),
             });
         }

@@ -66,6 +66,7 @@ pub fn run(args: &SegmentArgs) -> Result<()> {
         bail!("--masks names no folder; `ibot show segments` divides images without labels");
     };
     let photographs = Images::open(&args.photographs, args.limit.unwrap_or(usize::MAX))?;
+    // Before the network: masks are what most often is wrong.
     let examples = LabelledPhotographs::read(masks, &photographs)?;
     let (encoder, output) = args.tokens.open("segment")?;
     let memory = remember(&examples, &encoder)?;
@@ -102,6 +103,7 @@ pub fn run(args: &SegmentArgs) -> Result<()> {
         let mask = output.path("masks").join(&file);
         write_atomically(&mask, &encode_mask(&found.numbers)?)?;
         let overlay = LabelOverlay {
+            // 0 is the background by convention.
             unpainted: Some(0),
             ..LabelOverlay::default()
         };

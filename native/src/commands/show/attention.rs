@@ -114,6 +114,7 @@ pub fn sheet(image: &RgbImage, attention: &ClsAttention, mass: f64) -> Result<Rg
 fn overlay(image: &RgbImage, attention: &ClsAttention) -> RgbImage {
     let mean = attention.mean();
     let heatmap = Heatmap {
+        // Each image on a scale of its own: attention adds up to 1 over its patches.
         range: Range::of(mean.cells()),
         scale: ColorScale::Inferno,
         interpolation: Interpolation::Smooth,

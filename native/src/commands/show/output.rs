@@ -25,12 +25,10 @@ impl Output {
         })
     }
 
-    /// Where a file or folder of this name lies.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
-    /// Writes a picture and says where.
     pub fn picture(&self, name: &str, image: &RgbImage) -> Result<()> {
         let path = self.folder.join(name);
         save_png(image, &path)?;
@@ -42,6 +40,7 @@ impl Output {
     pub fn numbers(&self, name: &str, numbers: Value) -> Result<()> {
         let path = self.folder.join(name);
         let mut all = json!({ "model": self.model });
+        // The model first, for whoever opens the file.
         if let (Value::Object(all), Value::Object(numbers)) = (&mut all, numbers) {
             all.extend(numbers);
         }

@@ -45,6 +45,7 @@ pub struct PcaArgs {
 pub fn run(args: &PcaArgs) -> Result<()> {
     let images = Images::open(&args.images, args.limit)?;
     let (encoder, output) = args.tokens.open("pca")?;
+    // All images are kept: components are of all tokens together.
     let mut originals = Vec::with_capacity(images.len());
     let mut grids: Vec<TokenGrid> = Vec::with_capacity(images.len());
     for index in 0..images.len() {

@@ -84,6 +84,7 @@ pub struct SimilarPatches {
 }
 
 pub fn run(args: &SimilarArgs) -> Result<()> {
+    // Before the network: a name may be wrong.
     let image = load_one(&args.image)?;
     let mut others = Vec::with_capacity(args.to.len());
     for other in &args.to {
@@ -137,7 +138,6 @@ pub fn find(token: &[f32], patches: TokenGrid) -> Result<SimilarPatches> {
     })
 }
 
-/// Draws which patches of the image itself and of `others` are like the patch in question.
 pub fn draw(
     query: &QueryImage,
     names: &[String],

@@ -90,6 +90,7 @@ pub struct ImageEncoder {
 
 /// Shorter side of an image, in pixels, for a network that was trained at `image_size`.
 fn usual_side(image_size: usize) -> usize {
+    // Never below what it was trained at.
     (2 * image_size).min(LARGE_ENOUGH.max(image_size))
 }
 

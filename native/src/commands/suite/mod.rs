@@ -99,6 +99,7 @@ pub fn run(args: &SuiteArgs) -> Result<()> {
             Yardstick::Untrained => args.model.untrained(),
         };
         let name = yardstick.to_string();
+        // Opened one after another, so that no third network is in memory.
         let opened = inputs.open(&name, &beside)?;
         subjects.push(inputs.evaluate(&name, &opened)?);
     }
@@ -109,6 +110,7 @@ pub fn run(args: &SuiteArgs) -> Result<()> {
         .into_iter()
         .all(|outcome| outcome.finding().is_none())
     {
+        // Only if nothing worked: single failures are in the report.
         bail!("no evaluation gave a result; the report says why");
     }
     Ok(())
@@ -204,6 +206,7 @@ impl SuiteInputs<'_> {
         let out = self.out();
         fs::create_dir_all(&out)
             .with_context(|| format!("cannot make the folder {}", out.display()))?;
+        // The page is whole in one file; the text beside it names it for pictures.
         write_atomically(&out.join(PAGE), page(&report).as_bytes())?;
         write_atomically(&out.join("report.md"), markdown(&report, PAGE).as_bytes())?;
         println!("results {}", self.results.display());

@@ -79,6 +79,7 @@ pub fn pictures(
 
 fn see(model: &LoadedBackbone, device: &Device, data: &Dataset) -> Result<Seen> {
     let side = model.config.image_size();
+    // As `ibot show` draws, so that the captions' commands give the same pictures.
     let encoder = ImageEncoder::usual(model.backbone.clone(), side, device.clone());
     let mut seen = Seen {
         names: Vec::new(),

@@ -58,6 +58,7 @@ pub struct CorrespondArgs {
 }
 
 pub fn run(args: &CorrespondArgs) -> Result<()> {
+    // Before the network: images and truths may be missing.
     let first = load_one(&args.first)?;
     let second = load_one(&args.second)?;
     let truth = match (&args.homography, &args.disparity) {

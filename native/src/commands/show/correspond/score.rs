@@ -21,7 +21,6 @@ pub(super) struct Scores {
 }
 
 impl Scores {
-    /// Scores `matched`, for each patch of the first image one of the second.
     pub fn new(
         truth: &GroundTruth,
         places: (&PatchGeometry, &PatchGeometry),
@@ -68,7 +67,9 @@ impl Scores {
         let Pck {
             accuracies, points, ..
         } = &self.model;
+        // The list of tolerances is the library's, and may become shorter.
         let tolerance = accuracies.get(DRAWN_ALPHA).map_or(0.0, |at| at.pixels);
+        // Evenly over the image, as patches come row by row.
         let step = points.len().div_ceil(DRAWN).max(1);
         let mut pairs = Vec::new();
         for found in points.iter().step_by(step) {

@@ -52,6 +52,7 @@ impl CollectedPatterns {
             args.tokens
                 .encoder(model.network.backbone, model.config.image_size(), device)?;
 
+        // Before the first image: numbers of the command line may make no sense.
         let mut collected = Self::new(args, count(&head, kind))?;
         for index in 0..images.len() {
             let tokens = tokens_of(&encoder, &images.load(index)?, args.kind)?;
@@ -85,6 +86,7 @@ impl CollectedPatterns {
             width = tokens.width;
             grids.push(tokens.grid);
         }
+        // Together, so that a cluster means the same in all images.
         let rows = Rows::new(&values, width)?;
         let clustered = kmeans(&rows, &KMeansConfig::new(clusters))?;
 
@@ -126,6 +128,7 @@ impl CollectedPatterns {
         let parts = labels.map(|labels| labels.majority(grid.0, grid.1));
 
         for (patch, Assigned { cluster, score }) in assigned.enumerate() {
+            // A patch is of the part that most of its pixels show.
             let part = parts.as_ref().map(|parts| parts.cells()[patch]);
             let patch = Patch {
                 score,

@@ -31,6 +31,7 @@ pub fn run(args: &PatternsArgs) -> Result<()> {
     let patterns = &collected.patterns;
     let shown = patterns.most_used(args.show);
 
+    // Not before there is something to draw.
     let output = args.tokens.output("patterns")?;
     let picture = picture(args, &images, &collected, &shown)?;
     output.picture("patterns.png", &picture)?;
@@ -61,6 +62,7 @@ fn picture(
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(free) => free.insert(images.load(patch.image)?),
             };
+            // CLS has one cell.
             let grid = grids.get(&patch.image).copied().unwrap_or((1, 1));
             let cell = (patch.patch / grid.1, patch.patch % grid.1);
             own.push(context_tile(image, grid, cell, window));

@@ -30,6 +30,7 @@ pub(super) fn ncut_of_each(results: &mut [Segmented], segments: usize, tau: f32)
     for result in results {
         result.segments = match ncut(&result.patches, segments, tau) {
             Ok(labels) => labels,
+            // A plain surface is no mistake, and should not cost the other images.
             Err(CutError::Uniform) => {
                 let name = &result.name;
                 eprintln!("warning: {name}: all patches are alike, so it stays one segment");
@@ -45,6 +46,7 @@ fn ncut(patches: &TokenGrid, segments: usize, tau: f32) -> Result<Vec<usize>, Cu
     // What all patches of an image have in common would connect each with each.
     let affinity = Affinity::of_tokens(&patches.clone().centered(), tau)?;
     if segments > 2 {
+        // Seed 0: the same segments each time.
         return affinity.segments(segments, 0);
     }
     let foreground = affinity.bipartition()?.foreground;

@@ -73,6 +73,7 @@ pub fn run(args: &SegmentsArgs) -> Result<()> {
     for index in 0..images.len() {
         let image = images.load(index)?;
         let mut truth = images.labels(index, args.labels.as_deref())?;
+        // Two segments are an object and what is around it.
         if count == 2 {
             truth = truth.as_ref().map(binary).transpose()?;
         }
@@ -81,6 +82,7 @@ pub fn run(args: &SegmentsArgs) -> Result<()> {
             patches: encoder.encode(&image)?.patches,
             segments: Vec::new(),
             truth,
+            // Only what is drawn stays in memory.
             image: (index < args.show).then_some(image),
         });
     }

@@ -48,6 +48,7 @@ pub(super) fn score(method: Method, results: &[Segmented]) -> Result<Option<Scor
         let Some(truth) = &result.truth else { continue };
         let (rows, columns) = (result.patches.rows(), result.patches.columns());
         let geometry = PatchGeometry::new(truth.columns(), truth.rows(), rows, columns)?;
+        // Scored at the size of the labels: smaller ones would lose thin objects.
         predicted.push(geometry.enlarge(&result.segments)?);
         truths.push(truth.cells());
     }
@@ -69,6 +70,7 @@ pub(super) fn score(method: Method, results: &[Segmented]) -> Result<Option<Scor
                 each: None,
             }
         }
+        // Each image by itself: segments of different images have nothing in common.
         Method::Ncut => {
             let mut each = Vec::with_capacity(images);
             for (predicted, truth) in predicted.iter().zip(truths) {
