@@ -232,6 +232,11 @@ impl NumberArray<'_> {
         self.len
     }
 
+    /// The numbers, if they are stored as unsigned bytes.
+    pub fn unsigned_bytes(&self) -> Option<Vec<u8>> {
+        (self.number == NumberKind::Unsigned(1)).then(|| self.bytes.to_vec())
+    }
+
     /// The numbers.
     pub fn values(&self) -> Vec<f64> {
         let bytes = self.bytes.to_vec();

@@ -81,6 +81,15 @@ impl<'p> PlainValue<'p> {
         Some(self.graph.entries(list).map(move |(_, id)| self.at(id)))
     }
 
+    /// The numbers of an array of unsigned bytes of any shape, in order; `None` if it is something
+    /// else, or if there are more than `most`.
+    pub fn unsigned_bytes(self, most: usize) -> Option<Vec<u8>> {
+        match Array::read(self.graph, self.id)? {
+            Array::Numbers(array) if array.len() <= most => array.unsigned_bytes(),
+            _ => None,
+        }
+    }
+
     /// The numbers of a list, a tuple or an array of any shape, in order; `None` if it is something
     /// else, or if there are more than `most`.
     pub fn numbers(self, most: usize) -> Option<Vec<f64>> {

@@ -34,6 +34,7 @@ fn every_protocol_has_the_same_lists_and_arrays() {
 
         let bounds = first.get("bbx").expect("a key");
         assert_eq!(bounds.numbers(3), None, "more than asked for");
+        assert_eq!(bounds.unsigned_bytes(9), None, "numbers of another type");
         let names = pickle.root().get("qimlist").expect("a key");
         let mut names = names.items().expect("a list");
         assert_eq!(
