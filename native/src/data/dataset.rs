@@ -71,6 +71,30 @@ impl ImageSource for ChangedImages {
     }
 }
 
+/// Some images of another source.
+struct SelectedImages {
+    source: Arc<dyn ImageSource>,
+    indices: Vec<usize>,
+}
+
+impl ImageSource for SelectedImages {
+    fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    fn name(&self, index: usize) -> Cow<'_, str> {
+        self.source.name(self.indices[index])
+    }
+
+    fn load(&self, index: usize) -> Result<RgbImage, LoadCause> {
+        self.source.load(self.indices[index])
+    }
+
+    fn stamp(&self, index: usize) -> Option<FileStamp> {
+        self.source.stamp(self.indices[index])
+    }
+}
+
 /// What changes when a file is written again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FileStamp {
@@ -150,6 +174,25 @@ impl Dataset {
                 change,
             }),
             digest: OnceLock::from(hex(hasher)),
+        }
+    }
+
+    /// The images at `indices`, at least one, with the same classes, as a set that is called `place`.
+    pub(super) fn selected(self, indices: Vec<usize>, place: impl Into<PathBuf>) -> Self {
+        let mut classes = self.classes;
+        if !classes.of_images.is_empty() {
+            let of_images = indices.iter().map(|&index| classes.of_images[index]);
+            classes.of_images = of_images.collect();
+        }
+        Self {
+            kind: self.kind,
+            place: place.into(),
+            classes,
+            source: Arc::new(SelectedImages {
+                source: self.source,
+                indices,
+            }),
+            digest: OnceLock::new(),
         }
     }
 

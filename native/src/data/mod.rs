@@ -1,5 +1,5 @@
 //! Images to train on and to evaluate with, wherever they are: the builtin scenes, folders, tar
-//! archives, lists and IDX files, opened by one text.
+//! archives, lists, IDX files and published sets, opened by one text.
 //!
 //! ```no_run
 //! use ibot_native::data::Dataset;
@@ -17,7 +17,9 @@ mod dataset;
 mod davis_lists;
 mod decode;
 mod error;
+mod examples;
 mod file_names;
+mod gzip;
 mod jpeg;
 mod keypoints;
 pub(crate) mod loader;
@@ -29,9 +31,12 @@ mod pixel_labels;
 mod segmentation;
 mod source;
 mod split;
+mod split_list;
 mod suggest;
+mod tar_members;
 #[cfg(test)]
 mod testing;
+mod text;
 mod tree;
 mod unreadable;
 

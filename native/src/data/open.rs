@@ -1,8 +1,7 @@
 //! From the text a user gives to the dataset it names.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
 use ibot_core::scenes::Split;
 
@@ -10,11 +9,16 @@ use super::boxes;
 use super::dataset::Dataset;
 use super::error::DataError;
 use super::file_names::has_image_extension;
+use super::gzip;
 use super::keypoints;
 use super::segmentation;
 use super::source::idx::{self, IdxSplit};
 use super::source::{archive, builtin, copydays, davis, folder, landmarks, list};
+use super::split::place_and_split;
+use super::split_list;
 use super::suggest::{BUILTIN, KINDS, missing};
+use super::tar_members::has_tar_mark;
+use super::tree::FileTree;
 
 impl Dataset {
     /// Opens what `spec` names:
@@ -24,11 +28,14 @@ impl Dataset {
     ///   order of path. If all are in sub-folders, the first folder of each is its class. Hidden
     ///   files are skipped, links followed.
     /// - A `.tar` of such a folder, read in place.
-    /// - A `.txt`, `.lst` or `.csv` with one path a line, relative to the list's folder, and a
-    ///   label on all lines or none: after a tab or comma, or after a space if the path has none.
-    ///   Labels that are all numbers are class numbers.
+    /// - `PLACE:LIST.txt`: the images of a folder or `.tar` whose file names a text file has, one a
+    ///   line. Classes keep their numbers.
+    /// - A `.txt`, `.lst`, `.csv` or `.tsv` with one path a line, relative to the list's folder, and
+    ///   a label on all lines or none. Labels that are all numbers are class numbers.
     /// - The images file of the MNIST family (IDX), or a folder of its files, with `:test` after it
     ///   for the `t10k` ones. The labels file beside it is used if there is one.
+    ///
+    /// IDX files and archives may be compressed by gzip; they are then decompressed into memory.
     ///
     /// # Errors
     /// If there is no such dataset, it is damaged as a whole, or it has no images. Single images
@@ -132,37 +139,32 @@ fn open(spec: &str) -> Result<Dataset, DataError> {
         _ => {}
     }
 
-    let path = Path::new(spec);
-    if path.is_dir() {
-        return open_folder(path, None);
-    }
-    if path.exists() {
-        return open_file(path);
-    }
-    if spec.starts_with("builtin:") {
-        return Err(bad_spec(
-            spec,
-            format!("the splits are {}", BUILTIN[1..].join(" and ")),
-        ));
+    let (place, part) = place_and_split(spec);
+    if !place.exists() {
+        return Err(match part {
+            Some(_) if place == Path::new("builtin") => {
+                let splits = BUILTIN[1..].join(" and ");
+                bad_spec(spec, format!("the splits are {splits}"))
+            }
+            _ => missing(place),
+        });
     }
 
-    for (suffix, split) in [(":train", IdxSplit::Train), (":test", IdxSplit::Test)] {
-        let Some(before) = spec.strip_suffix(suffix).map(Path::new) else {
-            continue;
-        };
-        return match before {
-            folder if folder.is_dir() => open_folder(folder, Some(split)),
-            file if file.exists() => Err(bad_spec(
-                spec,
-                format!(
-                    "`{suffix}` goes with a folder of IDX files; open {} itself",
-                    file.display()
-                ),
-            )),
-            _ => Err(missing(before)),
-        };
+    match part {
+        Some(list) if split_list::is_list(list) => {
+            split_list::select(open_whole(place)?, Path::new(list))
+        }
+        Some(part) => open_part(place, part),
+        None => open_whole(place),
     }
-    Err(missing(path))
+}
+
+fn open_whole(place: &Path) -> Result<Dataset, DataError> {
+    if place.is_dir() {
+        open_folder(place)
+    } else {
+        open_file(place)
+    }
 }
 
 fn bad_spec(spec: &str, advice: String) -> DataError {
@@ -179,21 +181,53 @@ fn unsupported(path: &Path, advice: impl Into<String>) -> DataError {
     }
 }
 
-/// A folder with the files of MNIST's names, or else one of images.
-fn open_folder(path: &Path, asked: Option<IdxSplit>) -> Result<Dataset, DataError> {
-    let split = asked.unwrap_or(IdxSplit::Train);
-    if let Some(images) = idx::find(path, split) {
-        return idx::open(&images);
+/// A part of a set in an official layout.
+fn open_part(place: &Path, part: &str) -> Result<Dataset, DataError> {
+    if FileTree::open(place)?.is_none() {
+        let advice =
+            format!("only a folder or an archive has parts; without `:{part}` it is opened");
+        return Err(unsupported(place, advice));
     }
-    if asked.is_some() {
-        let absent = "it has no IDX images for that suffix; without it, image files are opened";
-        return Err(idx::obstacle(path, split).unwrap_or(unsupported(path, absent)));
+
+    let split = match part {
+        "train" => Some(IdxSplit::Train),
+        "test" => Some(IdxSplit::Test),
+        _ => None,
+    };
+    if let Some(split) = split {
+        if let Some(images) = idx::find(place, split) {
+            return idx::open(&images);
+        }
+        if let Some(obstacle) = idx::obstacle(place, split) {
+            return Err(obstacle);
+        }
+    }
+    let advice = format!(
+        "it has no IDX images, so that there is no part `{part}`; without it, image files are opened; \
+         for the images that a text file lists, write `:LIST.txt`"
+    );
+    Err(unsupported(place, advice))
+}
+
+/// A folder with the files of MNIST's names or in an official layout, or else one of images.
+fn open_folder(path: &Path) -> Result<Dataset, DataError> {
+    if let Some(images) = idx::find(path, IdxSplit::Train) {
+        return idx::open(&images);
     }
 
     match folder::open(path) {
-        Err(error @ DataError::Empty { .. }) => Err(idx::obstacle(path, split).unwrap_or(error)),
+        Err(error @ DataError::Empty { .. }) => {
+            Err(idx::obstacle(path, IdxSplit::Train).unwrap_or(error))
+        }
         other => other,
     }
+}
+
+fn open_archive(path: &Path) -> Result<Dataset, DataError> {
+    let Some(tree) = FileTree::open(path)? else {
+        return Err(unsupported(path, format!("give {KINDS}")));
+    };
+    archive::open(Arc::new(tree))
 }
 
 fn open_file(path: &Path) -> Result<Dataset, DataError> {
@@ -205,20 +239,16 @@ fn open_file(path: &Path) -> Result<Dataset, DataError> {
     }
 
     // The content decides first: names are often wrong, for example after a download.
-    let mut start = Vec::new();
-    let file = File::open(path).map_err(DataError::read(path))?;
-    file.take(512)
-        .read_to_end(&mut start)
-        .map_err(DataError::read(path))?;
+    let start = gzip::start_of(path, 512)?;
     let name = path
         .file_name()
         .unwrap_or_default()
         .to_string_lossy()
         .to_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
     let shown = path.display();
 
-    let packers: [(&[u8], &str); 5] = [
-        (b"\x1f\x8b", "gunzip -k"),
+    let packers: [(&[u8], &str); 4] = [
         (b"BZh", "bunzip2 -k"),
         (b"\xfd7zXZ\0", "unxz -k"),
         (b"\x28\xb5\x2f\xfd", "unzstd"),
@@ -242,12 +272,12 @@ fn open_file(path: &Path) -> Result<Dataset, DataError> {
     }
 
     // The mark of a tar archive is not at its start.
-    let is_tar = archive::has_tar_mark(&start);
+    let is_tar = has_tar_mark(&start);
     match name.rsplit_once('.').map_or("", |(_, end)| end) {
-        _ if is_tar => archive::open(path),
-        "tar" => archive::open(path),
-        "txt" | "lst" | "csv" => list::open(path),
-        _ if has_image_extension(&name) => Err(unsupported(
+        _ if is_tar => open_archive(path),
+        "tar" => open_archive(path),
+        "txt" | "lst" | "csv" | "tsv" => list::open(path),
+        _ if has_image_extension(name) => Err(unsupported(
             path,
             "it is a single image; give the folder it is in, or a .txt that lists it",
         )),

@@ -1,9 +1,11 @@
 //! Small files for the tests of this module.
 
 use std::fs;
-use std::io::Cursor;
+use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use image::{DynamicImage, ImageFormat};
 
 /// A picture without symmetry and, by `shade`, unlike others.
@@ -26,6 +28,20 @@ pub(super) fn encode(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec
 /// A PNG told from others by `shade`, the blue of all its pixels.
 pub(super) fn png(shade: u8) -> Vec<u8> {
     encode(picture(3, 2, shade), ImageFormat::Png)
+}
+
+/// What gzip makes of `bytes`.
+pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).expect("to memory");
+    encoder.finish().expect("to memory")
+}
+
+/// An archive of the files of a folder.
+pub(super) fn tar_of(folder: &Path) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    archive.append_dir_all(".", folder).expect("to memory");
+    archive.into_inner().expect("to memory")
 }
 
 pub(super) fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) {

@@ -1,9 +1,10 @@
-//! Files of an official layout, in a folder or in a tar archive that is read in place.
+//! Files of an official layout, in a folder or in a tar archive that is read in place, or from memory
+//! if it is compressed.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,10 +13,11 @@ use ibot_core::image::RgbImage;
 use super::dataset::{FileStamp, ImageSource};
 use super::decode::decode;
 use super::error::{DataError, LoadCause};
+use super::gzip;
 use super::natural_order::natural_order;
-use super::source::archive::{ByteRange, has_tar_mark, members};
 use super::source::folder::read_image_file;
 use super::source::positioned::PositionedFile;
+use super::tar_members::{ByteRange, has_tar_mark, members};
 
 /// Files that are named by their path inside a folder or an archive, with `/` between its parts.
 pub struct FileTree {
@@ -35,19 +37,19 @@ enum Files {
 }
 
 impl FileTree {
-    /// Opens a folder or a tar archive; `None` if `path` is neither.
+    /// Opens a folder or a tar archive, which gzip may have compressed; `None` if `path` is neither.
     ///
     /// # Errors
-    /// If an archive cannot be read to its end.
+    /// If an archive cannot be read to its end, or does not fit into memory if it is compressed.
     pub fn open(path: &Path) -> Result<Option<Self>, DataError> {
         let files = if path.is_dir() {
             Files::Folder
-        } else if path.is_file() && is_archive(path).map_err(DataError::read(path))? {
-            let file = File::open(path).map_err(DataError::read(path))?;
+        } else if path.is_file() && is_archive(path)? {
+            let file = PositionedFile::open(path)?;
             Files::Archive {
-                members: members(path, &file)?.into_iter().collect(),
+                members: members(path, &file)?,
                 stamp: FileStamp::of(path),
-                file: PositionedFile::new(file),
+                file,
             }
         } else {
             return Ok(None);
@@ -97,6 +99,23 @@ impl FileTree {
             .find(|root| self.has_folder(&format!("{root}{name}")))
     }
 
+    /// The paths of the files of an archive; none of a folder.
+    pub fn archived_files(&self) -> impl Iterator<Item = &str> {
+        let members = match &self.files {
+            Files::Folder => None,
+            Files::Archive { members, .. } => Some(members),
+        };
+        members.into_iter().flatten().map(|(name, _)| name.as_str())
+    }
+
+    /// The stamp of the file `name`, or of the archive that holds it.
+    pub(super) fn stamp(&self, name: &str) -> Option<FileStamp> {
+        match &self.files {
+            Files::Folder => FileStamp::of(&self.path_of(name)),
+            Files::Archive { stamp, .. } => *stamp,
+        }
+    }
+
     /// The names of the files that lie in `folder` itself, without its own, in natural order;
     /// hidden ones are left out. None if there is no such folder.
     ///
@@ -124,18 +143,18 @@ impl FileTree {
                 }
                 for entry in fs::read_dir(&path).map_err(DataError::read(&path))? {
                     let entry = entry.map_err(DataError::read(&path))?;
-                    if entry.path().is_dir() == folders {
+                    if is_folder(&entry) == folders {
                         names.insert(entry.file_name().to_string_lossy().into_owned());
                     }
                 }
             }
             Files::Archive { members, .. } => {
                 for inner in below(members, folder) {
-                    let (first, is_folder) = match inner.split_once('/') {
+                    let (first, is_inside) = match inner.split_once('/') {
                         Some((first, _)) => (first, true),
                         None => (inner, false),
                     };
-                    if is_folder == folders {
+                    if is_inside == folders {
                         names.insert(first.to_owned());
                     }
                 }
@@ -176,13 +195,19 @@ impl FileTree {
 }
 
 /// Whether a file is a tar archive, by its content or its name.
-fn is_archive(path: &Path) -> io::Result<bool> {
-    let mut start = Vec::new();
-    File::open(path)?.take(512).read_to_end(&mut start)?;
+fn is_archive(path: &Path) -> Result<bool, DataError> {
     let named = path
         .extension()
         .is_some_and(|end| end.eq_ignore_ascii_case("tar"));
-    Ok(named || has_tar_mark(&start))
+    Ok(named || has_tar_mark(&gzip::start_of(path, 512)?))
+}
+
+/// Whether an entry is a folder, or a link to one.
+fn is_folder(entry: &fs::DirEntry) -> bool {
+    match entry.file_type() {
+        Ok(kind) if !kind.is_symlink() => kind.is_dir(),
+        _ => entry.path().is_dir(),
+    }
 }
 
 /// Whether a path names something below the folder that it is relative to.
@@ -225,10 +250,7 @@ impl ImageSource for TreeImages {
 
     fn stamp(&self, index: usize) -> Option<FileStamp> {
         // The name of a set may have its split in it, so that it is no path that has a stamp.
-        match self.tree.files {
-            Files::Folder => FileStamp::of(&self.tree.path_of(&self.names[index])),
-            Files::Archive { stamp, .. } => stamp,
-        }
+        self.tree.stamp(&self.names[index])
     }
 
     fn load(&self, index: usize) -> Result<RgbImage, LoadCause> {

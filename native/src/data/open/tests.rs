@@ -40,7 +40,7 @@ fn nonsense_says_what_to_write() {
     let folder = tree(&["1.png"]);
     let root = spec(folder.path());
     assert!(message(&format!("{root}:test")).contains("IDX"));
-    assert!(message(&format!("{root}/1.png:test")).contains("IDX"));
+    assert!(message(&format!("{root}/1.png:test")).contains("only a folder or an archive"));
 }
 
 #[test]

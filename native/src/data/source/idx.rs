@@ -1,9 +1,7 @@
 //! The IDX files of MNIST and its relatives: gray images of one size behind a header, labels in a
-//! second file.
+//! second file. Both may be compressed by gzip, as they are published.
 
 use std::borrow::Cow;
-use std::fs::{self, File};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use ibot_core::image::RgbImage;
@@ -48,19 +46,19 @@ struct GrayImages {
 
 /// The images file of `split` in `folder`, if there is one.
 pub fn find(folder: &Path, split: IdxSplit) -> Option<PathBuf> {
-    let names =
-        ["-idx3-ubyte", ".idx3-ubyte"].map(|end| folder.join(format!("{}{end}", split.stem())));
-    names.into_iter().find(|path| path.is_file())
+    let stem = split.stem();
+    let names = [
+        format!("{stem}-idx3-ubyte"),
+        format!("{stem}.idx3-ubyte"),
+        format!("{stem}-idx3-ubyte.gz"),
+        format!("{stem}.idx3-ubyte.gz"),
+    ];
+    let paths = names.into_iter().map(|name| folder.join(name));
+    paths.into_iter().find(|path| path.is_file())
 }
 
 /// Why a folder of the MNIST family has no images of `split`; `None` if it is no such folder.
 pub fn obstacle(folder: &Path, split: IdxSplit) -> Option<DataError> {
-    for end in ["-idx3-ubyte.gz", ".idx3-ubyte.gz"] {
-        let path = folder.join(format!("{}{end}", split.stem()));
-        if path.is_file() {
-            return Some(compressed(&path));
-        }
-    }
     find(folder, IdxSplit::Test).filter(|_| split == IdxSplit::Train)?;
 
     let advice = format!(
@@ -73,30 +71,17 @@ pub fn obstacle(folder: &Path, split: IdxSplit) -> Option<DataError> {
     })
 }
 
-fn compressed(path: &Path) -> DataError {
-    let advice = format!(
-        "it is compressed; run `gunzip -k {}` and open the result",
-        path.display()
-    );
-    DataError::Unsupported {
-        path: path.to_owned(),
-        advice,
-    }
-}
-
 /// Opens a file of images, with the labels beside it if they are there.
 pub fn open(path: &Path) -> Result<Dataset, DataError> {
-    let mut file = File::open(path).map_err(DataError::read(path))?;
-    let length = file.metadata().map_err(DataError::read(path))?.len();
-    let mut header = [0; IMAGES_HEADER as usize];
+    let file = PositionedFile::open(path)?;
+    let length = file.len();
     if length < IMAGES_HEADER {
         return Err(DataError::idx(
             path,
             format!("{length} bytes are too few for an IDX header; download it again"),
         ));
     }
-    file.read_exact(&mut header)
-        .map_err(DataError::read(path))?;
+    let header = file.bytes(0, IMAGES_HEADER).map_err(unreadable(path))?;
     let [magic, len, height, width] = words(&header);
     if magic != u32::from_be_bytes(IMAGES_MAGIC) {
         return Err(DataError::idx(
@@ -127,7 +112,7 @@ pub fn open(path: &Path) -> Result<Dataset, DataError> {
         });
     }
 
-    let classes = match labels_beside(path)? {
+    let classes = match labels_beside(path) {
         Some(labels) => read_labels(&labels, len)?,
         None => Classes::default(),
     };
@@ -137,7 +122,7 @@ pub fn open(path: &Path) -> Result<Dataset, DataError> {
         .to_string_lossy()
         .into_owned();
     let images = GrayImages {
-        file: PositionedFile::new(file),
+        file,
         name,
         len: len as usize,
         width: width as usize,
@@ -157,11 +142,12 @@ fn words<const N: usize>(header: &[u8]) -> [u32; N] {
 }
 
 /// The labels file that goes with an images file, by its name.
-fn labels_beside(images: &Path) -> Result<Option<PathBuf>, DataError> {
+fn labels_beside(images: &Path) -> Option<PathBuf> {
     let name = images.file_name().unwrap_or_default().to_string_lossy();
     if !name.contains("images") {
-        return Ok(None);
+        return None;
     }
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
     let name = name.replace("images", "labels").replace("idx3", "idx1");
     let others = [
         name.replace(".idx1", "-idx1"),
@@ -169,23 +155,19 @@ fn labels_beside(images: &Path) -> Result<Option<PathBuf>, DataError> {
     ];
 
     for name in std::iter::once(name).chain(others) {
-        let path = images.with_file_name(name);
-        if path.is_file() {
-            return Ok(Some(path));
-        }
-
-        let mut packed = path.into_os_string();
-        packed.push(".gz");
-        // Somebody downloaded the labels and expects them to be used.
-        if Path::new(&packed).is_file() {
-            return Err(compressed(Path::new(&packed)));
+        for end in ["", ".gz"] {
+            let path = images.with_file_name(format!("{name}{end}"));
+            if path.is_file() {
+                return Some(path);
+            }
         }
     }
-    Ok(None)
+    None
 }
 
 fn read_labels(path: &Path, images: u32) -> Result<Classes, DataError> {
-    let length = fs::metadata(path).map_err(DataError::read(path))?.len();
+    let file = PositionedFile::open(path)?;
+    let length = file.len();
     // One byte an image: the length is known before anything is read.
     if length != LABELS_HEADER + u64::from(images) {
         let expected = LABELS_HEADER + u64::from(images);
@@ -197,14 +179,10 @@ fn read_labels(path: &Path, images: u32) -> Result<Classes, DataError> {
         ));
     }
 
-    let bytes = fs::read(path).map_err(DataError::read(path))?;
-    let Some((header, labels)) = bytes.split_at_checked(LABELS_HEADER as usize) else {
-        return Err(DataError::idx(
-            path,
-            "it changed while being read; try again".to_owned(),
-        ));
-    };
-    let [magic, len] = words(header);
+    let header = file.bytes(0, LABELS_HEADER).map_err(unreadable(path))?;
+    let labels = file.bytes(LABELS_HEADER, u64::from(images));
+    let labels = labels.map_err(unreadable(path))?;
+    let [magic, len] = words(&header);
     if magic != u32::from_be_bytes(LABELS_MAGIC) || len != images {
         return Err(DataError::idx(
             path,
@@ -216,6 +194,10 @@ fn read_labels(path: &Path, images: u32) -> Result<Classes, DataError> {
     Ok(Classes::from_numbers(
         labels.iter().map(|&label| u32::from(label)).collect(),
     ))
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(LoadCause) -> DataError {
+    move |cause| DataError::idx(path, cause.to_string())
 }
 
 impl ImageSource for GrayImages {

@@ -3,8 +3,9 @@ use std::path::PathBuf;
 
 use tar::{Builder, EntryType, Header};
 
-use super::*;
-use crate::data::testing::{class_names, failure, names, open, png, shades, tree, write};
+use crate::data::dataset::Dataset;
+use crate::data::error::{DataError, LoadCause};
+use crate::data::testing::{class_names, failure, gzip, names, open, png, shades, tree, write};
 
 /// An archive under construction; raw names, as hostile ones are not made by `tar::Builder`.
 struct Tar(Builder<Vec<u8>>);
@@ -214,11 +215,25 @@ fn sparse_entries_say_what_to_do() {
 }
 
 #[test]
-fn compressed_archives_say_what_to_run() {
+fn a_compressed_archive_is_read_from_memory() {
+    let folder = tree(&[]);
+    let archive = Tar::new().image("b/1.png", 1).image("a/1.png", 2).bytes();
+    for name in ["images.tar.gz", "images.tgz", "images.tar", "images"] {
+        let path = folder.path().join(name);
+        write(&path, gzip(&archive));
+        let data = open(&path).expect("an archive of images");
+        assert_eq!(names(&data), ["a/1.png", "b/1.png"]);
+        assert_eq!(shades(&data), [2, 1]);
+        assert_eq!(class_names(&data), [Some("a"), Some("b")]);
+    }
+}
+
+#[test]
+fn archives_compressed_otherwise_say_what_to_run() {
     let folder = tree(&[]);
     for (name, start, command) in [
-        ("x.tar.gz", b"\x1f\x8b\x08\0".as_slice(), "gunzip"),
-        ("y.tar", b"\x1f\x8b\x08\0", "gunzip"),
+        ("x.tar.bz2", b"BZh91AY".as_slice(), "bunzip2"),
+        ("y.tar", b"BZh91AY", "bunzip2"),
         ("z.tar.xz", b"\xfd7zXZ\0", "unxz"),
     ] {
         write(folder.path().join(name), start);

@@ -1,5 +1,7 @@
+use std::fs::File;
+
 use super::*;
-use crate::data::testing::{failure, open, spec, tree, write};
+use crate::data::testing::{failure, gzip, open, spec, tree, write};
 
 fn images(count: u32, height: u32, width: u32, pixels: &[u8]) -> Vec<u8> {
     let numbers = [count, height, width].map(u32::to_be_bytes).concat();
@@ -72,22 +74,57 @@ fn a_folder_of_test_images_alone_says_so() {
 }
 
 #[test]
-fn compressed_files_say_what_to_run() {
+fn compressed_files_are_read_from_memory() {
     let folder = tree(&[]);
-    let packed = folder.path().join("train-images-idx3-ubyte.gz");
-    write(&packed, b"\x1f\x8b\x08\0");
-    assert!(failure(&packed).1.contains("gunzip"));
-    assert!(failure(folder.path()).1.contains("gunzip"));
-    write(folder.path().join("train-images-idx3-ubyte"), two());
+    let images = folder.path().join("train-images-idx3-ubyte.gz");
+    write(&images, gzip(&two()));
+    let names = ["train-labels-idx1-ubyte.gz", "train-labels-idx1-ubyte"];
+    for (name, packed) in names.into_iter().zip([true, false]) {
+        let content = labels(&[7, 2]);
+        let content = if packed { gzip(&content) } else { content };
+        write(folder.path().join(name), content);
+        for place in [folder.path(), &images] {
+            let data = open(place).expect("a good IDX file");
+            assert_eq!([data.label(0), data.label(1)], [Some(7), Some(2)]);
+            assert_eq!(data.load(1).expect("an image").pixel(0, 0), [16; 3]);
+            assert_ne!(data.digest(), "");
+        }
+        std::fs::remove_file(folder.path().join(name)).expect("it is there");
+    }
+    assert!(open(folder.path()).expect("images").classes().is_empty());
+}
+
+#[test]
+fn damaged_compressed_files_are_named() {
+    let folder = tree(&[]);
+    let path = folder.path().join("train-images-idx3-ubyte.gz");
+    let whole = gzip(&two());
+    for length in 2..whole.len() {
+        write(&path, &whole[..length]);
+        let (_, message) = failure(&path);
+        assert!(
+            message.contains("damaged or cut off"),
+            "{length}: {message}"
+        );
+    }
+
+    let mut damaged = whole.clone();
+    let checksum = whole.len() - 8;
+    damaged[checksum] ^= 1;
+    write(&path, damaged);
+    assert!(failure(&path).1.contains("damaged or cut off"));
+
+    let folder = tree(&[]);
     write(
-        folder.path().join("train-labels-idx1-ubyte.gz"),
-        b"\x1f\x8b\x08\0",
+        folder.path().join("x.gz"),
+        gzip(b"neither images nor an archive"),
     );
-    assert!(
-        failure(folder.path())
-            .1
-            .contains("train-labels-idx1-ubyte.gz")
-    );
+    assert!(failure(&folder.path().join("x.gz")).1.contains("MNIST"));
+    let zeros = vec![0; 17 << 20];
+    let bomb = [images(17, 1024, 1024, &[]), zeros].concat();
+    let path = folder.path().join("bomb-idx3-ubyte.gz");
+    write(&path, gzip(&bomb));
+    assert!(failure(&path).1.contains("gunzip"));
 }
 
 #[test]

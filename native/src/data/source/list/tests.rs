@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::data::testing::{class_names, failure, names, open, shades, spec, tree, write};
+use crate::data::testing::{class_names, failure, gzip, names, open, shades, spec, tree, write};
 
 const FILES: [&str; 4] = ["a/1.png", "a b/2 x.png", "c,d.png", "plain"];
 
@@ -72,10 +72,54 @@ fn labels_follow_a_tab_a_comma_or_a_space() {
 fn a_csv_may_have_a_header_and_quotes() {
     let (_folder, data) = opened(
         "list.csv",
-        "# made by hand\nPath,label\n\"c,d.png\",\"x\"\na/1.png,y\n",
+        "# made by hand\nPath,label\n\"c,d.png\",\"x \"\"1\"\"\"\n\na/1.png, y\n",
     );
     assert_eq!(names(&data), ["c,d.png", "a/1.png"]);
-    assert_eq!(class_names(&data), [Some("x"), Some("y")]);
+    assert_eq!(class_names(&data), [Some("x \"1\""), Some("y")]);
+
+    let (_folder, data) = opened("list.CSV", "a/1.png,image\nplain,cat\n");
+    assert_eq!(class_names(&data), [Some("image"), Some("cat")]);
+    let (_folder, data) = opened("list.csv", "\u{feff}a/1.png\r\nplain\r\n");
+    assert_eq!(names(&data), ["a/1.png", "plain"]);
+    assert!(data.classes().is_empty());
+}
+
+#[test]
+fn columns_of_a_csv_go_by_their_names() {
+    for text in [
+        "id,Label,width,filename\n7,2,30,a/1.png\n8,0,20,plain\n",
+        "filename;label\na/1.png;2\nplain;0\n",
+        "species\tfilename\n2\ta/1.png\n0\tplain\n",
+    ] {
+        let (_folder, data) = opened("list.csv", text);
+        assert_eq!(names(&data), ["a/1.png", "plain"], "{text}");
+        assert_eq!(data.classes(), ["0", "1", "2"], "{text}");
+        assert_eq!([data.label(0), data.label(1)], [Some(2), Some(0)], "{text}");
+    }
+    let packed = gzip(b"name,label\na/1.png,dog\nplain,cat\n");
+    let (_folder, data) = opened("list.csv.gz", packed);
+    assert_eq!(class_names(&data), [Some("dog"), Some("cat")]);
+    let (_folder, data) = opened("list.tsv", "a/1.png\tdog\nplain\tcat\n");
+    assert_eq!(class_names(&data), [Some("dog"), Some("cat")]);
+}
+
+#[test]
+fn faults_of_a_csv_have_their_line() {
+    for (text, expected, word) in [
+        ("path,a,b\nplain,1,2\n", 1, "no column is called `label`"),
+        ("a/1.png,1,2\n", 1, "3 fields"),
+        ("# note\n\na/1.png,1\nc,d.png,2\n", 4, "3 fields"),
+        ("a/1.png,1\n# note\nplain,\n", 3, "no label after"),
+        ("a/1.png,1\n\n\nplain\n", 4, "no label"),
+        ("a/1.png,1\n,3\n", 2, "no path"),
+        ("path,label\ngone.png,1\n", 2, "gone.png is not a file"),
+        ("path,label\na/1.png,1\n\"a\nb\",-4\n", 3, "label -4"),
+    ] {
+        let (_folder, path) = listed("list.csv", text);
+        let (error, message) = failure(&path);
+        let is_there = matches!(error, DataError::List { line, .. } if line == expected);
+        assert!(is_there && message.contains(word), "{text:?}: {message}");
+    }
 }
 
 #[test]
