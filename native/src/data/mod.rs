@@ -24,6 +24,8 @@ mod jpeg;
 mod keypoints;
 pub(crate) mod loader;
 mod masks;
+#[allow(dead_code, reason = "the sets that have such files follow")]
+mod mat;
 mod natural_order;
 mod open;
 mod order;

@@ -44,6 +44,41 @@ pub(super) fn tar_of(folder: &Path) -> Vec<u8> {
     archive.into_inner().expect("to memory")
 }
 
+/// A MAT file of rows of numbers, not compressed.
+pub(super) fn mat_of(variables: &[(&str, &[u16])]) -> Vec<u8> {
+    let element = |kind: u32, bytes: &[u8]| {
+        let tag = [kind, bytes.len() as u32].map(u32::to_le_bytes).concat();
+        let mut element = [tag.as_slice(), bytes].concat();
+        element.resize(element.len().next_multiple_of(8), 0);
+        element
+    };
+
+    let mut file = vec![b' '; 124];
+    file.extend_from_slice(&[0x00, 0x01, b'I', b'M']);
+    for (name, numbers) in variables {
+        let sizes = [1, numbers.len() as u32].map(u32::to_le_bytes).concat();
+        let numbers: Vec<u8> = numbers
+            .iter()
+            .flat_map(|number| number.to_le_bytes())
+            .collect();
+        let parts = [
+            element(6, &[11, 0, 0, 0, 0, 0, 0, 0]),
+            element(5, &sizes),
+            element(1, name.as_bytes()),
+            element(4, &numbers),
+        ];
+        file.extend(element(14, &parts.concat()));
+    }
+    file
+}
+
+/// A file or folder in `tests/fixtures/datasets/`, which scripts/make_dataset_fixtures.py wrote.
+pub(super) fn dataset_fixture(name: &str) -> PathBuf {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    let root = crates.expect("the folder of the workspace");
+    root.join("tests/fixtures/datasets").join(name)
+}
+
 pub(super) fn write(path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) {
     let path = path.as_ref();
     fs::create_dir_all(path.parent().expect("a folder above")).expect("making folders");
