@@ -22,8 +22,10 @@ Examples:
   ibot pretrain --data photos/ --recipe cpu-quick --set optim.epochs=20 --out runs/photos
   ibot pretrain --out runs/photos --resume
 
-Data: `builtin`, a folder of images at any depth, a .tar of such a folder, a text list of paths, or IDX files of the MNIST
-family. Class folders give labels, which training does not need.
+Data: `builtin`, a folder of images at any depth, a .tar or .tar.gz of such a folder, a .txt or .csv list of paths, IDX
+files of the MNIST family (also .gz), or CIFAR-10/100, Flowers-102, Stanford Cars and iNaturalist as they are published.
+A part follows a colon: cifar-10-python.tar.gz:test, inat2018:val. FOLDER:LIST.txt takes the images that a text file
+names, such as 1 % of ImageNet. Class folders give labels, which training does not need. All forms: docs/training.md.
 
 Files in the folder of the run: config.toml, metrics.jsonl, tensorboard/, checkpoints/, teacher.safetensors (timm's names),
 preview.png (crops and masks), curves.svg, and status.json (the state of the run, for programs).

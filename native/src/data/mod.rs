@@ -22,9 +22,9 @@ mod file_names;
 mod gzip;
 mod jpeg;
 mod keypoints;
+mod labelled;
 pub(crate) mod loader;
 mod masks;
-#[allow(dead_code, reason = "the sets that have such files follow")]
 mod mat;
 mod natural_order;
 mod open;

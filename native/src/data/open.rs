@@ -11,6 +11,7 @@ use super::error::DataError;
 use super::file_names::has_image_extension;
 use super::gzip;
 use super::keypoints;
+use super::labelled;
 use super::segmentation;
 use super::source::idx::{self, IdxSplit};
 use super::source::{archive, builtin, copydays, davis, folder, landmarks, list};
@@ -34,6 +35,10 @@ impl Dataset {
     ///   a label on all lines or none. Labels that are all numbers are class numbers.
     /// - The images file of the MNIST family (IDX), or a folder of its files, with `:test` after it
     ///   for the `t10k` ones. The labels file beside it is used if there is one.
+    /// - A folder or `.tar` in the layout of CIFAR-10 or CIFAR-100 (python or binary), Flowers-102 or
+    ///   Stanford Cars, with `:train` (the default) or `:test` after it, or of iNaturalist, with
+    ///   `:train` or `:val`. After a `/` follows the rank of iNaturalist's classes, as in
+    ///   `:val/family`.
     ///
     /// IDX files and archives may be compressed by gzip; they are then decompressed into memory.
     ///
@@ -183,10 +188,13 @@ fn unsupported(path: &Path, advice: impl Into<String>) -> DataError {
 
 /// A part of a set in an official layout.
 fn open_part(place: &Path, part: &str) -> Result<Dataset, DataError> {
-    if FileTree::open(place)?.is_none() {
+    let Some(tree) = FileTree::open(place)? else {
         let advice =
             format!("only a folder or an archive has parts; without `:{part}` it is opened");
         return Err(unsupported(place, advice));
+    };
+    if let Some(data) = labelled::open(&Arc::new(tree), Some(part))? {
+        return Ok(data);
     }
 
     let split = match part {
@@ -203,8 +211,9 @@ fn open_part(place: &Path, part: &str) -> Result<Dataset, DataError> {
         }
     }
     let advice = format!(
-        "it has no IDX images, so that there is no part `{part}`; without it, image files are opened; \
-         for the images that a text file lists, write `:LIST.txt`"
+        "it is no {} and has no IDX images, so that there is no part `{part}`; without it, image files are opened; \
+         for the images that a text file lists, write `:LIST.txt`",
+        labelled::LAYOUTS
     );
     Err(unsupported(place, advice))
 }
@@ -213,6 +222,11 @@ fn open_part(place: &Path, part: &str) -> Result<Dataset, DataError> {
 fn open_folder(path: &Path) -> Result<Dataset, DataError> {
     if let Some(images) = idx::find(path, IdxSplit::Train) {
         return idx::open(&images);
+    }
+    if let Some(tree) = FileTree::open(path)?
+        && let Some(data) = labelled::open(&Arc::new(tree), None)?
+    {
+        return Ok(data);
     }
 
     match folder::open(path) {
@@ -227,7 +241,11 @@ fn open_archive(path: &Path) -> Result<Dataset, DataError> {
     let Some(tree) = FileTree::open(path)? else {
         return Err(unsupported(path, format!("give {KINDS}")));
     };
-    archive::open(Arc::new(tree))
+    let tree = Arc::new(tree);
+    match labelled::open(&tree, None)? {
+        Some(data) => Ok(data),
+        None => archive::open(tree),
+    }
 }
 
 fn open_file(path: &Path) -> Result<Dataset, DataError> {

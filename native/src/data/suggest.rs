@@ -6,8 +6,8 @@ use std::path::Path;
 use super::error::DataError;
 
 /// What names a dataset, for messages.
-pub(super) const KINDS: &str =
-    "builtin, a folder of images, a .tar, a .txt/.lst/.csv list of paths, or an IDX file (MNIST)";
+pub(super) const KINDS: &str = "builtin, a folder of images, a .tar, a .txt/.lst/.csv list of paths, an IDX file (MNIST), or a set as it is \
+     published (CIFAR, Flowers-102, Stanford Cars, iNaturalist)";
 
 pub(super) const BUILTIN: [&str; 3] = ["builtin", "builtin:train", "builtin:val"];
 

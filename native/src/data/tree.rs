@@ -99,6 +99,19 @@ impl FileTree {
             .find(|root| self.has_folder(&format!("{root}{name}")))
     }
 
+    /// What may stand before the names of a layout whose files have no folder to tell them by: nothing,
+    /// or the name and a `/` of the one folder that there is.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub fn roots(&self) -> Result<Vec<String>, DataError> {
+        let mut roots = vec![String::new()];
+        if let [only] = self.folders_in("")?.as_slice() {
+            roots.push(format!("{only}/"));
+        }
+        Ok(roots)
+    }
+
     /// The paths of the files of an archive; none of a folder.
     pub fn archived_files(&self) -> impl Iterator<Item = &str> {
         let members = match &self.files {

@@ -4,6 +4,7 @@
 
 mod analyze;
 mod classify;
+mod data_forms;
 mod eval_attentive;
 mod eval_cluster;
 mod eval_copies;

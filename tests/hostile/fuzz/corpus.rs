@@ -17,7 +17,7 @@ pub struct Image {
     pub damage: Damage,
 }
 
-fn picture(width: u32, height: u32) -> RgbImage {
+pub fn picture(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         Rgb([(x * 9 % 16 * 16) as u8, (y * 7 % 16 * 16) as u8, 40])
     })

@@ -1,5 +1,5 @@
-//! Damaged tar archives, IDX files, settings, annotations and images: an error or a whole result, in bounded
-//! time and memory.
+//! Damaged tar archives, IDX files, labels of sets, settings, annotations and images: an error or a whole
+//! result, in bounded time and memory.
 //!
 //! Case *n* of a target is the same file in every run. `IBOT_FUZZ_SECONDS=600` tries cases for that
 //! long, `IBOT_FUZZ_CASE=n` tries one, `IBOT_FUZZ_TRACE=1` prints the number of each before it is
@@ -8,6 +8,7 @@
 mod annotations;
 mod corpus;
 mod engine;
+mod published;
 mod repair;
 mod settings;
 
@@ -193,6 +194,11 @@ fn idx_files() {
 #[test]
 fn settings_and_assignments() {
     settings::fuzz();
+}
+
+#[test]
+fn labels_of_sets() {
+    published::fuzz();
 }
 
 #[test]
