@@ -6,6 +6,7 @@ mod gradients;
 mod in_place;
 mod loss_scale;
 mod rule;
+mod scaling;
 mod schedule;
 
 pub(crate) use adamw::Moments;
@@ -15,4 +16,5 @@ pub use gradients::{GradientNorms, NamedGradients};
 pub(crate) use in_place::change_in_place;
 pub use loss_scale::LossScale;
 pub use rule::Rule;
+pub use scaling::{LrScaling, ScheduleShape};
 pub use schedule::Schedule;

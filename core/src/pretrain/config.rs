@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::image::augment::{AugmentConfig, CropsConfig};
 use crate::model::Mask;
 use crate::model::{BackboneConfig, ComputePrecision, HeadConfig, ModelConfig};
-use crate::optim::{AdamWConfig, Clip, ClipBy};
+use crate::optim::{AdamWConfig, Clip, ClipBy, LrScaling, ScheduleShape};
 use crate::pretrain::loss::LossConfig;
 use crate::pretrain::masking::MaskConfig;
 use crate::problems::Problems;
@@ -132,15 +132,21 @@ pub struct OptimConfig {
     pub epochs: usize,
     /// Images in an optimisation step.
     pub batch_size: usize,
-    /// Peak learning rate for 256 images a step; it scales linearly with the batch.
+    /// Peak learning rate, for 256 images a step unless `lr_scaling` says otherwise.
     pub lr: f64,
+    /// How the peak follows the batch.
+    pub lr_scaling: LrScaling,
     /// Learning rate at the end, not scaled by the batch.
     pub min_lr: f64,
     /// Epochs in which the learning rate rises from 0.
     pub warmup_epochs: usize,
+    /// Shape of learning rate, weight decay and teacher momentum over the run.
+    pub schedule: ScheduleShape,
+    /// Last epochs of a constant schedule, in which the learning rate falls to `min_lr` in a line.
+    pub cooldown_epochs: usize,
     /// Weight decay at the start.
     pub weight_decay: f64,
-    /// Weight decay at the end.
+    /// Weight decay at the end; a constant schedule stays at the start.
     pub weight_decay_end: f64,
     /// Largest gradient norm; 0 does not clip.
     pub clip_grad: f64,
@@ -148,7 +154,7 @@ pub struct OptimConfig {
     pub clip_by: ClipBy,
     /// Epochs in which the prototypes are not updated.
     pub freeze_last_layer: usize,
-    /// Momentum of the teacher at the start; it rises to 1.
+    /// Momentum of the teacher at the start; it rises to 1 unless the schedule is constant.
     pub momentum_teacher: f64,
     /// AdamW's decay of the first moment.
     pub beta1: f64,
@@ -167,8 +173,11 @@ impl Default for OptimConfig {
             epochs: 100,
             batch_size: 128,
             lr: 5e-4,
+            lr_scaling: LrScaling::Linear,
             min_lr: 1e-6,
             warmup_epochs: 10,
+            schedule: ScheduleShape::Cosine,
+            cooldown_epochs: 0,
             weight_decay: 0.04,
             weight_decay_end: 0.4,
             clip_grad: 3.0,
@@ -190,7 +199,7 @@ const MAX_COUNT: usize = 1_000_000_000;
 impl OptimConfig {
     /// Learning rate at the end of the warm-up.
     pub fn peak_lr(&self) -> f64 {
-        self.lr * self.batch_size as f64 / 256.0
+        self.lr_scaling.peak(self.lr, self.batch_size)
     }
 
     /// The optimiser's part.
@@ -212,6 +221,12 @@ impl OptimConfig {
 
         at.not_negative("lr", self.lr);
         at.not_negative("min_lr", self.min_lr);
+        at.require(
+            self.cooldown_epochs == 0 || self.schedule == ScheduleShape::Constant,
+            "cooldown_epochs",
+            self.cooldown_epochs,
+            "needs optim.schedule = \"constant\": a cosine falls over the whole run",
+        );
         at.not_negative("weight_decay", self.weight_decay);
         at.not_negative("weight_decay_end", self.weight_decay_end);
         at.not_negative("clip_grad", self.clip_grad);

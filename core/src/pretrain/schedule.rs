@@ -4,7 +4,7 @@
 //! All are the official code's arrays in closed form. Warm-ups longer than the run are clamped to
 //! it, where the official code stops with an error.
 
-use crate::optim::{Rule, Schedule};
+use crate::optim::{Rule, Schedule, ScheduleShape};
 use crate::pretrain::config::{Config, OptimConfig};
 
 /// The values of one optimisation step.
@@ -79,8 +79,8 @@ impl Schedules {
 
         Self {
             lr: learning_rate(optim.peak_lr(), optim, steps_per_epoch),
-            weight_decay: Schedule::cosine(optim.weight_decay, optim.weight_decay_end, steps),
-            momentum: Schedule::cosine(optim.momentum_teacher, 1.0, steps),
+            weight_decay: over_the_run(optim.weight_decay, optim.weight_decay_end, optim, steps),
+            momentum: over_the_run(optim.momentum_teacher, 1.0, optim, steps),
             teacher_temp,
             teacher_patch_temp: before_masking.then(teacher_patch_temp),
             frozen_epochs: optim.freeze_last_layer,
@@ -113,11 +113,29 @@ impl Schedules {
     }
 }
 
-/// A rise to the peak in the warm-up, then half a cosine down to `optim.min_lr`.
+/// A rise to the peak in the warm-up, then half a cosine down to `optim.min_lr`; or the peak, with a
+/// line down to `optim.min_lr` in the epochs of the cool-down.
 pub fn learning_rate(peak: f64, optim: &OptimConfig, steps_per_epoch: usize) -> Schedule {
-    let warmup = optim.warmup_epochs.min(optim.epochs) * steps_per_epoch;
+    let warmup_epochs = optim.warmup_epochs.min(optim.epochs);
+    let warmup = warmup_epochs * steps_per_epoch;
     let steps = optim.epochs * steps_per_epoch;
-    Schedule::warmup_cosine(peak, optim.min_lr, warmup, steps)
+    if optim.schedule == ScheduleShape::Cosine {
+        return Schedule::warmup_cosine(peak, optim.min_lr, warmup, steps);
+    }
+
+    let cooldown_epochs = optim.cooldown_epochs.min(optim.epochs - warmup_epochs);
+    let cooldown = cooldown_epochs * steps_per_epoch;
+    Schedule::linear(0.0, peak, warmup)
+        .then(Schedule::hold(peak, steps - warmup - cooldown))
+        .then(Schedule::linear(peak, optim.min_lr, cooldown))
+}
+
+/// From `first` to `last` in `steps` steps, unless the schedule is constant.
+fn over_the_run(first: f64, last: f64, optim: &OptimConfig, steps: usize) -> Schedule {
+    match optim.schedule {
+        ScheduleShape::Cosine => Schedule::cosine(first, last, steps),
+        ScheduleShape::Constant => Schedule::constant(first),
+    }
 }
 
 /// A line of `epochs` epochs, then its end.
@@ -128,6 +146,7 @@ fn warm_up(from: f64, to: f64, epochs: usize) -> Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::optim::LrScaling;
     use crate::testing::test;
 
     fn schedules(
@@ -171,6 +190,55 @@ mod tests {
         close(config.optim.peak_lr(), 2e-3);
         close(s.at(config.optim.warmup_epochs * 10).lr, 2e-3);
         close(s.at(s.total_steps()).lr, 1e-6);
+    }
+
+    /// DINOv2: 0.004 for a batch of 1024, so 0.004 * sqrt(2) for its 2048.
+    #[test]
+    fn the_peak_follows_the_batch_as_asked() {
+        let mut optim = OptimConfig {
+            lr: 0.004,
+            batch_size: 2048,
+            lr_scaling: LrScaling::Sqrt,
+            ..OptimConfig::default()
+        };
+        close(optim.peak_lr(), 0.005_656_854_249_492_38);
+        optim.batch_size = 1024;
+        close(optim.peak_lr(), 0.004);
+        optim.lr_scaling = LrScaling::None;
+        close(optim.peak_lr(), 0.004);
+        optim.lr_scaling = LrScaling::Linear;
+        close(optim.peak_lr(), 0.016);
+    }
+
+    #[test]
+    fn a_constant_schedule_holds_all_values_until_the_cooldown() {
+        let mut config = Config::default();
+        config.optim.epochs = 10;
+        config.optim.warmup_epochs = 2;
+        config.optim.batch_size = 256;
+        config.optim.schedule = ScheduleShape::Constant;
+        let s = Schedules::new(&config, 10);
+        close(s.at(0).lr, 0.0);
+        for step in [19, 20, 60, 99, 200] {
+            close(s.at(step).lr, 5e-4);
+            close(s.at(step).weight_decay, 0.04);
+            close(s.at(step).momentum, 0.996);
+        }
+
+        config.optim.cooldown_epochs = 3;
+        let s = Schedules::new(&config, 10);
+        close(s.at(69).lr, 5e-4);
+        close(s.at(70).lr, 5e-4);
+        close(s.at(80).lr, 5e-4 + (1e-6 - 5e-4) * 10.0 / 29.0);
+        close(s.at(99).lr, 1e-6);
+        close(s.at(99).weight_decay, 0.04);
+
+        // No cool-down is longer than what the warm-up leaves.
+        config.optim.cooldown_epochs = 30;
+        let s = Schedules::new(&config, 10);
+        close(s.at(19).lr, 5e-4);
+        close(s.at(20).lr, 5e-4);
+        close(s.at(99).lr, 1e-6);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use ibot_core::optim::ScheduleShape;
 use ibot_core::pretrain::Schedules;
 use ibot_core::pretrain::config::{Config, OptimConfig};
 use ibot_core::weights::ModelHeader;
@@ -160,6 +161,12 @@ fn notes(settings: &Settings, images: usize, schedules: &Schedules) -> Vec<Strin
             "optim.freeze_last_layer = {frozen}: the prototypes are never trained"
         ));
     }
+    let cooldown = config.optim.cooldown_epochs;
+    if cooldown > 0 && config.optim.warmup_epochs + cooldown > epochs {
+        notes.push(format!(
+            "optim.cooldown_epochs = {cooldown} does not fit behind the warm-up: it is cut short"
+        ));
+    }
     let start = config.mask.pred_start_epoch;
     if config.mask.use_masked_im_modeling && start >= epochs {
         notes.push(format!(
@@ -185,6 +192,12 @@ fn sizes(config: &Config) -> [String; 2] {
 }
 
 fn schedule_notes(optim: &OptimConfig, images: usize, schedules: &Schedules) -> [String; 2] {
+    let constant = optim.schedule == ScheduleShape::Constant && optim.cooldown_epochs == 0;
+    let end = if constant {
+        optim.peak_lr()
+    } else {
+        optim.min_lr
+    };
     [
         format!(
             "{} epochs of {} steps of {} images: {} steps; {} images an epoch are left over",
@@ -195,11 +208,11 @@ fn schedule_notes(optim: &OptimConfig, images: usize, schedules: &Schedules) -> 
             images % optim.batch_size
         ),
         format!(
-            "learning rate: {:e} x {} / 256 = {:e} at the peak, {:e} at the end",
+            "learning rate: {:e}{} = {:e} at the peak, {:e} at the end",
             optim.lr,
-            optim.batch_size,
+            optim.lr_scaling.factor(optim.batch_size),
             optim.peak_lr(),
-            optim.min_lr
+            end
         ),
     ]
 }
