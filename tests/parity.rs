@@ -5,10 +5,10 @@
 
 #![cfg(not(target_family = "wasm"))]
 
-use burn::tensor::{Device, ExecutionError};
+use burn::tensor::{Device, ExecutionError, Tensor};
 use futures_lite::future::block_on;
 use ibot_core::model::{ComputePrecision, Network};
-use ibot_core::pretrain::{Activations, Batch, Engine, Lane, Pass, fork, step};
+use ibot_core::pretrain::{Activations, Engine, Lane, Pass, fork, step};
 use ibot_native::device::{DeviceChoice, select};
 use ibot_tests::{
     BF16, Check, F16, FLEX, Fixture, FixtureArch, WGPU, reproduce, run_alone_on_a_software_gpu,
@@ -103,11 +103,11 @@ struct Forks;
 impl Engine for Forks {
     type Error = ExecutionError;
 
-    fn map_reduce<T: Send>(
+    fn map_reduce<M: Send, T: Send>(
         &self,
         student: &Network,
-        batch: Vec<Batch>,
-        work: impl Fn(&Network, &Batch, &mut Lane) -> T + Sync,
+        batch: Vec<M>,
+        work: impl Fn(&Network, &M, &mut Lane) -> T + Sync,
         join: impl Fn(Vec<T>) -> T + Sync,
     ) -> T {
         let mut results = Vec::new();
@@ -120,6 +120,10 @@ impl Engine for Forks {
             results.push(work(&fork(student), micro_batch, &mut lane));
         }
         join(results)
+    }
+
+    fn sum(&self, values: Tensor<2>) -> Result<Tensor<2>, ExecutionError> {
+        Ok(values)
     }
 
     fn all_reduce(&self, pass: Pass, _: &Network) -> Result<Pass, ExecutionError> {

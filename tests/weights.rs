@@ -128,10 +128,13 @@ fn the_official_checkpoint_gives_the_official_outputs() {
     let head = &teacher.head;
     let cls = tokens.cls.clone();
     let patches = tokens.into_patches().flatten(0, 1);
-    expected.check("teacher_cls_logits", head.cls_logits(head.bottleneck(cls)));
+    expected.check(
+        "teacher_cls_logits",
+        head.cls_logits(head.cls_bottleneck(cls)),
+    );
     expected.check(
         "teacher_patch_logits",
-        head.patch_logits(head.bottleneck(patches)),
+        head.patch_logits(head.patch_bottleneck(patches)),
     );
     let features = teacher.backbone.features(image.clone(), LAST_TWO);
     let attention = features.attention.expect("a ViT has a CLS token");

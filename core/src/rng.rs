@@ -29,6 +29,8 @@ pub enum Purpose {
     Corrupt,
     /// Mixup and CutMix of a batch.
     Mix,
+    /// Which crops of a batch are masked more than others.
+    Strata,
 }
 
 /// The stream of `purpose` for the position `(a, b)` of a run with `seed`.

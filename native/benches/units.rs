@@ -59,7 +59,7 @@ fn head_and_loss(bencher: Bencher) {
     let center = Tensor::<2>::zeros([1, head.prototypes()], &Device::flex());
     let tokens = Tensor::<2>::ones([12 * BATCH, 384], &device);
     bencher.bench_local(|| {
-        let logits = head.cls_logits(head.bottleneck(tokens.clone()));
+        let logits = head.cls_logits(head.cls_bottleneck(tokens.clone()));
         let teacher = logits.clone().inner().narrow(0, 0, 2 * BATCH);
         let loss = cls_loss(logits, distribution(teacher, center.clone(), 0.04), 2, 0.1);
         drop(divan::black_box(loss.backward()));

@@ -205,10 +205,10 @@ async fn all_logits(network: &Network, images: Tensor<4>, masks: &[Mask]) -> (Ve
     let cls = tokens.cls.clone();
     let patches = tokens.into_patches().flatten(0, 1);
     let head = &network.head;
-    let cls = floats(head.cls_logits(head.bottleneck(cls))).await;
+    let cls = floats(head.cls_logits(head.cls_bottleneck(cls))).await;
     (
         cls,
-        floats(head.patch_logits(head.bottleneck(patches))).await,
+        floats(head.patch_logits(head.patch_bottleneck(patches))).await,
     )
 }
 

@@ -2,10 +2,10 @@
 
 use std::cell::RefCell;
 
-use burn::tensor::{Device, ExecutionError};
+use burn::tensor::{Device, ExecutionError, Tensor};
 use ibot_core::model::Network;
 use ibot_core::optim::NamedGradients;
-use ibot_core::pretrain::{Batch, Engine, Lane, Pass, Sequential, step};
+use ibot_core::pretrain::{Engine, Lane, Pass, Sequential, step};
 
 use crate::{Check, Fixture, Tolerances};
 
@@ -86,14 +86,18 @@ struct Recorder {
 impl Engine for Recorder {
     type Error = ExecutionError;
 
-    fn map_reduce<T: Send>(
+    fn map_reduce<M: Send, T: Send>(
         &self,
         student: &Network,
-        batch: Vec<Batch>,
-        work: impl Fn(&Network, &Batch, &mut Lane) -> T + Sync,
+        batch: Vec<M>,
+        work: impl Fn(&Network, &M, &mut Lane) -> T + Sync,
         join: impl Fn(Vec<T>) -> T + Sync,
     ) -> T {
         Sequential.map_reduce(student, batch, work, join)
+    }
+
+    fn sum(&self, values: Tensor<2>) -> Result<Tensor<2>, ExecutionError> {
+        Ok(values)
     }
 
     fn all_reduce(&self, pass: Pass, student: &Network) -> Result<Pass, ExecutionError> {

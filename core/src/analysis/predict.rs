@@ -171,7 +171,7 @@ fn masked_logits(
     let patches = tokens.into_patches().squeeze_dim::<2>(0);
 
     // Only these go through the head, whose outputs are far wider than tokens.
-    head.patch_logits(head.bottleneck(patches.select(0, masked)))
+    head.patch_logits(head.patch_bottleneck(patches.select(0, masked)))
 }
 
 /// The teacher's distributions of all patches, `[N, K']`.
@@ -186,7 +186,7 @@ fn targets(
     let patches = tokens.into_patches().squeeze_dim::<2>(0);
 
     // The masked ones are the answers, the visible ones what predictions are compared with.
-    let logits = head.patch_logits(head.bottleneck(patches));
+    let logits = head.patch_logits(head.patch_bottleneck(patches));
     let no_center = || Tensor::zeros([1, logits.dims()[1]], device);
     let center = options.center.clone().unwrap_or_else(no_center);
     distribution(logits, center, options.teacher_patch_temp)

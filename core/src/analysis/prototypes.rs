@@ -39,10 +39,9 @@ pub async fn assign(
     let tokens = TensorData::new(tokens[..rows * dim].to_vec(), [rows, dim]);
     let tokens = Tensor::<2>::from_data(tokens, device);
 
-    let bottleneck = head.bottleneck(tokens);
     let logits = match kind {
-        Kind::Cls => head.cls_logits(bottleneck),
-        Kind::Patch => head.patch_logits(bottleneck),
+        Kind::Cls => head.cls_logits(head.cls_bottleneck(tokens)),
+        Kind::Patch => head.patch_logits(head.patch_bottleneck(tokens)),
     };
     let (scores, prototypes) = logits.max_dim_with_indices(1);
 
@@ -89,7 +88,9 @@ mod tests {
         let found = block_on(assign(&network.head, Kind::Patch, &tokens, 16, &device))
             .expect("a working device");
         let input = Tensor::<2>::from_data(TensorData::new(tokens, [5, 16]), &device);
-        let logits = network.head.patch_logits(network.head.bottleneck(input));
+        let logits = network
+            .head
+            .patch_logits(network.head.patch_bottleneck(input));
         let logits: Vec<f32> = logits.try_to_vec_as().expect("floats");
         assert_eq!(count(&network.head, Kind::Patch), 12);
         for (row, found) in logits.chunks(12).zip(&found) {

@@ -76,7 +76,7 @@ mod tests {
         let found = block_on(prototypes(&head, &tokens, 16, &device)).expect("flex");
 
         let input = Tensor::<2>::from_data(TensorData::new(tokens, [rows, 16]), &device);
-        let logits: Tensor<2> = head.cls_logits(head.bottleneck(input));
+        let logits: Tensor<2> = head.cls_logits(head.cls_bottleneck(input));
         let logits: Vec<f32> = logits.try_to_vec_as().expect("floats");
         assert_eq!(found.len(), rows);
         for (logits, prototype) in logits.chunks(12).zip(&found) {

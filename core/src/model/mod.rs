@@ -23,7 +23,7 @@ pub use arch::Arch;
 pub use backbone::Backbone;
 pub use backbone_config::BackboneConfig;
 pub use features::{Features, Tokens, Want};
-pub use head::{Head, HeadConfig, l2_normalize};
+pub use head::{Head, HeadConfig, HeadPart, l2_normalize};
 pub use layers::Noise;
 pub use mask::Mask;
 pub use model_config::ModelConfig;

@@ -1,15 +1,29 @@
 //! The configuration of a training run: one struct a concern, with the official code's names and
 //! defaults.
 
+mod teacher;
+
 use serde::{Deserialize, Serialize};
 
+pub use self::teacher::TeacherTempConfig;
 use crate::image::augment::{AugmentConfig, CropsConfig};
 use crate::model::Mask;
 use crate::model::{BackboneConfig, ComputePrecision, HeadConfig, ModelConfig};
 use crate::optim::{AdamWConfig, Clip, ClipBy, LrScaling, ScheduleShape};
 use crate::pretrain::loss::LossConfig;
-use crate::pretrain::masking::MaskConfig;
+use crate::pretrain::masking::{MaskConfig, uniform};
+use crate::pretrain::strata;
 use crate::problems::Problems;
+use crate::rng::{Purpose, crop_stream};
+
+/// Where an image stands in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchPlace {
+    /// Optimisation steps before it.
+    pub step: usize,
+    /// Images before it in the batch of all workers.
+    pub place: usize,
+}
 
 /// Everything that determines what is learned, apart from the data and the seed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -82,6 +96,26 @@ impl Config {
         crops
             .map(|crop| self.mask.mask(self.global_grid(), seed, epoch, image, crop))
             .collect()
+    }
+
+    /// The masks of the global crops of an image at its `place` in a run: with `mask.stratified`
+    /// they depend on the batch, else they are those of [`masks`](Self::masks).
+    pub fn masks_at(&self, seed: u64, epoch: usize, image: usize, place: BatchPlace) -> Vec<Mask> {
+        if !self.mask.stratified || !self.mask.masks_in(epoch) {
+            return self.masks(seed, epoch, image);
+        }
+
+        let crops = self.crops.global_crops_number;
+        let all = self.optim.batch_size * crops;
+        let order = strata::order(seed, place.step, all);
+        let mut masks = Vec::new();
+        for crop in 0..crops {
+            let ratios = self.mask.stratum(order[place.place * crops + crop], all);
+            let mut rng = crop_stream(seed, Purpose::Mask, epoch, image, crop);
+            let ratio = uniform(&mut rng, ratios.start, ratios.end);
+            masks.push(self.mask.draw_share(self.global_grid(), ratio, &mut rng));
+        }
+        masks
     }
 
     /// Checks that the settings make sense, one by one and together.
@@ -240,43 +274,6 @@ impl OptimConfig {
         }
         // Where all gradients were zero, the update would be 0 / 0.
         at.positive("eps", self.eps);
-    }
-}
-
-/// Teacher temperatures, with the official code's names.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TeacherTempConfig {
-    /// Temperature of CLS targets at the start.
-    pub warmup_teacher_temp: f64,
-    /// Temperature of CLS targets after the warm-up.
-    pub teacher_temp: f64,
-    /// Temperature of patch targets at the start.
-    pub warmup_teacher_patch_temp: f64,
-    /// Temperature of patch targets after the warm-up.
-    pub teacher_patch_temp: f64,
-    /// Epochs of the warm-up of both.
-    pub warmup_teacher_temp_epochs: usize,
-}
-
-impl Default for TeacherTempConfig {
-    fn default() -> Self {
-        Self {
-            warmup_teacher_temp: 0.04,
-            teacher_temp: 0.07,
-            warmup_teacher_patch_temp: 0.04,
-            teacher_patch_temp: 0.07,
-            warmup_teacher_temp_epochs: 30,
-        }
-    }
-}
-
-impl TeacherTempConfig {
-    pub(crate) fn check(&self, at: &mut Problems) {
-        at.positive("warmup_teacher_temp", self.warmup_teacher_temp);
-        at.positive("teacher_temp", self.teacher_temp);
-        at.positive("warmup_teacher_patch_temp", self.warmup_teacher_patch_temp);
-        at.positive("teacher_patch_temp", self.teacher_patch_temp);
     }
 }
 

@@ -1,10 +1,9 @@
 //! What differs between the programs that take a step: how micro-batches are spread over threads,
 //! how workers add up their shares, what is timed.
 
-use burn::tensor::ExecutionError;
+use burn::tensor::{ExecutionError, Tensor};
 
 use crate::model::Network;
-use crate::pretrain::batch::Batch;
 use crate::pretrain::pass::Pass;
 use crate::pretrain::recompute::Activations;
 use crate::rng::Rng;
@@ -13,24 +12,31 @@ use crate::weights::map_named;
 /// Carries out a [`step`](super::step).
 ///
 /// Whatever needs all images of a batch belongs between two calls of this trait, never into the
-/// work on one micro-batch. Sinkhorn-Knopp targets, for example, would take a first
-/// [`map_reduce`](Self::map_reduce) that collects the teacher's logits, sums over all workers, and
-/// a second `map_reduce` for the student.
+/// work on one micro-batch. Sinkhorn-Knopp targets, for example, take a first
+/// [`map_reduce`](Self::map_reduce) that collects the teacher's logits, a [`sum`](Self::sum) in
+/// each iteration, and a second `map_reduce` for the student.
 pub trait Engine {
     /// Why a step could not be taken.
     type Error: From<ExecutionError>;
 
-    /// Runs `work` on each micro-batch and joins the results in the order of the batch.
+    /// Runs `work` on each micro-batch, in any form `M`, and joins the results in the order of the
+    /// batch.
     ///
     /// [`Lane::run`] does this on one thread. Threads that work at the same time need a [`fork`] of
     /// the student each.
-    fn map_reduce<T: Send>(
+    fn map_reduce<M: Send, T: Send>(
         &self,
         student: &Network,
-        batch: Vec<Batch>,
-        work: impl Fn(&Network, &Batch, &mut Lane) -> T + Sync,
+        batch: Vec<M>,
+        work: impl Fn(&Network, &M, &mut Lane) -> T + Sync,
         join: impl Fn(Vec<T>) -> T + Sync,
     ) -> T;
+
+    /// The sum of all workers' `values`, of the same shape.
+    ///
+    /// # Errors
+    /// If the workers do not all finish their share.
+    fn sum(&self, values: Tensor<2>) -> Result<Tensor<2>, Self::Error>;
 
     /// The pass over the whole batch, given this worker's share of it.
     ///
@@ -83,11 +89,11 @@ impl Lane {
 
     /// Runs `work` on micro-batches one after another and joins the results. `None` without
     /// micro-batches.
-    pub fn run<T>(
+    pub fn run<M, T>(
         &mut self,
         student: &Network,
-        batch: Vec<Batch>,
-        work: impl Fn(&Network, &Batch, &mut Self) -> T,
+        batch: Vec<M>,
+        work: impl Fn(&Network, &M, &mut Self) -> T,
         join: impl Fn(Vec<T>) -> T,
     ) -> Option<T> {
         // Lazily: one is joined before the next begins, so that one micro-batch's activations are
@@ -113,16 +119,20 @@ pub struct Sequential;
 impl Engine for Sequential {
     type Error = ExecutionError;
 
-    fn map_reduce<T: Send>(
+    fn map_reduce<M: Send, T: Send>(
         &self,
         student: &Network,
-        batch: Vec<Batch>,
-        work: impl Fn(&Network, &Batch, &mut Lane) -> T + Sync,
+        batch: Vec<M>,
+        work: impl Fn(&Network, &M, &mut Lane) -> T + Sync,
         join: impl Fn(Vec<T>) -> T + Sync,
     ) -> T {
         let mut lane = Lane::new(Activations::Kept, None);
         let result = lane.run(student, batch, work, &join);
         join(result.into_iter().collect())
+    }
+
+    fn sum(&self, values: Tensor<2>) -> Result<Tensor<2>, Self::Error> {
+        Ok(values)
     }
 
     fn all_reduce(&self, pass: Pass, _: &Network) -> Result<Pass, Self::Error> {

@@ -4,12 +4,15 @@
 //! A multiply-accumulate is two floating-point operations. Norms, activations, softmax and updates
 //! are left out: they take time for memory rather than for arithmetic.
 
+use crate::pretrain::centering::CenterFrom;
 use crate::pretrain::config::Config;
 
 /// A whole step, for one image of which `masked` patches are masked in all its global crops
 /// together.
 pub fn step_macs(config: &Config, masked: f64) -> f64 {
-    let Config { head, crops, .. } = config;
+    let Config {
+        head, crops, loss, ..
+    } = config;
     let backbone = config.backbone();
     let globals = crops.global_crops_number as f64;
     let locals = crops.local_crops_number as f64;
@@ -18,25 +21,29 @@ pub fn step_macs(config: &Config, masked: f64) -> f64 {
 
     let global = backbone.macs(crops.global_size);
     let local = backbone.macs(crops.local_size);
-    let mlp = head.macs(backbone.dim());
-    let cls_layer = (head.bottleneck_dim * head.out_dim) as f64;
-    let patch_out = if head.shared_head {
-        head.out_dim
-    } else {
-        head.patch_out_dim
-    };
-    let patch_layer = (head.bottleneck_dim * patch_out) as f64;
+    let (cls_head, patch_head) = (head.cls(), head.patch());
+    let cls = cls_head.mlp_macs(backbone.dim()) + cls_head.prototype_macs();
+    let mlp = patch_head.mlp_macs(backbone.dim());
 
-    // Only CLS tokens and masked patches go through the student's head.
-    let crops = globals + locals;
+    // Only CLS tokens and the patches that are predicted go through the student's head.
+    let predicted = if loss.visible_patch_weight > 0.0 {
+        patches
+    } else {
+        masked
+    };
+    let patch_layer = predicted * patch_head.prototype_macs();
     let student = globals * global
         + locals * local
-        + (crops + masked) * mlp
-        + crops * cls_layer
-        + masked * patch_layer;
-    // All tokens of the teacher go through the MLP, because the center is the mean of their logits.
-    let teacher =
-        globals * global + (globals + patches) * mlp + globals * cls_layer + masked * patch_layer;
+        + (globals + locals) * cls
+        + predicted * mlp
+        + patch_layer;
+
+    // Where the center is the mean of the logits of all patches, all go through the teacher's MLP.
+    let centered = match loss.center_from {
+        CenterFrom::All => patches,
+        CenterFrom::Masked => predicted,
+    };
+    let teacher = globals * global + globals * cls + centered * mlp + patch_layer;
     // The backward pass computes a gradient of the weights and one of the inputs.
     3.0 * student + teacher
 }

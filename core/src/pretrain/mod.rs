@@ -4,6 +4,7 @@
 
 mod backward;
 mod batch;
+mod centering;
 pub mod config;
 mod ema;
 mod engine;
@@ -12,18 +13,22 @@ mod forward;
 mod koleo;
 pub mod loss;
 pub mod masking;
+mod micro_batch;
 mod monitor;
 mod objective;
 mod pass;
 mod recompute;
 mod report;
 mod schedule;
+mod sinkhorn;
 mod snapshot;
 mod state;
 mod step;
+mod strata;
 mod targets;
 
 pub use batch::{Batch, HostBatch};
+pub use centering::{CenterFrom, Centering};
 pub use ema::update_teacher;
 pub use engine::{Engine, Lane, Phase, Sequential, fork};
 pub use koleo::koleo_loss;

@@ -19,7 +19,7 @@ pub struct Losses<T> {
     pub total: T,
     /// Cross-view loss of the CLS token.
     pub cls: T,
-    /// Masked-patch loss.
+    /// Masked-patch loss, with that of visible patches where they have a weight.
     pub patch: T,
     /// KoLeo; 0 where its weight is.
     pub koleo: T,
@@ -43,11 +43,12 @@ impl Losses<Tensor<1>> {
 
         let patch = match (&prediction.patch, &targets.patch) {
             (Some(prediction), Some(targets)) => {
-                let weights = patch_weights(&batch.masks, &prediction.device());
+                let visible = config.visible_patch_weight;
+                let weights = patch_weights(&batch.masks, visible, &prediction.device());
                 let targets = Tensor::from_inner(targets.clone());
                 patch_loss(prediction.clone(), targets, weights, config.student_temp)
             }
-            // No crop is masked. The official code divides 0 by a count clamped to 1.
+            // No patch is predicted. The official code divides 0 by a count clamped to 1.
             _ => cls.zeros_like(),
         };
 

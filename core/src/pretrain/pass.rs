@@ -51,10 +51,7 @@ impl Pass {
             images: self.images,
             gradients: self.gradients.scaled(weight),
             losses: self.losses.map(|loss| loss * weight),
-            mean_logits: MeanLogits {
-                cls: self.mean_logits.cls * weight,
-                patch: self.mean_logits.patch * weight,
-            },
+            mean_logits: self.mean_logits.map(|mean| mean * weight),
             monitor: self.monitor.map(|value| value * weight),
             prototypes: self.prototypes,
         }
@@ -66,10 +63,7 @@ impl Pass {
             images: self.images + other.images,
             gradients: self.gradients,
             losses: self.losses.zip(other.losses, |a, b| a + b),
-            mean_logits: MeanLogits {
-                cls: self.mean_logits.cls + other.mean_logits.cls,
-                patch: self.mean_logits.patch + other.mean_logits.patch,
-            },
+            mean_logits: self.mean_logits.zip(other.mean_logits, |a, b| a + b),
             monitor: self.monitor.zip(other.monitor, |a, b| a + b),
             prototypes: Tensor::cat(vec![self.prototypes, other.prototypes], 0),
         }

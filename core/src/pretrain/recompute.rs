@@ -156,8 +156,15 @@ mod tests {
         let now = Schedules::new(&config, 1).at(0);
         let mut noise = stream(5, Purpose::DropPath, 0, 0);
 
-        let targets = state.centers.targets(teach(&state.teacher, &batch).0, &now);
-        let prediction = predict(&state.student, &batch, activations, Some(&mut noise));
+        let (logits, _) = teach(&state.teacher, &batch, &config.loss);
+        let targets = state.centers.targets(logits, &now);
+        let prediction = predict(
+            &state.student,
+            &batch,
+            &config.loss,
+            activations,
+            Some(&mut noise),
+        );
         let losses = Losses::between(&prediction, &targets, &batch, &config.loss);
         backward(
             losses.total,

@@ -11,7 +11,8 @@ use crate::pretrain::batch::Batch;
 use crate::pretrain::config::Config;
 use crate::pretrain::ema::update_teacher;
 use crate::pretrain::engine::{Engine, Lane, Phase};
-use crate::pretrain::forward::{predict, teach};
+use crate::pretrain::forward::predict;
+use crate::pretrain::micro_batch::{MicroBatch, with_centers};
 use crate::pretrain::monitor::Monitor;
 use crate::pretrain::objective::Losses;
 use crate::pretrain::pass::Pass;
@@ -34,21 +35,32 @@ pub async fn step<E: Engine>(
     engine: &E,
 ) -> Result<StepReport, E::Error> {
     let teacher = &state.teacher;
-    let centers = &state.centers;
     let loss_scale = state.loss_scale;
+
+    // 0. Whole batch: what the targets of one image must know of all others. Nothing, unless they are
+    //    balanced by Sinkhorn-Knopp.
+    let (batch, centers) = with_centers(batch, state, now, config, engine)?;
 
     // A micro-batch goes through forward and backward before the next one begins, because its
     // activations are most of a step's memory.
-    let forward_backward = |student: &Network, batch: &Batch, lane: &mut Lane| {
+    let forward_backward = |student: &Network, micro_batch: &MicroBatch, lane: &mut Lane| {
+        let batch = &micro_batch.batch;
+
         // 1. Teacher: the global crops without masks, outside autodiff.
-        let (logits, mean_logits) = teach(teacher, batch);
+        let (logits, mean_logits) = micro_batch.teach(teacher, &config.loss);
 
         // 2. Targets: the teacher's logits, centered and sharpened.
         let targets = centers.targets(logits, now);
         lane.lap(Phase::Teacher);
 
         // 3. Student: the same global crops with masks, and the local crops.
-        let prediction = predict(student, batch, lane.activations, lane.noise.as_mut());
+        let prediction = predict(
+            student,
+            batch,
+            &config.loss,
+            lane.activations,
+            lane.noise.as_mut(),
+        );
         lane.lap(Phase::Student);
 
         // 4. Losses: across views for CLS tokens (equation 1), within a view for masked patches
@@ -123,11 +135,12 @@ mod tests {
     use super::*;
     use crate::model::Mask;
     use crate::model::{ComputePrecision, init};
+    use crate::pretrain::centering::{CenterFrom, Centering};
     use crate::pretrain::engine::Sequential;
     use crate::pretrain::schedule::Schedules;
     use crate::pretrain::snapshot::Snapshot;
     use crate::rng::{Purpose, stream};
-    use crate::testing::test;
+    use crate::testing::{max_difference, test};
 
     fn batch(images: usize) -> Batch {
         let rng = &mut stream(1, Purpose::Init, 0, 0);
@@ -165,16 +178,37 @@ mod tests {
 
     #[test]
     fn micro_batches_add_up_to_the_batch() {
-        let config = Config::miniature();
-        let now = Schedules::new(&config, 10).at(5);
+        assert_micro_batches_add_up(&Config::miniature());
+    }
+
+    #[test]
+    fn micro_batches_add_up_with_what_a_whole_batch_decides() {
+        let mut config = Config::miniature();
+        config.loss.centering = Centering::SinkhornKnopp;
+        config.loss.center_from = CenterFrom::Masked;
+        config.head.shared_head = false;
+        config.head.shared_mlp = false;
+        config.head.patch_bottleneck_dim = 6;
+        assert_micro_batches_add_up(&config);
+        config.loss.visible_patch_weight = 0.5;
+        assert_micro_batches_add_up(&config);
+    }
+
+    fn assert_micro_batches_add_up(config: &Config) {
+        let now = Schedules::new(config, 10).at(5);
         let report = |batch: Vec<Batch>| {
-            let mut state = TrainState::fresh(&config, 0, &Device::flex());
-            let taken = step(&mut state, batch, &now, &config, &Sequential);
-            block_on(taken).expect("the CPU works")
+            let mut state = TrainState::fresh(config, 0, &Device::flex());
+            let taken = step(&mut state, batch, &now, config, &Sequential);
+            let report = block_on(taken).expect("the CPU works");
+            (report, state.centers)
         };
-        let batch = batch(3);
-        let whole = report(vec![batch.clone()]);
-        let parts = report(vec![batch.select(0..2), batch.select(2..3)]);
+        // The third image has more masked patches than the others.
+        let mut batch = batch(3);
+        batch.masks[2] = Mask::new(4, 4, vec![true; 9]);
+        let (whole, whole_centers) = report(vec![batch.clone()]);
+        let (parts, centers) = report(vec![batch.select(0..2), batch.select(2..3)]);
+        assert!(max_difference(&centers.cls, &whole_centers.cls) < 1e-6);
+        assert!(max_difference(&centers.patch, &whole_centers.patch) < 1e-6);
 
         let differences = parts.losses.zip(whole.losses, |a, b| (a - b).abs());
         assert!(differences.total < 1e-5 && differences.cls < 1e-5 && differences.patch < 1e-5);

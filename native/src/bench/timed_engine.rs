@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use ibot_core::model::Network;
-use ibot_core::pretrain::{Batch, Engine, Lane, Pass, Phase};
+use ibot_core::pretrain::{Engine, Lane, Pass, Phase};
 
 use super::phases::Phases;
 use crate::pretrain::engine::{NoStep, WorkerEngine};
@@ -60,11 +60,11 @@ impl<'a> TimedEngine<'a> {
 impl Engine for TimedEngine<'_> {
     type Error = NoStep;
 
-    fn map_reduce<T: Send>(
+    fn map_reduce<M: Send, T: Send>(
         &self,
         student: &Network,
-        batch: Vec<Batch>,
-        work: impl Fn(&Network, &Batch, &mut Lane) -> T + Sync,
+        batch: Vec<M>,
+        work: impl Fn(&Network, &M, &mut Lane) -> T + Sync,
         join: impl Fn(Vec<T>) -> T + Sync,
     ) -> T {
         let phases = &self.phases;
@@ -73,7 +73,7 @@ impl Engine for TimedEngine<'_> {
         let threads = self.engine.threads.busy(batch.len()) as f64;
         let caller = thread::current().id();
 
-        let timed_work = |student: &Network, batch: &Batch, lane: &mut Lane| {
+        let timed_work = |student: &Network, batch: &M, lane: &mut Lane| {
             let mut stopwatch = Stopwatch::start(device);
             let phases = phases.clone();
             lane.timer = Some(Box::new(move |phase| {
@@ -99,6 +99,10 @@ impl Engine for TimedEngine<'_> {
 
         self.stopwatch.borrow_mut().lap();
         joined
+    }
+
+    fn sum(&self, values: Tensor<2>) -> Result<Tensor<2>, NoStep> {
+        self.engine.sum(values)
     }
 
     fn all_reduce(&self, pass: Pass, student: &Network) -> Result<Pass, NoStep> {

@@ -42,6 +42,9 @@ pub trait Collate: Send + Sync + 'static {
 pub struct SampleId {
     pub epoch: usize,
     pub image: usize,
+    pub step: usize,
+    /// Images before it in the batch of all workers.
+    pub place: usize,
 }
 
 /// How a run goes through its dataset.
@@ -195,15 +198,22 @@ impl<C: Collate> Work<C> {
         for number in 0..options.micro_batches {
             let start = number * images.len() / options.micro_batches;
             let end = (number + 1) * images.len() / options.micro_batches;
-            batches.push(self.batch(&images[start..end], epoch, skipped)?);
+            let first = SampleId {
+                epoch,
+                image: 0,
+                step,
+                place: options.share.start + start,
+            };
+            batches.push(self.batch(&images[start..end], first, skipped)?);
         }
         Ok(batches)
     }
 
+    /// The batch of some images. `first` is that of its first sample but for the image.
     fn batch(
         &self,
         images: &[usize],
-        epoch: usize,
+        first: SampleId,
         skipped: &mut Vec<String>,
     ) -> Result<C::Batch, UnreadableError> {
         let mut batch = self.collate.empty(images.len());
@@ -211,8 +221,9 @@ impl<C: Collate> Work<C> {
             // The sample of an image that replaces another draws as its own image does.
             let (index, image) = self.unreadable.load(&self.data, *index, skipped)?;
             let id = SampleId {
-                epoch,
                 image: index,
+                place: first.place + position,
+                ..first
             };
             self.collate.write(&mut batch, position, &image, id);
         }

@@ -2,10 +2,10 @@
 //! other workers.
 
 use anyhow::Context as _;
-use burn::tensor::ExecutionError;
+use burn::tensor::{ExecutionError, Tensor, TensorData};
 use futures_lite::future::block_on;
 use ibot_core::model::Network;
-use ibot_core::pretrain::{Activations, Batch, Engine, Lane, Pass};
+use ibot_core::pretrain::{Activations, Engine, Lane, Pass};
 use ibot_core::rng::{Purpose, stream};
 
 use super::threads::Threads;
@@ -59,27 +59,45 @@ impl WorkerEngine<'_> {
         );
         Lane::new(self.activations, Some(noise))
     }
+
+    /// Waits for the other workers. One that has failed, or has no images, says so here, where the
+    /// others wait for it.
+    fn go_on(&self) -> Result<(), NoStep> {
+        match self.team.vote(None)? {
+            Some(stop) => Err(NoStep::Stopped(stop)),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Engine for WorkerEngine<'_> {
     type Error = NoStep;
 
-    fn map_reduce<T: Send>(
+    fn map_reduce<M: Send, T: Send>(
         &self,
         student: &Network,
-        batch: Vec<Batch>,
-        work: impl Fn(&Network, &Batch, &mut Lane) -> T + Sync,
+        batch: Vec<M>,
+        work: impl Fn(&Network, &M, &mut Lane) -> T + Sync,
         join: impl Fn(Vec<T>) -> T + Sync,
     ) -> T {
         let lane = |thread| self.lane(thread);
         self.threads.map_reduce(student, batch, lane, work, join)
     }
 
-    fn all_reduce(&self, mut pass: Pass, student: &Network) -> Result<Pass, NoStep> {
-        // A worker that has failed, or has no images, says so here, where the others wait for it.
-        if let Some(stop) = self.team.vote(None)? {
-            return Err(NoStep::Stopped(stop));
+    fn sum(&self, values: Tensor<2>) -> Result<Tensor<2>, NoStep> {
+        self.go_on()?;
+        if self.team.size() == 1 {
+            return Ok(values);
         }
+
+        let (shape, device) = (values.dims(), values.device());
+        let own = block_on(values.to_data_async()).context("sums on the device")?;
+        let sum = self.team.all_reduce(own.iter::<f32>().collect())?;
+        Ok(Tensor::from_data(TensorData::new(sum, shape), &device))
+    }
+
+    fn all_reduce(&self, mut pass: Pass, student: &Network) -> Result<Pass, NoStep> {
+        self.go_on()?;
         if self.team.size() == 1 {
             return Ok(pass);
         }

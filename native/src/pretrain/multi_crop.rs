@@ -8,7 +8,7 @@ use ibot_core::image::RgbImage;
 use ibot_core::image::augment::{Crops, multi_crop};
 use ibot_core::model::Mask;
 use ibot_core::pretrain::HostBatch;
-use ibot_core::pretrain::config::Config;
+use ibot_core::pretrain::config::{BatchPlace, Config};
 use ibot_core::rng::{Purpose, crop_stream};
 
 use crate::data::Dataset;
@@ -36,7 +36,11 @@ impl MultiCrop {
     }
 
     pub fn masks(&self, id: SampleId) -> Vec<Mask> {
-        self.config.masks(self.seed, id.epoch, id.image)
+        let place = BatchPlace {
+            step: id.step,
+            place: id.place,
+        };
+        self.config.masks_at(self.seed, id.epoch, id.image, place)
     }
 }
 
@@ -89,6 +93,8 @@ mod tests {
             format!("optim.batch_size={batch}"),
             "run.shards=1".into(),
             "run.micro_batch=4".into(),
+            // Ratios that the whole batch decides.
+            "mask.stratified=true".into(),
         ];
         let settings = Settings::from_recipe("builtin", &set).expect("valid");
         let data = Arc::new(Dataset::open("builtin:val").expect("builtin"));

@@ -18,22 +18,23 @@ pub fn save_preview(data: &Dataset, settings: &Settings, dir: &RunDir) -> Result
     let config = &settings.config;
     let samples = MultiCrop::new(config, settings.run.seed);
     let mut rows = Vec::new();
-    for index in data.subset(IMAGES, 0) {
+    for (place, index) in data.subset(IMAGES, 0).into_iter().enumerate() {
         // The run itself names images that cannot be read.
         let Ok(image) = data.load(index) else {
             continue;
         };
-        let crops = samples.crops(
-            &image,
-            SampleId {
-                epoch: 0,
-                image: index,
-            },
-        );
+        let id = SampleId {
+            epoch: 0,
+            image: index,
+            step: 0,
+            // A batch may be smaller than the picture.
+            place: place % config.optim.batch_size,
+        };
+        let crops = samples.crops(&image, id);
         // The first epoch that has masks may be a later one.
         let masks = samples.masks(SampleId {
             epoch: config.mask.pred_start_epoch,
-            image: index,
+            ..id
         });
         rows.push((image, crops, masks));
     }

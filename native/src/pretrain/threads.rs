@@ -4,7 +4,7 @@
 use std::thread;
 
 use ibot_core::model::Network;
-use ibot_core::pretrain::{Batch, Lane, fork};
+use ibot_core::pretrain::{Lane, fork};
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
 // burn's CPU backend spreads only its larger matrix products over threads; between them all cores
@@ -46,19 +46,19 @@ impl Threads {
     }
 
     /// Runs `work` on every micro-batch, each queue on a thread of its own, and joins the results.
-    pub fn map_reduce<T: Send>(
+    pub fn map_reduce<M: Send, T: Send>(
         &self,
         student: &Network,
-        batch: Vec<Batch>,
+        batch: Vec<M>,
         lane: impl Fn(usize) -> Lane + Sync,
-        work: impl Fn(&Network, &Batch, &mut Lane) -> T + Sync,
+        work: impl Fn(&Network, &M, &mut Lane) -> T + Sync,
         join: impl Fn(Vec<T>) -> T + Sync,
     ) -> T {
         let length = self.queue_length(batch.len());
         let mut batch = batch.into_iter().peekable();
         let mut queues = Vec::new();
         while batch.peek().is_some() {
-            let queue: Vec<Batch> = batch.by_ref().take(length).collect();
+            let queue: Vec<M> = batch.by_ref().take(length).collect();
             queues.push((fork(student), queue));
         }
 

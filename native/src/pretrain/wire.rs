@@ -1,6 +1,6 @@
 //! The pass of a worker as one vector of numbers, gradients aside.
 //!
-//! The vector is `[losses, monitor, mean logits K + K', prototypes globals * batch]`. Means are
+//! The vector is `[losses, monitor, mean logits K + K' + 1, prototypes globals * batch]`. Means are
 //! weighted by the worker's share of the images, and prototypes stand in their place among zeros,
 //! so that the sum of all workers' vectors is the vector of the whole batch.
 
@@ -15,16 +15,22 @@ pub async fn pack(pass: &Pass, first: usize, batch: usize) -> Result<Vec<f32>, E
         images,
         gradients: _,
         losses,
-        mean_logits: MeanLogits { cls, patch },
+        mean_logits,
         monitor,
         prototypes,
     } = pass;
+    let MeanLogits {
+        cls,
+        patch,
+        patch_share,
+    } = mean_logits;
 
     let mut means = Vec::new();
     losses.clone().map(|loss| means.push(loss));
     monitor.clone().map(|value| means.push(value));
-    means.push(cls.clone().flatten(0, 1));
-    means.push(patch.clone().flatten(0, 1));
+    for mean in [cls, patch, patch_share] {
+        means.push(mean.clone().flatten(0, 1));
+    }
 
     let data = Transaction::default()
         .register(Tensor::cat(means, 0) * pass.share(batch))
@@ -54,11 +60,11 @@ pub fn unpack(own: Pass, gradients: NamedGradients, sum: Vec<f32>, batch: usize)
         images: _,
         gradients: _,
         losses,
-        mean_logits: MeanLogits { cls, patch },
+        mean_logits,
         monitor,
         prototypes: _,
     } = own;
-    let device = cls.device();
+    let device = mean_logits.cls.device();
     let mut values = sum.into_iter();
     let mut next = |like: &[usize]| {
         let count = like.iter().product();
@@ -71,10 +77,7 @@ pub fn unpack(own: Pass, gradients: NamedGradients, sum: Vec<f32>, batch: usize)
     // In the order of `pack`.
     let losses = losses.map(|loss| Tensor::from_data(next(&loss.dims()), &device));
     let monitor = monitor.map(|value| Tensor::from_data(next(&value.dims()), &device));
-    let mean_logits = MeanLogits {
-        cls: Tensor::from_data(next(&cls.dims()), &device),
-        patch: Tensor::from_data(next(&patch.dims()), &device),
-    };
+    let mean_logits = mean_logits.map(|mean| Tensor::from_data(next(&mean.dims()), &device));
     let prototypes: Vec<i32> = values.map(|prototype| prototype as i32).collect();
     let count = prototypes.len();
 
@@ -112,6 +115,7 @@ mod tests {
             mean_logits: MeanLogits {
                 cls: Tensor::full([1, 3], value, &device),
                 patch: Tensor::full([1, 5], value, &device),
+                patch_share: Tensor::full([1, 1], value, &device),
             },
             monitor: Monitor {
                 teacher_entropy: scalar(),
@@ -140,10 +144,15 @@ mod tests {
             let monitor = whole.monitor.clone().map(Tensor::into_scalar::<f32>);
             assert_eq!((monitor.teacher_entropy, monitor.agreement), (7.0, 7.0));
 
-            let MeanLogits { cls, patch } = &whole.mean_logits;
+            let MeanLogits {
+                cls,
+                patch,
+                patch_share,
+            } = &whole.mean_logits;
             assert_eq!((cls.dims(), patch.dims()), ([1, 3], [1, 5]));
             assert_eq!(cls.clone().sum().into_scalar::<f32>(), 21.0);
             assert_eq!(patch.clone().sum().into_scalar::<f32>(), 35.0);
+            assert_eq!(patch_share.clone().into_scalar::<f32>(), 7.0);
             let prototypes = whole.prototypes.to_data();
             let prototypes: Vec<i64> = prototypes.iter::<i64>().collect();
             assert_eq!(prototypes, [4, 4, 8, 8, 8, 8, 8, 8]);

@@ -10,7 +10,7 @@ use ibot_core::weights::from_safetensors;
 use ibot_native::data::decode;
 use serde_json::Value;
 
-use crate::support::process::{TINY, fail, folder, ibot, succeed, tiny};
+use crate::support::process::{DINOV2, TINY, fail, folder, ibot, succeed, tiny};
 use crate::support::run_files::{assert_same_state, evals, records, status};
 
 #[test]
@@ -206,32 +206,32 @@ fn a_run_from_before_eval_settings_is_resumed() {
 
 #[test]
 fn an_interrupted_run_continues_bit_for_bit() {
-    continues_bit_for_bit("f32");
+    continues_bit_for_bit(&[]);
 }
 
 /// Its loss scale too, which a small network has to find first.
 #[test]
 fn an_interrupted_run_in_f16_continues_bit_for_bit() {
-    continues_bit_for_bit("f16");
+    continues_bit_for_bit(&["--set=optim.precision=f16"]);
 }
 
-fn continues_bit_for_bit(precision: &str) {
+/// Masks that depend on the place in a batch, and targets that depend on the whole of it.
+#[test]
+fn an_interrupted_run_with_the_options_of_dinov2_continues_bit_for_bit() {
+    continues_bit_for_bit(&DINOV2);
+}
+
+fn continues_bit_for_bit(settings: &[&str]) {
     let folder = folder();
     let (straight, broken) = (folder.path().join("straight"), folder.path().join("broken"));
-    let epochs = "--set=optim.epochs=30";
+    let run = |out: &Path, threads: &str| {
+        let own = ["--set=optim.epochs=30", threads];
+        tiny(out, "builtin:val", &[&own, settings].concat())
+    };
     // Another number of threads must not change anything either.
-    let precision = &format!("--set=optim.precision={precision}");
-    succeed(tiny(
-        &straight,
-        "builtin:val",
-        &[epochs, precision, "--set=run.loader_threads=3"],
-    ));
+    succeed(run(&straight, "--set=run.loader_threads=3"));
 
-    let mut first = tiny(
-        &broken,
-        "builtin:val",
-        &[epochs, precision, "--set=run.loader_threads=1"],
-    );
+    let mut first = run(&broken, "--set=run.loader_threads=1");
     let mut child = first
         .stdout(Stdio::null())
         .stderr(Stdio::null())

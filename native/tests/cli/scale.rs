@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::support::process::{TINY, fail, folder, ibot, succeed};
+use crate::support::process::{DINOV2, TINY, fail, folder, ibot, succeed};
 use crate::support::run_files::{assert_same_state, records, state, status};
 
 /// A run of 20 steps, each recorded.
@@ -119,6 +119,20 @@ fn workers_and_accumulation_add_up_to_the_whole_batch() {
     }
     assert_close(&out("two"), &out("f16"), 2e-2);
     assert_ne!(state(&out("two")), state(&out("f16")), "16 bits round");
+}
+
+/// Targets that are balanced over a whole batch, and masks whose ratios are spread over it.
+#[test]
+fn workers_agree_on_what_a_whole_batch_decides() {
+    let folder = folder();
+    let out = |name: &str| folder.path().join(name);
+    let with = |name: &str, more: &[&str]| run(&out(name), &[&DINOV2, more].concat());
+    with("one", &["--devices=cpu", "--set=run.shards=1"]);
+    with("parts", &["--devices=cpu", "--set=run.micro_batch=7"]);
+    with("three", &["--devices=cpu:0,cpu:1,cpu:2"]);
+    for same in ["parts", "three"] {
+        assert_close(&out("one"), &out(same), 1e-3);
+    }
 }
 
 /// With stochastic depth, whose random numbers belong to shards.

@@ -56,7 +56,7 @@ fn distributions(
     let tokens = tokens.into_patches().flatten::<2>(0, 1);
     let logits: Vec<f32> = network
         .head
-        .patch_logits(network.head.bottleneck(tokens))
+        .patch_logits(network.head.patch_bottleneck(tokens))
         .try_into_vec_as()
         .expect("floats");
     let softmax = |logits: &[f32]| {

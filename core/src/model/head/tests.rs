@@ -1,6 +1,9 @@
+use futures_lite::future::block_on;
+
 use super::*;
 use crate::rng::{Purpose, stream};
 use crate::testing::{gradient_check, max_difference, test};
+use crate::weights;
 
 fn config(shared: bool) -> HeadConfig {
     HeadConfig {
@@ -10,6 +13,7 @@ fn config(shared: bool) -> HeadConfig {
         hidden_dim: 16,
         bottleneck_dim: 6,
         norm_last_layer: false,
+        ..HeadConfig::default()
     }
 }
 
@@ -18,7 +22,7 @@ fn logits_are_cosines_to_the_prototypes() {
     let device = Device::flex();
     let mut rng = stream(0, Purpose::Init, 0, 0);
     let head = config(true).init(9, &device, &mut rng);
-    let z = head.bottleneck(init::uniform([5, 9], 1.0, &device, &mut rng).val());
+    let z = head.cls_bottleneck(init::uniform([5, 9], 1.0, &device, &mut rng).val());
     assert!(
         max_difference(
             &z.clone().square().sum_dim(1),
@@ -37,9 +41,68 @@ fn separate_prototypes_have_their_own_count() {
     let device = Device::flex();
     let mut rng = stream(0, Purpose::Init, 0, 0);
     let head = config(false).init(9, &device, &mut rng);
-    let z = head.bottleneck(init::uniform([5, 9], 1.0, &device, &mut rng).val());
+    let z = head.cls_bottleneck(init::uniform([5, 9], 1.0, &device, &mut rng).val());
     assert_eq!(head.cls_logits(z.clone()).dims(), [5, 11]);
     assert_eq!(head.patch_logits(z).dims(), [5, 7]);
+}
+
+#[test]
+fn a_second_mlp_has_its_own_widths_and_names() {
+    let device = Device::flex();
+    let separate = HeadConfig {
+        shared_mlp: false,
+        patch_hidden_dim: 10,
+        patch_bottleneck_dim: 4,
+        ..config(false)
+    };
+    let head = separate.init(9, &device, &mut stream(0, Purpose::Init, 0, 0));
+    let tokens = init::uniform([5, 9], 1.0, &device, &mut stream(1, Purpose::Init, 0, 0)).val();
+    assert_eq!(head.cls_bottleneck(tokens.clone()).dims(), [5, 6]);
+    let patches = head.patch_bottleneck(tokens.clone());
+    assert_eq!(patches.dims(), [5, 4]);
+    assert_eq!(head.patch_logits(patches).dims(), [5, 7]);
+
+    // The part of the CLS tokens is that of the same seed without a second MLP.
+    let shared = config(false).init(9, &device, &mut stream(0, Purpose::Init, 0, 0));
+    let difference = max_difference(
+        &head.cls_bottleneck(tokens.clone()),
+        &shared.cls_bottleneck(tokens),
+    );
+    assert_eq!(difference, 0.0);
+
+    let weights = block_on(weights::read(&head)).expect("flex reads");
+    assert_eq!(weights["mlp2.0.weight"].shape, [10, 9]);
+    assert_eq!(weights["mlp2.4.bias"].shape, [4]);
+    let named = weights
+        .into_iter()
+        .map(|(name, weight)| (format!("head.{name}"), weight));
+    let inferred = HeadConfig::infer(&named.collect()).expect("a head");
+    // All gains of a fresh head are 1, as frozen ones are.
+    let expected = HeadConfig {
+        norm_last_layer: true,
+        ..separate
+    };
+    assert_eq!(inferred, expected);
+}
+
+#[test]
+fn macs_are_those_of_each_part() {
+    let separate = HeadConfig {
+        shared_mlp: false,
+        patch_hidden_dim: 10,
+        patch_bottleneck_dim: 4,
+        ..config(false)
+    };
+    let mlp = (9 * 16 + 16 * 16 + 16 * 6) as f64;
+    for (config, expected) in [
+        (config(true), [mlp, 66.0]),
+        (config(false), [mlp, 42.0]),
+        (separate, [230.0, 28.0]),
+    ] {
+        let (cls, patch) = (config.cls(), config.patch());
+        assert_eq!([cls.mlp_macs(9), cls.prototype_macs()], [mlp, 66.0]);
+        assert_eq!([patch.mlp_macs(9), patch.prototype_macs()], expected);
+    }
 }
 
 #[test]
@@ -55,7 +118,7 @@ fn gradient_of_the_head_matches_finite_differences() {
         .detach();
     gradient_check(
         x,
-        |x| (head.cls_logits(head.bottleneck(x)) * probe.clone()).sum(),
+        |x| (head.cls_logits(head.cls_bottleneck(x)) * probe.clone()).sum(),
         2e-2,
     );
 }

@@ -24,7 +24,7 @@ fn defaults_are_valid() {
 #[test]
 fn each_mistake_is_named() {
     type Change = fn(&mut Config);
-    let broken: [(&str, Change); 26] = [
+    let broken: [(&str, Change); 29] = [
         ("model.depth", |c| swin(c).depth = Some(2)),
         ("model.heads", |c| swin(c).heads = Some(2)),
         ("model.num_heads", |c| swin(c).depths = Some(vec![1, 1])),
@@ -65,6 +65,11 @@ fn each_mistake_is_named() {
             c.crops.global_crops_number = usize::MAX
         }),
         ("optim.epochs", |c| c.optim.epochs = usize::MAX),
+        ("optim.cooldown_epochs", |c| c.optim.cooldown_epochs = 1),
+        ("head.shared_mlp", |c| c.head.shared_mlp = false),
+        ("loss.sinkhorn_iterations", |c| {
+            c.loss.sinkhorn_iterations = 0
+        }),
     ];
     for (key, change) in broken {
         assert_eq!(mistakes(change), [key]);

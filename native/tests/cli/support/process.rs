@@ -18,6 +18,17 @@ pub const TINY: [&str; 9] = [
     "--set=optim.batch_size=50",
 ];
 
+/// What DINOv2 does to a batch as a whole, and its separate heads.
+pub const DINOV2: [&str; 7] = [
+    "--set=loss.centering=sinkhorn_knopp",
+    "--set=loss.center_from=masked",
+    "--set=mask.stratified=true",
+    "--set=head.shared_head=false",
+    "--set=head.shared_mlp=false",
+    "--set=head.patch_hidden_dim=16",
+    "--set=head.patch_bottleneck_dim=6",
+];
+
 /// The command, in a working directory that takes what it leaves there.
 pub fn ibot() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ibot"));
