@@ -5,6 +5,8 @@ sinkhorn.json: Sinkhorn-Knopp assignments of logits. lightly's function for MSN 
 by their sums over all samples, then samples by their sums over all prototypes.
 patches.json: the patch loss of DINOv2, whose center follows the masked patches, and that of iBOT++ (TIPSv2), with the
 gradients of the student's logits.
+gram.json: the loss of Gram anchoring as DINOv3 describes it, in PyTorch's own operations: the mean squared difference of
+the cosines between the patches of an image.
 
 The committed files were made with lightly 1.6.0 and PyTorch 2.15.0. Usage:
 
@@ -104,10 +106,31 @@ def patches(generator):
     }
 
 
+def relations(generator):
+    shape = (2, 6, 4)
+    student, anchor = (rounded(torch.randn(shape, generator=generator, dtype=torch.float64)) for _ in range(2))
+    student.requires_grad_()
+
+    def cosines(tokens):
+        unit = torch.nn.functional.normalize(tokens, dim=-1)
+        return torch.einsum("bnd,bmd->bnm", unit, unit)
+
+    loss = torch.nn.functional.mse_loss(cosines(student), cosines(anchor))
+    loss.backward()
+    return {
+        "shape": shape,
+        "student": values(student),
+        "anchor": values(anchor),
+        "loss": loss.item(),
+        "gradient": values(student.grad),
+    }
+
+
 def main():
     generator = torch.Generator().manual_seed(0)
     (OUT / "sinkhorn.json").write_text(json.dumps(assignments(generator)) + "\n")
     (OUT / "patches.json").write_text(json.dumps(patches(generator)) + "\n")
+    (OUT / "gram.json").write_text(json.dumps(relations(generator)) + "\n")
 
 
 if __name__ == "__main__":

@@ -198,6 +198,8 @@ impl Adapt {
             teacher_temp: teacher.warmup_teacher_temp,
             teacher_patch_temp: teacher.warmup_teacher_patch_temp,
             freeze_last_layer: false,
+            anchored: false,
+            renews_anchor: false,
         }
     }
 

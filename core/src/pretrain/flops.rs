@@ -43,7 +43,12 @@ pub fn step_macs(config: &Config, masked: f64) -> f64 {
         CenterFrom::All => patches,
         CenterFrom::Masked => predicted,
     };
-    let teacher = globals * global + globals * cls + centered * mlp + patch_layer;
+    let anchor = if loss.gram_loss_weight > 0.0 {
+        globals * global
+    } else {
+        0.0
+    };
+    let teacher = globals * global + globals * cls + centered * mlp + patch_layer + anchor;
     // The backward pass computes a gradient of the weights and one of the inputs.
     3.0 * student + teacher
 }

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use crate::model::mask::{Mask, masked_rows};
-use crate::model::{Head, Network, Noise};
+use crate::model::{Backbone, Head, Network, Noise};
 use crate::pretrain::batch::Batch;
 use crate::pretrain::centering::CenterFrom;
 use crate::pretrain::loss::LossConfig;
@@ -56,6 +56,12 @@ pub fn teach(teacher: &Network, batch: &Batch, config: &LossConfig) -> (TeacherL
     (TeacherLogits { cls, patch }, mean)
 }
 
+/// Patch tokens of the global crops without masks, outside autodiff, `[globals * B, N, D]`.
+pub fn patch_tokens(backbone: &Backbone, batch: &Batch) -> Tensor<3> {
+    let globals = batch.globals.clone().without_autodiff();
+    backbone.forward(globals, &[], &mut None).into_patches()
+}
+
 /// The student's logits.
 pub struct Prediction {
     /// CLS tokens of all crops, `[(globals + locals) * B, K]`, crop by crop, globals first.
@@ -64,6 +70,9 @@ pub struct Prediction {
     pub patch: Option<Tensor<2>>,
     /// CLS tokens of the global crops before the head, `[globals * B, D]`.
     pub global_tokens: Tensor<2>,
+    /// Patch tokens of the global crops before the head, `[globals * B, N, D]`; `None` where no loss
+    /// reads them.
+    pub patch_tokens: Option<Tensor<3>>,
     /// Passes of the backbone whose activations were not kept.
     pub(super) recomputed: Vec<Recomputed>,
 }
@@ -90,6 +99,7 @@ pub fn predict(
     let tokens = encode(&batch.globals, &batch.masks);
     let global_tokens = tokens.cls.clone();
     let mut rows = vec![global_tokens.clone()];
+    let patch_tokens = (config.gram_loss_weight > 0.0).then(|| tokens.clone().into_patches());
     let patches = if config.visible_patch_weight > 0.0 {
         Some(tokens.into_patches().flatten(0, 1))
     } else {
@@ -105,6 +115,7 @@ pub fn predict(
         cls: head.cls_logits(cls),
         patch: patch.map(|vectors| head.patch_logits(vectors)),
         global_tokens,
+        patch_tokens,
         recomputed,
     }
 }

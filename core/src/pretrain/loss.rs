@@ -21,6 +21,12 @@ pub struct LossConfig {
     pub lambda2: f64,
     /// Weight of [`koleo_loss`](super::koleo_loss) (DINOv2 takes 0.1); 0 in the paper.
     pub koleo_loss_weight: f64,
+    /// Weight of [`gram_loss`](super::gram_loss) (DINOv3 takes up to 2); 0 in the paper.
+    pub gram_loss_weight: f64,
+    /// First epoch with that loss. The teacher at its start is the anchor.
+    pub gram_start_epoch: usize,
+    /// Epochs after which the teacher becomes the anchor anew; 0 keeps the first anchor.
+    pub gram_update_epochs: usize,
     /// Temperature of the student.
     pub student_temp: f64,
     /// Weight of the patch loss at visible patches, beside 1 at masked ones (iBOT++ of TIPSv2 takes
@@ -44,6 +50,9 @@ impl Default for LossConfig {
             lambda1: 1.0,
             lambda2: 1.0,
             koleo_loss_weight: 0.0,
+            gram_loss_weight: 0.0,
+            gram_start_epoch: 0,
+            gram_update_epochs: 0,
             student_temp: 0.1,
             visible_patch_weight: 0.0,
             centering: Centering::Mean,
@@ -60,6 +69,7 @@ impl LossConfig {
         at.not_negative("lambda1", self.lambda1);
         at.not_negative("lambda2", self.lambda2);
         at.not_negative("koleo_loss_weight", self.koleo_loss_weight);
+        at.not_negative("gram_loss_weight", self.gram_loss_weight);
         at.positive("student_temp", self.student_temp);
         at.not_negative("visible_patch_weight", self.visible_patch_weight);
         at.within("sinkhorn_iterations", self.sinkhorn_iterations, 1..=1000);

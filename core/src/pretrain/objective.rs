@@ -1,10 +1,11 @@
-//! The objective of iBOT (paper equation 3): the weighted sum of its losses, and of KoLeo where it
-//! is asked for.
+//! The objective of iBOT (paper equation 3): the weighted sum of its losses, and of KoLeo and Gram
+//! anchoring where they are asked for.
 
 use burn::tensor::Tensor;
 
 use crate::pretrain::batch::Batch;
 use crate::pretrain::forward::Prediction;
+use crate::pretrain::gram::gram_loss;
 use crate::pretrain::koleo::koleo_loss;
 use crate::pretrain::loss::{LossConfig, cls_loss, patch_loss, patch_weights};
 use crate::pretrain::targets::Targets;
@@ -15,7 +16,8 @@ use crate::pretrain::targets::Targets;
 /// of one GPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Losses<T> {
-    /// `lambda1 * cls + lambda2 * patch + koleo_loss_weight * koleo`, which is differentiated.
+    /// `lambda1 * cls + lambda2 * patch + koleo_loss_weight * koleo + gram_loss_weight * gram`, which
+    /// is differentiated.
     pub total: T,
     /// Cross-view loss of the CLS token.
     pub cls: T,
@@ -23,13 +25,17 @@ pub struct Losses<T> {
     pub patch: T,
     /// KoLeo; 0 where its weight is.
     pub koleo: T,
+    /// Gram anchoring; 0 where its weight is, and before its first epoch.
+    pub gram: T,
 }
 
 impl Losses<Tensor<1>> {
-    /// The losses between what the student predicts and the teacher's targets.
+    /// The losses between what the student predicts and the teacher's targets, and between its
+    /// patches and those of the anchor, `[globals * B, N, D]`, if there is one.
     pub fn between(
         prediction: &Prediction,
         targets: &Targets,
+        anchor: Option<Tensor<3>>,
         batch: &Batch,
         config: &LossConfig,
     ) -> Self {
@@ -58,12 +64,18 @@ impl Losses<Tensor<1>> {
             koleo = koleo_loss(prediction.global_tokens.clone(), batch.globals_number());
             total = total + koleo.clone() * config.koleo_loss_weight;
         }
+        let mut gram = cls.zeros_like();
+        if let (Some(tokens), Some(anchor)) = (&prediction.patch_tokens, anchor) {
+            gram = gram_loss(tokens.clone(), Tensor::from_inner(anchor));
+            total = total + gram.clone() * config.gram_loss_weight;
+        }
 
         Self {
             total,
             cls,
             patch,
             koleo,
+            gram,
         }
     }
 }
@@ -76,6 +88,7 @@ impl<T> Losses<T> {
             cls: f(self.cls),
             patch: f(self.patch),
             koleo: f(self.koleo),
+            gram: f(self.gram),
         }
     }
 
@@ -86,6 +99,7 @@ impl<T> Losses<T> {
             cls: f(self.cls, other.cls),
             patch: f(self.patch, other.patch),
             koleo: f(self.koleo, other.koleo),
+            gram: f(self.gram, other.gram),
         }
     }
 }

@@ -165,7 +165,7 @@ mod tests {
             activations,
             Some(&mut noise),
         );
-        let losses = Losses::between(&prediction, &targets, &batch, &config.loss);
+        let losses = Losses::between(&prediction, &targets, None, &batch, &config.loss);
         backward(
             losses.total,
             &state.student,

@@ -22,6 +22,10 @@ pub struct StepValues {
     pub teacher_patch_temp: f64,
     /// Whether the prototypes stay as they are.
     pub freeze_last_layer: bool,
+    /// Whether patches are anchored.
+    pub anchored: bool,
+    /// Whether the teacher becomes the anchor before the step.
+    pub renews_anchor: bool,
 }
 
 impl StepValues {
@@ -50,6 +54,10 @@ pub struct Schedules {
     pub teacher_patch_temp: Schedule,
     /// Epochs in which the prototypes stay as they are.
     pub frozen_epochs: usize,
+    /// First epoch in which patches are anchored; `None` if they never are.
+    pub anchor_epoch: Option<usize>,
+    /// Epochs between two anchors; 0 for one anchor.
+    pub anchor_epochs: usize,
     epochs: usize,
     steps_per_epoch: usize,
 }
@@ -84,6 +92,9 @@ impl Schedules {
             teacher_temp,
             teacher_patch_temp: before_masking.then(teacher_patch_temp),
             frozen_epochs: optim.freeze_last_layer,
+            anchor_epoch: (config.loss.gram_loss_weight > 0.0)
+                .then_some(config.loss.gram_start_epoch),
+            anchor_epochs: config.loss.gram_update_epochs,
             epochs,
             steps_per_epoch,
         }
@@ -102,6 +113,13 @@ impl Schedules {
     /// The values for step `step` (counted from 0 over the whole run).
     pub fn at(&self, step: usize) -> StepValues {
         let epoch = step / self.steps_per_epoch.max(1);
+        let begins_epoch = step.is_multiple_of(self.steps_per_epoch.max(1));
+        // Epochs since the first anchor.
+        let anchored = (self.anchor_epoch).and_then(|first| epoch.checked_sub(first));
+        let renews = |since: usize| {
+            since == 0 || (self.anchor_epochs > 0 && since.is_multiple_of(self.anchor_epochs))
+        };
+
         StepValues {
             lr: self.lr.at(step),
             weight_decay: self.weight_decay.at(step),
@@ -109,6 +127,8 @@ impl Schedules {
             teacher_temp: self.teacher_temp.at(epoch),
             teacher_patch_temp: self.teacher_patch_temp.at(epoch),
             freeze_last_layer: epoch < self.frozen_epochs,
+            anchored: anchored.is_some(),
+            renews_anchor: begins_epoch && anchored.is_some_and(renews),
         }
     }
 }
@@ -239,6 +259,22 @@ mod tests {
         close(s.at(19).lr, 5e-4);
         close(s.at(20).lr, 5e-4);
         close(s.at(99).lr, 1e-6);
+    }
+
+    #[test]
+    fn the_teacher_becomes_the_anchor_now_and_then() {
+        let mut config = Config::default();
+        config.optim.epochs = 10;
+        assert!(!Schedules::new(&config, 10).at(50).anchored);
+        config.loss.gram_loss_weight = 2.0;
+        config.loss.gram_start_epoch = 3;
+        for (every, expected) in [(0, vec![30]), (2, vec![30, 50, 70, 90])] {
+            config.loss.gram_update_epochs = every;
+            let s = Schedules::new(&config, 10);
+            let renewed: Vec<usize> = (0..100).filter(|step| s.at(*step).renews_anchor).collect();
+            assert_eq!(renewed, expected);
+            assert!(!s.at(29).anchored && s.at(30).anchored && s.at(99).anchored);
+        }
     }
 
     #[test]

@@ -18,8 +18,9 @@ const LOSS_SCALE: &str = "loss_scale";
 /// Everything that a step reads and changes, on the host.
 ///
 /// Tensors are named `student/...`, `teacher/...`, `exp_avg/...`, `exp_avg_sq/...` (AdamW's
-/// moments), `center` and `center2`, with official parameter names and layouts after the slash; in
-/// f16 there is a `loss_scale` too, `[2]`: the factor and the steps since it last changed.
+/// moments), `center` and `center2`, with official parameter names and layouts after the slash;
+/// `anchor/...` is a backbone, where patches are anchored to one. In f16 there is a `loss_scale` too,
+/// `[2]`: the factor and the steps since it last changed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
     /// All tensors.
@@ -45,6 +46,10 @@ impl TrainState {
         let mut tensors = Weights::new();
         add(&mut tensors, "student", weights::read(&self.student).await?);
         add(&mut tensors, "teacher", weights::read(&self.teacher).await?);
+
+        if let Some(anchor) = &self.anchor {
+            add(&mut tensors, "anchor", weights::read(anchor).await?);
+        }
 
         let (first, second, updates) = self.optimizer.read(&self.student).await?;
         add(&mut tensors, "exp_avg", first);
@@ -83,6 +88,13 @@ impl TrainState {
         let student = weights::write(self.student, &take(&mut tensors, "student"))?;
         let teacher = weights::write(self.teacher, &take(&mut tensors, "teacher"))?;
 
+        let anchor = take(&mut tensors, "anchor");
+        let anchor = if anchor.is_empty() {
+            None
+        } else {
+            Some(weights::write(teacher.backbone.clone(), &anchor)?)
+        };
+
         let first = take(&mut tensors, "exp_avg");
         let second = take(&mut tensors, "exp_avg_sq");
         let optimizer = AdamW::write(&student, &first, &second, &updates)?;
@@ -102,6 +114,7 @@ impl TrainState {
         Ok(Self {
             student,
             teacher,
+            anchor,
             optimizer,
             centers,
             loss_scale,

@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 
-use crate::model::{ComputePrecision, Network};
+use crate::model::{Backbone, ComputePrecision, Network};
 use crate::optim::{AdamW, LossScale};
 use crate::pretrain::config::Config;
 use crate::pretrain::targets::Centers;
@@ -15,6 +15,9 @@ pub struct TrainState {
     pub student: Network,
     /// Its moving average, outside autodiff.
     pub teacher: Network,
+    /// An earlier teacher's backbone, to whose patches the student's are anchored; `None` until that
+    /// begins.
+    pub anchor: Option<Backbone>,
     /// The optimiser's moments.
     pub optimizer: AdamW,
     /// The centers of the teacher's logits.
@@ -59,6 +62,7 @@ impl TrainState {
         Self {
             student,
             teacher,
+            anchor: None,
             optimizer: AdamW::default(),
             centers,
             loss_scale,

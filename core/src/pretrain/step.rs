@@ -11,7 +11,7 @@ use crate::pretrain::batch::Batch;
 use crate::pretrain::config::Config;
 use crate::pretrain::ema::update_teacher;
 use crate::pretrain::engine::{Engine, Lane, Phase};
-use crate::pretrain::forward::predict;
+use crate::pretrain::forward::{patch_tokens, predict};
 use crate::pretrain::micro_batch::{MicroBatch, with_centers};
 use crate::pretrain::monitor::Monitor;
 use crate::pretrain::objective::Losses;
@@ -23,7 +23,8 @@ use crate::pretrain::state::TrainState;
 /// Takes one step on a `batch`, given as micro-batches, with the learning rate, temperatures and
 /// momenta of `now`.
 ///
-/// If the loss or a gradient is not finite, nothing changes except the loss scale.
+/// If the loss or a gradient is not finite, nothing changes except the loss scale and, where this step
+/// renews it, the anchor.
 ///
 /// # Errors
 /// If the device fails or the engine has no sum over all workers. The state is then unchanged.
@@ -34,7 +35,12 @@ pub async fn step<E: Engine>(
     config: &Config,
     engine: &E,
 ) -> Result<StepReport, E::Error> {
+    // A run that was saved without an anchor takes one as soon as it can.
+    if now.anchored && (now.renews_anchor || state.anchor.is_none()) {
+        state.anchor = Some(state.teacher.backbone.clone());
+    }
     let teacher = &state.teacher;
+    let anchor = state.anchor.as_ref().filter(|_| now.anchored);
     let loss_scale = state.loss_scale;
 
     // 0. Whole batch: what the targets of one image must know of all others. Nothing, unless they are
@@ -51,6 +57,7 @@ pub async fn step<E: Engine>(
 
         // 2. Targets: the teacher's logits, centered and sharpened.
         let targets = centers.targets(logits, now);
+        let anchored = anchor.map(|anchor| patch_tokens(anchor, batch));
         lane.lap(Phase::Teacher);
 
         // 3. Student: the same global crops with masks, and the local crops.
@@ -65,7 +72,7 @@ pub async fn step<E: Engine>(
 
         // 4. Losses: across views for CLS tokens (equation 1), within a view for masked patches
         //    (equation 2).
-        let losses = Losses::between(&prediction, &targets, batch, &config.loss);
+        let losses = Losses::between(&prediction, &targets, anchored, batch, &config.loss);
         lane.lap(Phase::Losses);
 
         // Monitoring, which no update depends on.
@@ -191,7 +198,40 @@ mod tests {
         config.head.patch_bottleneck_dim = 6;
         assert_micro_batches_add_up(&config);
         config.loss.visible_patch_weight = 0.5;
+        config.loss.gram_loss_weight = 2.0;
         assert_micro_batches_add_up(&config);
+    }
+
+    /// A run with an anchor, stopped after a step, goes on as if it had not been.
+    #[test]
+    fn the_anchor_is_the_teacher_of_its_moment_and_is_kept() {
+        let mut config = Config::miniature();
+        config.loss.gram_loss_weight = 2.0;
+        config.loss.gram_start_epoch = 1;
+        let schedules = Schedules::new(&config, 1);
+        let mut state = TrainState::fresh(&config, 0, &Device::flex());
+        let mut gram = Vec::new();
+        let mut saved = None;
+        for number in 0..4 {
+            let now = schedules.at(number);
+            let taken = step(&mut state, vec![batch(2)], &now, &config, &Sequential);
+            gram.push(block_on(taken).expect("the CPU works").losses.gram);
+            assert_eq!(state.anchor.is_some(), number > 0);
+            if number == 2 {
+                saved = Some(block_on(state.snapshot()).expect("the CPU works"));
+            }
+        }
+        assert_eq!(gram[0], 0.0);
+        assert!(gram[1] > 0.0 && gram[2] > 0.0, "{gram:?}");
+
+        let fresh = TrainState::fresh(&config, 1, &Device::flex());
+        let saved = saved.expect("saved after the third step");
+        let mut resumed = fresh.restore(saved).expect("the same network");
+        let now = schedules.at(3);
+        let taken = step(&mut resumed, vec![batch(2)], &now, &config, &Sequential);
+        assert_eq!(block_on(taken).expect("the CPU works").losses.gram, gram[3]);
+        let snapshot = |state: &TrainState| block_on(state.snapshot()).expect("the CPU works");
+        assert_eq!(snapshot(&resumed), snapshot(&state));
     }
 
     fn assert_micro_batches_add_up(config: &Config) {

@@ -114,6 +114,7 @@ impl<'a> Pretrainer<'a> {
             cls,
             patch,
             koleo,
+            gram,
         } = report.losses;
         let Monitor {
             teacher_entropy,
@@ -128,6 +129,9 @@ impl<'a> Pretrainer<'a> {
         ];
         if self.plan.settings.config.loss.koleo_loss_weight > 0.0 {
             measured.push(("koleo", koleo));
+        }
+        if now.anchored {
+            measured.push(("gram", gram));
         }
         Report {
             loss: total,
@@ -154,11 +158,13 @@ fn not_finite(report: &StepReport) -> Option<NotFinite> {
         cls,
         patch,
         koleo,
+        gram,
     } = report.losses;
     let losses = [
         ("cls loss", cls),
         ("patch loss", patch),
         ("KoLeo loss", koleo),
+        ("Gram loss", gram),
     ];
     let loss_scale = report.loss_scale.filter(|_| report.overflowed());
     let loss_scale = loss_scale.map(LossScale::factor);

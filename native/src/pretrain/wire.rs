@@ -111,6 +111,7 @@ mod tests {
                 cls: scalar(),
                 patch: scalar(),
                 koleo: scalar(),
+                gram: scalar(),
             },
             mean_logits: MeanLogits {
                 cls: Tensor::full([1, 3], value, &device),
@@ -140,7 +141,7 @@ mod tests {
         for whole in [&whole, &joined] {
             let losses = whole.losses.clone().map(Tensor::into_scalar::<f32>);
             assert_eq!((losses.total, losses.cls), (7.0, 7.0));
-            assert_eq!((losses.patch, losses.koleo), (7.0, 7.0));
+            assert_eq!((losses.patch, losses.koleo, losses.gram), (7.0, 7.0, 7.0));
             let monitor = whole.monitor.clone().map(Tensor::into_scalar::<f32>);
             assert_eq!((monitor.teacher_entropy, monitor.agreement), (7.0, 7.0));
 
