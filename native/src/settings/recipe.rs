@@ -11,7 +11,7 @@ macro_rules! recipes {
 }
 
 /// Recipes inside the binary: name and text.
-pub const RECIPES: [(&str, &str); 10] = recipes![
+pub const RECIPES: [(&str, &str); 14] = recipes![
     "builtin",
     "cpu-quick",
     "cifar",
@@ -22,6 +22,10 @@ pub const RECIPES: [(&str, &str); 10] = recipes![
     "swin-quick",
     "swin-tiny-7-imagenet",
     "swin-tiny-14-imagenet",
+    "dinov2-vit-small",
+    "dinov2-vit-base",
+    "dinov2-vit-large",
+    "dinov2-vit-large-14",
 ];
 
 pub fn text(name: &str) -> Result<&'static str, SettingsError> {
