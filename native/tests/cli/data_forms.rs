@@ -3,8 +3,14 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::LazyLock;
+
+use tempfile::TempDir;
 
 use crate::support::process::{fail, folder, ibot, succeed, tiny};
+
+/// Where results go.
+static RESULTS: LazyLock<TempDir> = LazyLock::new(folder);
 
 /// CIFAR-10 with five images to train on and one to test with.
 fn cifar10() -> String {
@@ -15,13 +21,12 @@ fn cifar10() -> String {
 }
 
 fn knn(data: &str, val: &str) -> Command {
-    let results = folder();
     let mut command = ibot();
     command.args(["eval", "knn", "--model=pixels", "--device=cpu"]);
     command.args(["--data", data, "--val", val]);
     command
         .arg("--results")
-        .arg(results.path().join("lines.jsonl"));
+        .arg(RESULTS.path().join("lines.jsonl"));
     command
 }
 
