@@ -75,7 +75,6 @@ pub struct PretrainArgs {
     resume: bool,
 }
 
-/// Recipe of a run that names none.
 fn default_recipe(data: Option<&str>) -> &'static str {
     match data {
         Some(data) if !data.starts_with("builtin") => "vit-small-imagenet",
