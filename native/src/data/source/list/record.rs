@@ -3,7 +3,7 @@
 use csv_core::{ReadRecordResult, ReaderBuilder};
 
 /// The fields between two ends of lines.
-pub struct Record {
+pub struct CsvRecord {
     /// Where it begins, counted from 1.
     pub line: usize,
     /// Without quotes, and without spaces around them.
@@ -11,7 +11,7 @@ pub struct Record {
 }
 
 /// The records of `text`. Blank lines and lines that start with `#` are none.
-pub fn records(text: &str, delimiter: u8) -> Vec<Record> {
+pub fn records(text: &str, delimiter: u8) -> Vec<CsvRecord> {
     let mut reader = ReaderBuilder::new()
         .delimiter(delimiter)
         .comment(Some(b'#'))
@@ -44,7 +44,7 @@ pub fn records(text: &str, delimiter: u8) -> Vec<Record> {
                 lines.advance(at);
                 let fields = fields(&bytes, &ends[..ended]);
                 if !fields.iter().all(String::is_empty) {
-                    records.push(Record { line, fields });
+                    records.push(CsvRecord { line, fields });
                 }
                 (written, ended) = (0, 0);
             }
