@@ -5,9 +5,10 @@
 
 #![cfg(not(target_family = "wasm"))]
 
+use burn::module::Module;
 use burn::tensor::{Device, ExecutionError, Tensor};
 use futures_lite::future::block_on;
-use ibot_core::model::{ComputePrecision, Network};
+use ibot_core::model::ComputePrecision;
 use ibot_core::pretrain::{Activations, Engine, Lane, Pass, fork, step};
 use ibot_native::device::{DeviceChoice, select};
 use ibot_tests::{
@@ -103,11 +104,11 @@ struct Forks;
 impl Engine for Forks {
     type Error = ExecutionError;
 
-    fn map_reduce<M: Send, T: Send>(
+    fn map_reduce<M: Module, B: Send, T: Send>(
         &self,
-        student: &Network,
-        batch: Vec<M>,
-        work: impl Fn(&Network, &M, &mut Lane) -> T + Sync,
+        network: &M,
+        batch: Vec<B>,
+        work: impl Fn(&M, &B, &mut Lane) -> T + Sync,
         join: impl Fn(Vec<T>) -> T + Sync,
     ) -> T {
         let mut results = Vec::new();
@@ -117,7 +118,7 @@ impl Engine for Forks {
                 _ => Activations::Recomputed,
             };
             let mut lane = Lane::new(activations, None);
-            results.push(work(&fork(student), micro_batch, &mut lane));
+            results.push(work(&fork(network), micro_batch, &mut lane));
         }
         join(results)
     }
@@ -126,7 +127,7 @@ impl Engine for Forks {
         Ok(values)
     }
 
-    fn all_reduce(&self, pass: Pass, _: &Network) -> Result<Pass, ExecutionError> {
+    fn all_reduce<M: Module>(&self, pass: Pass, _: &M) -> Result<Pass, ExecutionError> {
         Ok(pass)
     }
 }

@@ -12,6 +12,7 @@ pub mod eval;
 pub mod exchange;
 pub mod features;
 pub mod files;
+pub mod finetune;
 #[cfg(feature = "kernel-cache")]
 pub mod kernel_cache;
 pub mod linear_head;

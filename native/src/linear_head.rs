@@ -3,10 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail};
+use futures_lite::future::block_on;
 use ibot_core::features::{Pooling, Readout};
 use ibot_core::learn::{Classifier, TuneError};
-use ibot_core::weights::{Checkpoint, HeadError, HeadHeader, HeadTensors, ModelHeader};
+use ibot_core::model::Backbone;
+use ibot_core::weights;
+use ibot_core::weights::{
+    Checkpoint, HeadError, HeadHeader, HeadTensors, ModelHeader, StoredPrecision, to_safetensors,
+};
 
+use crate::files::write_atomically;
 use crate::model::{ModelArgs, WeightFile, read_checkpoint};
 
 /// A linear head with what it reads of an image.
@@ -23,6 +29,29 @@ pub struct LinearHeads {
     /// Where the file is, for messages.
     file: PathBuf,
     own: Result<Option<StoredHead>, HeadError>,
+}
+
+/// Writes `backbone` and a head on it to `path`: a classifier that every command opens, with timm's
+/// names where timm has a place for what the head reads.
+///
+/// # Errors
+/// If the head does not fit, the device fails, or the file cannot be written.
+pub fn save_classifier(
+    path: &Path,
+    backbone: &Backbone,
+    model: &ModelHeader,
+    head: HeadTensors,
+    header: &HeadHeader,
+) -> Result<()> {
+    header.check(&head, &model.backbone)?;
+    let mut weights = block_on(weights::timm(backbone, None))?;
+    weights.extend(head.beside_backbone(header));
+
+    let mut metadata = model.to_metadata()?;
+    let json = serde_json::to_string(header)?;
+    metadata.insert(HeadHeader::KEY.to_owned(), json);
+    let bytes = to_safetensors(&weights, metadata, StoredPrecision::F32)?;
+    Ok(write_atomically(path, &bytes)?)
 }
 
 impl StoredHead {
@@ -68,6 +97,16 @@ impl StoredHead {
 }
 
 impl LinearHeads {
+    /// The only head of a network that is in memory.
+    pub fn only(network: ModelHeader, head: StoredHead) -> Self {
+        Self {
+            network,
+            // Only an error of reading names it.
+            file: PathBuf::new(),
+            own: Ok(Some(head)),
+        }
+    }
+
     /// The heads for the network of `args`; `None` for random weights, which no head was learned
     /// for.
     pub fn open(args: &ModelArgs) -> Result<Option<Self>> {

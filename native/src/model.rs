@@ -20,6 +20,10 @@ use crate::files::write_atomically;
 
 /// Name of the teacher's backbone in a run's folder.
 pub const TEACHER_FILE: &str = "teacher.safetensors";
+/// Name of the backbone with its classifier in the folder of a run of fine-tuning.
+pub const CLASSIFIER_FILE: &str = "classifier.safetensors";
+/// Name of the same after the epoch that was the best.
+pub const BEST_FILE: &str = "best.safetensors";
 /// Name of the newest whole state in a run's folder.
 pub const CHECKPOINT_FILE: &str = "checkpoints/last.safetensors";
 
@@ -117,7 +121,13 @@ impl WeightArgs {
         match self.model.is_dir() {
             // Only the checkpoint has a student and heads.
             true if head || self.key.is_some() => self.model.join(CHECKPOINT_FILE),
-            true => self.model.join(TEACHER_FILE),
+            true => {
+                let classifier = self.model.join(CLASSIFIER_FILE);
+                match classifier.exists() {
+                    true => classifier,
+                    false => self.model.join(TEACHER_FILE),
+                }
+            }
             false => self.model.clone(),
         }
     }

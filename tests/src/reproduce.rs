@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 
+use burn::module::Module;
 use burn::tensor::{Device, ExecutionError, Tensor};
-use ibot_core::model::Network;
 use ibot_core::optim::NamedGradients;
 use ibot_core::pretrain::{Engine, Lane, Pass, Sequential, step};
 
@@ -86,24 +86,24 @@ struct Recorder {
 impl Engine for Recorder {
     type Error = ExecutionError;
 
-    fn map_reduce<M: Send, T: Send>(
+    fn map_reduce<M: Module, B: Send, T: Send>(
         &self,
-        student: &Network,
-        batch: Vec<M>,
-        work: impl Fn(&Network, &M, &mut Lane) -> T + Sync,
+        network: &M,
+        batch: Vec<B>,
+        work: impl Fn(&M, &B, &mut Lane) -> T + Sync,
         join: impl Fn(Vec<T>) -> T + Sync,
     ) -> T {
-        Sequential.map_reduce(student, batch, work, join)
+        Engine::<Pass>::map_reduce(&Sequential, network, batch, work, join)
     }
 
     fn sum(&self, values: Tensor<2>) -> Result<Tensor<2>, ExecutionError> {
         Ok(values)
     }
 
-    fn all_reduce(&self, pass: Pass, student: &Network) -> Result<Pass, ExecutionError> {
+    fn all_reduce<M: Module>(&self, pass: Pass, network: &M) -> Result<Pass, ExecutionError> {
         // Zeros where the loss does not reach, as the official code has them.
         self.gradients
-            .replace(pass.gradients.clone().complete(student));
+            .replace(pass.gradients.clone().complete(network));
         Ok(pass)
     }
 }

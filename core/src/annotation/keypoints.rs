@@ -55,6 +55,7 @@ pub enum PairError {
     NoPoint,
 }
 
+/// The keys of a file of `PairAnnotation/`.
 #[derive(Deserialize)]
 struct SpairPair {
     src_imname: String,
@@ -71,6 +72,7 @@ struct SpairPair {
     trg_kps: Vec<[f64; 2]>,
 }
 
+/// An entry of a plain list.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ListedPair {

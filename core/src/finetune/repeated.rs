@@ -29,15 +29,17 @@ pub fn repeated_order(
     }
 
     (0..length)
-        .map(|sample| {
-            let entry = rank + sample * world;
-            // A list that is too short begins again.
-            RepeatedImage {
-                image: order[entry / repeats % order.len()],
-                copy: entry % repeats + entry / (repeats * order.len()) * repeats,
-            }
-        })
+        .map(|sample| repeated_image(order, repeats, rank + sample * world))
         .collect()
+}
+
+/// Entry number `entry` of the list in which every image of `order`, which is not empty, stands
+/// `repeats` times in a row. After its end the list begins again.
+pub fn repeated_image(order: &[usize], repeats: usize, entry: usize) -> RepeatedImage {
+    RepeatedImage {
+        image: order[entry / repeats % order.len()],
+        copy: entry % repeats + entry / (repeats * order.len()) * repeats,
+    }
 }
 
 /// Samples of a process in an epoch of the official sampler: `images` cut to a multiple of 256 and

@@ -32,6 +32,19 @@ fn table(channel: usize, deviation: f32) -> [f32; 256] {
     std::array::from_fn(|byte| (byte as f32 / 255.0 - MEAN[channel]) / deviation)
 }
 
+/// The image that [`normalize_into`] made these planes of, each `width * height` numbers. What is
+/// darker than black or brighter than white is cut off.
+pub fn denormalize(planes: &[f32], width: usize, height: usize) -> RgbImage {
+    let pixels = width * height;
+    RgbImage::from_fn(width, height, |x, y| {
+        std::array::from_fn(|channel| {
+            let value = planes[channel * pixels + y * width + x];
+            // A float becomes a byte by rounding towards zero, between 0 and 255.
+            ((value * STD[channel] + MEAN[channel]) * 255.0).round() as u8
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,6 +62,7 @@ mod tests {
         let mut ours = vec![0.0; image.pixels().len()];
         normalize_into(&image, &mut ours);
         assert_eq!(ours, floats(FILE, "normalized"));
+        assert_eq!(denormalize(&ours, image.width(), image.height()), image);
     }
 
     #[test]

@@ -41,6 +41,7 @@ impl Rearrangement {
         }
     }
 
+    /// Rows of the result.
     pub(super) fn count(&self) -> usize {
         self.sources.len()
     }

@@ -1,25 +1,25 @@
 //! Fine-tuning: back-propagation into the backbone from a few labelled images.
 
-mod network;
 mod settings;
 
 pub use settings::{FineTuneSettings, Mode};
 
 use burn::module::Module;
+use burn::nn::{Linear, LinearConfig};
 use burn::tensor::{Device, Tensor, TensorData, Transaction, activation};
 
-use self::network::{ClassifierNetwork, objective};
 use self::settings::adamw;
-use crate::features::Pooling;
 use crate::features::encode;
+use crate::finetune::loss::cross_entropy;
+use crate::finetune::{ClassifierNetwork, Readout, lora};
 use crate::image::RgbImage;
 use crate::image::augment::{AugmentConfig, Role, ViewParams};
 use crate::image::normalize::normalize_into;
 use crate::learn::sampler;
 use crate::learn::sampler::Draw;
 use crate::learn::state::{part, prefixed, scalar, scalar_weight};
-use crate::learn::{Classifier, Progress, TuneError, lora};
-use crate::model::Backbone;
+use crate::learn::{Classifier, Progress, TuneError};
+use crate::model::{Backbone, init};
 use crate::optim::{AdamW, NamedGradients, Rule, Schedule};
 use crate::pretrain::Updates;
 use crate::problems::Problems;
@@ -67,7 +67,7 @@ impl FineTune {
         settings.check(&backbone, &mut problems);
         problems.into_result()?;
 
-        let (expected, classes) = (Pooling::TUNE.width(&backbone), classifier.classes());
+        let (expected, classes) = (READOUT.pooling().width(&backbone), classifier.classes());
         if classifier.dim() != expected {
             return Err(TuneError::Width {
                 expected,
@@ -87,7 +87,11 @@ impl FineTune {
         };
 
         Ok(Self {
-            model: ClassifierNetwork::new(backbone, classifier, &device),
+            model: ClassifierNetwork::with_classifier(
+                backbone,
+                READOUT,
+                layer(classifier, &device),
+            ),
             optimizer: AdamW::default(),
             lr: settings.learning_rate(),
             settings,
@@ -103,12 +107,12 @@ impl FineTune {
     /// # Errors
     /// If there are no examples, one is of no class, or the device fails.
     pub async fn step(&mut self, examples: &[Example<'_>]) -> Result<Progress, TuneError> {
-        let (images, labels) = self.batch(examples)?;
-        let (loss, hits) = objective(self.model.forward(images), &labels);
+        let (images, targets) = self.batch(examples)?;
+        let (loss, accuracy) = cross_entropy(self.model.forward(images, &mut None), &targets);
         let gradients = NamedGradients::of(&self.model, loss.backward());
 
         // Every transfer waits for the device, so all scalars travel in one tensor.
-        let mut scalars = vec![loss.inner(), hits.inner()];
+        let mut scalars = vec![loss.inner(), accuracy];
         scalars.extend(gradients.squared_norms());
         let data = Tensor::cat(scalars, 0).into_data_async().await?;
         let scalars: Vec<f64> = data.iter::<f64>().collect();
@@ -127,7 +131,7 @@ impl FineTune {
 
         Ok(Progress {
             loss: scalars[0],
-            accuracy: scalars[1] / labels.len() as f64,
+            accuracy: scalars[1],
         })
     }
 
@@ -145,7 +149,7 @@ impl FineTune {
         let device = self.device.clone().without_autodiff();
         let pixels = encode::pixels(image, rows, columns, patch, &device);
 
-        let probabilities = activation::softmax(model.forward(pixels), 1);
+        let probabilities = activation::softmax(model.forward(pixels, &mut None), 1);
         let data = probabilities.into_data_async().await?;
         Ok(data.iter::<f32>().collect())
     }
@@ -212,8 +216,8 @@ impl FineTune {
         })
     }
 
-    /// Views of the next batch, `[B, 3, size, size]`, and their classes.
-    fn batch(&self, examples: &[Example<'_>]) -> Result<(Tensor<4>, Vec<usize>), TuneError> {
+    /// Views of the next batch, `[B, 3, size, size]`, and their targets, `[B, classes]`.
+    fn batch(&self, examples: &[Example<'_>]) -> Result<(Tensor<4>, Tensor<2>), TuneError> {
         if examples.is_empty() {
             return Err(TuneError::Empty);
         }
@@ -231,16 +235,46 @@ impl FineTune {
         } = self.settings;
         let drawn = sampler::batch(seed, examples.len(), batch, self.steps);
         let mut pixels = vec![0.0; batch * 3 * size * size];
-        let mut labels = Vec::with_capacity(batch);
-        for (draw, pixels) in drawn.iter().zip(pixels.chunks_exact_mut(3 * size * size)) {
+        let mut targets = vec![0.0f32; batch * classes];
+        let rows = pixels.chunks_exact_mut(3 * size * size);
+        for ((draw, pixels), target) in drawn.iter().zip(rows).zip(targets.chunks_mut(classes)) {
             let Example { image, class } = examples[draw.image];
             normalize_into(&view(image, *draw, &self.settings), pixels);
-            labels.push(class);
+            target[class] = 1.0;
         }
 
         let pixels = TensorData::new(pixels, [batch, 3, size, size]);
-        Ok((Tensor::from_data(pixels, &self.device), labels))
+        let targets = TensorData::new(targets, [batch, classes]);
+        let plain = self.device.clone().without_autodiff();
+        Ok((
+            Tensor::from_data(pixels, &self.device),
+            Tensor::from_data(targets, &plain),
+        ))
     }
+}
+
+/// What classifiers are tuned on: [`Pooling::TUNE`](crate::features::Pooling::TUNE).
+const READOUT: Readout = Readout::ClsMean;
+
+/// `classifier` as a layer that learns.
+fn layer(classifier: &Classifier, device: &Device) -> Linear {
+    let (dim, classes) = (classifier.dim(), classifier.classes());
+    // burn keeps a linear layer's weight as [in, out].
+    let mut transposed = Vec::with_capacity(dim * classes);
+    for d in 0..dim {
+        for class in 0..classes {
+            transposed.push(classifier.weight()[class * dim + d]);
+        }
+    }
+
+    let mut layer = LinearConfig::new(dim, classes).init(device);
+    layer.weight = init::parameter(transposed, [dim, classes], device);
+    layer.bias = Some(init::parameter(
+        classifier.bias().to_vec(),
+        [classes],
+        device,
+    ));
+    layer
 }
 
 /// A mild crop of `image`, maybe mirrored.

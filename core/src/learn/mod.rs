@@ -17,7 +17,6 @@ mod feature_set;
 mod finetune;
 mod knn_head;
 mod linear;
-mod lora;
 mod sampler;
 pub(crate) mod state;
 

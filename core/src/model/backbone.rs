@@ -43,7 +43,6 @@ impl Backbone {
     fn walk(&self, images: Tensor<4>, masks: &[Mask], noise: &mut Noise, want: Want) -> Features {
         let [_, _, height, width] = images.dims();
         let size = (height, width);
-        // More blocks than there are stand for all of them.
         let blocks = want.block.unwrap_or(usize::MAX).min(self.depth());
 
         let mut tokens = self.embed(images, masks);
@@ -51,7 +50,6 @@ impl Backbone {
         let mut attention = None;
         for block in 1..=blocks {
             if want.attention && block == blocks {
-                // Before the block runs: attention is that of the tokens that enter it.
                 attention = self.cls_attention(block - 1, tokens.clone());
             }
             tokens = self.run_block(block - 1, tokens, size, noise);
@@ -150,6 +148,15 @@ impl Backbone {
         }
     }
 
+    /// Where a parameter of this official name stands: 0 for what makes tokens of patches, k for the
+    /// k-th block, counted from 1, and one more than there are blocks for the final norm.
+    pub fn layer_of(&self, name: &str) -> usize {
+        match self {
+            Self::Vit(vit) => vit.layer_of(name),
+            Self::Swin(swin) => swin.layer_of(name),
+        }
+    }
+
     /// Whether it has a CLS token that attends to patches.
     pub fn has_attention(&self) -> bool {
         match self {
@@ -162,7 +169,6 @@ impl Backbone {
     pub fn dim(&self) -> usize {
         match self {
             Self::Vit(vit) => vit.dim(),
-            // Beyond the last block stands the last stage.
             Self::Swin(swin) => swin.block_dim(usize::MAX),
         }
     }

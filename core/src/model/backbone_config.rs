@@ -46,6 +46,15 @@ impl BackboneConfig {
         }
     }
 
+    /// The same network with other stochastic depth: that of the last block, to which it rises
+    /// linearly from 0 at the first.
+    pub fn with_drop_path(self, drop_path: f64) -> Self {
+        match self {
+            Self::Vit(vit) => Self::Vit(VitConfig { drop_path, ..vit }),
+            Self::Swin(swin) => Self::Swin(SwinConfig { drop_path, ..swin }),
+        }
+    }
+
     /// The same network with or without a mask token.
     pub fn with_mask_token(self, mask_token: bool) -> Self {
         match self {
@@ -98,7 +107,6 @@ impl BackboneConfig {
                 image_size: other.image_size,
                 ..swin
             }),
-            // A file of another family says nothing of this one.
             (own, _) => own,
         }
     }

@@ -22,15 +22,18 @@ pub(crate) fn parameter<const D: usize>(
     Param::from_tensor(Tensor::from_data(TensorData::new(values, shape), device))
 }
 
+/// A number drawn from N(0, 0.02²).
+pub(crate) fn sample(rng: &mut Rng) -> f32 {
+    STD * sample_normal(rng)
+}
+
 /// A parameter drawn from N(0, 0.02²).
 pub(crate) fn normal<const D: usize>(
     shape: [usize; D],
     device: &Device,
     rng: &mut Rng,
 ) -> Param<Tensor<D>> {
-    let values = (0..shape.iter().product())
-        .map(|_| -> f32 { STD * sample_normal(rng) })
-        .collect();
+    let values = (0..shape.iter().product()).map(|_| sample(rng)).collect();
     parameter(values, shape, device)
 }
 

@@ -1,15 +1,18 @@
-//! The backward pass of the student.
+//! The backward pass of a network that learns.
 
+use burn::module::Module;
 use burn::tensor::Tensor;
 
-use crate::model::Network;
+use crate::model::Backbone;
 use crate::optim::{LossScale, NamedGradients};
 use crate::pretrain::recompute::Recomputed;
 
-/// The gradients of a loss with respect to the parameters of `student`.
-pub(super) fn backward(
+/// The gradients of a loss with respect to the parameters of `network`, of which `backbone` is a
+/// part.
+pub(crate) fn backward<M: Module>(
     loss: Tensor<1>,
-    student: &Network,
+    network: &M,
+    backbone: &Backbone,
     recomputed: Vec<Recomputed>,
     scale: Option<LossScale>,
 ) -> NamedGradients {
@@ -23,9 +26,9 @@ pub(super) fn backward(
     // Where activations were not kept, the graph ends behind the backbone's last block.
     let mut of_blocks = Vec::new();
     for pass in recomputed {
-        of_blocks.push(pass.backward(student, &mut gradients));
+        of_blocks.push(pass.backward(network, backbone, &mut gradients));
     }
-    let mut gradients = NamedGradients::of(student, gradients);
+    let mut gradients = NamedGradients::of(network, gradients);
     for further in of_blocks {
         gradients.add(further);
     }

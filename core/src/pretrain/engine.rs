@@ -1,34 +1,35 @@
 //! What differs between the programs that take a step: how micro-batches are spread over threads,
 //! how workers add up their shares, what is timed.
 
+use burn::module::Module;
 use burn::tensor::{ExecutionError, Tensor};
 
-use crate::model::Network;
 use crate::pretrain::pass::Pass;
 use crate::pretrain::recompute::Activations;
 use crate::rng::Rng;
 use crate::weights::map_named;
 
-/// Carries out a [`step`](super::step).
+/// Carries out a [`step`](super::step), here or of [fine-tuning](crate::finetune::step), that
+/// computes passes `P`.
 ///
 /// Whatever needs all images of a batch belongs between two calls of this trait, never into the
 /// work on one micro-batch. Sinkhorn-Knopp targets, for example, take a first
 /// [`map_reduce`](Self::map_reduce) that collects the teacher's logits, a [`sum`](Self::sum) in
 /// each iteration, and a second `map_reduce` for the student.
-pub trait Engine {
+pub trait Engine<P = Pass> {
     /// Why a step could not be taken.
     type Error: From<ExecutionError>;
 
-    /// Runs `work` on each micro-batch, in any form `M`, and joins the results in the order of the
+    /// Runs `work` on each micro-batch, in any form `B`, and joins the results in the order of the
     /// batch.
     ///
     /// [`Lane::run`] does this on one thread. Threads that work at the same time need a [`fork`] of
-    /// the student each.
-    fn map_reduce<M: Send, T: Send>(
+    /// the network each.
+    fn map_reduce<M: Module, B: Send, T: Send>(
         &self,
-        student: &Network,
-        batch: Vec<M>,
-        work: impl Fn(&Network, &M, &mut Lane) -> T + Sync,
+        network: &M,
+        batch: Vec<B>,
+        work: impl Fn(&M, &B, &mut Lane) -> T + Sync,
         join: impl Fn(Vec<T>) -> T + Sync,
     ) -> T;
 
@@ -42,7 +43,7 @@ pub trait Engine {
     ///
     /// # Errors
     /// If the workers do not all finish their share.
-    fn all_reduce(&self, pass: Pass, student: &Network) -> Result<Pass, Self::Error>;
+    fn all_reduce<M: Module>(&self, pass: P, network: &M) -> Result<P, Self::Error>;
 
     /// Called at the end of each phase that all micro-batches share.
     fn lap(&self, _phase: Phase) {}
@@ -89,23 +90,23 @@ impl Lane {
 
     /// Runs `work` on micro-batches one after another and joins the results. `None` without
     /// micro-batches.
-    pub fn run<M, T>(
+    pub fn run<M, B, T>(
         &mut self,
-        student: &Network,
-        batch: Vec<M>,
-        work: impl Fn(&Network, &M, &mut Self) -> T,
+        network: &M,
+        batch: Vec<B>,
+        work: impl Fn(&M, &B, &mut Self) -> T,
         join: impl Fn(Vec<T>) -> T,
     ) -> Option<T> {
         // Lazily: one is joined before the next begins, so that one micro-batch's activations are
         // in memory.
         let results = batch
             .into_iter()
-            .map(|micro_batch| work(student, &micro_batch, self));
+            .map(|micro_batch| work(network, &micro_batch, self));
         results.reduce(|sum, result| join(vec![sum, result]))
     }
 
     /// Ends a phase on a micro-batch.
-    pub(super) fn lap(&mut self, phase: Phase) {
+    pub(crate) fn lap(&mut self, phase: Phase) {
         if let Some(timer) = &mut self.timer {
             timer(phase);
         }
@@ -116,18 +117,18 @@ impl Lane {
 #[derive(Clone, Copy, Debug)]
 pub struct Sequential;
 
-impl Engine for Sequential {
+impl<P> Engine<P> for Sequential {
     type Error = ExecutionError;
 
-    fn map_reduce<M: Send, T: Send>(
+    fn map_reduce<M: Module, B: Send, T: Send>(
         &self,
-        student: &Network,
-        batch: Vec<M>,
-        work: impl Fn(&Network, &M, &mut Lane) -> T + Sync,
+        network: &M,
+        batch: Vec<B>,
+        work: impl Fn(&M, &B, &mut Lane) -> T + Sync,
         join: impl Fn(Vec<T>) -> T + Sync,
     ) -> T {
         let mut lane = Lane::new(Activations::Kept, None);
-        let result = lane.run(student, batch, work, &join);
+        let result = lane.run(network, batch, work, &join);
         join(result.into_iter().collect())
     }
 
@@ -135,13 +136,13 @@ impl Engine for Sequential {
         Ok(values)
     }
 
-    fn all_reduce(&self, pass: Pass, _: &Network) -> Result<Pass, Self::Error> {
+    fn all_reduce<M: Module>(&self, pass: P, _: &M) -> Result<P, Self::Error> {
         Ok(pass)
     }
 }
 
-/// A copy of the student whose parameters are leaves of their own, so that a thread can
-/// differentiate it while others do the same. It shares the student's memory.
-pub fn fork(student: &Network) -> Network {
-    map_named(student.clone(), |_, values| values)
+/// A copy of a network whose parameters are leaves of their own, so that a thread can differentiate
+/// it while others do the same. It shares the network's memory.
+pub fn fork<M: Module>(network: &M) -> M {
+    map_named(network.clone(), |_, values| values)
 }

@@ -87,13 +87,10 @@ pub fn predict(
 ) -> Prediction {
     let Network { backbone, head } = student;
     let mut recomputed = Vec::new();
-    let mut encode = |crops: &Tensor<4>, masks: &[Mask]| match activations {
-        Activations::Kept => backbone.forward(crops.clone().autodiff(), masks, &mut noise),
-        Activations::Recomputed => {
-            let (tokens, pass) = Recomputed::forward(backbone, crops, masks, &mut noise);
-            recomputed.push(pass);
-            tokens
-        }
+    let mut encode = |crops: &Tensor<4>, masks: &[Mask]| {
+        let (tokens, pass) = activations.forward(backbone, crops, masks, &mut noise);
+        recomputed.extend(pass);
+        tokens
     };
 
     let tokens = encode(&batch.globals, &batch.masks);

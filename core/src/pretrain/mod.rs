@@ -22,12 +22,13 @@ mod recompute;
 mod report;
 mod schedule;
 mod sinkhorn;
-mod snapshot;
+pub(crate) mod snapshot;
 mod state;
 mod step;
 mod strata;
 mod targets;
 
+pub(crate) use backward::backward;
 pub use batch::{Batch, HostBatch};
 pub use centering::{CenterFrom, Centering};
 pub use ema::update_teacher;

@@ -1,11 +1,11 @@
 //! Activation checkpointing: a forward pass of the student that keeps only the tokens between
 //! blocks.
 
-use burn::module::Module as _;
+use burn::module::Module;
 use burn::tensor::{Gradients, Tensor};
 
 use crate::model::Mask;
-use crate::model::{Backbone, Network, Noise, Tokens};
+use crate::model::{Backbone, Noise, Tokens};
 use crate::optim::NamedGradients;
 use crate::rng::Rng;
 
@@ -19,8 +19,31 @@ pub enum Activations {
     Recomputed,
 }
 
+impl Activations {
+    /// The tokens of [`Backbone::forward`], and what their backward pass needs if activations are
+    /// not kept.
+    pub(crate) fn forward(
+        self,
+        backbone: &Backbone,
+        images: &Tensor<4>,
+        masks: &[Mask],
+        noise: &mut Noise,
+    ) -> (Tokens, Option<Recomputed>) {
+        match self {
+            Self::Kept => {
+                let images = images.clone().autodiff();
+                (backbone.forward(images, masks, noise), None)
+            }
+            Self::Recomputed => {
+                let (tokens, pass) = Recomputed::forward(backbone, images, masks, noise);
+                (tokens, Some(pass))
+            }
+        }
+    }
+}
+
 /// A backbone's forward pass, to be repeated block by block.
-pub(super) struct Recomputed {
+pub(crate) struct Recomputed {
     /// The crops, `[B, 3, S, S]`, and their masks.
     images: Tensor<4>,
     masks: Vec<Mask>,
@@ -67,7 +90,13 @@ impl Recomputed {
 
     /// Carries the gradients of a loss from the last block back to the patches, and returns those
     /// of all parameters on the way.
-    pub fn backward(self, student: &Network, gradients: &mut Gradients) -> NamedGradients {
+    /// `network` is what the names of the gradients begin from, and `backbone` its part.
+    pub fn backward<M: Module>(
+        self,
+        network: &M,
+        backbone: &Backbone,
+        gradients: &mut Gradients,
+    ) -> NamedGradients {
         let Self {
             images,
             masks,
@@ -84,20 +113,17 @@ impl Recomputed {
 
         for (block, (input, mut noise)) in inputs.into_iter().enumerate().rev() {
             let input = Tensor::from_inner(input).require_grad();
-            let tokens =
-                student
-                    .backbone
-                    .run_block(block, input.clone(), size, &mut noise.as_mut());
+            let tokens = backbone.run_block(block, input.clone(), size, &mut noise.as_mut());
 
             let mut gradients = backward_from(tokens, gradient);
             gradient = input
                 .grad_remove(&mut gradients)
                 .unwrap_or_else(|| input.clone().inner().zeros_like());
-            named.add(NamedGradients::of(student, gradients));
+            named.add(NamedGradients::of(network, gradients));
         }
 
-        let tokens = student.backbone.embed(images.autodiff(), &masks);
-        named.add(NamedGradients::of(student, backward_from(tokens, gradient)));
+        let tokens = backbone.embed(images.autodiff(), &masks);
+        named.add(NamedGradients::of(network, backward_from(tokens, gradient)));
         named
     }
 }
@@ -169,6 +195,7 @@ mod tests {
         backward(
             losses.total,
             &state.student,
+            &state.student.backbone,
             prediction.recomputed,
             state.loss_scale,
         )

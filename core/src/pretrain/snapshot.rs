@@ -13,7 +13,8 @@ use crate::pretrain::targets::Centers;
 use crate::weights;
 use crate::weights::{Weight, Weights, WeightsError, flat_parameters, map_named};
 
-const LOSS_SCALE: &str = "loss_scale";
+/// Name of the tensor `[2]` with the loss scale: the factor and the steps since it last changed.
+pub(crate) const LOSS_SCALE: &str = "loss_scale";
 
 /// Everything that a step reads and changes, on the host.
 ///
@@ -66,11 +67,7 @@ impl TrainState {
         }
 
         if let Some(scale) = self.loss_scale {
-            let weight = Weight {
-                shape: vec![2],
-                values: scale.to_values().to_vec(),
-            };
-            tensors.insert(LOSS_SCALE.to_owned(), weight);
+            tensors.insert(LOSS_SCALE.to_owned(), loss_scale_weight(scale));
         }
         Ok(Snapshot { tensors, updates })
     }
@@ -104,33 +101,44 @@ impl TrainState {
             patch: center(&tensors, "center2", self.centers.patch)?,
         };
 
-        let kept = tensors.get(LOSS_SCALE).map(|kept| &kept.values[..]);
-        let loss_scale = match (self.loss_scale, kept) {
-            (Some(_), Some(&[factor, steps])) => Some(LossScale::from_values([factor, steps])),
-            // A state kept in f32 has no scale: it begins anew.
-            (scale, _) => scale,
-        };
-
         Ok(Self {
             student,
             teacher,
             anchor,
             optimizer,
             centers,
-            loss_scale,
+            loss_scale: loss_scale_of(self.loss_scale, &tensors),
             updating: false,
         })
     }
 }
 
-fn add(tensors: &mut Weights, prefix: &str, weights: Weights) {
+/// The tensor that holds a loss scale.
+pub(crate) fn loss_scale_weight(scale: LossScale) -> Weight {
+    Weight {
+        shape: vec![2],
+        values: scale.to_values().to_vec(),
+    }
+}
+
+/// The loss scale kept in `tensors`, in place of that of a new state.
+pub(crate) fn loss_scale_of(new: Option<LossScale>, tensors: &Weights) -> Option<LossScale> {
+    let kept = tensors.get(LOSS_SCALE).map(|kept| &kept.values[..]);
+    match (new, kept) {
+        (Some(_), Some(&[factor, steps])) => Some(LossScale::from_values([factor, steps])),
+        // A state kept in f32 has no scale: it begins anew.
+        (scale, _) => scale,
+    }
+}
+
+pub(crate) fn add(tensors: &mut Weights, prefix: &str, weights: Weights) {
     for (name, weight) in weights {
         tensors.insert(format!("{prefix}/{name}"), weight);
     }
 }
 
 /// Removes the weights below `prefix/` and gives them by the rest of their names.
-fn take(tensors: &mut Weights, prefix: &str) -> Weights {
+pub(crate) fn take(tensors: &mut Weights, prefix: &str) -> Weights {
     let prefix = format!("{prefix}/");
     tensors
         .extract_if(|name, _| name.starts_with(&prefix))

@@ -81,7 +81,8 @@ pub async fn step<E: Engine>(
 
         // 5. Backward.
         let loss = losses.total.clone();
-        let gradients = backward(loss, student, prediction.recomputed, loss_scale);
+        let recomputed = prediction.recomputed;
+        let gradients = backward(loss, student, &student.backbone, recomputed, loss_scale);
         lane.lap(Phase::Backward);
 
         Pass {

@@ -41,7 +41,8 @@ pub fn measure(
     times: u32,
 ) -> Result<Option<ExchangeFigures>> {
     let launch = Launch::from_environment();
-    let teams = connect(launch, threads, settings, &Default::default())?;
+    let batch = settings.config.optim.batch_size;
+    let teams = connect(launch, threads, &settings.run, batch, &Default::default())?;
     let sums = thread::scope(|scope| {
         let mut running = Vec::new();
         for team in teams {

@@ -19,11 +19,12 @@ use super::timed_engine::{Stopwatch, TimedEngine};
 use crate::device;
 use crate::device::DeviceChoice;
 use crate::exchange::Team;
-use crate::pretrain::engine::WorkerEngine;
-use crate::pretrain::threads::Threads;
 use crate::process;
-use crate::settings::Settings;
+use crate::run::threads::Threads;
+use crate::run::worker_engine::WorkerEngine;
+use crate::settings::{Settings, student_tokens};
 
+/// Most steps that phases are measured in.
 const PHASE_STEPS: u32 = 10;
 
 pub struct Options {
@@ -36,6 +37,7 @@ pub struct Options {
 
 #[derive(Debug, Serialize)]
 pub struct StepFigures {
+    /// The network and its crops, in words.
     configuration: String,
     device: String,
     shards: usize,
@@ -69,7 +71,8 @@ pub fn measure(options: &Options, settings: &Settings) -> Result<StepFigures> {
 
     let mut run = settings.run.clone();
     run.shards = options.shards.unwrap_or(run.shards);
-    run.resolve(config, selected.is_cpu, device::cores().get());
+    let tokens = student_tokens(config);
+    run.resolve(batch_size, tokens, selected.is_cpu, device::cores().get());
     let shards = run.shards.min(batch_size);
     let threads = Threads::new(shards, false).context("cannot start threads")?;
     let team = Team::alone(batch_size);

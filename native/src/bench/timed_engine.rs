@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
+use burn::module::Module;
 use burn::tensor::{Device, Tensor};
-use ibot_core::model::Network;
 use ibot_core::pretrain::{Engine, Lane, Pass, Phase};
 
 use super::phases::Phases;
-use crate::pretrain::engine::{NoStep, WorkerEngine};
+use crate::run::worker_engine::{NoStep, WorkerEngine};
 
 /// Times what happens between its laps, waiting for the device at each.
 pub struct Stopwatch {
@@ -60,11 +60,11 @@ impl<'a> TimedEngine<'a> {
 impl Engine for TimedEngine<'_> {
     type Error = NoStep;
 
-    fn map_reduce<M: Send, T: Send>(
+    fn map_reduce<M: Module, B: Send, T: Send>(
         &self,
-        student: &Network,
-        batch: Vec<M>,
-        work: impl Fn(&Network, &M, &mut Lane) -> T + Sync,
+        network: &M,
+        batch: Vec<B>,
+        work: impl Fn(&M, &B, &mut Lane) -> T + Sync,
         join: impl Fn(Vec<T>) -> T + Sync,
     ) -> T {
         let phases = &self.phases;
@@ -73,13 +73,13 @@ impl Engine for TimedEngine<'_> {
         let threads = self.engine.threads.busy(batch.len()) as f64;
         let caller = thread::current().id();
 
-        let timed_work = |student: &Network, batch: &M, lane: &mut Lane| {
+        let timed_work = |network: &M, batch: &B, lane: &mut Lane| {
             let mut stopwatch = Stopwatch::start(device);
             let phases = phases.clone();
             lane.timer = Some(Box::new(move |phase| {
                 add(&phases, phase, stopwatch.lap() / threads);
             }));
-            work(student, batch, lane)
+            work(network, batch, lane)
         };
         let timed_join = |results: Vec<T>| {
             let mut stopwatch = Stopwatch::start(device);
@@ -93,20 +93,18 @@ impl Engine for TimedEngine<'_> {
             add(phases, Phase::Sum, stopwatch.lap() / at_once);
             joined
         };
-        let joined = self
-            .engine
-            .map_reduce(student, batch, timed_work, timed_join);
+        let joined = self.engine.spread(network, batch, timed_work, timed_join);
 
         self.stopwatch.borrow_mut().lap();
         joined
     }
 
     fn sum(&self, values: Tensor<2>) -> Result<Tensor<2>, NoStep> {
-        self.engine.sum(values)
+        self.engine.add_up(values)
     }
 
-    fn all_reduce(&self, pass: Pass, student: &Network) -> Result<Pass, NoStep> {
-        self.engine.all_reduce(pass, student)
+    fn all_reduce<M: Module>(&self, pass: Pass, network: &M) -> Result<Pass, NoStep> {
+        self.engine.all_reduce(pass, network)
     }
 
     fn lap(&self, phase: Phase) {

@@ -86,6 +86,7 @@ impl std::str::FromStr for ImageSize {
     }
 }
 
+/// A file of tensors under construction.
 struct Tensors {
     weights: Weights,
     metadata: HashMap<String, String>,

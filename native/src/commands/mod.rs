@@ -8,6 +8,7 @@ mod embed;
 mod eval;
 mod eval_subject;
 mod export;
+mod finetune;
 mod images;
 mod old_names;
 mod pretrain;
@@ -17,6 +18,7 @@ mod segment;
 mod show;
 mod suite;
 mod track;
+mod training;
 
 use std::process::ExitCode;
 
@@ -29,6 +31,7 @@ use self::duplicates::DuplicatesArgs;
 use self::embed::EmbedArgs;
 use self::eval::EvalCommand;
 use self::export::ExportArgs;
+use self::finetune::FinetuneArgs;
 use self::old_names::OldCommand;
 use self::pretrain::PretrainArgs;
 use self::runs::RunsArgs;
@@ -61,6 +64,8 @@ pub struct Cli {
 enum Command {
     /// Pre-train a vision transformer on images without labels
     Pretrain(PretrainArgs),
+    /// Teach a pre-trained network to classify images, from images with labels
+    Finetune(FinetuneArgs),
     /// List the runs in a folder: their state, best figures, and what tells them apart
     Runs(RunsArgs),
     /// Measure the quality of a model's features, without training it further
@@ -103,7 +108,8 @@ enum EvalCommands {
 /// Runs a command and returns its exit status.
 pub fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
-        Command::Pretrain(args) => return pretrain::run(args),
+        Command::Pretrain(args) => return pretrain::run(&args),
+        Command::Finetune(args) => return finetune::run(&args),
         Command::Runs(args) => runs::run(&args)?,
         Command::Eval(EvalCommands::One(command)) => eval::run(&command)?,
         Command::Eval(EvalCommands::Suite(args)) => suite::run(&args)?,

@@ -35,6 +35,7 @@ Outputs  masks/ has a PNG for each frame, with the palette of DAVIS; overlays/ s
 
 /// Frames that the picture shows.
 const SHOWN: usize = 12;
+/// Frames in a row of it.
 const COLUMNS: usize = 4;
 /// Quality of overlays.
 const QUALITY: u8 = 92;
@@ -157,6 +158,7 @@ fn first_readable(images: &Images) -> Result<(usize, RgbImage)> {
 const MASKS: &str = "masks";
 const OVERLAYS: &str = "overlays";
 
+/// What a frame is called, and its files.
 struct FrameName {
     name: String,
     stem: String,
@@ -187,6 +189,7 @@ fn names(images: &Images, start: usize) -> Vec<FrameName> {
     found
 }
 
+/// What is left of each frame.
 struct Results {
     folder: PathBuf,
     names: Vec<FrameName>,
@@ -211,6 +214,7 @@ impl Results {
         })
     }
 
+    /// Writes the files of a frame, and keeps its numbers.
     fn take(&mut self, found: &TrackedFrame) -> Result<()> {
         let FrameName { name, stem } = &self.names[found.frame];
         self.write(MASKS, &format!("{stem}.png"), &encode_mask(&found.labels)?)?;

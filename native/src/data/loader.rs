@@ -12,6 +12,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ibot_core::finetune::repeated::{RepeatedImage, repeated_image};
 use ibot_core::image::RgbImage;
 
 use super::dataset::Dataset;
@@ -42,6 +43,8 @@ pub trait Collate: Send + Sync + 'static {
 pub struct SampleId {
     pub epoch: usize,
     pub image: usize,
+    /// Which of the uses in the epoch, where there are several.
+    pub copy: usize,
     pub step: usize,
     /// Images before it in the batch of all workers.
     pub place: usize,
@@ -55,6 +58,8 @@ pub struct LoaderOptions {
     pub seed: u64,
     /// Images of a batch of all workers.
     pub batch_size: usize,
+    /// Uses of an image in an epoch, which then has fewer images: repeated augmentation.
+    pub repeats: usize,
     /// The images of each batch that this worker computes.
     pub share: Range<usize>,
     /// Number of micro-batches that the share is cut into.
@@ -192,7 +197,10 @@ impl<C: Collate> Work<C> {
         let epoch = step / steps_per_epoch;
         let start = step % steps_per_epoch * options.batch_size;
         let order = self.order.of(epoch);
-        let images = &order[start..][options.share.clone()];
+        let mut images = Vec::with_capacity(options.share.len());
+        for place in options.share.clone() {
+            images.push(repeated_image(&order, options.repeats, start + place));
+        }
 
         let mut batches = Vec::with_capacity(options.micro_batches);
         for number in 0..options.micro_batches {
@@ -201,6 +209,7 @@ impl<C: Collate> Work<C> {
             let first = SampleId {
                 epoch,
                 image: 0,
+                copy: 0,
                 step,
                 place: options.share.start + start,
             };
@@ -212,16 +221,17 @@ impl<C: Collate> Work<C> {
     /// The batch of some images. `first` is that of its first sample but for the image.
     fn batch(
         &self,
-        images: &[usize],
+        images: &[RepeatedImage],
         first: SampleId,
         skipped: &mut Vec<String>,
     ) -> Result<C::Batch, UnreadableError> {
         let mut batch = self.collate.empty(images.len());
-        for (position, index) in images.iter().enumerate() {
+        for (position, used) in images.iter().enumerate() {
             // The sample of an image that replaces another draws as its own image does.
-            let (index, image) = self.unreadable.load(&self.data, *index, skipped)?;
+            let (index, image) = self.unreadable.load(&self.data, used.image, skipped)?;
             let id = SampleId {
                 image: index,
+                copy: used.copy,
                 place: first.place + position,
                 ..first
             };

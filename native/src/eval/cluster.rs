@@ -66,9 +66,10 @@ impl Default for Cluster {
     }
 }
 
+/// Which cluster each image belongs to.
 struct Clustered {
     clusters: Vec<usize>,
-    /// Empty ones included.
+    /// Number of clusters, empty ones included.
     count: usize,
     /// What they are, such as `prototypes`.
     kind: &'static str,

@@ -4,6 +4,7 @@ use clap::{Command, FromArgMatches as _, Subcommand};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::accuracy::Accuracy;
 use super::attentive::Attentive;
 use super::backgrounds::Backgrounds;
 use super::cluster::Cluster;
@@ -31,6 +32,8 @@ use super::video::Video;
 pub enum Evaluation {
     /// Classify images by the nearest neighbours of their frozen features (paper section 4.1)
     Knn(Knn),
+    /// Classify images by the linear head of the model's file (paper tables 2, 3 and 6)
+    Accuracy(Accuracy),
     /// Classify images by a logistic regression on their frozen features (table 12)
     Logistic(Logistic),
     /// Compare clusters of images with their classes: k-means, or prototypes of the head (table 5)
@@ -89,6 +92,7 @@ impl Evaluation {
         let mut evaluation = self.clone();
         match &mut evaluation {
             Self::Linear(linear) => linear.save_head = None,
+            Self::Accuracy(accuracy) => accuracy.picture = None,
             Self::Occlusion(occlusion) => occlusion.svg = None,
             Self::Shuffle(shuffle) => shuffle.svg = None,
             Self::InContext(in_context) => in_context.pictures = None,
@@ -113,6 +117,7 @@ impl Evaluation {
     pub fn task(&self) -> &dyn EvalTask {
         match self {
             Self::Knn(knn) => knn,
+            Self::Accuracy(accuracy) => accuracy,
             Self::Logistic(logistic) => logistic,
             Self::Cluster(cluster) => cluster,
             Self::Rank(rank) => rank,

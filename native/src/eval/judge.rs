@@ -25,6 +25,7 @@ pub struct Judge {
     origin: Origin,
 }
 
+/// Where a head comes from.
 enum Origin {
     /// The model's file.
     Model,

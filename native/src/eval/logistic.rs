@@ -133,6 +133,7 @@ impl Logistic {
     }
 }
 
+/// The error with the name of the class at fault.
 fn explained(error: LogisticError, train: &Subset) -> Error {
     let LogisticError::MissingClass(class) = error else {
         return Error::new(error).context("logistic regression");

@@ -4,6 +4,7 @@
 //! Each is one file in `ibot_core::eval`, which computes on tensors, one file here, which chooses
 //! the images, and one variant of [`Evaluation`], which makes the command and the setting.
 
+mod accuracy;
 mod attentive;
 mod backgrounds;
 mod cluster;
@@ -38,6 +39,7 @@ mod video;
 mod views;
 mod yardstick;
 
+pub use self::accuracy::Accuracy;
 pub use self::attentive::Attentive;
 pub use self::backgrounds::Backgrounds;
 pub use self::cluster::Cluster;

@@ -124,6 +124,7 @@ impl EvalTask for Rank {
     }
 }
 
+/// The structure of patch tokens, and of how many images.
 struct Structure {
     of: PatchStructure,
     images: usize,

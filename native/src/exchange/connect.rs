@@ -10,17 +10,17 @@ use super::error::ExchangeError;
 use super::launcher::Launch;
 use super::local::Local;
 use super::team::Team;
-use crate::settings::Settings;
+use crate::settings::RunSettings;
 
 /// Connects the workers of this process, one of a `launch` or `threads` without it, in the order of
 /// their ranks.
 pub fn connect(
     launch: Option<Launch>,
     threads: usize,
-    settings: &Settings,
+    run: &RunSettings,
+    batch: usize,
     interrupted: &Arc<AtomicBool>,
 ) -> Result<Vec<Team>, ExchangeError> {
-    let run = &settings.run;
     let timeout = run.exchange_patience();
     let mut connections = Vec::new();
     match launch {
@@ -39,7 +39,6 @@ pub fn connect(
     } else {
         Encoding::Exact
     };
-    let batch = settings.config.optim.batch_size;
     Ok(connections
         .into_iter()
         .map(|connection| Team::new(connection, encoding, batch))

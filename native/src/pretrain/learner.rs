@@ -1,9 +1,8 @@
 //! iBOT as something that a run trains: one worker with its replica of the state.
 
-use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use burn::tensor::Device;
@@ -11,34 +10,28 @@ use futures_lite::future::block_on;
 use ibot_core::model::{Backbone, Head};
 use ibot_core::optim::LossScale;
 use ibot_core::pretrain::{
-    self, Batch, HostBatch, Losses, Monitor, Snapshot, StepReport, StepValues, TrainState,
+    self, HostBatch, Losses, Monitor, Snapshot, StepReport, StepValues, TrainState,
 };
+use ibot_core::weights::ModelHeader;
 
 use super::charts::charts;
 use super::collapse::CollapseWatch;
-use super::engine::{NoStep, WorkerEngine};
 use super::multi_crop::batches;
 use super::plan::Plan;
 use super::preview::save_preview;
-use super::threads::Threads;
 use crate::data::Dataset;
-use crate::data::loader::Loader;
 use crate::exchange::{Stop, Team};
+use crate::model::{TEACHER_FILE, save_backbone};
 use crate::run::curves::ChartSpec;
 use crate::run::learner::{Learner, StepOutcome};
 use crate::run::means::Means;
 use crate::run::not_finite::NotFinite;
+use crate::run::process::WorkerOptions;
 use crate::run::report::{Coverage, Report};
 use crate::run::run_dir::RunDir;
-
-/// Where a worker computes, and with what.
-#[derive(Clone, Debug)]
-pub struct WorkerOptions {
-    pub device: Device,
-    pub loader_threads: NonZeroUsize,
-    /// Whether the process has other workers.
-    pub shares_process: bool,
-}
+use crate::run::supply::{Supplied, Supply};
+use crate::run::threads::Threads;
+use crate::run::worker_engine::{NoStep, WorkerEngine};
 
 /// A worker of a run of iBOT, which owns its replica of the training state.
 pub struct Pretrainer<'a> {
@@ -46,10 +39,9 @@ pub struct Pretrainer<'a> {
     device: Device,
     plan: Arc<Plan>,
     state: TrainState,
-    loader: Loader<HostBatch>,
+    supply: Supply<HostBatch>,
     threads: Threads,
     collapse: CollapseWatch,
-    interrupted: Arc<AtomicBool>,
 }
 
 impl<'a> Pretrainer<'a> {
@@ -64,37 +56,17 @@ impl<'a> Pretrainer<'a> {
     ) -> Result<Self> {
         let settings = &plan.settings;
         let threads = Threads::new(settings.run.shards, options.shares_process);
-        let loader_threads = options.loader_threads;
+        let loader = batches(data, settings, options.loader_threads, step, team.share());
 
         Ok(Self {
             team,
             device: options.device.clone(),
             state,
-            loader: batches(data, settings, loader_threads, step, team.share()),
+            supply: Supply::new(loader, team, &settings.run, interrupted),
             threads: threads.context("cannot start threads")?,
             collapse: CollapseWatch::new(settings.config.head.out_dim),
-            interrupted,
             plan,
         })
-    }
-
-    /// This worker's share of the next batch; `None` if the run is interrupted meanwhile.
-    fn next_batch(&mut self, warn: &mut dyn FnMut(&str)) -> Result<Option<Vec<Batch>>> {
-        // A worker that waits for images without end would keep all others waiting.
-        let has_others = self.team.size() > 1;
-        let timeout = has_others.then(|| self.plan.settings.run.exchange_patience());
-        let Some(delivery) = self.loader.next(&self.interrupted, timeout)? else {
-            return Ok(None);
-        };
-
-        for message in &delivery.skipped {
-            warn(&format!("{message} (skipped)"));
-        }
-        let mut batch = Vec::new();
-        for micro_batch in delivery.micro_batches? {
-            batch.push(micro_batch.into_batch(&self.device));
-        }
-        Ok(Some(batch))
     }
 
     fn report(&self, report: StepReport, now: &StepValues) -> Report {
@@ -172,6 +144,8 @@ fn not_finite(report: &StepReport) -> Option<NotFinite> {
 }
 
 impl Learner for Pretrainer<'_> {
+    const PRODUCT: (&'static str, &'static str) = (TEACHER_FILE, "teacher");
+
     const DIVERGED_ADVICE: &'static str = "Think of a lower optim.lr or optim.clip_grad, \
          head.norm_last_layer = true, or a teacher temperature of 0.04";
 
@@ -181,21 +155,17 @@ impl Learner for Pretrainer<'_> {
         stop: Option<Stop>,
         warn: &mut dyn FnMut(&str),
     ) -> Result<StepOutcome> {
-        let begin = Instant::now();
-        let batch = match stop {
-            Some(stop) => Err(stop),
-            None => self.next_batch(warn)?.ok_or(Stop::Interrupted),
+        let (micro_batches, waited) = match self.supply.next(self.team, stop, warn)? {
+            Supplied::Batch {
+                micro_batches,
+                waited,
+            } => (micro_batches, waited),
+            Supplied::Stopped(stop) => return Ok(StepOutcome::Stopped(stop)),
         };
-        let waited = begin.elapsed();
-
-        let batch = match batch {
-            Ok(batch) => batch,
-            Err(stop) => {
-                // The others are at the vote of their step.
-                let voted = self.team.vote(Some(stop))?;
-                return Ok(StepOutcome::Stopped(voted.unwrap_or(stop)));
-            }
-        };
+        let mut batch = Vec::new();
+        for micro_batch in micro_batches {
+            batch.push(micro_batch.into_batch(&self.device));
+        }
 
         let config = &self.plan.settings.config;
         let run = &self.plan.settings.run;
@@ -228,12 +198,16 @@ impl Learner for Pretrainer<'_> {
         Ok(block_on(self.state.snapshot())?)
     }
 
-    fn backbone(&self) -> &Backbone {
-        &self.state.teacher.backbone
+    fn evaluated(&self) -> Backbone {
+        self.state.teacher.backbone.clone()
     }
 
     fn head(&self) -> Option<&Head> {
         Some(&self.state.teacher.head)
+    }
+
+    fn publish(&self, path: &Path, model: &ModelHeader) -> Result<()> {
+        save_backbone(path, &self.state.teacher.backbone, model)
     }
 
     fn preview(&self, data: &Dataset, dir: &RunDir) -> Result<()> {

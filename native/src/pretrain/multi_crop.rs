@@ -72,6 +72,7 @@ pub fn batches(
         threads,
         seed: run.seed,
         batch_size: config.optim.batch_size,
+        repeats: 1,
         micro_batches: run.micro_batches(share.len()),
         share,
         first_step,

@@ -7,6 +7,7 @@ use ibot_core::pretrain::Schedules;
 use ibot_core::pretrain::config::{Config, OptimConfig};
 use ibot_core::weights::ModelHeader;
 
+use crate::run::batches::{WrongBatch, steps_per_epoch};
 use crate::run::checkpoint::Identity;
 use crate::run::plan::RunPlan;
 use crate::settings::Settings;
@@ -24,23 +25,6 @@ pub struct Plan {
     pub warnings: Vec<String>,
 }
 
-/// The batch fits neither the data nor the workers.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum WrongBatch {
-    #[error(
-        "the data has {images} images, fewer than one batch of {batch}: choose a smaller one, for example --set optim.batch_size={suggested}"
-    )]
-    TooFewImages {
-        images: usize,
-        batch: usize,
-        suggested: usize,
-    },
-    #[error(
-        "a batch of {batch} images leaves some of {workers} workers without one: use fewer, or a larger optim.batch_size"
-    )]
-    TooManyWorkers { batch: usize, workers: usize },
-}
-
 impl Plan {
     /// Plans a run over `images` images by `workers` workers, who share each batch.
     ///
@@ -49,19 +33,7 @@ impl Plan {
     pub fn new(settings: Settings, images: usize, workers: usize) -> Result<Self, WrongBatch> {
         let optim = &settings.config.optim;
         let batch = optim.batch_size;
-        let steps_per_epoch = images / batch;
-        if steps_per_epoch == 0 {
-            // Four steps an epoch or more.
-            let suggested = (images / 4).max(1).next_power_of_two().min(images.max(1));
-            return Err(WrongBatch::TooFewImages {
-                images,
-                batch,
-                suggested,
-            });
-        }
-        if workers > batch {
-            return Err(WrongBatch::TooManyWorkers { batch, workers });
-        }
+        let steps_per_epoch = steps_per_epoch(images, batch, workers)?;
         let schedules = Schedules::new(&settings.config, steps_per_epoch);
         let mut notes = notes(&settings, images, &schedules);
         let warnings = warnings(&settings, &schedules);
@@ -117,16 +89,6 @@ impl Plan {
         let _ = writeln!(identity, "run.exchange_f16 = {}", run.exchange_f16);
         let _ = writeln!(identity, "images = {images}");
         crc32fast::hash(identity.as_bytes())
-    }
-
-    /// The settings as TOML, headed by the notes as comments.
-    pub fn to_toml(&self) -> String {
-        let mut text = String::new();
-        for line in self.notes.iter().chain(&self.warnings) {
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "# {line}");
-        }
-        text + "\n" + &self.settings.to_toml()
     }
 }
 

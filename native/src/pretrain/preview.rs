@@ -26,6 +26,7 @@ pub fn save_preview(data: &Dataset, settings: &Settings, dir: &RunDir) -> Result
         let id = SampleId {
             epoch: 0,
             image: index,
+            copy: 0,
             step: 0,
             // A batch may be smaller than the picture.
             place: place % config.optim.batch_size,

@@ -39,7 +39,9 @@ fn first_state(plan: &Plan, device: &Device) -> TrainState {
 
 /// How three workers of one process end.
 fn endings(work: impl Fn(&Team) -> Result<Ending> + Sync) -> Vec<Result<Ending>> {
-    let teams = connect(None, WORKERS, &plan(0).settings, &Arc::default()).expect("threads");
+    let Settings { config, run, .. } = plan(0).settings;
+    let batch = config.optim.batch_size;
+    let teams = connect(None, WORKERS, &run, batch, &Arc::default()).expect("threads");
     thread::scope(|scope| {
         let work = &work;
         let mut threads = Vec::new();

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use burn::tensor::Device;
-use ibot_core::model::{Backbone, Head};
+use ibot_core::model::Backbone;
 use ibot_core::weights::ModelHeader;
 
 use super::event::Event;
+use super::learner::Learner;
 use super::listeners::Listeners;
 use super::plan::RunPlan;
 use super::record::Record;
@@ -19,6 +20,8 @@ use crate::features::{Encoder, EvalView, FeatureStore};
 /// What evaluations need beside the network.
 pub struct Evaluator {
     pub data: Arc<Dataset>,
+    /// Images to judge by, where these are others.
+    pub val: Option<Arc<Dataset>>,
     pub device: Device,
     pub threads: NonZeroUsize,
 }
@@ -27,8 +30,7 @@ impl Evaluator {
     /// Carries out the evaluations due after `step` steps and `epochs` epochs; a sentence for each.
     pub fn evaluate(
         &self,
-        backbone: &Backbone,
-        head: Option<&Head>,
+        learner: &impl Learner,
         plan: &RunPlan,
         step: usize,
         epochs: usize,
@@ -41,6 +43,16 @@ impl Evaluator {
         };
         let mut due: Vec<&ScheduledEval> = plan.evals.iter().collect();
         due.retain(|eval| eval.is_due(epochs, is_last) && eval.evaluation.task().suits(&self.data));
+
+        let backbone = &learner.evaluated();
+        let needs_linear = due
+            .iter()
+            .any(|eval| eval.evaluation.task().needs_linear_head());
+        let linear_heads = if needs_linear {
+            learner.linear_heads(&plan.model_after(step))?
+        } else {
+            None
+        };
 
         // Evaluations that see images in the same way share one pass.
         let mut stores: Vec<FeatureStore> = Vec::new();
@@ -58,10 +70,10 @@ impl Evaluator {
             let task = eval.evaluation.task();
             let subject = Subject {
                 features: &stores[place],
-                head,
-                linear_heads: None,
+                head: learner.head(),
+                linear_heads: linear_heads.as_ref(),
                 data: &self.data,
-                val: None,
+                val: self.val.as_deref(),
             };
             let measures = match task.run(&subject) {
                 Ok(output) => output.measures,

@@ -131,9 +131,10 @@ impl<L: Learner> Leader<L> {
         let error = match result {
             Ok(Ending::Complete) => {
                 let dir = &self.saver.dir;
+                let (file, what) = L::PRODUCT;
                 println!(
-                    "done: {} (teacher), {} (curves)",
-                    dir.teacher().display(),
+                    "done: {} ({what}), {} (curves)",
+                    dir.file(file).display(),
                     dir.curves().display()
                 );
                 self.emit_state(RunState::Complete, Some("all steps are done"));
@@ -247,17 +248,37 @@ impl<L: Learner> Leader<L> {
 
         let keep = epochs.is_multiple_of(self.plan.settings.checkpoint_every);
         self.save(keep.then_some(epochs))?;
+        if self.is_best() {
+            self.saver
+                .publish_best(&self.learner, self.step, &mut self.listeners)?;
+        }
 
         // Neither evaluations nor saving count towards the next images a second.
         self.restart_windows();
         Ok(())
     }
 
+    /// Whether this epoch's measure is above those of all epochs before it.
+    fn is_best(&self) -> bool {
+        let Some((evaluation, measure)) = L::BEST_BY else {
+            return false;
+        };
+        let mut best = f64::NEG_INFINITY;
+        let mut last = None;
+        for (step, value) in self.listeners.metrics.evaluated(evaluation, measure) {
+            if step == self.step {
+                last = Some(value);
+            } else if step > 0 {
+                best = best.max(value);
+            }
+        }
+        last.is_some_and(|last| last > best)
+    }
+
     /// Carries out the evaluations due after `epochs` epochs, and returns a sentence for each.
     fn evaluate(&mut self, epochs: usize) -> Result<Vec<String>> {
         self.evaluator.evaluate(
-            self.learner.backbone(),
-            self.learner.head(),
+            &self.learner,
             &self.plan,
             self.step,
             epochs,

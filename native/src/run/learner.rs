@@ -1,10 +1,12 @@
 //! What a run trains.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
 use ibot_core::model::{Backbone, Head};
 use ibot_core::pretrain::Snapshot;
+use ibot_core::weights::ModelHeader;
 
 use super::curves::ChartSpec;
 use super::means::Means;
@@ -12,9 +14,17 @@ use super::report::Report;
 use super::run_dir::RunDir;
 use crate::data::Dataset;
 use crate::exchange::Stop;
+use crate::linear_head::LinearHeads;
 
 /// Something that learns in steps, whose whole state is named tensors.
 pub trait Learner {
+    /// The file in the run's folder that others use, and what it holds, in a word.
+    const PRODUCT: (&'static str, &'static str);
+
+    /// The measure of an evaluation by which the best epoch is kept, if any is: the evaluation and
+    /// its measure, of which more is better.
+    const BEST_BY: Option<(&'static str, &'static str)> = None;
+
     /// What a person can try if too many steps are not finite.
     const DIVERGED_ADVICE: &'static str;
 
@@ -33,11 +43,27 @@ pub trait Learner {
     /// If the device fails, or has failed in the middle of an update.
     fn snapshot(&self) -> Result<Snapshot>;
 
-    /// The network that is evaluated and that others use.
-    fn backbone(&self) -> &Backbone;
+    /// The network that is evaluated and that others use, outside autodiff.
+    fn evaluated(&self) -> Backbone;
 
     /// The projection head of that network, if it has one.
-    fn head(&self) -> Option<&Head>;
+    fn head(&self) -> Option<&Head> {
+        None
+    }
+
+    /// The classifier on that network, if it has one. `model` is what files say about the network.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn linear_heads(&self, _model: &ModelHeader) -> Result<Option<LinearHeads>> {
+        Ok(None)
+    }
+
+    /// Writes the file that others use to `path`.
+    ///
+    /// # Errors
+    /// If the device fails, or the file cannot be written.
+    fn publish(&self, path: &Path, model: &ModelHeader) -> Result<()>;
 
     /// Draws what the learner makes of a few images, before the first step.
     fn preview(&self, data: &Dataset, dir: &RunDir) -> Result<()>;

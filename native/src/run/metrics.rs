@@ -105,6 +105,25 @@ impl Metrics {
         })
     }
 
+    /// The values of a measure of `evaluation` with the steps that were done.
+    pub fn evaluated(&self, evaluation: &str, measure: &str) -> Vec<(usize, f64)> {
+        let mut values = Vec::new();
+        for record in &self.records {
+            if let Record::Eval {
+                name,
+                step,
+                measures,
+                ..
+            } = record
+                && name == evaluation
+            {
+                let value = measures.get(measure);
+                values.extend(value.map(|value| (*step, value)));
+            }
+        }
+        values
+    }
+
     /// Draws the curves of everything recorded so far.
     pub fn draw(
         &self,

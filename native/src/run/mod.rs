@@ -1,8 +1,10 @@
 //! What any training run has, whatever it trains: the loop over steps, the folder, checkpoints,
 //! records, evaluations, the display, and the agreement of several workers.
 //!
-//! A `Learner` is what is trained. `Leader::train` is the loop, from top to bottom.
+//! A `Job` is what a run is told, a `Learner` what it trains. `train` begins a run, and
+//! `Leader::train` is the loop, from top to bottom.
 
+pub mod batches;
 pub mod checkpoint;
 pub mod clock;
 pub mod curves;
@@ -12,6 +14,8 @@ pub mod evaluator;
 mod event;
 pub mod folder;
 pub mod follower;
+pub mod job;
+mod lead;
 pub mod leader;
 pub mod learner;
 pub mod listeners;
@@ -19,7 +23,9 @@ pub mod means;
 pub mod metrics;
 pub mod not_finite;
 pub mod panics;
+pub mod place;
 pub mod plan;
+pub mod process;
 pub mod record;
 pub mod replicate;
 pub mod report;
@@ -28,3 +34,7 @@ pub mod saver;
 mod slow_data;
 pub mod state;
 pub mod status;
+pub mod supply;
+pub mod threads;
+pub mod train;
+pub mod worker_engine;

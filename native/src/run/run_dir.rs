@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::files::PARTIAL;
-use crate::model::{CHECKPOINT_FILE, TEACHER_FILE};
+use crate::model::{BEST_FILE, CHECKPOINT_FILE};
 
 #[derive(Debug, thiserror::Error)]
 pub enum RunDirError {
@@ -116,8 +116,14 @@ impl RunDir {
         paths
     }
 
-    pub fn teacher(&self) -> PathBuf {
-        self.path.join(TEACHER_FILE)
+    /// A file of this name in the folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// What others use of the best epoch so far.
+    pub fn best(&self) -> PathBuf {
+        self.path.join(BEST_FILE)
     }
 
     pub fn metrics(&self) -> PathBuf {

@@ -15,7 +15,6 @@ use super::listeners::Listeners;
 use super::plan::RunPlan;
 use super::run_dir::RunDir;
 use crate::files::WriteError;
-use crate::model::save_backbone;
 
 /// Longest time between two tries.
 const RETRY: Duration = Duration::from_secs(15);
@@ -79,19 +78,32 @@ impl Saver {
     }
 
     /// Writes what others use of a run: the network and the curves.
-    pub fn publish(
+    pub fn publish<L: Learner>(
         &self,
-        learner: &impl Learner,
+        learner: &L,
         step: usize,
         listeners: &mut Listeners,
     ) -> Result<()> {
         let model = self.plan.model_after(step);
         let charts = learner.charts();
         self.patiently(step, listeners, |listeners| {
-            save_backbone(&self.dir.teacher(), learner.backbone(), &model)?;
+            learner.publish(&self.dir.file(L::PRODUCT.0), &model)?;
             Ok(listeners
                 .metrics
                 .draw(&self.dir, &self.plan.evals, &charts)?)
+        })
+    }
+
+    /// Writes what others use of the best epoch so far.
+    pub fn publish_best(
+        &self,
+        learner: &impl Learner,
+        step: usize,
+        listeners: &mut Listeners,
+    ) -> Result<()> {
+        let model = self.plan.model_after(step);
+        self.patiently(step, listeners, |_| {
+            learner.publish(&self.dir.best(), &model)
         })
     }
 

@@ -2,12 +2,12 @@
 
 use std::mem;
 
-use ibot_core::pretrain::config::Config;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::error::{Assignments, SettingsError, WrongAssignment};
+use super::objective::Objective;
 use super::run::RunSettings;
 use super::suggest::suggestion;
 use crate::eval::{ScheduledEval, assign_old};
@@ -22,8 +22,8 @@ const MOST_MISTAKES: usize = 10;
 const LONGEST_QUOTE: usize = 200;
 
 /// Settings while they are put together.
-pub struct Draft {
-    pub config: Config,
+pub struct Draft<C> {
+    pub config: C,
     pub run: RunSettings,
     pub eval: Vec<ScheduledEval>,
     trees: Trees,
@@ -43,9 +43,9 @@ struct EvalSection {
     eval: Vec<ScheduledEval>,
 }
 
-impl Draft {
+impl<C: Objective> Draft<C> {
     pub fn new() -> Self {
-        let config = Config::default();
+        let config = C::default();
         let run = RunSettings::default();
         Self {
             trees: Trees {

@@ -3,6 +3,7 @@
 
 mod assign;
 mod error;
+mod objective;
 mod recipe;
 mod run;
 mod suggest;
@@ -17,14 +18,19 @@ use serde::Serialize;
 
 use self::assign::Draft;
 pub use self::error::SettingsError;
-pub use self::recipe::RECIPES;
-pub use self::run::RunSettings;
+pub use self::objective::Objective;
+pub use self::recipe::{FINETUNE_RECIPES, RECIPES};
+pub use self::run::{RunSettings, student_tokens};
 use crate::eval::ScheduledEval;
 
+/// The settings of a run of pre-training.
+pub type Settings = SettingsOf<Config>;
+
+/// The settings of a run that trains what `C` describes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Settings {
+pub struct SettingsOf<C> {
     #[serde(flatten)]
-    pub config: Config,
+    pub config: C,
     pub run: RunSettings,
     /// The evaluations between its epochs.
     pub eval: Vec<ScheduledEval>,
@@ -42,14 +48,14 @@ pub enum Source<'a> {
     File(&'a Path),
 }
 
-impl Settings {
+impl<C: Objective> SettingsOf<C> {
     /// The settings of `source`, changed by `assignments` (`section.key=value`). Keys and types
     /// are right then; [`check`](Self::check) is still to look at the values.
     pub fn read(source: Source, assignments: &[String]) -> Result<Self, SettingsError> {
-        let mut draft = Draft::new();
+        let mut draft = Draft::<C>::new();
         match source {
             Source::Recipe(name) => {
-                draft.assign_text(&format!("recipe {name}"), recipe::text(name)?)?;
+                draft.assign_text(&format!("recipe {name}"), recipe::text(name, C::RECIPES)?)?;
             }
             Source::File(path) => {
                 let text = fs::read_to_string(path).map_err(|error| SettingsError::Read {
@@ -59,7 +65,7 @@ impl Settings {
                 draft.assign_text(&path.display().to_string(), &text)?;
             }
         }
-        let intended_batch = draft.config.optim.batch_size;
+        let intended_batch = draft.config.batch_size();
 
         for assignment in assignments {
             draft.assign_pair(assignment);

@@ -3,15 +3,16 @@
 use super::error::SettingsError;
 use super::suggest::suggestion;
 
-/// Names and texts of the recipes whose names are given.
+/// Names and texts of the recipes in a folder.
 macro_rules! recipes {
-    ($($name:literal),* $(,)?) => {
-        [$(($name, include_str!(concat!("../../recipes/pretrain/", $name, ".toml")))),*]
+    ($folder:literal: $($name:literal),* $(,)?) => {
+        [$(($name, include_str!(concat!("../../recipes/", $folder, "/", $name, ".toml")))),*]
     };
 }
 
-/// Recipes inside the binary: name and text.
+/// Recipes of pre-training inside the binary: name and text.
 pub const RECIPES: [(&str, &str); 14] = recipes![
+    "pretrain":
     "builtin",
     "cpu-quick",
     "cifar",
@@ -28,15 +29,29 @@ pub const RECIPES: [(&str, &str); 14] = recipes![
     "dinov2-vit-large-14",
 ];
 
-pub fn text(name: &str) -> Result<&'static str, SettingsError> {
-    if let Some((_, text)) = RECIPES.iter().find(|(recipe, _)| *recipe == name) {
+/// Recipes of fine-tuning.
+pub const FINETUNE_RECIPES: [(&str, &str); 5] = recipes![
+    "finetune":
+    "finetune-quick",
+    "vit-small-imagenet",
+    "vit-base-imagenet",
+    "vit-large-imagenet",
+    "transfer",
+];
+
+/// The text of the recipe `name` among `recipes`.
+pub fn text(
+    name: &str,
+    recipes: &[(&'static str, &'static str)],
+) -> Result<&'static str, SettingsError> {
+    if let Some((_, text)) = recipes.iter().find(|(recipe, _)| *recipe == name) {
         return Ok(text);
     }
 
-    let names = RECIPES.map(|(recipe, _)| recipe);
+    let names: Vec<&str> = recipes.iter().map(|(recipe, _)| *recipe).collect();
     Err(SettingsError::Recipe {
         name: name.to_owned(),
-        hint: suggestion(name, names),
         known: names.join(", "),
+        hint: suggestion(name, names),
     })
 }

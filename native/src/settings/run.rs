@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 pub struct RunSettings {
     /// The images: what `--data` takes.
     pub data: String,
+    /// Other images to evaluate on: what `--val` takes. Without them evaluations put some of the
+    /// images aside.
+    pub val: Option<String>,
     /// Weights to start from in place of random ones: what `--init` takes.
     pub init: Option<String>,
     /// Seed of the weights, the order of the images, the crops and the masks.
@@ -59,6 +62,7 @@ impl Default for RunSettings {
     fn default() -> Self {
         Self {
             data: "builtin".into(),
+            val: None,
             init: None,
             seed: 0,
             loader_threads: 0,
@@ -110,14 +114,15 @@ impl RunSettings {
     }
 
     /// Settles what 0 leaves to the device.
-    pub fn resolve(&mut self, config: &Config, is_cpu: bool, cores: usize) {
-        let batch = config.optim.batch_size;
+    ///
+    /// A step has `batch` images of `tokens` tokens each, all crops together.
+    pub fn resolve(&mut self, batch: usize, tokens: usize, is_cpu: bool, cores: usize) {
         if self.shards == 0 {
             self.shards = if is_cpu { cores.min(batch) } else { 1 };
         }
         if self.micro_batch == 0 {
             self.micro_batch = if is_cpu {
-                (MOST_TOKENS / student_tokens(config)).clamp(1, batch)
+                (MOST_TOKENS / tokens.max(1)).clamp(1, batch)
             } else {
                 batch
             };
@@ -151,7 +156,7 @@ impl RunSettings {
 }
 
 /// Tokens of all crops of an image, CLS tokens included, as wide as those of the output.
-fn student_tokens(config: &Config) -> usize {
+pub fn student_tokens(config: &Config) -> usize {
     let crops = &config.crops;
     let backbone = config.backbone();
     let tokens = |side: usize| backbone.wide_tokens(side);

@@ -122,11 +122,15 @@ fn all_mistakes_are_named_at_once() {
 #[test]
 fn the_device_settles_what_settings_leave_open() {
     let mut settings = Settings::from_recipe("vit-small-imagenet", &[]).expect("a recipe");
-    settings.run.resolve(&settings.config, true, 2);
+    let (batch, tokens) = (
+        settings.config.batch_size(),
+        student_tokens(&settings.config),
+    );
+    settings.run.resolve(batch, tokens, true, 2);
     // An image has 2 * 197 + 10 * 37 = 764 tokens.
     assert_eq!((settings.run.shards, settings.run.micro_batch), (2, 1));
 
     let mut settings = Settings::from_recipe("vit-small-imagenet", &[]).expect("a recipe");
-    settings.run.resolve(&settings.config, false, 2);
+    settings.run.resolve(batch, tokens, false, 2);
     assert_eq!((settings.run.shards, settings.run.micro_batch), (1, 1024));
 }

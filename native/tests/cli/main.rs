@@ -20,6 +20,7 @@ mod eval_robustness;
 mod eval_segmentation;
 mod eval_video;
 mod features;
+mod finetune;
 mod pretrain;
 mod runs;
 mod scale;

@@ -22,6 +22,7 @@ pub enum CocoError {
     NoImage,
 }
 
+/// An entry, or why it is none.
 enum MaybeEntry<T> {
     Read(T),
     Broken(String),

@@ -82,6 +82,7 @@ impl AttentiveFit {
         Ok(Self::starting_from(&head, settings, val))
     }
 
+    /// Probes that start from `head`.
     pub(super) fn starting_from(
         head: &AttentiveHead,
         settings: &AttentiveSettings,

@@ -56,6 +56,7 @@ impl SoftMask {
             .collect()
     }
 
+    /// The shares of the classes at a pixel of a row.
     fn shares<'a>(
         &self,
         mixed: &'a [f32],
@@ -69,6 +70,7 @@ impl SoftMask {
     }
 }
 
+/// The least and the largest share of a class.
 #[derive(Clone, Copy)]
 struct ShareRange {
     low: f32,

@@ -5,6 +5,7 @@ mod attention;
 mod block;
 mod config;
 mod infer;
+mod layers;
 mod merging;
 mod onnx;
 mod per_grid;

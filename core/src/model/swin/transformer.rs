@@ -155,7 +155,12 @@ impl Swin {
     }
 
     pub(in crate::model) fn depth(&self) -> usize {
-        self.layers.iter().map(|stage| stage.blocks.len()).sum()
+        self.depths().sum()
+    }
+
+    /// Number of blocks of each stage.
+    pub(super) fn depths(&self) -> impl Iterator<Item = usize> {
+        self.layers.iter().map(|stage| stage.blocks.len())
     }
 
     /// Attention heads of the last block.

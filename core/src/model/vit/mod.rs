@@ -3,6 +3,7 @@
 mod block;
 mod config;
 mod infer;
+mod layers;
 mod onnx;
 mod transformer;
 

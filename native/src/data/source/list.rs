@@ -2,7 +2,6 @@
 
 mod entry;
 mod lines;
-mod record;
 mod table;
 
 use std::path::Path;

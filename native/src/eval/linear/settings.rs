@@ -229,6 +229,7 @@ impl Linear {
         }
     }
 
+    /// Learning rates for batches of `batch` images.
     fn rates(&self, batch: usize) -> Vec<f64> {
         if self.lr.is_empty() {
             return official_rates(batch);

@@ -20,6 +20,6 @@ pub(super) fn fitted(image: &RgbImage, room: (usize, usize)) -> RgbImage {
     resize(image, width, height, interpolation)
 }
 
-pub(super) fn panel_image(image: &RgbImage) -> RgbImage {
+pub(crate) fn panel_image(image: &RgbImage) -> RgbImage {
     fitted(image, (PANEL, PANEL))
 }

@@ -2,6 +2,7 @@
 
 mod attention;
 mod boxes;
+mod confusion;
 mod correspond;
 mod fit;
 mod gallery;
@@ -13,7 +14,9 @@ mod usage;
 
 pub use attention::{AttentionMap, attention};
 pub use boxes::{BoxPicture, boxes};
+pub use confusion::confusion_picture;
 pub use correspond::{ImagePoints, PairColor, PointPair, correspond, keypoints};
+pub(crate) use fit::panel_image;
 pub use gallery::{GalleryImage, gallery};
 pub use patterns::{PatternBlock, context_tile, patterns};
 pub use pca::{PcaImage, pca};

@@ -10,7 +10,7 @@ use crate::rng::Rng;
 /// Puts factors of rank `rank` beside every matrix of the blocks and freezes all else.
 ///
 /// [`Module::materialize`] adds the product to the weights for good.
-pub(super) fn adapt(backbone: Backbone, rank: usize, rng: &mut Rng) -> Backbone {
+pub fn adapt(backbone: Backbone, rank: usize, rng: &mut Rng) -> Backbone {
     backbone.no_grad().apply_reparameterization(LowRank {
         rank,
         rng: rng.clone(),

@@ -3,7 +3,7 @@
 
 use std::thread;
 
-use ibot_core::model::Network;
+use burn::module::Module;
 use ibot_core::pretrain::{Lane, fork};
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
@@ -46,24 +46,24 @@ impl Threads {
     }
 
     /// Runs `work` on every micro-batch, each queue on a thread of its own, and joins the results.
-    pub fn map_reduce<M: Send, T: Send>(
+    pub fn map_reduce<M: Module, B: Send, T: Send>(
         &self,
-        student: &Network,
-        batch: Vec<M>,
+        network: &M,
+        batch: Vec<B>,
         lane: impl Fn(usize) -> Lane + Sync,
-        work: impl Fn(&Network, &M, &mut Lane) -> T + Sync,
+        work: impl Fn(&M, &B, &mut Lane) -> T + Sync,
         join: impl Fn(Vec<T>) -> T + Sync,
     ) -> T {
         let length = self.queue_length(batch.len());
         let mut batch = batch.into_iter().peekable();
         let mut queues = Vec::new();
         while batch.peek().is_some() {
-            let queue: Vec<M> = batch.by_ref().take(length).collect();
-            queues.push((fork(student), queue));
+            let queue: Vec<B> = batch.by_ref().take(length).collect();
+            queues.push((fork(network), queue));
         }
 
-        let results = self.spread(queues, |number, (student, queue)| {
-            lane(number).run(&student, queue, &work, &join)
+        let results = self.spread(queues, |number, (network, queue)| {
+            lane(number).run(&network, queue, &work, &join)
         });
         join(results.into_iter().flatten().collect())
     }

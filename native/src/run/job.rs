@@ -1,0 +1,78 @@
+//! What a run has to be told before its first step.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use anyhow::Result;
+use burn::tensor::Device;
+use ibot_core::pretrain::Snapshot;
+
+use super::learner::Learner;
+use super::plan::RunPlan;
+use super::process::Seat;
+use crate::data::Dataset;
+
+/// A run of one kind, resolved: its plan, its data, its first state and its learners.
+pub trait Job: Clone + Send + 'static {
+    /// Everything that a step reads and changes.
+    type State;
+
+    type Learner<'a>: Learner;
+
+    fn plan(&self) -> &Arc<RunPlan>;
+
+    /// The images to learn from.
+    fn data(&self) -> &Arc<Dataset>;
+
+    /// The images to evaluate on, where these are others.
+    fn val(&self) -> Option<&Arc<Dataset>>;
+
+    /// What follows from the settings, for people.
+    fn notes(&self) -> &[String];
+
+    /// What a practitioner should think about.
+    fn warnings(&self) -> &[String];
+
+    /// The settings as TOML; reading it back gives the same settings.
+    fn settings(&self) -> String;
+
+    /// A number that two workers share only if they compute the same steps over as many images.
+    fn fingerprint(&self) -> u32;
+
+    /// The state of a new run, before the weights that the settings name.
+    ///
+    /// # Errors
+    /// If there can be none without these weights, and they cannot be read.
+    fn first_state(&self, device: &Device) -> Result<Self::State>;
+
+    /// The state of a new run: the first one with the weights that the settings name, if any. Says
+    /// how they were loaded.
+    ///
+    /// # Errors
+    /// If the weights cannot be read or do not fit.
+    fn initialised(&self, state: Self::State, device: &Device) -> Result<Self::State>;
+
+    /// `state` with everything replaced by `snapshot`.
+    ///
+    /// # Errors
+    /// If the snapshot is of other dimensions.
+    fn restored(&self, state: Self::State, snapshot: Snapshot) -> Result<Self::State>;
+
+    /// Reads the whole state from the device.
+    ///
+    /// # Errors
+    /// If the device fails.
+    fn snapshot(&self, state: &Self::State) -> Result<Snapshot>;
+
+    /// A worker of the run whose `state` is that after `step` steps.
+    ///
+    /// # Errors
+    /// If its threads cannot be started.
+    fn learner<'a>(
+        &self,
+        seat: &'a Seat,
+        state: Self::State,
+        step: usize,
+        interrupted: &Arc<AtomicBool>,
+    ) -> Result<Self::Learner<'a>>;
+}

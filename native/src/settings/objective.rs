@@ -1,0 +1,46 @@
+//! What a run trains, as settings.
+
+use std::fmt::Debug;
+
+use ibot_core::finetune::config::FinetuneConfig;
+use ibot_core::pretrain::config::Config;
+use ibot_core::problems::Problems;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::recipe;
+
+/// The settings of what a run trains, beside those of the run itself.
+pub trait Objective: Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned {
+    /// Recipes inside the binary: name and text.
+    const RECIPES: &'static [(&'static str, &'static str)];
+
+    fn check(&self, problems: &mut Problems);
+
+    /// Images of a step, all workers together.
+    fn batch_size(&self) -> usize;
+}
+
+impl Objective for Config {
+    const RECIPES: &'static [(&'static str, &'static str)] = &recipe::RECIPES;
+
+    fn check(&self, problems: &mut Problems) {
+        Config::check(self, problems);
+    }
+
+    fn batch_size(&self) -> usize {
+        self.optim.batch_size
+    }
+}
+
+impl Objective for FinetuneConfig {
+    const RECIPES: &'static [(&'static str, &'static str)] = &recipe::FINETUNE_RECIPES;
+
+    fn check(&self, problems: &mut Problems) {
+        FinetuneConfig::check(self, problems);
+    }
+
+    fn batch_size(&self) -> usize {
+        self.optim.batch_size
+    }
+}
