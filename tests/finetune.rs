@@ -10,7 +10,9 @@ use burn::tensor::{Device, Tensor};
 use futures_lite::future::block_on;
 use ibot_core::finetune::config::FinetuneConfig;
 use ibot_core::finetune::mix::Mixing;
-use ibot_core::finetune::{FinetuneState, HostBatch, Pass, Schedules, StepReport, step};
+use ibot_core::finetune::{
+    ClassifierPass, FinetuneReport, FinetuneSchedules, FinetuneState, HostLabelledBatch, step,
+};
 use ibot_core::optim::NamedGradients;
 use ibot_core::pretrain::{Activations, Engine, Lane, Sequential};
 use ibot_core::rng::{Purpose, stream};
@@ -142,7 +144,7 @@ impl Fixture {
     }
 
     /// The mixed images and targets of step `number`, as micro-batches of two images.
-    fn batch(&self, number: usize) -> Vec<ibot_core::finetune::Batch> {
+    fn batch(&self, number: usize) -> Vec<ibot_core::finetune::LabelledBatch> {
         let Record {
             network,
             label_smoothing,
@@ -168,7 +170,7 @@ impl Fixture {
 
         let mut batches = Vec::new();
         for (labels, images) in labels.chunks(2).zip(images.chunks(2 * 3 * size * size)) {
-            let mut batch = HostBatch::zeros(labels.len(), size);
+            let mut batch = HostLabelledBatch::zeros(labels.len(), size);
             batch.images.copy_from_slice(images);
             batches.push(batch.into_batch(&mut targets, network.classes, &Device::flex()));
         }
@@ -210,7 +212,7 @@ struct Watched {
     gradients: std::cell::RefCell<Option<NamedGradients>>,
 }
 
-impl Engine<Pass> for Watched {
+impl Engine<ClassifierPass> for Watched {
     type Error = burn::tensor::ExecutionError;
 
     fn map_reduce<M: burn::module::Module, B: Send, T: Send>(
@@ -231,9 +233,9 @@ impl Engine<Pass> for Watched {
 
     fn all_reduce<M: burn::module::Module>(
         &self,
-        pass: Pass,
+        pass: ClassifierPass,
         network: &M,
-    ) -> Result<Pass, Self::Error> {
+    ) -> Result<ClassifierPass, Self::Error> {
         *self.gradients.borrow_mut() = Some(pass.gradients.clone());
         Sequential.all_reduce(pass, network)
     }
@@ -243,7 +245,7 @@ impl Engine<Pass> for Watched {
 fn steps_are_the_official_ones() {
     let fixture = Fixture::read();
     let config = fixture.config();
-    let schedules = Schedules::new(&config, fixture.record.steps_per_epoch);
+    let schedules = FinetuneSchedules::new(&config, fixture.record.steps_per_epoch);
     for activations in [Activations::Kept, Activations::Recomputed] {
         let mut state = fixture.initial_state(&config);
         for (number, official) in fixture.record.steps.iter().enumerate() {
@@ -254,7 +256,7 @@ fn steps_are_the_official_ones() {
             let before = state.network.clone();
             let now = schedules.at(official.step);
             let taken = step(&mut state, fixture.batch(number), &now, &config, &engine);
-            let report: StepReport = block_on(taken).expect("the CPU works");
+            let report: FinetuneReport = block_on(taken).expect("the CPU works");
 
             let error = (report.loss / official.loss - 1.0).abs();
             assert!(error < 1e-5, "loss of step {number}: {error:.2e}");
@@ -282,7 +284,7 @@ fn schedules_and_groups_are_the_official_ones() {
     let fixture = Fixture::read();
     let config = fixture.config();
     let record = &fixture.record;
-    let schedules = Schedules::new(&config, record.steps_per_epoch);
+    let schedules = FinetuneSchedules::new(&config, record.steps_per_epoch);
     assert_eq!(schedules.total_steps(), record.lr.len());
     for (step, (lr, decay)) in record.lr.iter().zip(&record.weight_decay).enumerate() {
         let now = schedules.at(step);

@@ -4,14 +4,14 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 /// B images on a device.
 #[derive(Clone, Debug)]
-pub struct Batch {
+pub struct LabelledBatch {
     /// Normalised images, `[B, 3, S, S]`.
     pub images: Tensor<4>,
     /// The share of each class in each image, `[B, classes]`; a row adds up to 1.
     pub targets: Tensor<2>,
 }
 
-impl Batch {
+impl LabelledBatch {
     /// Number B of images.
     pub fn len(&self) -> usize {
         self.images.dims()[0]
@@ -25,7 +25,7 @@ impl Batch {
 
 /// B images on the host, on their way to a device.
 #[derive(Clone, Debug, PartialEq)]
-pub struct HostBatch {
+pub struct HostLabelledBatch {
     /// Normalised images, `[B, 3, S, S]`.
     pub images: Vec<f32>,
     /// The class of each image.
@@ -33,7 +33,7 @@ pub struct HostBatch {
     size: usize,
 }
 
-impl HostBatch {
+impl HostLabelledBatch {
     /// A batch of `count` black images of `size` by `size` pixels, all of class 0.
     pub fn zeros(count: usize, size: usize) -> Self {
         Self {
@@ -50,13 +50,18 @@ impl HostBatch {
 
     /// The same images on `device`, with the first rows of `targets`, `[B, classes]`, which are
     /// taken out.
-    pub fn into_batch(self, targets: &mut Vec<f32>, classes: usize, device: &Device) -> Batch {
+    pub fn into_batch(
+        self,
+        targets: &mut Vec<f32>,
+        classes: usize,
+        device: &Device,
+    ) -> LabelledBatch {
         let count = self.labels.len();
         let rest = targets.split_off(count * classes);
         let own = std::mem::replace(targets, rest);
 
         let images = TensorData::new(self.images, [count, 3, self.size, self.size]);
-        Batch {
+        LabelledBatch {
             images: Tensor::from_data(images, device),
             targets: Tensor::from_data(TensorData::new(own, [count, classes]), device),
         }

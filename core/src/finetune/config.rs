@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::finetune::mix::MixConfig;
-use crate::finetune::network::Readout;
+use crate::finetune::network::TokenReadout;
 use crate::image::augment::supervised::SupervisedConfig;
 use crate::model::{BackboneConfig, ComputePrecision};
 use crate::optim::{AdamWConfig, Clip, ClipBy};
@@ -14,9 +14,9 @@ use crate::problems::Problems;
 #[serde(default, deny_unknown_fields)]
 pub struct FinetuneConfig {
     /// The network.
-    pub model: ModelConfig,
+    pub model: ClassifierConfig,
     /// The optimiser and its schedules.
-    pub optim: OptimConfig,
+    pub optim: FinetuneOptimConfig,
     /// How an image is changed before it is shown.
     pub augment: SupervisedConfig,
     /// How images of a batch are mixed, and their targets made soft.
@@ -26,13 +26,13 @@ pub struct FinetuneConfig {
 /// What of the network learns, beside the dimensions that the weights bring.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct ModelConfig {
+pub struct ClassifierConfig {
     /// Side of the images in pixels, a multiple of the patch.
     pub image_size: usize,
     /// Whether the weights are random in place of those of the file, to see what these add.
     pub untrained: bool,
     /// The tokens that the classifier reads.
-    pub readout: Readout,
+    pub readout: TokenReadout,
     /// Stochastic depth of the last block; it rises linearly from 0 at the first.
     pub drop_path: f64,
     /// Factor of the classifier's first weights (official: `init_scale`).
@@ -44,12 +44,12 @@ pub struct ModelConfig {
     pub last_blocks: usize,
 }
 
-impl Default for ModelConfig {
+impl Default for ClassifierConfig {
     fn default() -> Self {
         Self {
             image_size: 224,
             untrained: false,
-            readout: Readout::Cls,
+            readout: TokenReadout::Cls,
             drop_path: 0.1,
             classifier_scale: 0.001,
             lora_rank: 0,
@@ -58,7 +58,7 @@ impl Default for ModelConfig {
     }
 }
 
-impl ModelConfig {
+impl ClassifierConfig {
     /// The backbone of the weights, as fine-tuning has it.
     pub fn backbone(&self, of_weights: BackboneConfig) -> BackboneConfig {
         let backbone = of_weights.with_mask_token(false);
@@ -82,7 +82,7 @@ impl ModelConfig {
 /// Learning rate and weight decay.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct OptimConfig {
+pub struct FinetuneOptimConfig {
     /// Passes over the data.
     pub epochs: usize,
     /// Images in an optimisation step.
@@ -118,7 +118,7 @@ pub struct OptimConfig {
     pub as_released: bool,
 }
 
-impl Default for OptimConfig {
+impl Default for FinetuneOptimConfig {
     fn default() -> Self {
         Self {
             epochs: 200,
@@ -143,7 +143,7 @@ impl Default for OptimConfig {
 /// Most epochs, and most images of a batch.
 const MAX_COUNT: usize = 1_000_000_000;
 
-impl OptimConfig {
+impl FinetuneOptimConfig {
     /// The optimiser's part.
     pub fn adamw(&self) -> AdamWConfig {
         AdamWConfig {

@@ -4,7 +4,7 @@
 
 mod batch;
 pub mod config;
-mod layers;
+mod layer_rates;
 pub mod lora;
 pub mod loss;
 pub mod mix;
@@ -16,11 +16,11 @@ mod schedule;
 mod state;
 mod step;
 
-pub use batch::{Batch, HostBatch};
-pub use layers::Layers;
-pub use network::{ClassifierNetwork, Readout};
-pub use pass::Pass;
-pub use report::StepReport;
-pub use schedule::{Schedules, StepValues};
+pub use batch::{HostLabelledBatch, LabelledBatch};
+pub use layer_rates::LayerRates;
+pub use network::{ClassifierNetwork, TokenReadout};
+pub use pass::ClassifierPass;
+pub use report::FinetuneReport;
+pub use schedule::{FinetuneSchedules, FinetuneValues};
 pub use state::FinetuneState;
 pub use step::step;

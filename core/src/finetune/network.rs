@@ -12,7 +12,7 @@ use crate::rng::Rng;
 /// Which tokens of the last block, after the final norm, the classifier reads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Readout {
+pub enum TokenReadout {
     /// CLS, as the paper does.
     #[default]
     Cls,
@@ -22,7 +22,7 @@ pub enum Readout {
     ClsMean,
 }
 
-impl Readout {
+impl TokenReadout {
     /// The same as a feature of frozen networks.
     pub fn pooling(self) -> Pooling {
         let (cls_blocks, patch_mean) = match self {
@@ -56,7 +56,7 @@ pub struct ClassifierNetwork {
     /// What is read of the tokens, to logits.
     pub classifier: Linear,
     #[module(skip)]
-    readout: Readout,
+    readout: TokenReadout,
 }
 
 impl ClassifierNetwork {
@@ -64,7 +64,7 @@ impl ClassifierNetwork {
     /// `scale` and whose bias is 0.
     pub fn new(
         backbone: Backbone,
-        readout: Readout,
+        readout: TokenReadout,
         classes: usize,
         scale: f64,
         device: &Device,
@@ -83,7 +83,7 @@ impl ClassifierNetwork {
     }
 
     /// A network with a given classifier, whose input is as wide as what is read.
-    pub fn with_classifier(backbone: Backbone, readout: Readout, classifier: Linear) -> Self {
+    pub fn with_classifier(backbone: Backbone, readout: TokenReadout, classifier: Linear) -> Self {
         Self {
             backbone,
             classifier,
@@ -102,7 +102,7 @@ impl ClassifierNetwork {
     }
 
     /// What the classifier reads.
-    pub fn readout(&self) -> Readout {
+    pub fn readout(&self) -> TokenReadout {
         self.readout
     }
 
@@ -129,7 +129,7 @@ mod tests {
         let backbone = small_backbone().init(&device, rng);
         let images = init::uniform([2, 3, 16, 24], 1.0, &device, rng).val();
 
-        for readout in [Readout::Cls, Readout::Mean, Readout::ClsMean] {
+        for readout in [TokenReadout::Cls, TokenReadout::Mean, TokenReadout::ClsMean] {
             let network = ClassifierNetwork::new(backbone.clone(), readout, 3, 1.0, &device, rng);
             let feature = readout.pooling().of(&backbone, images.clone());
             let logits = network.classifier.forward(feature);

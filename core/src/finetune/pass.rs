@@ -6,7 +6,7 @@ use crate::optim::NamedGradients;
 
 /// Forward and backward on some images of a batch. Every value is a mean over these images, so
 /// passes over parts of a batch [join](Self::join) to the pass over the whole.
-pub struct Pass {
+pub struct ClassifierPass {
     /// Number of images.
     pub images: usize,
     /// The gradients of the loss.
@@ -16,7 +16,7 @@ pub struct Pass {
     pub measured: Tensor<1>,
 }
 
-impl Pass {
+impl ClassifierPass {
     /// The pass over all images of `passes`, of which there must be at least one.
     pub fn join(mut passes: Vec<Self>) -> Self {
         // A weight of 1 would cost an operation on every gradient.

@@ -2,12 +2,12 @@
 
 use burn::tensor::{ExecutionError, Tensor};
 
-use crate::finetune::pass::Pass;
+use crate::finetune::pass::ClassifierPass;
 use crate::optim::{GradientNorms, LossScale};
 
 /// What a step computed, read back to the host.
 #[derive(Clone, Debug)]
-pub struct StepReport {
+pub struct FinetuneReport {
     /// Cross-entropy with the targets, in nats.
     pub loss: f64,
     /// Share of images whose most likely class is that of the largest target, before the step.
@@ -20,10 +20,10 @@ pub struct StepReport {
     pub loss_scale: Option<LossScale>,
 }
 
-impl StepReport {
+impl FinetuneReport {
     /// Reads a pass over a whole batch in one transfer.
     pub(super) async fn read(
-        pass: &Pass,
+        pass: &ClassifierPass,
         loss_scale: Option<LossScale>,
     ) -> Result<Self, ExecutionError> {
         // Every transfer waits for the device, so all scalars travel in one tensor.

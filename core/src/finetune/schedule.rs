@@ -1,21 +1,21 @@
 //! What changes over a run of fine-tuning: learning rate and weight decay.
 
-use crate::finetune::config::{FinetuneConfig, OptimConfig};
-use crate::finetune::layers::Layers;
+use crate::finetune::config::{FinetuneConfig, FinetuneOptimConfig};
+use crate::finetune::layer_rates::LayerRates;
 use crate::optim::{Rule, Schedule};
 
 /// The values of one optimisation step.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct StepValues {
+pub struct FinetuneValues {
     /// Learning rate of the classifier.
     pub lr: f64,
     /// Weight decay of the decayed group.
     pub weight_decay: f64,
 }
 
-impl StepValues {
+impl FinetuneValues {
     /// How a parameter of the network is updated.
-    pub fn rule(&self, layers: &Layers, name: &str, rank: usize) -> Rule {
+    pub fn rule(&self, layers: &LayerRates, name: &str, rank: usize) -> Rule {
         let decays = layers.decays(name, rank);
         Rule {
             lr: self.lr * layers.scale(name),
@@ -27,7 +27,7 @@ impl StepValues {
 
 /// All schedules of a run.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Schedules {
+pub struct FinetuneSchedules {
     lr: LearningRate,
     weight_decay: Schedule,
     epochs: usize,
@@ -40,8 +40,8 @@ enum LearningRate {
     ByEpoch(Released),
 }
 
-impl Schedules {
-    /// Schedules of a run whose epochs have `steps_per_epoch` steps.
+impl FinetuneSchedules {
+    /// FinetuneSchedules of a run whose epochs have `steps_per_epoch` steps.
     pub fn new(config: &FinetuneConfig, steps_per_epoch: usize) -> Self {
         let optim = &config.optim;
         let steps = optim.epochs * steps_per_epoch;
@@ -72,12 +72,12 @@ impl Schedules {
     }
 
     /// The values for step `step` (counted from 0 over the whole run).
-    pub fn at(&self, step: usize) -> StepValues {
+    pub fn at(&self, step: usize) -> FinetuneValues {
         let lr = match &self.lr {
             LearningRate::ByStep(schedule) => schedule.at(step),
             LearningRate::ByEpoch(released) => released.at(step / self.steps_per_epoch.max(1)),
         };
-        StepValues {
+        FinetuneValues {
             lr,
             weight_decay: self.weight_decay.at(step),
         }
@@ -97,7 +97,7 @@ struct Released {
 const RELEASED_START: f64 = 1e-6;
 
 impl Released {
-    fn new(optim: &OptimConfig) -> Self {
+    fn new(optim: &FinetuneOptimConfig) -> Self {
         // A line that reaches the peak one epoch after its last.
         let rise = Schedule::linear(RELEASED_START, optim.lr, optim.warmup_epochs + 1);
         Self {
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
     use crate::testing::test;
 
-    fn config(change: impl FnOnce(&mut OptimConfig)) -> FinetuneConfig {
+    fn config(change: impl FnOnce(&mut FinetuneOptimConfig)) -> FinetuneConfig {
         let mut config = FinetuneConfig::default();
         change(&mut config.optim);
         config
@@ -141,7 +141,7 @@ mod tests {
             optim.lr = 1e-3;
             optim.min_lr = 1e-6;
         });
-        let schedules = Schedules::new(&config, 5);
+        let schedules = FinetuneSchedules::new(&config, 5);
         let lr = |step| schedules.at(step).lr;
         close(lr(0), 0.0);
         close(lr(9), 1e-3);
@@ -160,7 +160,7 @@ mod tests {
             optim.lr = 1e-5;
             optim.min_lr = 1e-5;
         });
-        let schedules = Schedules::new(&config, 12);
+        let schedules = FinetuneSchedules::new(&config, 12);
         let expected = [1e-6, 1e-6, 2.8e-6, 4.6e-6, 6.4e-6, 8.2e-6, 1e-5, 1e-5];
         for (epoch, expected) in expected.into_iter().enumerate() {
             close(schedules.at(12 * epoch).lr, expected);

@@ -4,7 +4,7 @@ use burn::module::Module as _;
 use burn::tensor::Device;
 
 use crate::finetune::config::FinetuneConfig;
-use crate::finetune::layers::Layers;
+use crate::finetune::layer_rates::LayerRates;
 use crate::finetune::lora;
 use crate::finetune::network::ClassifierNetwork;
 use crate::model::{Backbone, ComputePrecision};
@@ -24,7 +24,7 @@ pub struct FinetuneState {
     /// The scale of the loss; `Some` only in f16.
     pub loss_scale: Option<LossScale>,
     /// What differs from layer to layer.
-    pub layers: Layers,
+    pub layers: LayerRates,
     /// Whether an update is under way. After a panic in it the state is that of no step.
     pub(super) updating: bool,
 }
@@ -62,7 +62,7 @@ impl FinetuneState {
 
         let precision = config.optim.precision;
         Self {
-            layers: Layers::new(&network, &config.optim),
+            layers: LayerRates::new(&network, &config.optim),
             network: network.with_precision(precision),
             optimizer: AdamW::default(),
             // bf16 has the exponents of f32, so its gradients do not become zero.

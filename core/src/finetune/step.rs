@@ -2,13 +2,13 @@
 
 use burn::tensor::Tensor;
 
-use crate::finetune::batch::Batch;
+use crate::finetune::batch::LabelledBatch;
 use crate::finetune::config::FinetuneConfig;
 use crate::finetune::loss::cross_entropy;
 use crate::finetune::network::ClassifierNetwork;
-use crate::finetune::pass::Pass;
-use crate::finetune::report::StepReport;
-use crate::finetune::schedule::StepValues;
+use crate::finetune::pass::ClassifierPass;
+use crate::finetune::report::FinetuneReport;
+use crate::finetune::schedule::FinetuneValues;
 use crate::finetune::state::FinetuneState;
 use crate::pretrain::{Engine, Lane, Phase, backward};
 
@@ -19,16 +19,16 @@ use crate::pretrain::{Engine, Lane, Phase, backward};
 ///
 /// # Errors
 /// If the device fails or the engine has no sum over all workers. The state is then unchanged.
-pub async fn step<E: Engine<Pass>>(
+pub async fn step<E: Engine<ClassifierPass>>(
     state: &mut FinetuneState,
-    batch: Vec<Batch>,
-    now: &StepValues,
+    batch: Vec<LabelledBatch>,
+    now: &FinetuneValues,
     config: &FinetuneConfig,
     engine: &E,
-) -> Result<StepReport, E::Error> {
+) -> Result<FinetuneReport, E::Error> {
     let loss_scale = state.loss_scale;
 
-    let forward_backward = |network: &ClassifierNetwork, batch: &Batch, lane: &mut Lane| {
+    let forward_backward = |network: &ClassifierNetwork, batch: &LabelledBatch, lane: &mut Lane| {
         // 1. Forward: logits of the augmented images.
         let (activations, noise) = (lane.activations, &mut lane.noise.as_mut());
         let (tokens, recomputed) =
@@ -46,7 +46,7 @@ pub async fn step<E: Engine<Pass>>(
         let gradients = backward(loss, network, &network.backbone, recomputed, loss_scale);
         lane.lap(Phase::Backward);
 
-        Pass {
+        ClassifierPass {
             images: batch.len(),
             gradients,
             measured,
@@ -54,11 +54,16 @@ pub async fn step<E: Engine<Pass>>(
     };
 
     // 4. Sum: over micro-batches as they come, then over all workers.
-    let pass = engine.map_reduce(&state.network, batch, forward_backward, Pass::join);
+    let pass = engine.map_reduce(
+        &state.network,
+        batch,
+        forward_backward,
+        ClassifierPass::join,
+    );
     let pass = engine.all_reduce(pass, &state.network)?;
 
     // 5. Read: one transfer to the host, after which nothing can fail.
-    let report = StepReport::read(&pass, loss_scale).await?;
+    let report = FinetuneReport::read(&pass, loss_scale).await?;
     engine.lap(Phase::Sum);
     // Without a smaller scale the next step would overflow again, so it changes in either case.
     state.loss_scale = loss_scale.map(|scale| scale.after(report.applied));

@@ -11,7 +11,7 @@ use burn::tensor::{Device, Tensor, TensorData, Transaction, activation};
 use self::settings::adamw;
 use crate::features::encode;
 use crate::finetune::loss::cross_entropy;
-use crate::finetune::{ClassifierNetwork, Readout, lora};
+use crate::finetune::{ClassifierNetwork, TokenReadout, lora};
 use crate::image::RgbImage;
 use crate::image::augment::{AugmentConfig, Role, ViewParams};
 use crate::image::normalize::normalize_into;
@@ -254,7 +254,7 @@ impl FineTune {
 }
 
 /// What classifiers are tuned on: [`Pooling::TUNE`](crate::features::Pooling::TUNE).
-const READOUT: Readout = Readout::ClsMean;
+const READOUT: TokenReadout = TokenReadout::ClsMean;
 
 /// `classifier` as a layer that learns.
 fn layer(classifier: &Classifier, device: &Device) -> Linear {

@@ -13,7 +13,7 @@ use crate::device::Devices;
 use crate::exchange::Stop;
 use crate::run::ending::Ending;
 use crate::run::train::RunRequest;
-use crate::settings::{Objective, RunSettings, SettingsOf, Source};
+use crate::settings::{RunSettings, SettingsOf, Source, TrainConfig};
 
 /// Options of any training run.
 #[derive(Debug, Args)]
@@ -48,7 +48,7 @@ impl RunArgs {
     ///
     /// # Errors
     /// If they cannot be read.
-    pub fn settings<C: Objective>(&self, recipe: &str) -> Result<SettingsOf<C>> {
+    pub fn settings<C: TrainConfig>(&self, recipe: &str) -> Result<SettingsOf<C>> {
         let sets_more = |assignment: &String| !assignment.starts_with("run.");
         if self.resume && self.set.iter().any(sets_more) {
             bail!(

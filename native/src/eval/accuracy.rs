@@ -1,4 +1,4 @@
-//! Accuracy and calibration of the classifier in a model's file.
+//! HeadAccuracy and calibration of the classifier in a model's file.
 
 use std::path::PathBuf;
 
@@ -38,7 +38,7 @@ const LISTED: usize = 10;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, Args)]
 #[command(after_help = HELP)]
 #[serde(default, deny_unknown_fields)]
-pub struct Accuracy {
+pub struct HeadAccuracy {
     /// File of a linear head [default: the head of the model's file]
     #[arg(long, value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,14 +54,14 @@ pub struct Accuracy {
 }
 
 /// How the images of a set are classified, by the places of their classes in the head.
-struct Classified {
+struct Judged {
     logits: Logits,
     labels: Vec<usize>,
 }
 
-impl EvalTask for Accuracy {
+impl EvalTask for HeadAccuracy {
     fn title(&self) -> &'static str {
-        "Accuracy"
+        "HeadAccuracy"
     }
 
     fn name(&self) -> &'static str {
@@ -100,7 +100,7 @@ impl EvalTask for Accuracy {
             .features
             .rows(judge.readout(), data, &images.indices)?;
         let labels = images.labels_of(&rows.indices);
-        let classified = Classified {
+        let classified = Judged {
             labels: labels.into_iter().map(|label| places[label]).collect(),
             logits: judge.logits(rows.tensor(subject.features.device()))?,
         };
@@ -138,7 +138,7 @@ impl EvalTask for Accuracy {
     }
 }
 
-impl Classified {
+impl Judged {
     /// Number of classes that are likelier than the right one, for each image; among equals the
     /// lower number comes first.
     fn ranks(&self) -> Vec<usize> {
@@ -179,7 +179,7 @@ impl Classified {
 }
 
 fn table(
-    classified: &Classified,
+    classified: &Judged,
     confusion: &Confusion,
     data: &Dataset,
     places: &[usize],
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn ranks_count_the_likelier_classes() {
-        let classified = Classified {
+        let classified = Judged {
             logits: Logits::new(3, vec![0.5, 2.0, 1.0, 1.0, 1.0, 1.0, 3.0, 2.0, 1.0]),
             labels: vec![2, 1, 0],
         };

@@ -4,7 +4,7 @@ use clap::{Command, FromArgMatches as _, Subcommand};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::accuracy::Accuracy;
+use super::accuracy::HeadAccuracy;
 use super::attentive::Attentive;
 use super::backgrounds::Backgrounds;
 use super::cluster::Cluster;
@@ -33,7 +33,7 @@ pub enum Evaluation {
     /// Classify images by the nearest neighbours of their frozen features (paper section 4.1)
     Knn(Knn),
     /// Classify images by the linear head of the model's file (paper tables 2, 3 and 6)
-    Accuracy(Accuracy),
+    Accuracy(HeadAccuracy),
     /// Classify images by a logistic regression on their frozen features (table 12)
     Logistic(Logistic),
     /// Compare clusters of images with their classes: k-means, or prototypes of the head (table 5)

@@ -39,7 +39,7 @@ mod video;
 mod views;
 mod yardstick;
 
-pub use self::accuracy::Accuracy;
+pub use self::accuracy::HeadAccuracy;
 pub use self::attentive::Attentive;
 pub use self::backgrounds::Backgrounds;
 pub use self::cluster::Cluster;

@@ -3,12 +3,12 @@
 use anyhow::{Context as _, anyhow};
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
-use ibot_core::finetune::Pass;
+use ibot_core::finetune::ClassifierPass;
 use ibot_core::pretrain::{Engine, Lane};
 
 use crate::run::worker_engine::{NoStep, WorkerEngine};
 
-impl Engine<Pass> for WorkerEngine<'_> {
+impl Engine<ClassifierPass> for WorkerEngine<'_> {
     type Error = NoStep;
 
     fn map_reduce<M: Module, B: Send, T: Send>(
@@ -25,14 +25,18 @@ impl Engine<Pass> for WorkerEngine<'_> {
         self.add_up(values)
     }
 
-    fn all_reduce<M: Module>(&self, pass: Pass, network: &M) -> Result<Pass, NoStep> {
+    fn all_reduce<M: Module>(
+        &self,
+        pass: ClassifierPass,
+        network: &M,
+    ) -> Result<ClassifierPass, NoStep> {
         self.await_all()?;
         if self.team.size() == 1 {
             return Ok(pass);
         }
 
         let share = pass.share(self.batch_size);
-        let Pass {
+        let ClassifierPass {
             images: _,
             gradients,
             measured,
@@ -50,7 +54,7 @@ impl Engine<Pass> for WorkerEngine<'_> {
             .all_reduce_gradients(gradients, share)
             .context("gradients of all workers")?;
         let count = measured.len();
-        Ok(Pass {
+        Ok(ClassifierPass {
             images: self.batch_size,
             gradients,
             measured: Tensor::from_data(TensorData::new(measured, [count]), &device),

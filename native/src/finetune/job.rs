@@ -15,18 +15,18 @@ use ibot_core::rng::{Purpose, stream};
 
 use super::FinetuneSettings;
 use super::learner::Finetuner;
-use super::plan::Plan;
+use super::plan::FinetunePlan;
 use crate::data::Dataset;
 use crate::eval::Evaluation;
 use crate::model::{CHECKPOINT_FILE, ModelArgs, WeightFile, read_checkpoint, with_remedy};
+use crate::run::devices::RunDevices;
 use crate::run::job::Job;
-use crate::run::place::Place;
 use crate::run::plan::RunPlan;
-use crate::run::process::Seat;
+use crate::run::seat::Seat;
 
 #[derive(Clone)]
 pub struct FinetuneJob {
-    plan: Arc<Plan>,
+    plan: Arc<FinetunePlan>,
     run: Arc<RunPlan>,
     data: Arc<Dataset>,
     val: Option<Arc<Dataset>>,
@@ -40,7 +40,7 @@ impl FinetuneJob {
     /// If there are no weights or no labels to learn, or they do not fit.
     pub fn plan(
         mut settings: FinetuneSettings,
-        place: &Place,
+        devices: &RunDevices,
         resumed: Option<&Path>,
     ) -> Result<Self> {
         let data = Arc::new(Dataset::open(&settings.run.data)?);
@@ -56,19 +56,19 @@ impl FinetuneJob {
         let mut problems = Problems::default();
         config.check_for(&backbone, &mut problems);
         problems.into_result()?;
-        place.check(config.optim.precision)?;
+        devices.check(config.optim.precision)?;
 
         let batch = config.optim.batch_size;
         let tokens = backbone.wide_tokens(config.model.image_size);
         let run = &mut settings.run;
-        run.resolve(batch, tokens, place.is_cpu(), place.cores());
+        run.resolve(batch, tokens, devices.is_cpu(), devices.cores());
         if val.is_none() {
             // Without other images it would judge those that the run learns.
             let measures = |evaluation: &Evaluation| matches!(evaluation, Evaluation::Accuracy(_));
             settings.eval.retain(|eval| !measures(&eval.evaluation));
         }
 
-        let mut plan = Plan::new(settings, backbone, &data, place.workers())?;
+        let mut plan = FinetunePlan::new(settings, backbone, &data, devices.workers())?;
         if val.is_none() {
             let note = "no images to judge by (--val): the accuracy is not measured";
             plan.warnings.push(note.to_owned());

@@ -9,7 +9,9 @@ use burn::module::Module as _;
 use futures_lite::future::block_on;
 use ibot_core::features::PatchMean;
 use ibot_core::finetune::mix::Mixing;
-use ibot_core::finetune::{self, Batch, FinetuneState, HostBatch, StepReport, StepValues};
+use ibot_core::finetune::{
+    self, FinetuneReport, FinetuneState, FinetuneValues, HostLabelledBatch, LabelledBatch,
+};
 use ibot_core::model::Backbone;
 use ibot_core::optim::LossScale;
 use ibot_core::pretrain::Snapshot;
@@ -17,7 +19,7 @@ use ibot_core::rng::{Purpose, stream};
 use ibot_core::weights::{self, HeadHeader, HeadTensors, ModelHeader, Weights};
 
 use super::charts::charts;
-use super::plan::Plan;
+use super::plan::FinetunePlan;
 use super::preview::save_preview;
 use super::samples::batches;
 use crate::data::Dataset;
@@ -28,9 +30,9 @@ use crate::run::curves::ChartSpec;
 use crate::run::learner::{Learner, StepOutcome};
 use crate::run::means::Means;
 use crate::run::not_finite::NotFinite;
-use crate::run::process::Seat;
 use crate::run::report::Report;
 use crate::run::run_dir::RunDir;
+use crate::run::seat::Seat;
 use crate::run::supply::{Supplied, Supply};
 use crate::run::threads::Threads;
 use crate::run::worker_engine::{NoStep, WorkerEngine};
@@ -38,9 +40,9 @@ use crate::run::worker_engine::{NoStep, WorkerEngine};
 /// A worker of a run of fine-tuning, which owns its replica of the training state.
 pub struct Finetuner<'a> {
     seat: &'a Seat,
-    plan: Arc<Plan>,
+    plan: Arc<FinetunePlan>,
     state: FinetuneState,
-    supply: Supply<HostBatch>,
+    supply: Supply<HostLabelledBatch>,
     threads: Threads,
 }
 
@@ -49,7 +51,7 @@ impl<'a> Finetuner<'a> {
     pub fn new(
         seat: &'a Seat,
         data: Arc<Dataset>,
-        plan: Arc<Plan>,
+        plan: Arc<FinetunePlan>,
         (state, step): (FinetuneState, usize),
         interrupted: Arc<AtomicBool>,
     ) -> Result<Self> {
@@ -69,7 +71,7 @@ impl<'a> Finetuner<'a> {
 
     /// The images on the device, mixed and with their targets. Partners of a mixture are images of
     /// the same worker, as in the official code.
-    fn mixed(&self, mut batch: Vec<HostBatch>, step: usize) -> Result<Vec<Batch>> {
+    fn mixed(&self, mut batch: Vec<HostLabelledBatch>, step: usize) -> Result<Vec<LabelledBatch>> {
         let config = &self.plan.settings.config;
         let size = config.model.image_size;
         let classes = self.plan.classes.len();
@@ -117,7 +119,7 @@ impl<'a> Finetuner<'a> {
     }
 }
 
-fn report(report: StepReport, now: &StepValues) -> Report {
+fn report(report: FinetuneReport, now: &FinetuneValues) -> Report {
     let mut scheduled = vec![("lr", now.lr), ("weight_decay", now.weight_decay)];
     let loss_scale = report.loss_scale.map(LossScale::factor);
     scheduled.extend(loss_scale.map(|factor| ("loss_scale", factor)));
@@ -135,7 +137,7 @@ fn report(report: StepReport, now: &StepValues) -> Report {
 }
 
 /// What of a step was not finite, if it was skipped.
-fn not_finite(report: &StepReport) -> Option<NotFinite> {
+fn not_finite(report: &FinetuneReport) -> Option<NotFinite> {
     if report.applied {
         return None;
     }

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use ibot_core::finetune::Schedules;
+use ibot_core::finetune::FinetuneSchedules;
 use ibot_core::model::BackboneConfig;
 use ibot_core::weights::ModelHeader;
 
@@ -15,20 +15,20 @@ use crate::run::plan::RunPlan;
 
 /// A run, resolved.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct FinetunePlan {
     pub settings: FinetuneSettings,
     /// The network without its classifier.
     pub backbone: BackboneConfig,
     pub classes: Vec<String>,
     /// Workers that compute each step together.
     pub workers: usize,
-    pub schedules: Schedules,
+    pub schedules: FinetuneSchedules,
     /// What follows from the settings.
     pub notes: Vec<String>,
     pub warnings: Vec<String>,
 }
 
-impl Plan {
+impl FinetunePlan {
     /// Plans a run in which `backbone` learns the classes of `data`.
     ///
     /// # Errors
@@ -41,7 +41,7 @@ impl Plan {
     ) -> Result<Self, WrongBatch> {
         let batch = settings.config.optim.batch_size;
         let steps_per_epoch = steps_per_epoch(data.len(), batch, workers)?;
-        let schedules = Schedules::new(&settings.config, steps_per_epoch);
+        let schedules = FinetuneSchedules::new(&settings.config, steps_per_epoch);
         let classes = data.classes().to_vec();
         let notes = notes(&settings, &backbone, data, &schedules);
         let warnings = warnings(&settings);
@@ -100,7 +100,7 @@ fn notes(
     settings: &FinetuneSettings,
     backbone: &BackboneConfig,
     data: &Dataset,
-    schedules: &Schedules,
+    schedules: &FinetuneSchedules,
 ) -> Vec<String> {
     let config = &settings.config;
     let optim = &config.optim;

@@ -4,7 +4,7 @@ use anyhow::Result;
 use ibot_core::image::normalize::denormalize;
 
 use super::FinetuneSettings;
-use super::samples::Views;
+use super::samples::AugmentedViews;
 use crate::data::Dataset;
 use crate::data::loader::SampleId;
 use crate::report::figures::panel_image;
@@ -14,13 +14,13 @@ use crate::run::run_dir::RunDir;
 
 /// Images in the picture.
 const IMAGES: usize = 4;
-/// Views of each: those of the first epochs.
+/// AugmentedViews of each: those of the first epochs.
 const VIEWS: usize = 6;
 
 /// Draws a few images as the first epochs will see them, before they are mixed.
 pub fn save_preview(data: &Dataset, settings: &FinetuneSettings, dir: &RunDir) -> Result<()> {
     let size = settings.config.model.image_size;
-    let views = Views::new(settings);
+    let views = AugmentedViews::new(settings);
 
     let mut sheet = Sheet::default();
     for image in data.subset(IMAGES, 0) {

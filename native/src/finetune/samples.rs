@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::Arc;
 
-use ibot_core::finetune::HostBatch;
+use ibot_core::finetune::HostLabelledBatch;
 use ibot_core::image::RgbImage;
 use ibot_core::image::augment::supervised::{SupervisedConfig, supervised_view};
 use ibot_core::rng::{Purpose, crop_stream};
@@ -14,19 +14,19 @@ use crate::data::Dataset;
 use crate::data::loader::{Collate, Loader, LoaderOptions, SampleId};
 
 /// Makes the views that the settings of a run ask for.
-pub struct Views {
+pub struct AugmentedViews {
     config: SupervisedConfig,
     size: usize,
     seed: u64,
 }
 
-/// Views with the labels of a set.
+/// AugmentedViews with the labels of a set.
 struct LabelledViews {
-    views: Views,
+    views: AugmentedViews,
     data: Arc<Dataset>,
 }
 
-impl Views {
+impl AugmentedViews {
     pub fn new(settings: &FinetuneSettings) -> Self {
         let config = &settings.config;
         Self {
@@ -44,13 +44,19 @@ impl Views {
 }
 
 impl Collate for LabelledViews {
-    type Batch = HostBatch;
+    type Batch = HostLabelledBatch;
 
-    fn empty(&self, images: usize) -> HostBatch {
-        HostBatch::zeros(images, self.views.size)
+    fn empty(&self, images: usize) -> HostLabelledBatch {
+        HostLabelledBatch::zeros(images, self.views.size)
     }
 
-    fn write(&self, batch: &mut HostBatch, position: usize, image: &RgbImage, id: SampleId) {
+    fn write(
+        &self,
+        batch: &mut HostLabelledBatch,
+        position: usize,
+        image: &RgbImage,
+        id: SampleId,
+    ) {
         // A run only starts where every image has a label.
         batch.labels[position] = self.data.label(id.image).unwrap_or_default();
         if let Some(planes) = batch.planes().nth(position) {
@@ -66,7 +72,7 @@ pub fn batches(
     threads: NonZeroUsize,
     first_step: usize,
     share: Range<usize>,
-) -> Loader<HostBatch> {
+) -> Loader<HostLabelledBatch> {
     let run = &settings.run;
     let options = LoaderOptions {
         threads,
@@ -79,7 +85,7 @@ pub fn batches(
         max_unreadable: run.max_unreadable,
     };
     let views = LabelledViews {
-        views: Views::new(settings),
+        views: AugmentedViews::new(settings),
         data: data.clone(),
     };
     Loader::new(data, views, options)

@@ -12,10 +12,10 @@ use super::learner::Pretrainer;
 use super::plan::Plan;
 use crate::data::Dataset;
 use crate::model::read_checkpoint;
+use crate::run::devices::RunDevices;
 use crate::run::job::Job;
-use crate::run::place::Place;
 use crate::run::plan::RunPlan;
-use crate::run::process::Seat;
+use crate::run::seat::Seat;
 use crate::settings::{Settings, student_tokens};
 
 #[derive(Clone)]
@@ -28,19 +28,19 @@ pub struct PretrainJob {
 
 impl PretrainJob {
     /// Opens the data and computes what a run with `settings` will do.
-    pub fn plan(mut settings: Settings, place: &Place) -> Result<Self> {
+    pub fn plan(mut settings: Settings, devices: &RunDevices) -> Result<Self> {
         let data = Arc::new(Dataset::open(&settings.run.data)?);
         let val = match &settings.run.val {
             Some(val) => Some(Arc::new(Dataset::open(val)?)),
             None => None,
         };
         let config = &settings.config;
-        place.check(config.optim.precision)?;
+        devices.check(config.optim.precision)?;
 
         let (batch, tokens) = (config.optim.batch_size, student_tokens(config));
         let run = &mut settings.run;
-        run.resolve(batch, tokens, place.is_cpu(), place.cores());
-        let plan = Plan::new(settings, data.len(), place.workers())?;
+        run.resolve(batch, tokens, devices.is_cpu(), devices.cores());
+        let plan = Plan::new(settings, data.len(), devices.workers())?;
         Ok(Self {
             run: Arc::new(plan.run_plan(data.len())),
             plan: Arc::new(plan),

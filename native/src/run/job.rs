@@ -9,7 +9,7 @@ use ibot_core::pretrain::Snapshot;
 
 use super::learner::Learner;
 use super::plan::RunPlan;
-use super::process::Seat;
+use super::seat::Seat;
 use crate::data::Dataset;
 
 /// A run of one kind, resolved: its plan, its data, its first state and its learners.

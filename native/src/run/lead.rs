@@ -15,10 +15,11 @@ use super::leader::Leader;
 use super::learner::Learner;
 use super::listeners::Listeners;
 use super::metrics::Metrics;
-use super::process::{Process, Seat};
+use super::process::Process;
 use super::replicate::send_state;
 use super::run_dir::RunDir;
 use super::saver::Saver;
+use super::seat::Seat;
 use super::status::{Status, StatusFile};
 use crate::files::write_atomically;
 
@@ -95,7 +96,7 @@ fn print_plan<J: Job>(process: &Process<J>, dir: &RunDir) {
     if let Some(val) = job.val() {
         println!("val     {}", val.description());
     }
-    println!("device  {}", process.place.device_names());
+    println!("device  {}", process.devices.device_names());
     println!("out     {}", dir.path().display());
     for note in job.notes() {
         println!("        {note}");

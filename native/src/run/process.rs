@@ -6,37 +6,22 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use anyhow::{Context as _, Result};
-use burn::tensor::Device;
 
+use super::devices::{RunDevices, cores_each};
 use super::ending::Ending;
 use super::follower::follow;
 use super::job::Job;
 use super::panics::catch_panic;
-use super::place::{Place, cores_each};
 use super::replicate::receive_state;
-use crate::exchange::{ExchangeError, Nccl, Team, connect};
+use super::seat::{Seat, WorkerOptions};
+use crate::exchange::{ExchangeError, Nccl, connect};
 
 /// What all workers of a process share.
 #[derive(Clone)]
 pub struct Process<J> {
     pub job: J,
-    pub place: Place,
+    pub devices: RunDevices,
     pub interrupted: Arc<AtomicBool>,
-}
-
-/// Where a worker computes, and with what.
-#[derive(Clone, Debug)]
-pub struct WorkerOptions {
-    pub device: Device,
-    pub loader_threads: NonZeroUsize,
-    /// Whether the process has other workers.
-    pub shares_process: bool,
-}
-
-/// A worker that is connected to the others.
-pub struct Seat {
-    pub team: Team,
-    pub options: WorkerOptions,
 }
 
 impl<J: Job> Process<J> {
@@ -44,7 +29,7 @@ impl<J: Job> Process<J> {
     pub fn connect(&self) -> Result<Vec<Seat>> {
         let plan = self.job.plan();
         let run = &plan.settings;
-        let Place { devices, launch } = &self.place;
+        let RunDevices { devices, launch } = &self.devices;
         let nccl = if run.exchange_nccl {
             Some(Nccl::among(devices)?)
         } else {

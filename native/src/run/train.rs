@@ -7,12 +7,12 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
+use super::devices::RunDevices;
 use super::ending::Ending;
 use super::folder::RunFolder;
 use super::job::Job;
 use super::lead::prepare_leader;
 use super::panics::catch_panic;
-use super::place::Place;
 use super::process::Process;
 use crate::device::Devices;
 use crate::exchange::launcher::Launch;
@@ -34,7 +34,7 @@ pub struct RunRequest {
 pub fn train<J: Job>(
     request: &RunRequest,
     interrupted: &Arc<AtomicBool>,
-    plan: impl FnOnce(&Place) -> Result<J>,
+    plan: impl FnOnce(&RunDevices) -> Result<J>,
 ) -> Result<Ending> {
     let begin = Instant::now();
     let launch = Launch::from_environment();
@@ -47,10 +47,10 @@ pub fn train<J: Job>(
     };
 
     folder.report_failure(|| {
-        let place = Place::find(&request.devices, launch)?;
+        let devices = RunDevices::find(&request.devices, launch)?;
         let process = Process {
-            job: plan(&place)?,
-            place,
+            job: plan(&devices)?,
+            devices,
             interrupted: interrupted.clone(),
         };
         let mut seats = process.connect()?.into_iter();

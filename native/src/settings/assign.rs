@@ -7,9 +7,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::error::{Assignments, SettingsError, WrongAssignment};
-use super::objective::Objective;
 use super::run::RunSettings;
 use super::suggest::suggestion;
+use super::train_config::TrainConfig;
 use crate::eval::{ScheduledEval, assign_old};
 
 // Old files and command lines have settings under their former names.
@@ -43,7 +43,7 @@ struct EvalSection {
     eval: Vec<ScheduledEval>,
 }
 
-impl<C: Objective> Draft<C> {
+impl<C: TrainConfig> Draft<C> {
     pub fn new() -> Self {
         let config = C::default();
         let run = RunSettings::default();

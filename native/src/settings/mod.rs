@@ -3,10 +3,10 @@
 
 mod assign;
 mod error;
-mod objective;
 mod recipe;
 mod run;
 mod suggest;
+mod train_config;
 
 use std::fs;
 use std::path::Path;
@@ -18,9 +18,9 @@ use serde::Serialize;
 
 use self::assign::Draft;
 pub use self::error::SettingsError;
-pub use self::objective::Objective;
 pub use self::recipe::{FINETUNE_RECIPES, RECIPES};
 pub use self::run::{RunSettings, student_tokens};
+pub use self::train_config::TrainConfig;
 use crate::eval::ScheduledEval;
 
 /// The settings of a run of pre-training.
@@ -48,7 +48,7 @@ pub enum Source<'a> {
     File(&'a Path),
 }
 
-impl<C: Objective> SettingsOf<C> {
+impl<C: TrainConfig> SettingsOf<C> {
     /// The settings of `source`, changed by `assignments` (`section.key=value`). Keys and types
     /// are right then; [`check`](Self::check) is still to look at the values.
     pub fn read(source: Source, assignments: &[String]) -> Result<Self, SettingsError> {

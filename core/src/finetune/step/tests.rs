@@ -24,14 +24,14 @@ fn state(config: &FinetuneConfig) -> FinetuneState {
     FinetuneState::new(backbone, CLASSES, config, 0, &device)
 }
 
-fn batch(images: usize) -> Batch {
+fn batch(images: usize) -> LabelledBatch {
     let device = Device::flex();
     let rng = &mut stream(1, Purpose::Init, 0, 0);
     let mut targets = vec![0.05f32; images * CLASSES];
     for image in 0..images {
         targets[image * CLASSES + image % CLASSES] = 0.9;
     }
-    Batch {
+    LabelledBatch {
         images: init::uniform([images, 3, 16, 16], 1.0, &device, rng)
             .val()
             .detach(),
@@ -39,14 +39,14 @@ fn batch(images: usize) -> Batch {
     }
 }
 
-fn part(batch: &Batch, start: usize, count: usize) -> Batch {
-    Batch {
+fn part(batch: &LabelledBatch, start: usize, count: usize) -> LabelledBatch {
+    LabelledBatch {
         images: batch.images.clone().narrow(0, start, count),
         targets: batch.targets.clone().narrow(0, start, count),
     }
 }
 
-const NOW: StepValues = StepValues {
+const NOW: FinetuneValues = FinetuneValues {
     lr: 1e-2,
     weight_decay: 0.05,
 };
@@ -73,7 +73,7 @@ fn steps_learn_their_targets() {
 fn micro_batches_add_up_to_the_batch() {
     let config = config();
     let batch = batch(3);
-    let report = |parts: Vec<Batch>| {
+    let report = |parts: Vec<LabelledBatch>| {
         let mut state = state(&config);
         let taken = step(&mut state, parts, &NOW, &config, &Sequential);
         block_on(taken).expect("the CPU works")

@@ -10,13 +10,13 @@ use crate::exchange::launcher::Launch;
 
 /// The devices of a process, one for each of its workers, and its place among other processes.
 #[derive(Clone)]
-pub struct Place {
+pub struct RunDevices {
     pub devices: Vec<Selected>,
     /// `None` without a launcher, such as mpirun.
     pub launch: Option<Launch>,
 }
 
-impl Place {
+impl RunDevices {
     /// Finds the devices that are asked for.
     ///
     /// # Errors

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use crate::finetune::config::OptimConfig;
+use crate::finetune::config::FinetuneOptimConfig;
 use crate::finetune::network::ClassifierNetwork;
 use crate::weights::visit_named;
 
 /// The part of each layer in the learning rate, and the parameters without weight decay.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Layers {
+pub struct LayerRates {
     /// The layer of each parameter, by official name.
     layers: HashMap<String, usize>,
     /// Factor of each layer: what makes tokens, each block, and the final norm with the classifier.
@@ -26,10 +26,10 @@ const TOKENS: [&str; 4] = [
     "backbone.mask_token",
 ];
 
-impl Layers {
+impl LayerRates {
     /// The layers of `network`: each has `optim.layer_decay` times the learning rate of the one
     /// above it.
-    pub fn new(network: &ClassifierNetwork, optim: &OptimConfig) -> Self {
+    pub fn new(network: &ClassifierNetwork, optim: &FinetuneOptimConfig) -> Self {
         let backbone = &network.backbone;
         let top = backbone.depth() + 1;
 
@@ -65,23 +65,23 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
-    use crate::finetune::network::Readout;
+    use crate::finetune::network::TokenReadout;
     use crate::rng::{Purpose, stream};
     use crate::testing::{small_backbone, test};
 
-    fn layers(as_released: bool) -> Layers {
+    fn layers(as_released: bool) -> LayerRates {
         let device = Device::flex();
         let rng = &mut stream(0, Purpose::Init, 0, 0);
         let backbone = small_backbone().init(&device, rng);
         assert_eq!(backbone.depth(), 2);
 
-        let network = ClassifierNetwork::new(backbone, Readout::Cls, 3, 1.0, &device, rng);
-        let optim = OptimConfig {
+        let network = ClassifierNetwork::new(backbone, TokenReadout::Cls, 3, 1.0, &device, rng);
+        let optim = FinetuneOptimConfig {
             layer_decay: 0.5,
             as_released,
-            ..OptimConfig::default()
+            ..FinetuneOptimConfig::default()
         };
-        Layers::new(&network, &optim)
+        LayerRates::new(&network, &optim)
     }
 
     #[test]

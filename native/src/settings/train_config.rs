@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::recipe;
 
 /// The settings of what a run trains, beside those of the run itself.
-pub trait Objective: Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned {
+pub trait TrainConfig: Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned {
     /// Recipes inside the binary: name and text.
     const RECIPES: &'static [(&'static str, &'static str)];
 
@@ -21,7 +21,7 @@ pub trait Objective: Clone + Debug + Default + PartialEq + Serialize + Deseriali
     fn batch_size(&self) -> usize;
 }
 
-impl Objective for Config {
+impl TrainConfig for Config {
     const RECIPES: &'static [(&'static str, &'static str)] = &recipe::RECIPES;
 
     fn check(&self, problems: &mut Problems) {
@@ -33,7 +33,7 @@ impl Objective for Config {
     }
 }
 
-impl Objective for FinetuneConfig {
+impl TrainConfig for FinetuneConfig {
     const RECIPES: &'static [(&'static str, &'static str)] = &recipe::FINETUNE_RECIPES;
 
     fn check(&self, problems: &mut Problems) {
