@@ -33,9 +33,6 @@ pub struct LinearHeads {
 
 /// Writes `backbone` and a head on it to `path`: a classifier that every command opens, with timm's
 /// names where timm has a place for what the head reads.
-///
-/// # Errors
-/// If the head does not fit, the device fails, or the file cannot be written.
 pub fn save_classifier(
     path: &Path,
     backbone: &Backbone,
@@ -56,9 +53,6 @@ pub fn save_classifier(
 
 impl StoredHead {
     /// The head in `checkpoint`, on a backbone that `network` describes; `None` if it has none.
-    ///
-    /// # Errors
-    /// If the head cannot be read, does not fit the backbone, or what it reads is not known.
     pub fn of(checkpoint: &Checkpoint, network: &ModelHeader) -> Result<Option<Self>, HeadError> {
         let Some(tensors) = checkpoint.linear_head()? else {
             return Ok(None);
@@ -86,9 +80,6 @@ impl StoredHead {
     }
 
     /// The head on the host.
-    ///
-    /// # Errors
-    /// None in practice: the tensors fit one another.
     pub fn classifier(&self) -> Result<Classifier, TuneError> {
         let weight = self.tensors.weight().to_vec();
         let bias = self.tensors.bias().to_vec();
@@ -125,9 +116,6 @@ impl LinearHeads {
     }
 
     /// The head beside the backbone in its file; `None` if there is none.
-    ///
-    /// # Errors
-    /// If it cannot be used.
     pub fn own(&self) -> Result<Option<&StoredHead>> {
         match &self.own {
             Ok(own) => Ok(own.as_ref()),

@@ -45,9 +45,6 @@ pub struct RunArgs {
 impl RunArgs {
     /// The settings of a new run from `recipe`, or from --config, or those of the run to resume,
     /// changed by --set.
-    ///
-    /// # Errors
-    /// If they cannot be read.
     pub fn settings<C: TrainConfig>(&self, recipe: &str) -> Result<SettingsOf<C>> {
         let sets_more = |assignment: &String| !assignment.starts_with("run.");
         if self.resume && self.set.iter().any(sets_more) {

@@ -51,9 +51,6 @@ impl Judge {
     ///
     /// The images to judge are those of `subject.val`. Without them they are all of `subject.data`,
     /// or, if a head is fitted, a part of it to which it is not fitted.
-    ///
-    /// # Errors
-    /// If the head cannot be read, there are no labelled images, or none can be read.
     pub fn choose<'a>(
         head: Option<&Path>,
         subject: &Subject<'a>,
@@ -70,9 +67,6 @@ impl Judge {
     }
 
     /// The head in a file; `None` if one is to be fitted. See [`Self::choose`].
-    ///
-    /// # Errors
-    /// If the head cannot be read, or does not fit the network.
     pub fn given(head: Option<&Path>, subject: &Subject) -> Result<Option<Self>> {
         let Some(heads) = subject.linear_heads else {
             return Ok(None);
@@ -103,9 +97,6 @@ impl Judge {
     }
 
     /// A head that learns the classes of `train`.
-    ///
-    /// # Errors
-    /// If there is one class only, no image can be read, or the device fails.
     pub fn fit(train: &Subset, features: &FeatureStore) -> Result<Self> {
         let names = train.data.classes().to_vec();
         let rows = features.rows(Self::FITTED_READOUT, train.data, &train.indices)?;
@@ -137,9 +128,6 @@ impl Judge {
     }
 
     /// Which of its classes each class of `data` is.
-    ///
-    /// # Errors
-    /// If it does not know one of them.
     pub fn places_of(&self, data: &Dataset) -> Result<Vec<usize>> {
         let places = self.head.places_of(data.classes());
         places.with_context(|| {
@@ -182,9 +170,6 @@ impl Judge {
 }
 
 /// The share of `found` that is `expected`; both are classes of images.
-///
-/// # Errors
-/// If there is no image.
 pub fn accuracy(found: &[usize], expected: &[usize]) -> Result<f64> {
     ensure!(
         !expected.is_empty() && found.len() == expected.len(),

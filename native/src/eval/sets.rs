@@ -38,9 +38,6 @@ impl SetLimits {
 impl<'a> Sets<'a> {
     /// The images of both sets, spread evenly over classes up to the limits; without `val` both are
     /// parts of `train`.
-    ///
-    /// # Errors
-    /// If a set has no labels, the classes differ, or an image is missing for either part.
     pub fn choose(train: &'a Dataset, val: Option<&'a Dataset>, limits: SetLimits) -> Result<Self> {
         require_labels(train)?;
         if let Some(val) = val {
@@ -50,9 +47,6 @@ impl<'a> Sets<'a> {
     }
 
     /// The same of images that need no labels.
-    ///
-    /// # Errors
-    /// If an image is missing for either part.
     pub fn choose_any(
         train: &'a Dataset,
         val: Option<&'a Dataset>,
@@ -123,9 +117,6 @@ impl<'a> Sets<'a> {
 
 impl<'a> Subset<'a> {
     /// At most `count` images of `data`, spread evenly over its classes.
-    ///
-    /// # Errors
-    /// If the set has no labels, or no image is left.
     pub fn labelled_of(data: &'a Dataset, count: usize) -> Result<Self> {
         require_labels(data)?;
         let indices = data.subset(count, 0);

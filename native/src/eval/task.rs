@@ -57,9 +57,6 @@ pub trait EvalTask {
     }
 
     /// Evaluates.
-    ///
-    /// # Errors
-    /// If the images do not suit the evaluation, none can be read, or the device fails.
     fn run(&self, subject: &Subject) -> Result<TaskOutput>;
 
     /// How curves and sentences show `measure`; `None` if they leave it out.

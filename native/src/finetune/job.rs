@@ -35,9 +35,6 @@ pub struct FinetuneJob {
 impl FinetuneJob {
     /// Opens the data and the weights, and computes what a run with `settings` will do. A run that
     /// is `resumed` takes the dimensions of the network from its folder.
-    ///
-    /// # Errors
-    /// If there are no weights or no labels to learn, or they do not fit.
     pub fn plan(
         mut settings: FinetuneSettings,
         devices: &RunDevices,

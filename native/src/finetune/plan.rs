@@ -30,9 +30,6 @@ pub struct FinetunePlan {
 
 impl FinetunePlan {
     /// Plans a run in which `backbone` learns the classes of `data`.
-    ///
-    /// # Errors
-    /// If the images do not fill one batch, or a batch has fewer than there are workers.
     pub fn new(
         settings: FinetuneSettings,
         backbone: BackboneConfig,

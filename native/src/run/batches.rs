@@ -18,9 +18,6 @@ pub enum WrongBatch {
 }
 
 /// Steps of an epoch over `images` images, which `workers` workers take in batches of `batch`.
-///
-/// # Errors
-/// If the images do not fill one batch, or a batch has fewer than there are workers.
 pub fn steps_per_epoch(images: usize, batch: usize, workers: usize) -> Result<usize, WrongBatch> {
     let steps = images / batch;
     if steps == 0 {

@@ -18,9 +18,6 @@ pub struct RunDevices {
 
 impl RunDevices {
     /// Finds the devices that are asked for.
-    ///
-    /// # Errors
-    /// If there is none of them.
     pub fn find(devices: &Devices, launch: Option<Launch>) -> Result<Self> {
         let local_rank = launch.map(|launch| launch.local_rank);
         let devices = device::select_each(devices, local_rank)?;
@@ -28,9 +25,6 @@ impl RunDevices {
     }
 
     /// Checks that all devices can compute in `precision`.
-    ///
-    /// # Errors
-    /// If one cannot.
     pub fn check(&self, precision: ComputePrecision) -> Result<()> {
         for device in &self.devices {
             device.check(precision)?;

@@ -9,9 +9,6 @@ use super::learner::{Learner, StepOutcome};
 use crate::exchange::Stop;
 
 /// Takes the steps from `step` on, up to `total_steps`.
-///
-/// # Errors
-/// If anything fails, here or on another worker. The leader saves what it can.
 pub fn follow(
     learner: &mut impl Learner,
     step: usize,

@@ -14,14 +14,12 @@ use crate::data::Dataset;
 
 /// A run of one kind, resolved: its plan, its data, its first state and its learners.
 pub trait Job: Clone + Send + 'static {
-    /// Everything that a step reads and changes.
     type State;
 
     type Learner<'a>: Learner;
 
     fn plan(&self) -> &Arc<RunPlan>;
 
-    /// The images to learn from.
     fn data(&self) -> &Arc<Dataset>;
 
     /// The images to evaluate on, where these are others.
@@ -30,7 +28,6 @@ pub trait Job: Clone + Send + 'static {
     /// What follows from the settings, for people.
     fn notes(&self) -> &[String];
 
-    /// What a practitioner should think about.
     fn warnings(&self) -> &[String];
 
     /// The settings as TOML; reading it back gives the same settings.
@@ -40,34 +37,16 @@ pub trait Job: Clone + Send + 'static {
     fn fingerprint(&self) -> u32;
 
     /// The state of a new run, before the weights that the settings name.
-    ///
-    /// # Errors
-    /// If there can be none without these weights, and they cannot be read.
     fn first_state(&self, device: &Device) -> Result<Self::State>;
 
     /// The state of a new run: the first one with the weights that the settings name, if any. Says
     /// how they were loaded.
-    ///
-    /// # Errors
-    /// If the weights cannot be read or do not fit.
     fn initialised(&self, state: Self::State, device: &Device) -> Result<Self::State>;
 
-    /// `state` with everything replaced by `snapshot`.
-    ///
-    /// # Errors
-    /// If the snapshot is of other dimensions.
     fn restored(&self, state: Self::State, snapshot: Snapshot) -> Result<Self::State>;
 
-    /// Reads the whole state from the device.
-    ///
-    /// # Errors
-    /// If the device fails.
     fn snapshot(&self, state: &Self::State) -> Result<Snapshot>;
 
-    /// A worker of the run whose `state` is that after `step` steps.
-    ///
-    /// # Errors
-    /// If its threads cannot be started.
     fn learner<'a>(
         &self,
         seat: &'a Seat,

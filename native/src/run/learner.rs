@@ -38,9 +38,6 @@ pub trait Learner {
     ) -> Result<StepOutcome>;
 
     /// Reads the whole state from the device.
-    ///
-    /// # Errors
-    /// If the device fails, or has failed in the middle of an update.
     fn snapshot(&self) -> Result<Snapshot>;
 
     /// The network that is evaluated and that others use, outside autodiff.
@@ -52,17 +49,11 @@ pub trait Learner {
     }
 
     /// The classifier on that network, if it has one. `model` is what files say about the network.
-    ///
-    /// # Errors
-    /// If the device fails.
     fn linear_heads(&self, _model: &ModelHeader) -> Result<Option<LinearHeads>> {
         Ok(None)
     }
 
     /// Writes the file that others use to `path`.
-    ///
-    /// # Errors
-    /// If the device fails, or the file cannot be written.
     fn publish(&self, path: &Path, model: &ModelHeader) -> Result<()>;
 
     /// Draws what the learner makes of a few images, before the first step.

@@ -77,9 +77,6 @@ impl Metrics {
     }
 
     /// Brings what was recorded to the disk, before a checkpoint of the same steps.
-    ///
-    /// # Errors
-    /// If the system refuses; nothing is lost, and the next call tries again.
     pub fn sync(&mut self) -> Result<(), WriteError> {
         self.tensorboard.flush()?;
         self.lines.sync()

@@ -71,9 +71,6 @@ impl<J: Job> Process<J> {
     }
 
     /// Runs a follower: it computes its share of every step and writes nothing.
-    ///
-    /// # Errors
-    /// If anything fails, here or on another worker. The leader saves what it can.
     pub fn follow(&self, seat: Seat) -> Result<Ending> {
         let Seat { team, options } = &seat;
         let result = catch_panic(|| {

@@ -47,9 +47,6 @@ impl<B: Send + 'static> Supply<B> {
 
     /// The next batch, unless this worker has a reason to `stop` or the run is interrupted
     /// meanwhile.
-    ///
-    /// # Errors
-    /// If too many images cannot be read, none come in time, or another worker has failed.
     pub fn next(
         &mut self,
         team: &Team,

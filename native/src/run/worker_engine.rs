@@ -60,9 +60,6 @@ impl WorkerEngine<'_> {
     }
 
     /// [`Engine::sum`](ibot_core::pretrain::Engine::sum) of all workers.
-    ///
-    /// # Errors
-    /// As [`Self::await_all`], or if the device fails.
     pub fn add_up(&self, values: Tensor<2>) -> Result<Tensor<2>, NoStep> {
         self.await_all()?;
         if self.team.size() == 1 {
@@ -76,10 +73,6 @@ impl WorkerEngine<'_> {
     }
 
     /// Waits for all workers.
-    ///
-    /// # Errors
-    /// If one of them stops the run, or has failed: a worker that has failed, or has no images, says
-    /// so here, where the others wait for it.
     pub fn await_all(&self) -> Result<(), NoStep> {
         match self.team.vote(None)? {
             Some(stop) => Err(NoStep::Stopped(stop)),

@@ -13,9 +13,6 @@ pub struct Annotations<'a> {
 
 impl<'a> Annotations<'a> {
     /// Reads the file `name`.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn read(tree: &'a FileTree, name: String) -> Result<Self, DataError> {
         let bytes = tree.annotation(&name)?;
         let at_fault = |error| DataError::layout(&tree.path_of(&name), format!("{error}"));

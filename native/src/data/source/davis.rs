@@ -54,9 +54,6 @@ impl Videos {
     }
 
     /// The mask of a frame of a sequence, counted from 0; `None` if there is none.
-    ///
-    /// # Errors
-    /// If it cannot be read.
     pub fn mask(
         &self,
         sequence: &VideoSequence,
