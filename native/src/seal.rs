@@ -17,12 +17,7 @@ pub enum SealError {
     #[error("it is damaged, or no checkpoint: its header holds no checksum")]
     Missing,
     #[error("it is damaged: its checksum is {found:08x}, not {written} as written")]
-    Mismatch {
-        /// The checksum in the file.
-        written: String,
-        /// The checksum of the file.
-        found: u32,
-    },
+    Mismatch { written: String, found: u32 },
 }
 
 /// Makes room for a checksum in the header of a file to be written.
@@ -50,7 +45,6 @@ pub fn verify(bytes: &[u8]) -> Result<(), SealError> {
     }
 }
 
-/// Where the digits lie.
 fn place(bytes: &[u8]) -> Option<Range<usize>> {
     let length = u64::from_le_bytes(bytes.first_chunk().copied()?);
     let end = usize::try_from(length).ok()?.checked_add(8)?;

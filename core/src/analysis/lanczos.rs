@@ -127,7 +127,6 @@ fn krylov(
     })
 }
 
-/// A fixed random vector of length 1, orthogonal to `locked`.
 fn start(locked: &[DVector<f64>], dim: usize) -> DVector<f64> {
     // Fixed, so that an image always gives the same eigenvectors.
     let mut rng = stream(0, Purpose::Cluster, dim as u64, locked.len() as u64);

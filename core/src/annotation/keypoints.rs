@@ -55,7 +55,6 @@ pub enum PairError {
     NoPoint,
 }
 
-/// The keys of a file of `PairAnnotation/`.
 #[derive(Deserialize)]
 struct SpairPair {
     src_imname: String,
@@ -72,7 +71,6 @@ struct SpairPair {
     trg_kps: Vec<[f64; 2]>,
 }
 
-/// An entry of a plain list.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ListedPair {

@@ -178,7 +178,6 @@ impl RetrievalTruth {
     }
 }
 
-/// The lists of a query, unchecked.
 struct QueryLists {
     easy: Vec<f64>,
     hard: Vec<f64>,

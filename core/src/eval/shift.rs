@@ -5,7 +5,6 @@ use super::judge::Logits;
 use crate::learn::most_likely;
 use crate::metrics::calibration::Answer;
 
-/// The classes of ImageNet-A.
 const IMAGENET_A: [usize; 200] = [
     6, 11, 13, 15, 17, 22, 23, 27, 30, 37, 39, 42, 47, 50, 57, 70, 71, 76, 79, 89, 90, 94, 96, 97,
     99, 105, 107, 108, 110, 113, 124, 125, 130, 132, 143, 144, 150, 151, 207, 234, 235, 254, 277,
@@ -20,7 +19,6 @@ const IMAGENET_A: [usize; 200] = [
     981, 984, 986, 987, 988,
 ];
 
-/// The classes of ImageNet-R.
 const IMAGENET_R: [usize; 200] = [
     1, 2, 4, 6, 8, 9, 11, 13, 22, 23, 26, 29, 31, 39, 47, 63, 71, 76, 79, 84, 90, 94, 96, 97, 99,
     100, 105, 107, 113, 122, 125, 130, 132, 144, 145, 147, 148, 150, 151, 155, 160, 161, 162, 163,

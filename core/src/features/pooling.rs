@@ -85,7 +85,6 @@ impl Pooling {
         self.read(&backbone.features(images, self.want()))
     }
 
-    /// What a feature needs of the backbone.
     pub(super) fn want(self) -> Want {
         Want {
             earlier: self.cls_blocks.saturating_sub(1),

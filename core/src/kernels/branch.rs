@@ -32,7 +32,6 @@ pub(super) struct Branch<B: Backend> {
     pub outer_bias: FloatTensor<B>,
 }
 
-/// The parameters of a branch, ready for many rows.
 pub(super) struct Packed {
     gamma: FloatTensor<Flex>,
     beta: FloatTensor<Flex>,

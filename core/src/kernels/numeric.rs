@@ -12,7 +12,6 @@ pub(super) fn contiguous(tensor: FloatTensor<Flex>) -> FloatTensor<Flex> {
     tensor.to_contiguous()
 }
 
-/// The values of a [`contiguous`] tensor.
 pub(super) fn values(tensor: &FloatTensor<Flex>) -> &[f32] {
     tensor
         .as_slice()
@@ -29,7 +28,6 @@ pub(super) fn changed(
     tensor
 }
 
-/// A tensor of `values`, row-major.
 pub(super) fn new(values: Vec<f32>, shape: impl Into<Shape>) -> FloatTensor<Flex> {
     FloatTensor::<Flex>::from_data(TensorData::new(values, shape.into()))
 }
@@ -62,8 +60,8 @@ pub(super) fn sum(count: usize, of: impl Fn(usize) -> f32) -> f32 {
         for (lane, total) in lanes.iter_mut().enumerate() {
             *total += of(start + lane);
         }
-        // Lanes first: the order of a sum is the same on every processor.
     }
+    // Lanes first: the order of a sum is the same on every processor.
     lanes.iter().sum::<f32>() + (whole..count).map(of).sum::<f32>()
 }
 

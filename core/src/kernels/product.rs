@@ -120,12 +120,10 @@ struct PanelShape {
 }
 
 impl PanelShape {
-    /// The panels of a matrix with so many columns.
     fn of(columns: usize) -> Self {
         Arch::new().dispatch(ShapeOf { columns })
     }
 
-    /// Columns of a panel.
     fn width(self) -> usize {
         self.vectors * self.lanes
     }

@@ -41,7 +41,6 @@ impl Rearrangement {
         }
     }
 
-    /// Rows of the result.
     pub(super) fn count(&self) -> usize {
         self.sources.len()
     }

@@ -29,7 +29,6 @@ pub(crate) fn for_each_chunk(
     }
 }
 
-/// Number of threads that [`for_each_chunk`] can use.
 #[cfg(not(target_family = "wasm"))]
 pub(super) fn count() -> usize {
     rayon::current_num_threads()

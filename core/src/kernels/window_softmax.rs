@@ -53,8 +53,8 @@ impl Regions {
     }
 
     /// The regions of a window's tokens; `None` if they are one.
-    // Windows come image by image, and each image has the same regions.
     fn of(&self, window: usize) -> Option<&[u8]> {
+        // Windows come image by image, and each image has the same regions.
         let start = window % self.windows() * self.tokens;
         let own = &self.numbers[start..][..self.tokens];
         own.iter().any(|number| *number != own[0]).then_some(own)

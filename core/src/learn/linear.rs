@@ -180,7 +180,6 @@ impl LinearHead {
         Ok(self)
     }
 
-    /// Loss, accuracy and the gradient at `at`.
     fn objective(&self, at: &Parameters) -> (Progress, Parameters) {
         let count = self.labels.len() as f32;
         // A row for each class and a column for each image, so that an image's logits lie side by

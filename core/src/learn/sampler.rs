@@ -4,7 +4,6 @@ use rand::seq::SliceRandom as _;
 
 use crate::rng::{Purpose, stream};
 
-/// An image of a batch, and for which time it is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Draw {
     /// Passes over the images before this one.

@@ -43,6 +43,7 @@ impl Backbone {
     fn walk(&self, images: Tensor<4>, masks: &[Mask], noise: &mut Noise, want: Want) -> Features {
         let [_, _, height, width] = images.dims();
         let size = (height, width);
+        // More blocks than there are stand for all of them.
         let blocks = want.block.unwrap_or(usize::MAX).min(self.depth());
 
         let mut tokens = self.embed(images, masks);
@@ -50,6 +51,7 @@ impl Backbone {
         let mut attention = None;
         for block in 1..=blocks {
             if want.attention && block == blocks {
+                // Before the block runs: attention is that of the tokens that enter it.
                 attention = self.cls_attention(block - 1, tokens.clone());
             }
             tokens = self.run_block(block - 1, tokens, size, noise);
@@ -169,6 +171,7 @@ impl Backbone {
     pub fn dim(&self) -> usize {
         match self {
             Self::Vit(vit) => vit.dim(),
+            // Beyond the last block stands the last stage.
             Self::Swin(swin) => swin.block_dim(usize::MAX),
         }
     }

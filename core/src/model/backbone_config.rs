@@ -107,6 +107,7 @@ impl BackboneConfig {
                 image_size: other.image_size,
                 ..swin
             }),
+            // A file of another family says nothing of this one.
             (own, _) => own,
         }
     }

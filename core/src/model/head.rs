@@ -25,6 +25,7 @@ impl HeadConfig {
         let last_layer = Prototypes::new(cls, frozen_gain, device, rng);
         let last_layer2 =
             (!self.shared_head).then(|| Prototypes::new(patch, frozen_gain, device, rng));
+        // Last, so that heads with one MLP draw the same numbers as ever.
         let mlp2 = (!self.shared_mlp).then(|| patch.mlp(dim, device, rng));
 
         Head {

@@ -8,6 +8,7 @@ impl BackboneConfig {
     /// The backbone behind tensors of our names. `heads` is the number of attention heads, where the
     /// tensors do not tell.
     pub(crate) fn infer(weights: &Weights, heads: Option<usize>) -> Result<Self, InferError> {
+        // A Swin is known by its bias tables, which no ViT has.
         if swin::is_swin(weights) {
             return swin::infer(weights).map(Self::Swin);
         }

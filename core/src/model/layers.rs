@@ -126,6 +126,7 @@ pub(super) fn residual(
 
     // Only the kept images go through the branch, so what is dropped costs nothing.
     let rows = kept.len();
+    // On a device without autodiff: indices are part of no graph.
     let kept = Tensor::<1, Int>::from_data(TensorData::new(kept, [rows]), &x.device().inner());
     let branch = branch(x.clone().select(0, kept.clone())) / keep;
     x.select_assign(0, kept, branch, IndexingUpdateOp::Add)

@@ -85,6 +85,7 @@ pub(crate) fn masked_rows(
         for patch in mask.patches(true) {
             rows.push((start + prefix + patch) as i32);
         }
+        // Masks of crops of other sizes have other numbers of patches.
         start += prefix + mask.cells().len();
     }
 

@@ -191,10 +191,12 @@ impl ModelConfig {
             0..=MAX_REGISTERS,
         );
         if sound {
+            // Only sound numbers can be divided.
             let problem = format!("is not a multiple of {heads} heads");
             sound &= at.require(dim.is_multiple_of(heads), "dim", dim, problem);
         }
 
+        // 1, which is sound, stands for no LayerScale.
         let gain = self.layerscale.unwrap_or(1.0);
         at.require(
             gain.is_finite() && gain != 0.0,
@@ -219,6 +221,7 @@ impl ModelConfig {
         if sound {
             let shown = format!("{heads:?}");
             let divides = |(stage, heads): (usize, &usize)| {
+                // The width doubles from stage to stage.
                 *heads > 0 && (dim << stage).is_multiple_of(*heads)
             };
             let fits = heads.len() == depths.len() && heads.iter().enumerate().all(divides);

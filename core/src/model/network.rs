@@ -39,6 +39,7 @@ impl Network {
     ///
     /// `shared_head` is whether the teacher's CLS and patch tokens share their prototypes.
     pub fn teacher(&self, shared_head: bool) -> Self {
+        // `no_grad`, too: a teacher never learns by gradients.
         let Self { backbone, head } = self.valid().no_grad();
         // The official teacher has none.
         Self {

@@ -61,6 +61,7 @@ impl PatchEmbed {
         let patches = precision
             .narrow(images)
             .reshape([b, c, rows, p, columns, p])
+            // Patch by patch, and in each channel by channel, as a kernel of a convolution has it.
             .permute([0, 2, 4, 1, 3, 5]);
         let tokens = linear(&self.proj, patches.reshape([b, rows * columns, c * p * p]));
 

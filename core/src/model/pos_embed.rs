@@ -50,6 +50,7 @@ pub fn interpolate(
         bicubic_matrix
     };
 
+    // Both axes by themselves: bicubic interpolation is their product.
     let rows = matrix(from.0, to.0, sampling.offset);
     let columns = matrix(from.1, to.1, sampling.offset);
     // Kronecker product: row (y, x) of the result mixes the source grid with rows[y] ⊗ columns[x].
@@ -95,6 +96,7 @@ fn bicubic_matrix(from: usize, to: usize, offset: f64) -> Vec<f64> {
         let first = source.floor();
         for tap in -1..=2i64 {
             let distance = (source - first - tap as f64).abs();
+            // Edges are repeated: taps beyond them fall on the last place.
             let index = (first as i64 + tap).clamp(0, from as i64 - 1) as usize;
             row[index] += cubic(distance, A);
         }

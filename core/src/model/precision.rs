@@ -69,6 +69,7 @@ pub(crate) fn widely<const D: usize>(
     x: Tensor<D>,
     f: impl FnOnce(Tensor<D>) -> Tensor<D>,
 ) -> Tensor<D> {
+    // In the numbers that it came in: what follows may be a matrix product.
     let numbers = x.dtype().into();
     cast(f(widen(x)), numbers)
 }

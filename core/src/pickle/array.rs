@@ -22,14 +22,13 @@ pub(super) struct NumberArray<'a> {
     len: usize,
 }
 
-/// ArrayBytes as a pickle stores them.
+/// Bytes, as a pickle stores them.
 enum ArrayBytes<'a> {
     Raw(&'a [u8]),
     /// Protocol 2 of Python 3 has no bytes and writes each as a character up to U+00FF.
     Latin1(&'a str),
 }
 
-/// Type of a number.
 #[derive(Clone, Copy, PartialEq)]
 enum NumberKind {
     Bool,

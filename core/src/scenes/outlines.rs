@@ -4,7 +4,6 @@
 /// A point or vector, `x` to the right and `y` down.
 pub(super) type Point = [f32; 2];
 
-/// A filled outline.
 #[derive(Clone, Debug)]
 pub(super) enum Outline {
     /// An ellipse whose first axis points along `axis` (a unit vector).
@@ -14,9 +13,15 @@ pub(super) enum Outline {
         axis: Point,
     },
     /// Corners in order, grown by a radius that also rounds them.
-    Polygon { corners: Vec<Point>, round: f32 },
-    /// A line with round ends.
-    Capsule { from: Point, to: Point, radius: f32 },
+    Polygon {
+        corners: Vec<Point>,
+        round: f32,
+    },
+    Capsule {
+        from: Point,
+        to: Point,
+        radius: f32,
+    },
 }
 
 impl Outline {

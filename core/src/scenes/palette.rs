@@ -172,7 +172,6 @@ fn contrasting(rng: &mut Rng, seen: &[Rgb]) -> Rgb {
     best
 }
 
-/// Squared distance of two colors.
 fn contrast(a: Rgb, b: Rgb) -> f32 {
     let [r, g, b] = [0, 1, 2].map(|i| a[i] - b[i]);
     let light = 0.3 * r + 0.59 * g + 0.11 * b;

@@ -27,7 +27,6 @@ parts! {
     Whisker "whisker",
 }
 
-/// One shape in one color.
 pub(super) struct Piece {
     pub part: Part,
     pub paint: Rgb,

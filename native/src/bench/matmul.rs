@@ -8,7 +8,6 @@ use ibot_core::model::ComputePrecision;
 use crate::device::Selected;
 use crate::run::threads::Threads;
 
-/// How long products are repeated.
 const WINDOW: Duration = Duration::from_millis(1500);
 
 /// FLOP/s of products of square matrices, one at a time on each of the step's threads.

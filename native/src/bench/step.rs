@@ -24,7 +24,6 @@ use crate::run::threads::Threads;
 use crate::run::worker_engine::WorkerEngine;
 use crate::settings::{Settings, student_tokens};
 
-/// Most steps that phases are measured in.
 const PHASE_STEPS: u32 = 10;
 
 pub struct Options {
@@ -37,7 +36,6 @@ pub struct Options {
 
 #[derive(Debug, Serialize)]
 pub struct StepFigures {
-    /// The network and its crops, in words.
     configuration: String,
     device: String,
     shards: usize,

@@ -62,7 +62,6 @@ struct ImageClassifier {
     names: Vec<String>,
 }
 
-/// The classes of an image, the most likely first.
 #[derive(Serialize)]
 struct Classified {
     image: String,
@@ -112,7 +111,6 @@ pub fn run(args: &ClassifyArgs) -> Result<()> {
 }
 
 impl ImageClassifier {
-    /// The classifier in a file, and lines on how it was loaded.
     fn open(weights: &WeightArgs, device: Device) -> Result<(Self, String)> {
         let WeightFile {
             file,

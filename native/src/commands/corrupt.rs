@@ -121,7 +121,6 @@ fn folder_of(out: &Path, setting: &CorruptionOf) -> PathBuf {
         .join(setting.severity.to_string())
 }
 
-/// Writes the files of an image that are not there yet.
 fn corrupt_image(
     target: &Target,
     data: &Dataset,

@@ -62,12 +62,10 @@ pub struct EmbedArgs {
     resume: bool,
 }
 
-/// What is written of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum TokenChoice {
     /// One feature, of CLS tokens and the mean patch.
     Image,
-    /// Every patch token.
     Patches,
 }
 

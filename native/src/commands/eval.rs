@@ -157,12 +157,10 @@ struct Inputs<'a> {
     extraction: &'a Extraction,
 }
 
-/// What one model gave.
 struct Evaluated {
     result: EvalResult,
     /// What was found, for people.
     table: String,
-    /// How it cut images.
     patches: PatchView,
 }
 

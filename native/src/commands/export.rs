@@ -86,7 +86,6 @@ impl std::str::FromStr for ImageSize {
     }
 }
 
-/// A file of tensors under construction.
 struct Tensors {
     weights: Weights,
     metadata: HashMap<String, String>,

@@ -123,7 +123,6 @@ impl Images {
     }
 }
 
-/// Dataset and index of `DATA#INDEX`.
 fn indexed(spec: &str) -> Option<(&str, usize)> {
     let (set, index) = spec.rsplit_once('#')?;
     Some((set, index.parse().ok()?))
@@ -146,7 +145,6 @@ pub fn load_file(path: &Path) -> Result<RgbImage> {
     decode(&bytes).with_context(|| format!("image {}", path.display()))
 }
 
-/// A label for each color of a picture.
 fn labels_of_colors(picture: &RgbImage) -> LabelMap {
     let (pixels, _) = picture.pixels().as_chunks::<3>();
     let number = |[red, green, blue]: [u8; 3]| u32::from_be_bytes([0, red, green, blue]) as usize;

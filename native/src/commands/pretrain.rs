@@ -50,7 +50,6 @@ pub struct PretrainArgs {
     run: RunArgs,
 }
 
-/// Recipe of a run that names none.
 fn default_recipe(data: Option<&str>) -> &'static str {
     match data {
         Some(data) if !data.starts_with("builtin") => "vit-small-imagenet",

@@ -35,7 +35,6 @@ Outputs  masks/ has a PNG for each frame, with the palette of DAVIS; overlays/ s
 
 /// Frames that the picture shows.
 const SHOWN: usize = 12;
-/// Frames in a row of it.
 const COLUMNS: usize = 4;
 /// Quality of overlays.
 const QUALITY: u8 = 92;
@@ -158,7 +157,6 @@ fn first_readable(images: &Images) -> Result<(usize, RgbImage)> {
 const MASKS: &str = "masks";
 const OVERLAYS: &str = "overlays";
 
-/// What a frame is called, and its files.
 struct FrameName {
     name: String,
     stem: String,
@@ -189,7 +187,6 @@ fn names(images: &Images, start: usize) -> Vec<FrameName> {
     found
 }
 
-/// What is left of each frame.
 struct Results {
     folder: PathBuf,
     names: Vec<FrameName>,
@@ -214,7 +211,6 @@ impl Results {
         })
     }
 
-    /// Writes the files of a frame, and keeps its numbers.
     fn take(&mut self, found: &TrackedFrame) -> Result<()> {
         let FrameName { name, stem } = &self.names[found.frame];
         self.write(MASKS, &format!("{stem}.png"), &encode_mask(&found.labels)?)?;

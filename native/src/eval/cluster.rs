@@ -66,10 +66,9 @@ impl Default for Cluster {
     }
 }
 
-/// Which cluster each image belongs to.
 struct Clustered {
     clusters: Vec<usize>,
-    /// Number of clusters, empty ones included.
+    /// Empty ones included.
     count: usize,
     /// What they are, such as `prototypes`.
     kind: &'static str,

@@ -25,7 +25,6 @@ pub struct Judge {
     origin: Origin,
 }
 
-/// Where a head comes from.
 enum Origin {
     /// The model's file.
     Model,

@@ -133,7 +133,6 @@ impl Logistic {
     }
 }
 
-/// The error with the name of the class at fault.
 fn explained(error: LogisticError, train: &Subset) -> Error {
     let LogisticError::MissingClass(class) = error else {
         return Error::new(error).context("logistic regression");

@@ -208,7 +208,6 @@ impl Occlusion {
         Ok(Some(store.with_context(context)?))
     }
 
-    /// A score for each setting, before any image.
     fn scores(&self, has_attention: bool) -> Vec<OcclusionScore> {
         let mut scores = Vec::new();
         for hidden in Hidden::ALL {

@@ -206,7 +206,6 @@ impl EvalTask for Parts {
     }
 }
 
-/// What a trained sweep found.
 fn score(patches: usize, fit: &LinearFit) -> Result<PartScore> {
     // An epoch without a head that can be judged has ended in an error.
     let untrained = || anyhow!("the classifiers were not trained");
@@ -247,7 +246,6 @@ fn numbers(list: &[usize], patches: usize) -> Result<Vec<Number>> {
     Ok(numbers)
 }
 
-/// How many patches an image has.
 fn grid(features: &FeatureStore) -> Result<usize> {
     let Some(backbone) = features.backbone() else {
         bail!("plain pixels have no patch tokens; give a network as the model");

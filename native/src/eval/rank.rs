@@ -124,7 +124,6 @@ impl EvalTask for Rank {
     }
 }
 
-/// The structure of patch tokens, and of how many images.
 struct Structure {
     of: PatchStructure,
     images: usize,

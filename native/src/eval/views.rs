@@ -10,7 +10,6 @@ use super::judge::Judge;
 use super::sets::Subset;
 use crate::features::{FeatureStore, PassProgress};
 
-/// Images that are in memory at a time.
 const CHUNK: usize = 64;
 
 /// The views of a few images, of those that can be read.

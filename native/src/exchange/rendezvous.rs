@@ -92,7 +92,6 @@ impl<T> Rendezvous<T> {
 }
 
 impl<T> Round<T> {
-    /// Names the threads that have passed no value yet.
     fn late(&self) -> String {
         let late = (0..self.values.len()).filter(|rank| self.values[*rank].is_none());
         let names: Vec<String> = late.map(|rank| format!("worker {rank}")).collect();

@@ -9,7 +9,6 @@ use ibot_core::image::normalize::normalize_into;
 use super::view::EvalView;
 use crate::data::Dataset;
 
-/// The views of a few images.
 #[derive(Default)]
 pub(super) struct Chunk {
     /// Normalised, 3 x size x size values an image.
@@ -17,7 +16,6 @@ pub(super) struct Chunk {
     pub images: ChunkImages,
 }
 
-/// The images of a chunk.
 #[derive(Default)]
 pub(super) struct ChunkImages {
     /// The images that could be read.

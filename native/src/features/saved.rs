@@ -131,7 +131,6 @@ fn of_parquet(file: &Path) -> Result<SavedFeatures> {
     Ok(saved)
 }
 
-/// The values of one column of a row group.
 struct ColumnValues<T> {
     values: Vec<T>,
     /// For each value whether it goes on with the list of the one before (above 0).

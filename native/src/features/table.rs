@@ -7,7 +7,6 @@ use std::collections::HashMap;
 pub(super) struct Table {
     width: usize,
     values: Vec<f32>,
-    /// Where the row of an image is.
     places: HashMap<usize, usize>,
 }
 

@@ -110,7 +110,7 @@ impl Cache {
         })
     }
 
-    /// The entries of the file; none if it is missing or cannot be used.
+    /// None if the file is missing or cannot be used.
     fn read(&self) -> Entries {
         let found = match fs::read(&self.path) {
             Ok(bytes) => unpack(&bytes, &self.basis).map_err(|unusable| unusable.to_string()),

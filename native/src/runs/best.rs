@@ -10,7 +10,6 @@ use crate::run::record::Record;
 /// The best value of each measure, by the name of its evaluation.
 pub type BestFigures = BTreeMap<String, Measures>;
 
-/// What a line of `results.jsonl` must have.
 #[derive(Deserialize)]
 struct ResultLine {
     task: String,

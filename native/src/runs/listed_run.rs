@@ -121,7 +121,6 @@ impl ListedRun {
         }
     }
 
-    /// The content of a file of the run, if there is one that can be read.
     fn text_of(&mut self, name: &str) -> Option<String> {
         match fs::read(self.run.join(name)) {
             Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
@@ -144,7 +143,6 @@ fn status_of(run: &Path) -> Result<Status> {
     serde_json::from_slice(&bytes).context(STATUS_FILE)
 }
 
-/// A message of several lines in one.
 fn one_line(message: &str) -> String {
     let lines: Vec<&str> = message.lines().map(str::trim).collect();
     lines.join(" ")

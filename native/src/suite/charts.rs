@@ -41,7 +41,6 @@ pub fn charts(
     charts
 }
 
-/// A measure as a point of a curve.
 struct MeasuredPoint {
     quantity: &'static str,
     unit: Unit,
@@ -68,7 +67,6 @@ fn point_of(task: &dyn EvalTask, measure: &str, value: f64) -> Option<MeasuredPo
 }
 
 impl MeasuredPoint {
-    /// Its chart, which is made if it is missing.
     fn chart<'a>(&self, charts: &'a mut Vec<Chart>, task: &dyn EvalTask) -> &'a mut Chart {
         let title = format!("{} {}", task.title(), self.quantity);
         // Quantities of several entries may have one title, and share a chart.

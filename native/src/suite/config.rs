@@ -29,7 +29,6 @@ pub struct SuiteEntry {
     pub resize: Option<f64>,
 }
 
-/// The keys of an entry that are no settings of its evaluation.
 #[derive(Deserialize)]
 struct ViewSettings {
     size: Option<usize>,

@@ -89,7 +89,6 @@ impl SuiteReport<'_> {
         Element::Table(table)
     }
 
-    /// The evaluations without figures.
     fn failures(&self) -> Vec<Element> {
         let mut elements = Vec::new();
         let mut left_out = Vec::new();
@@ -151,7 +150,6 @@ impl SuiteReport<'_> {
         elements
     }
 
-    /// The figure of the model beside the others, as a sentence.
     fn sentence(&self, index: usize, entry: &SuiteEntry) -> Option<String> {
         let task = entry.evaluation.task();
         let model = self.subjects.first()?.outcomes[index].finding()?;
@@ -188,7 +186,6 @@ impl SuiteReport<'_> {
         Element::Table(table)
     }
 
-    /// Images, view and time of an evaluation.
     fn effort(&self, index: usize, finding: &Finding) -> String {
         let mut images = Vec::new();
         for (role, count) in &finding.images {

@@ -36,7 +36,6 @@ pub(super) struct Comparison {
     pub choices: Vec<usize>,
     /// Its probability by the teacher, `[N]`.
     choice_probabilities: Vec<f32>,
-    /// The student's most likely prototype of each masked patch, `[M]`.
     guesses: Vec<usize>,
     /// Probability by the student of the teacher's choice, `[M]`.
     probabilities: Vec<f32>,

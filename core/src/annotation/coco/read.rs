@@ -22,7 +22,6 @@ pub enum CocoError {
     NoImage,
 }
 
-/// An entry, or why it is none.
 enum MaybeEntry<T> {
     Read(T),
     Broken(String),

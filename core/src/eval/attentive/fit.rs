@@ -82,7 +82,6 @@ impl AttentiveFit {
         Ok(Self::starting_from(&head, settings, val))
     }
 
-    /// Probes that start from `head`.
     pub(super) fn starting_from(
         head: &AttentiveHead,
         settings: &AttentiveSettings,

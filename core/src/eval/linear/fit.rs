@@ -28,7 +28,6 @@ pub struct BestHead {
 #[derive(Clone, Debug)]
 pub struct LinearFit {
     sweep: LinearSweep,
-    /// Images to judge by.
     val: Labelled,
     schedule: Schedule,
     epochs: usize,

@@ -173,7 +173,6 @@ impl LinearSweep {
         Ok(classifier.unwrap_or_else(|_| Classifier::zeros(width, self.classes)))
     }
 
-    /// Checks that images fit the heads.
     pub(super) fn check(
         &self,
         features: &Tensor<2>,

@@ -18,14 +18,12 @@ pub(in crate::eval) struct Point {
     pub gradient: DMatrix<f64>,
 }
 
-/// The state between two iterations.
 pub(in crate::eval) struct Lbfgs {
     now: Point,
     /// The newest last.
     changes: VecDeque<LbfgsChange>,
 }
 
-/// Change of the point and of the gradient in an iteration.
 struct LbfgsChange {
     point: DMatrix<f64>,
     gradient: DMatrix<f64>,

@@ -144,7 +144,6 @@ impl Regression {
     }
 }
 
-/// Rows with a one behind each.
 fn with_ones(tokens: &[f32], dim: usize, device: &Device) -> Tensor<2> {
     let count = tokens.len() / dim.max(1);
     let rows = Tensor::from_data(TensorData::new(tokens.to_vec(), [count, dim]), device);

@@ -70,7 +70,6 @@ fn mixed_row(image: &RgbImage, row: usize, columns: &[PixelPair]) -> Vec<i32> {
     mixed
 }
 
-/// Two neighbouring places of an axis and their weights.
 struct PixelPair {
     first: usize,
     second: usize,

@@ -68,7 +68,6 @@ pub struct Propagator {
     recent: VecDeque<Reference>,
 }
 
-/// A frame that others look at.
 struct Reference {
     /// Tokens of length 1 as rows, `[N, D]`.
     keys: DMatrix<f32>,
@@ -237,7 +236,6 @@ impl Propagator {
     }
 }
 
-/// Tokens as rows.
 fn keys(tokens: &TokenGrid) -> DMatrix<f32> {
     DMatrix::from_row_slice(tokens.count(), tokens.dim(), tokens.values())
 }

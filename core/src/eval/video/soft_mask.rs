@@ -26,7 +26,6 @@ impl SoftMask {
         mask
     }
 
-    /// A mask without any share.
     pub(super) fn empty(shape: GridShape, classes: usize) -> Self {
         Self {
             shape,

@@ -56,7 +56,6 @@ impl SoftMask {
             .collect()
     }
 
-    /// The shares of the classes at a pixel of a row.
     fn shares<'a>(
         &self,
         mixed: &'a [f32],
@@ -70,7 +69,6 @@ impl SoftMask {
     }
 }
 
-/// The least and the largest share of a class.
 #[derive(Clone, Copy)]
 struct ShareRange {
     low: f32,

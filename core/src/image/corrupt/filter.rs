@@ -132,7 +132,6 @@ pub fn zoomed(plane: &Plane, factor: f64) -> Plane {
     })
 }
 
-/// A side of an enlarged image.
 struct ZoomedAxis {
     /// First pixel that is enlarged, and how many are.
     start: usize,

@@ -181,7 +181,6 @@ impl Severity {
         usize::from(self.0)
     }
 
-    /// Its entry of a table.
     pub(super) fn of<T: Copy>(self, table: [T; 5]) -> T {
         table[self.number() - 1]
     }

@@ -7,7 +7,6 @@ use super::kind::Severity;
 use super::plane::{EdgeRule, Plane, join, split};
 use crate::image::RgbImage;
 
-/// Settings of spatter.
 #[derive(Clone, Copy)]
 struct Spatter {
     mean: f64,

@@ -10,7 +10,6 @@ use super::texture::frost_texture;
 use crate::image::RgbImage;
 use crate::rng::Rng;
 
-/// Settings of snow.
 #[derive(Clone, Copy)]
 struct Snow {
     mean: f64,

@@ -102,6 +102,7 @@ impl HeadConfig {
             patch_bottleneck_dim: patch
                 .and_then(|patch| patch.shape.get(1).copied())
                 .unwrap_or(bottleneck_dim),
+            // Gains that learned are hardly ever all 1.
             norm_last_layer: gains.values.iter().all(|gain| *gain == 1.0),
         })
     }

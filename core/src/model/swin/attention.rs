@@ -45,6 +45,8 @@ impl WindowAttention {
     pub fn forward(&self, x: Tensor<3>, regions: Option<&Regions>) -> Tensor<3> {
         let [g, n, c] = x.dims();
         let own = c / self.heads;
+        // From a part of the weight each: a part of the output would have a gradient as large as
+        // all of it.
         let [q, k, v] = [0, 1, 2].map(|i| {
             columns(&self.qkv, x.clone(), i * c, c)
                 .reshape([g, n, self.heads, own])
@@ -52,6 +54,7 @@ impl WindowAttention {
         });
 
         let scale = 1.0 / (own as f64).sqrt();
+        // Shares are taken in 32 bits, as by PyTorch's autocast.
         let scores = widen(q.matmul(k.transpose()));
         let shares = kernels::window_softmax(scores, self.bias(), regions, scale);
 

@@ -72,6 +72,7 @@ impl WindowBlock {
         let x = residual(x, |x| self.attend(x, &windows), self.drop_path, noise);
 
         if noise.is_none()
+            // The operation computes in 32 bits only.
             && self.precision == ComputePrecision::F32
             && let Some(branch) = self.mlp.frozen(&x, &self.norm2, None)
         {

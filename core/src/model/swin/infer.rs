@@ -51,6 +51,7 @@ pub(in crate::model) fn infer(weights: &Weights) -> Result<SwinConfig, InferErro
             break;
         }
         let (own, window) = bias_table(weights, stage)?;
+        // Sizes from a file may be anything: what overflows fits no tensor.
         let width = dim.saturating_mul(1 << stage);
         if own == 0 || !width.is_multiple_of(own) {
             return Err(InferError::Heads { dim: width });
@@ -65,6 +66,8 @@ pub(in crate::model) fn infer(weights: &Weights) -> Result<SwinConfig, InferErro
     let stride = patch_size.saturating_mul(1 << last);
     let window = windows[0];
     let image_size = match windows.iter().position(|own| *own < window) {
+        // A stage with smaller windows has no room for larger ones: its grid is as large as they
+        // are.
         Some(stage) => windows[stage] * (patch_size << stage),
         None => IMAGE_SIZE.max(window.saturating_mul(stride)),
     };
@@ -114,6 +117,7 @@ fn depth(weights: &Weights, stage: usize, width: usize) -> Result<usize, InferEr
         depth += 1;
     }
 
+    // No block at all: the error names the first.
     if depth == 0 {
         needed(weights, &name(stage, 0, "attn.qkv.weight"))?;
     }

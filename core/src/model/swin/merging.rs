@@ -55,6 +55,7 @@ pub(super) fn squares((rows, columns): (usize, usize)) -> Rearrangement {
     let mut sources = Vec::with_capacity(rows.div_ceil(2) * columns.div_ceil(2) * 4);
     for top in (0..rows).step_by(2) {
         for left in (0..columns).step_by(2) {
+            // The order of the official code, which goes down before it goes right.
             for (down, right) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
                 let (row, column) = (top + down, left + right);
                 let inside = row < rows && column < columns;

@@ -170,6 +170,7 @@ impl SwinGraph<'_, '_> {
         let table = format!("{name}.relative_position_bias_table");
         let table = self.graph.weight(&table)?;
         let rows = relative_positions(n.isqrt());
+        // One bias for each pair, worked out now, so that a session need not gather them.
         let mut bias = Vec::with_capacity(heads * rows.len());
         for head in 0..heads {
             for row in &rows {
@@ -185,6 +186,7 @@ impl SwinGraph<'_, '_> {
             return Ok(logits);
         };
         let count = regions.windows();
+        // Windows come image by image; the mask is one for all images.
         let [wide, heads, tokens] = [count as i64, heads as i64, n as i64];
         let logits = self.reshape(&logits, "images", &[-1, wide, heads, tokens, tokens]);
         let g = &mut *self.graph;

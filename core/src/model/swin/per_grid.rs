@@ -30,6 +30,7 @@ impl<T> PerGrid<T> {
         }
 
         let made = Arc::new(make());
+        // The oldest goes: a grid of now is likelier asked for again.
         if kept.len() == KEPT {
             kept.remove(0);
         }

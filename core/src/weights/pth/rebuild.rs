@@ -36,7 +36,6 @@ impl<'a> Storage<'a> {
     }
 }
 
-/// The call that makes a tensor.
 enum Rebuild {
     /// `(storage, offset, size, stride, requires_grad, hooks, flags)`, of which the last three may
     /// be missing.
@@ -84,7 +83,6 @@ pub(super) fn is_tensor(graph: &Graph, value: Id) -> bool {
     description(graph, value).is_some()
 }
 
-/// The tensor that a value is. `None` if it is something else.
 pub(super) fn tensor<'a>(
     graph: &Graph<'a>,
     name: &'a str,

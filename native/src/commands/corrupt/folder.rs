@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use crate::data::Dataset;
 use crate::files::write_atomically;
 
-/// What the images in the folder were made of.
 const ORIGIN: &str = "corrupted.json";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]

@@ -36,7 +36,6 @@ Outputs  duplicates.png shows the groups; duplicates.json has all pairs with the
 
 /// Groups that the picture shows.
 const ROWS: usize = 25;
-/// Images of a row.
 const COLUMNS: usize = 8;
 /// Most pairs; more are no near duplicates but a threshold that is too low.
 const MOST_PAIRS: usize = 1_000_000;
@@ -145,7 +144,6 @@ pub fn run(args: &DuplicatesArgs) -> Result<()> {
     output.numbers("duplicates.json", numbers)
 }
 
-/// All pairs of rows whose cosine is at least `threshold`.
 fn pairs(rows: &FeatureRows, threshold: f32, features: &FeatureStore) -> Result<Vec<AlikePair>> {
     let (values, width) = (&rows.values, rows.width);
     let mut pairs = Vec::new();

@@ -83,7 +83,6 @@ impl HeadArgs {
         Ok((head, header))
     }
 
-    /// The description of a head whose file has none.
     fn undescribed(&self, head: &HeadTensors, network: &ModelHeader) -> Result<HeadHeader> {
         if self.says_readout() {
             return Ok(HeadHeader::on_cls(network));

@@ -37,7 +37,6 @@ Outputs  search.png shows each query with the images that are most like it, and 
 
 /// Queries that the picture shows.
 const ROWS: usize = 20;
-/// Images of a row.
 const COLUMNS: usize = 10;
 
 #[derive(Debug, Args)]
@@ -159,7 +158,6 @@ fn open(args: &SearchArgs, readout: Readout, features: &FeatureStore) -> Result<
     Gallery::of(data, args.limit.unwrap_or(usize::MAX), readout, features)
 }
 
-/// The features of the queries that can be read.
 fn encode(images: &Images, readout: Readout, features: &FeatureStore) -> Result<FeatureRows> {
     let view = features.view();
     let load = |index: usize| Ok(vec![Planes::of(&view.cut(&images.load(index)?))]);

@@ -109,7 +109,6 @@ fn numbers(pairs: &[(RgbImage, LabelMap)]) -> BTreeSet<usize> {
     numbers
 }
 
-/// A photograph and its mask.
 fn read(mask: &Path, beside: &Path, photographs: &Images) -> Result<(RgbImage, LabelMap)> {
     let shown = mask.display();
     let bytes = fs::read(mask).with_context(|| format!("cannot read {shown}"))?;
@@ -137,7 +136,6 @@ fn read(mask: &Path, beside: &Path, photographs: &Images) -> Result<(RgbImage, L
     Ok((image, labels))
 }
 
-/// The files in a folder, by name.
 fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let shown = folder.display();
     let mut files = Vec::new();

@@ -132,7 +132,6 @@ pub fn run(args: &SegmentArgs) -> Result<()> {
     )
 }
 
-/// The patches of the labelled photographs.
 fn remember(examples: &LabelledPhotographs, encoder: &ImageEncoder) -> Result<PatchMemory> {
     let mut memory = PatchMemory::new(encoder.backbone.dim(), examples.classes.len());
     for example in &examples.images {
@@ -180,7 +179,6 @@ impl ClassedPhotograph {
         }
     }
 
-    /// The classes that occur, for people.
     fn line(&self, classes: &[Class]) -> String {
         let mut parts = Vec::new();
         for (class, share) in classes.iter().zip(&self.shares) {
@@ -191,7 +189,6 @@ impl ClassedPhotograph {
         parts.join(", ")
     }
 
-    /// The share of each class by its name.
     fn numbers_of(&self, classes: &[Class]) -> Value {
         let mut shares = Map::new();
         for (class, share) in classes.iter().zip(&self.shares) {

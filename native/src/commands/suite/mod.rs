@@ -67,7 +67,6 @@ pub struct SuiteArgs {
     results: Option<PathBuf>,
 }
 
-/// What all subjects share.
 struct SuiteInputs<'a> {
     args: &'a SuiteArgs,
     suite: SuiteConfig,
@@ -214,7 +213,6 @@ impl SuiteInputs<'_> {
         Ok(())
     }
 
-    /// What was evaluated on what, for the head of the report.
     fn facts(&self, model: &EvalSubject) -> Vec<(String, String)> {
         let size = model.view.size;
         let mut facts = vec![("model", self.args.model.path().display().to_string())];

@@ -15,12 +15,9 @@ use crate::model::LoadedBackbone;
 use crate::report::document::ReportPicture;
 use crate::report::png::png_bytes;
 
-/// Images in a picture.
 const IMAGES: usize = 4;
-/// Images whose attention is drawn.
 const ATTENDED: usize = 2;
 
-/// Images with their tokens.
 struct Seen {
     names: Vec<String>,
     images: Vec<RgbImage>,

@@ -2,6 +2,7 @@
 
 mod entry;
 mod lines;
+mod record;
 mod table;
 
 use std::path::Path;

@@ -144,7 +144,6 @@ impl Challenge<'_> {
         Ok((image, mask))
     }
 
-    /// Whether the object is found on all backgrounds.
     fn resists(
         &self,
         object: &RgbImage,

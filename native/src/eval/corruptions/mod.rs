@@ -240,7 +240,6 @@ impl Corruptions {
     }
 }
 
-/// The share of images that are classified wrongly, and their number.
 fn error_of(judge: &Judge, images: &Subset, features: &FeatureStore) -> Result<(f64, usize)> {
     let places = judge.places_of(images.data)?;
     let rows = features.rows(judge.readout(), images.data, &images.indices)?;

@@ -9,11 +9,5 @@ pub fn open(spec: &str) -> Result<Dataset> {
     if let Some(data) = Dataset::open_segmentation(spec)? {
         return Ok(data);
     }
-    // Boxes alone say nothing of pixels.
-    if let Some(data) = Dataset::open_boxes(spec)?
-        && !data.pixel_classes().is_empty()
-    {
-        return Ok(data);
-    }
     Ok(Dataset::open(spec)?)
 }

@@ -41,7 +41,6 @@ const PCK: &str = "pck";
 const PER_POINT: &str = "pck_point";
 const SAME_PLACE: &str = "same_place";
 const CEILING: &str = "ceiling";
-/// Pairs of the picture.
 const DRAWN: usize = 8;
 /// Images of a set with parts whose pairs are taken by default.
 const PARTS_IMAGES: usize = 500;

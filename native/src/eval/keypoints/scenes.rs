@@ -17,7 +17,6 @@ const FEWEST_PIXELS: usize = 4;
 // known which one is which.
 const ONE_PIECE: f64 = 0.8;
 
-/// Where the parts of an object are.
 struct PartPlaces {
     /// The middle of each part that is in one piece, by its number.
     middles: BTreeMap<usize, (f64, f64)>,
@@ -102,7 +101,6 @@ impl PartPlaces {
         }
     }
 
-    /// The parts that both show.
     fn shared(&self, other: &Self) -> Vec<PointMatch> {
         let mut points = Vec::new();
         for (part, source) in &self.middles {

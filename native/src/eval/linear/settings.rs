@@ -229,7 +229,6 @@ impl Linear {
         }
     }
 
-    /// Learning rates for batches of `batch` images.
     fn rates(&self, batch: usize) -> Vec<f64> {
         if self.lr.is_empty() {
             return official_rates(batch);

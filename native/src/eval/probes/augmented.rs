@@ -32,13 +32,11 @@ pub struct Augmented<'a> {
     pub seed: u64,
 }
 
-/// The views of a few images.
 #[derive(Default)]
 struct Portion {
     /// Normalised, 3 x size x size values an image.
     pixels: Vec<f32>,
     labels: Vec<usize>,
-    /// Images that could not be read, and why.
     unreadable: Vec<(usize, String)>,
     tried: usize,
     ends_batch: bool,

@@ -79,7 +79,6 @@ pub fn table(found: &[SequenceScore]) -> String {
     table
 }
 
-/// The values of [`MEASURES`].
 fn values(score: &ObjectScore) -> [f64; 7] {
     let Series {
         mean,

@@ -110,7 +110,6 @@ impl Sequence<'_> {
             .with_context(|| path().display().to_string())
     }
 
-    /// The true mask of a frame.
     fn mask(&self, frame: usize) -> Result<LabelMap> {
         let mask = self.videos.mask(self.sequence, frame)?;
         mask.with_context(|| {

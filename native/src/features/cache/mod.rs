@@ -157,7 +157,6 @@ impl Shelf {
     }
 }
 
-/// The parts in a folder, by their names.
 fn parts(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {

@@ -25,7 +25,6 @@ struct Plot {
 }
 
 impl Chart {
-    /// The chart with its upper left corner at the origin.
     pub(super) fn draw(&self) -> String {
         let legend = CurveLegend::new(&self.curves);
         let Some(plot) = self.plot(TITLE + legend.height) else {

@@ -7,7 +7,6 @@ use super::thin::is_drawable;
 use crate::report::axis::significant;
 
 const ROWS: u32 = 3;
-/// Height of a row.
 const ROW: f64 = 17.0;
 /// Baseline of the first row.
 const FIRST: f64 = 48.0;

@@ -2,5 +2,4 @@
 
 pub(super) const WIDTH: f64 = 470.0;
 pub(super) const HEIGHT: f64 = 300.0;
-/// Between the edge of the card and what is on it.
 pub(super) const PADDING: f64 = 18.0;

@@ -30,7 +30,6 @@ pub enum PairColor {
     Correctness,
 }
 
-/// The height of both images.
 const HEIGHT: usize = 480;
 // A panorama gets less height instead of more width.
 const MOST_WIDTH: usize = 900;
@@ -164,7 +163,6 @@ fn verdicts_in(pairs: &[PointPair]) -> Vec<LegendKey> {
     found.into_iter().map(verdict).collect()
 }
 
-/// An image, and where it is drawn.
 #[derive(Clone, Copy)]
 struct Placed<'a> {
     image: &'a RgbImage,

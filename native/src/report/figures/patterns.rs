@@ -21,7 +21,6 @@ pub struct PatternBlock<'a> {
     pub tiles: &'a [RgbImage],
 }
 
-/// The side of a tile.
 const TILE: usize = 88;
 const TILE_GAP: usize = 4;
 const MARK: [u8; 3] = [255, 64, 64];
@@ -119,7 +118,6 @@ fn percent(share: f64) -> String {
     }
 }
 
-/// Tiles in rows, `columns` wide.
 fn block(tiles: &[RgbImage], columns: usize) -> RgbImage {
     let columns = columns.clamp(1, tiles.len().max(1));
     let rows = tiles.len().div_ceil(columns).max(1);

@@ -160,7 +160,6 @@ fn mark_matches(canvas: &mut Page, place: Rect, other: &Candidate) {
     }
 }
 
-/// A number beside the patch.
 fn draw_number(canvas: &mut Page, place: Rect, patch: Rect, number: usize) {
     let number = number.to_string();
     let radius = (TextStyle::MARK.width(&number) as f32 / 2.0 + 3.0).max(9.0);

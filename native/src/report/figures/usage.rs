@@ -15,7 +15,6 @@ const PLOT: Rect = Rect {
 };
 const BAR: [u8; 3] = [0, 114, 178];
 
-/// The logarithmic axis of the counts.
 struct CountAxis {
     /// Powers of ten up to the largest count.
     decades: f64,
@@ -111,7 +110,6 @@ fn draw_footer(canvas: &mut Page, prototypes: usize) {
     canvas.text(middle, below + 22, label, style, Align::Center);
 }
 
-/// A horizontal line across the plot.
 fn line_at(y: usize) -> Rect {
     Rect {
         left: PLOT.left,

@@ -17,7 +17,6 @@ const SWATCH: usize = 16;
 /// From a line of the legend to the next.
 const LINE: usize = SWATCH + TEXT_GAP;
 
-/// Keys in lines.
 pub(super) struct Legend<'a> {
     lines: Vec<Vec<PlacedKey<'a>>>,
     width: usize,

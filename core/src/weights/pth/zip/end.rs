@@ -65,7 +65,6 @@ fn find_end(bytes: &[u8]) -> Option<usize> {
     })
 }
 
-/// What a record at the end says of the central directory.
 #[derive(Clone, Copy)]
 struct EndRecord {
     /// Where the record starts, and so where the directory ends.
@@ -75,7 +74,6 @@ struct EndRecord {
     size: u64,
     /// Where it starts.
     at: u64,
-    /// Whether the archive consists of several files.
     spread: bool,
 }
 

@@ -10,7 +10,6 @@ use crate::report::figures::PointPair;
 
 /// The tolerance of the picture, by its place among [`ALPHAS`].
 const DRAWN_ALPHA: usize = 1;
-/// Most pairs in the picture of right and wrong ones.
 const DRAWN: usize = 150;
 
 /// The share of correct keypoints (PCK), beside that of a guess.

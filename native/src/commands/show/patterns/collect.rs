@@ -31,7 +31,6 @@ struct PlacedTokens {
     values: Vec<f32>,
 }
 
-/// A token's prototype or cluster, and how well it fits.
 struct Assigned {
     cluster: usize,
     score: f32,

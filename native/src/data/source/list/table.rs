@@ -5,9 +5,8 @@
 
 use std::path::Path;
 
-use csv::{Position, ReaderBuilder, StringRecord, Trim};
-
 use super::entry::ListEntry;
+use super::record::records;
 use crate::data::error::DataError;
 use crate::data::file_names::has_image_extension;
 
@@ -51,32 +50,18 @@ struct Columns {
 /// If a line has not as many fields as the first, has no path, or it is unclear which column has
 /// the labels.
 pub fn entries(list: &Path, text: &str) -> Result<Vec<ListEntry>, DataError> {
-    let mut reader = ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .comment(Some(b'#'))
-        .trim(Trim::All)
-        .delimiter(delimiter_of(text))
-        .from_reader(text.as_bytes());
-
     let mut entries = Vec::new();
     let mut columns: Option<Columns> = None;
-    for record in reader.records() {
-        // The text is UTF-8 and lines may have any length, so that nothing is left to go wrong.
-        let record = record.map_err(|error| DataError::layout(list, error.to_string()))?;
-        if record.iter().all(str::is_empty) {
-            continue;
-        }
-
-        let line = line_of(text, record.position());
+    for record in records(text, delimiter_of(text)) {
+        let (line, fields) = (record.line, record.fields);
         let at_fault = |problem: String| DataError::list(list, line, problem);
         let known = match columns {
             Some(known) => known,
             None => {
-                let is_header = is_header(&record);
+                let is_header = is_header(&fields);
                 let found = match is_header {
-                    true => Columns::named(&record),
-                    false => Columns::usual(record.len()),
+                    true => Columns::named(&fields),
+                    false => Columns::usual(fields.len()),
                 };
                 let found = found.map_err(at_fault)?;
                 columns = Some(found);
@@ -86,7 +71,7 @@ pub fn entries(list: &Path, text: &str) -> Result<Vec<ListEntry>, DataError> {
                 found
             }
         };
-        entries.push(known.entry(line, &record).map_err(at_fault)?);
+        entries.push(known.entry(line, &fields).map_err(at_fault)?);
     }
     Ok(entries)
 }
@@ -108,7 +93,7 @@ impl Columns {
     }
 
     /// Those that a header names.
-    fn named(header: &StringRecord) -> Result<Self, String> {
+    fn named(header: &[String]) -> Result<Self, String> {
         let count = header.len();
         let path = place_of(header, &PATHS).unwrap_or_default();
         let label = match place_of(header, &LABELS) {
@@ -116,18 +101,17 @@ impl Columns {
             None if count == 1 => None,
             None if count == 2 => Some(1 - path),
             None => {
-                let names: Vec<&str> = header.iter().collect();
                 return Err(format!(
                     "no column is called `label`, and there are {count}: {}; call one so, or leave two columns",
-                    names.join(", ")
+                    header.join(", ")
                 ));
             }
         };
         Ok(Self { path, label, count })
     }
 
-    fn entry(self, line: usize, record: &StringRecord) -> Result<ListEntry, String> {
-        let found = record.len();
+    fn entry(self, line: usize, fields: &[String]) -> Result<ListEntry, String> {
+        let found = fields.len();
         // A label that is missing altogether is told of with the labels of other lines.
         let is_unlabelled = found == 1 && self.label == Some(1) && self.path == 0;
         if found != self.count && !is_unlabelled {
@@ -137,12 +121,12 @@ impl Columns {
             ));
         }
 
-        let path = record.get(self.path).unwrap_or_default();
+        let path = fields.get(self.path).map_or("", String::as_str);
         if path.is_empty() {
             return Err("no path before the label; write `path,label`".to_owned());
         }
-        let label = self.label.and_then(|place| record.get(place));
-        if label.is_some_and(str::is_empty) {
+        let label = self.label.and_then(|place| fields.get(place));
+        if label.is_some_and(String::is_empty) {
             return Err(
                 "no label after the separator; write `path,label`, or the path alone".to_owned(),
             );
@@ -150,19 +134,19 @@ impl Columns {
         Ok(ListEntry {
             line,
             path: path.to_owned(),
-            label: label.map(str::to_owned),
+            label: label.cloned(),
         })
     }
 }
 
 /// Whether a line names columns: one is called as that of the paths is, and none is an image.
-fn is_header(record: &StringRecord) -> bool {
-    let has_image = record.iter().any(has_image_extension);
-    place_of(record, &PATHS).is_some() && !has_image
+fn is_header(fields: &[String]) -> bool {
+    let has_image = fields.iter().any(|field| has_image_extension(field));
+    place_of(fields, &PATHS).is_some() && !has_image
 }
 
 /// The first column with one of the names, of which earlier ones go first.
-fn place_of(header: &StringRecord, names: &[&str]) -> Option<usize> {
+fn place_of(header: &[String], names: &[&str]) -> Option<usize> {
     let place = |name: &&str| {
         header
             .iter()
@@ -182,13 +166,4 @@ fn delimiter_of(text: &str) -> u8 {
         }
     }
     b','
-}
-
-/// The line of a record, counted from 1.
-fn line_of(text: &str, position: Option<&Position>) -> usize {
-    let Some(position) = position else { return 0 };
-    // The reader counts lines that it skips as part of the record after them.
-    let from = text.get(position.byte() as usize..).unwrap_or_default();
-    let is_skipped = |line: &&str| line.trim().is_empty() || line.starts_with('#');
-    position.line() as usize + from.lines().take_while(is_skipped).count()
 }
