@@ -41,7 +41,7 @@ enum LearningRate {
 }
 
 impl FinetuneSchedules {
-    /// FinetuneSchedules of a run whose epochs have `steps_per_epoch` steps.
+    /// Schedules of a run whose epochs have `steps_per_epoch` steps.
     pub fn new(config: &FinetuneConfig, steps_per_epoch: usize) -> Self {
         let optim = &config.optim;
         let steps = optim.epochs * steps_per_epoch;

@@ -18,7 +18,8 @@ Examples:
   ibot finetune --out runs/finetune-quick --resume
 
 Data: images with labels, in any form that `ibot pretrain` takes: a folder with a folder for each class, a .tar of it, a list
-with labels, IDX files, or `builtin`. --val are other images of the same classes, on which the accuracy is measured.
+or CSV with labels, IDX files, CIFAR, Flowers-102, Cars and iNaturalist as they are published, or `builtin`; a part follows a
+colon (flowers102:test), and a text list of file names chooses some (imagenet/train:1percent.txt). --val are other images of the same classes, on which the accuracy is measured.
 
 Weights: --init is the folder of a run, a .safetensors or a .pth; of it the backbone is taken. --untrained takes only its
 dimensions, and random weights: what is lost by it is what pre-training adds.

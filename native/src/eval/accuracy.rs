@@ -1,4 +1,4 @@
-//! HeadAccuracy and calibration of the classifier in a model's file.
+//! Accuracy and calibration of the classifier in a model's file.
 
 use std::path::PathBuf;
 
@@ -61,7 +61,7 @@ struct Judged {
 
 impl EvalTask for HeadAccuracy {
     fn title(&self) -> &'static str {
-        "HeadAccuracy"
+        "Accuracy"
     }
 
     fn name(&self) -> &'static str {

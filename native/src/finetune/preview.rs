@@ -14,7 +14,7 @@ use crate::run::run_dir::RunDir;
 
 /// Images in the picture.
 const IMAGES: usize = 4;
-/// AugmentedViews of each: those of the first epochs.
+/// Views of each: those of the first epochs.
 const VIEWS: usize = 6;
 
 /// Draws a few images as the first epochs will see them, before they are mixed.

@@ -20,7 +20,7 @@ pub struct AugmentedViews {
     seed: u64,
 }
 
-/// AugmentedViews with the labels of a set.
+/// Views with the labels of a set.
 struct LabelledViews {
     views: AugmentedViews,
     data: Arc<Dataset>,
