@@ -6,9 +6,9 @@ use anyhow::Result;
 use clap::Args;
 
 use super::training::{RunArgs, exit_code, watch_for_signals};
-use crate::finetune::{FinetuneJob, FinetuneSettings};
+use crate::finetune::FinetuneJob;
 use crate::run::train::train;
-use crate::settings::FINETUNE_RECIPES;
+use crate::settings::{FINETUNE_RECIPES, FinetuneSettings};
 
 const HELP: &str = "\
 Examples:

@@ -2,10 +2,10 @@
 
 use crate::run::curves::ChartSpec;
 
-/// The charts of a run that tells `classes` classes apart.
-pub fn charts(classes: usize) -> Vec<ChartSpec> {
+/// The charts of a run that tells so many classes apart, if their number is known.
+pub fn charts(classes: Option<usize>) -> Vec<ChartSpec> {
     // A classifier that knows nothing stays there.
-    let ln_k = Some(("ln K", (classes as f64).ln()));
+    let ln_k = classes.map(|classes| ("ln K", (classes as f64).ln()));
     let chart = |title, unit, lines, reference| ChartSpec {
         title,
         unit,

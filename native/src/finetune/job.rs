@@ -13,7 +13,6 @@ use ibot_core::pretrain::Snapshot;
 use ibot_core::problems::Problems;
 use ibot_core::rng::{Purpose, stream};
 
-use super::FinetuneSettings;
 use super::learner::Finetuner;
 use super::plan::FinetunePlan;
 use crate::data::Dataset;
@@ -23,6 +22,7 @@ use crate::run::devices::RunDevices;
 use crate::run::job::Job;
 use crate::run::plan::RunPlan;
 use crate::run::seat::Seat;
+use crate::settings::FinetuneSettings;
 
 #[derive(Clone)]
 pub struct FinetuneJob {

@@ -235,6 +235,6 @@ impl Learner for Finetuner<'_> {
     }
 
     fn charts(&self) -> Vec<ChartSpec> {
-        charts(self.plan.classes.len())
+        charts(Some(self.plan.classes.len()))
     }
 }

@@ -10,9 +10,3 @@ mod preview;
 mod samples;
 
 pub use self::job::FinetuneJob;
-
-use crate::settings::SettingsOf;
-use ibot_core::finetune::config::FinetuneConfig;
-
-/// The settings of a run of fine-tuning.
-pub type FinetuneSettings = SettingsOf<FinetuneConfig>;

@@ -7,11 +7,11 @@ use ibot_core::finetune::FinetuneSchedules;
 use ibot_core::model::BackboneConfig;
 use ibot_core::weights::ModelHeader;
 
-use super::FinetuneSettings;
 use crate::data::Dataset;
 use crate::run::batches::{WrongBatch, steps_per_epoch};
 use crate::run::checkpoint::Identity;
 use crate::run::plan::RunPlan;
+use crate::settings::FinetuneSettings;
 
 /// A run, resolved.
 #[derive(Clone, Debug)]

@@ -3,7 +3,6 @@
 use anyhow::Result;
 use ibot_core::image::normalize::denormalize;
 
-use super::FinetuneSettings;
 use super::samples::AugmentedViews;
 use crate::data::Dataset;
 use crate::data::loader::SampleId;
@@ -11,6 +10,7 @@ use crate::report::figures::panel_image;
 use crate::report::png::save_png;
 use crate::report::sheet::{Panel, Sheet, SheetRow};
 use crate::run::run_dir::RunDir;
+use crate::settings::FinetuneSettings;
 
 /// Images in the picture.
 const IMAGES: usize = 4;

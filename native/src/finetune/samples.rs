@@ -9,9 +9,9 @@ use ibot_core::image::RgbImage;
 use ibot_core::image::augment::supervised::{SupervisedConfig, supervised_view};
 use ibot_core::rng::{Purpose, crop_stream};
 
-use super::FinetuneSettings;
 use crate::data::Dataset;
 use crate::data::loader::{Collate, Loader, LoaderOptions, SampleId};
+use crate::settings::FinetuneSettings;
 
 /// Makes the views that the settings of a run ask for.
 pub struct AugmentedViews {

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
 use serde_json::Value;
 
-use crate::settings::Settings;
-
 /// Keys with dots, and their values. An evaluation's settings are under `eval` and its kind.
-pub fn flat_settings(settings: &Settings) -> Vec<(String, Value)> {
+pub fn flat_settings(settings: &impl Serialize) -> Vec<(String, Value)> {
     let mut flat = Vec::new();
     let tree = serde_json::to_value(settings).unwrap_or_default();
     add_leaves(&mut flat, String::new(), tree);

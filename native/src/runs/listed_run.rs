@@ -15,7 +15,7 @@ use crate::run::record::{Record, parse_records};
 use crate::run::run_dir::{CONFIG_FILE, METRICS_FILE, STATUS_FILE, may_be_in_use};
 use crate::run::state::RunState;
 use crate::run::status::Status;
-use crate::settings::{Settings, Source};
+use crate::settings::AnySettings;
 
 /// What a run is doing, as far as its files tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -72,8 +72,9 @@ impl ListedRun {
         listed.read_results();
         // After the metrics, whose last step the status replaces.
         listed.read_status();
-        match Settings::read(Source::File(&run.join(CONFIG_FILE)), &[]) {
-            Ok(settings) => listed.settings = flat_settings(&settings),
+        match AnySettings::read(&run.join(CONFIG_FILE)) {
+            Ok(AnySettings::Pretrain(settings)) => listed.settings = flat_settings(&*settings),
+            Ok(AnySettings::Finetune(settings)) => listed.settings = flat_settings(&*settings),
             Err(error) => listed.add_problem(&error.to_string()),
         }
         listed

@@ -11,6 +11,7 @@ mod train_config;
 use std::fs;
 use std::path::Path;
 
+use ibot_core::finetune::config::FinetuneConfig;
 use ibot_core::pretrain::config::Config;
 use ibot_core::problems::Problems;
 use ibot_core::weights::ModelHeader;
@@ -25,6 +26,32 @@ use crate::eval::ScheduledEval;
 
 /// The settings of a run of pre-training.
 pub type Settings = SettingsOf<Config>;
+
+/// The settings of a run of fine-tuning.
+pub type FinetuneSettings = SettingsOf<FinetuneConfig>;
+
+/// The settings of a run of any kind.
+pub enum AnySettings {
+    Pretrain(Box<Settings>),
+    Finetune(Box<FinetuneSettings>),
+}
+
+impl AnySettings {
+    /// The settings in a file, which are those of the kind that has all of its keys.
+    ///
+    /// # Errors
+    /// If it cannot be read, or has keys of neither kind; then as settings of pre-training.
+    pub fn read(file: &Path) -> Result<Self, SettingsError> {
+        let error = match Settings::read(Source::File(file), &[]) {
+            Ok(settings) => return Ok(Self::Pretrain(Box::new(settings))),
+            Err(error) => error,
+        };
+        match FinetuneSettings::read(Source::File(file), &[]) {
+            Ok(settings) => Ok(Self::Finetune(Box::new(settings))),
+            Err(_) => Err(error),
+        }
+    }
+}
 
 /// The settings of a run that trains what `C` describes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

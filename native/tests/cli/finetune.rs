@@ -81,6 +81,14 @@ fn a_run_leaves_a_classifier_that_others_open() {
     assert_eq!(classifier["blocks.1.attn.qkv.weight"].shape, [48, 16]);
     assert!(run.join("best.safetensors").exists());
 
+    let mut command = ibot();
+    command.arg("runs").arg(folder.path());
+    let listed = succeed(command);
+    assert!(
+        listed.contains("complete") && !listed.contains("damaged"),
+        "{listed}"
+    );
+
     let picture = folder.path().join("confusion.png");
     let mut command = ibot();
     command.args([
