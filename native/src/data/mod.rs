@@ -30,6 +30,7 @@ mod natural_order;
 mod open;
 mod order;
 mod pixel_labels;
+mod place;
 mod segmentation;
 mod source;
 mod split;

@@ -1,7 +1,6 @@
 //! From the text a user gives to the dataset it names.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use ibot_core::scenes::Split;
 
@@ -12,14 +11,13 @@ use super::file_names::has_image_extension;
 use super::gzip;
 use super::keypoints;
 use super::labelled;
+use super::place::NamedPlace;
 use super::segmentation;
 use super::source::idx::{self, IdxSplit};
 use super::source::{archive, builtin, copydays, davis, folder, landmarks, list};
-use super::split::place_and_split;
 use super::split_list;
 use super::suggest::{BUILTIN, KINDS, missing};
 use super::tar_members::has_tar_mark;
-use super::tree::FileTree;
 
 impl Dataset {
     /// Opens what `spec` names:
@@ -46,7 +44,7 @@ impl Dataset {
     /// If there is no such dataset, it is damaged as a whole, or it has no images. Single images
     /// are not read.
     pub fn open(spec: &str) -> Result<Self, DataError> {
-        open(spec)
+        open(&NamedPlace::of(spec))
     }
 
     /// Opens a folder or tar in the layout of Revisited Oxford and Paris: `jpg/` and `gnd_NAME.pkl`, or
@@ -81,19 +79,23 @@ impl Dataset {
     /// - `images/` beside `masks/` with PNG files of the same names, at any depth; a folder in both
     ///   after the colon. Line n of `classes.txt` names number n, counted from 0; without it the
     ///   numbers that occur are the classes. 255 belongs to none, unless 0 is the only other number.
-    /// - COCO, as [`open_boxes`](Self::open_boxes) reads it: the background and all categories. Pixels
-    ///   on which objects of several categories lie are ignored.
+    /// - COCO, as [`open_with_objects`](Self::open_with_objects) reads it: the background and all
+    ///   categories. Pixels on which objects of several categories lie are ignored.
     ///
-    /// `None` if `spec` is something else.
+    /// Else it opens what [`open`](Self::open) takes.
     ///
     /// # Errors
-    /// If a list cannot be read, or there are no images. Masks are read when they are asked for.
-    pub fn open_segmentation(spec: &str) -> Result<Option<Self>, DataError> {
-        if let Some(data) = segmentation::open(spec)? {
-            return Ok(Some(data));
+    /// As [`open`](Self::open), and if a list cannot be read. Masks are read when they are asked for.
+    pub fn open_with_masks(spec: &str) -> Result<Self, DataError> {
+        let place = NamedPlace::of(spec);
+        if let Some(data) = segmentation::open(&place)? {
+            return Ok(data);
         }
-        let boxed = boxes::open(spec)?;
-        Ok(boxed.filter(|data| !data.pixel_classes().is_empty()))
+        match boxes::open(&place)? {
+            Some(data) if !data.pixel_classes().is_empty() => Ok(data),
+            // Boxes alone say nothing of pixels.
+            _ => open(&place),
+        }
     }
 
     /// Opens images with boxes around their objects, a folder or a `.tar` in the layout of
@@ -103,13 +105,21 @@ impl Dataset {
     ///
     /// with `:SPLIT` after it, such as `:val2017` or `:trainval`; or the JSON file of COCO's form
     /// beside its images. The boxes are the [`annotation`](Self::annotation), an
-    /// [`ObjectBoxes`](super::ObjectBoxes). `None` if `spec` is something else.
+    /// [`ObjectBoxes`](super::ObjectBoxes). Else it opens images with masks, of which
+    /// [`open_with_masks`](Self::open_with_masks) tells, or what [`open`](Self::open) takes.
     ///
     /// # Errors
-    /// If the annotation cannot be read as a whole, or no image is left. What is wrong with single
-    /// images and objects is noted in the annotation.
-    pub fn open_boxes(spec: &str) -> Result<Option<Self>, DataError> {
-        boxes::open(spec)
+    /// As [`open`](Self::open), and if the annotation cannot be read as a whole, or no image is left.
+    /// What is wrong with single images and objects is noted in the annotation.
+    pub fn open_with_objects(spec: &str) -> Result<Self, DataError> {
+        let place = NamedPlace::of(spec);
+        if let Some(data) = boxes::open(&place)? {
+            return Ok(data);
+        }
+        match segmentation::open(&place)? {
+            Some(data) => Ok(data),
+            None => open(&place),
+        }
     }
 
     /// Opens a folder or archive in the layout of DAVIS: `JPEGImages/` and `Annotations/`, with a
@@ -136,7 +146,8 @@ impl Dataset {
     }
 }
 
-fn open(spec: &str) -> Result<Dataset, DataError> {
+fn open(place: &NamedPlace) -> Result<Dataset, DataError> {
+    let spec = place.spec;
     match spec {
         "builtin" | "builtin:train" => return Ok(builtin::open(Split::Train, "builtin:train")),
         "builtin:val" => return Ok(builtin::open(Split::Val, "builtin:val")),
@@ -144,18 +155,17 @@ fn open(spec: &str) -> Result<Dataset, DataError> {
         _ => {}
     }
 
-    let (place, part) = place_and_split(spec);
-    if !place.exists() {
-        return Err(match part {
-            Some(_) if place == Path::new("builtin") => {
+    if !place.path.exists() {
+        return Err(match place.part {
+            Some(_) if place.path == Path::new("builtin") => {
                 let splits = BUILTIN[1..].join(" and ");
                 bad_spec(spec, format!("the splits are {splits}"))
             }
-            _ => missing(place),
+            _ => missing(place.path),
         });
     }
 
-    match part {
+    match place.part {
         Some(list) if split_list::is_list(list) => {
             split_list::select(open_whole(place)?, Path::new(list))
         }
@@ -164,8 +174,8 @@ fn open(spec: &str) -> Result<Dataset, DataError> {
     }
 }
 
-fn open_whole(place: &Path) -> Result<Dataset, DataError> {
-    if place.is_dir() {
+fn open_whole(place: &NamedPlace) -> Result<Dataset, DataError> {
+    if place.path.is_dir() {
         open_folder(place)
     } else {
         open_file(place)
@@ -187,13 +197,14 @@ fn unsupported(path: &Path, advice: impl Into<String>) -> DataError {
 }
 
 /// A part of a set in an official layout.
-fn open_part(place: &Path, part: &str) -> Result<Dataset, DataError> {
-    let Some(tree) = FileTree::open(place)? else {
+fn open_part(place: &NamedPlace, part: &str) -> Result<Dataset, DataError> {
+    let path = place.path;
+    let Some(tree) = place.tree()? else {
         let advice =
             format!("only a folder or an archive has parts; without `:{part}` it is opened");
-        return Err(unsupported(place, advice));
+        return Err(unsupported(path, advice));
     };
-    if let Some(data) = labelled::open(&Arc::new(tree), Some(part))? {
+    if let Some(data) = labelled::open(&tree, Some(part))? {
         return Ok(data);
     }
 
@@ -203,10 +214,10 @@ fn open_part(place: &Path, part: &str) -> Result<Dataset, DataError> {
         _ => None,
     };
     if let Some(split) = split {
-        if let Some(images) = idx::find(place, split) {
+        if let Some(images) = idx::find(path, split) {
             return idx::open(&images);
         }
-        if let Some(obstacle) = idx::obstacle(place, split) {
+        if let Some(obstacle) = idx::obstacle(path, split) {
             return Err(obstacle);
         }
     }
@@ -215,16 +226,17 @@ fn open_part(place: &Path, part: &str) -> Result<Dataset, DataError> {
          for the images that a text file lists, write `:LIST.txt`",
         labelled::LAYOUTS
     );
-    Err(unsupported(place, advice))
+    Err(unsupported(path, advice))
 }
 
 /// A folder with the files of MNIST's names or in an official layout, or else one of images.
-fn open_folder(path: &Path) -> Result<Dataset, DataError> {
+fn open_folder(place: &NamedPlace) -> Result<Dataset, DataError> {
+    let path = place.path;
     if let Some(images) = idx::find(path, IdxSplit::Train) {
         return idx::open(&images);
     }
-    if let Some(tree) = FileTree::open(path)?
-        && let Some(data) = labelled::open(&Arc::new(tree), None)?
+    if let Some(tree) = place.tree()?
+        && let Some(data) = labelled::open(&tree, None)?
     {
         return Ok(data);
     }
@@ -237,18 +249,18 @@ fn open_folder(path: &Path) -> Result<Dataset, DataError> {
     }
 }
 
-fn open_archive(path: &Path) -> Result<Dataset, DataError> {
-    let Some(tree) = FileTree::open(path)? else {
-        return Err(unsupported(path, format!("give {KINDS}")));
+fn open_archive(place: &NamedPlace) -> Result<Dataset, DataError> {
+    let Some(tree) = place.tree()? else {
+        return Err(unsupported(place.path, format!("give {KINDS}")));
     };
-    let tree = Arc::new(tree);
     match labelled::open(&tree, None)? {
         Some(data) => Ok(data),
         None => archive::open(tree),
     }
 }
 
-fn open_file(path: &Path) -> Result<Dataset, DataError> {
+fn open_file(place: &NamedPlace) -> Result<Dataset, DataError> {
+    let path = place.path;
     if !path.is_file() {
         return Err(unsupported(
             path,
@@ -292,8 +304,8 @@ fn open_file(path: &Path) -> Result<Dataset, DataError> {
     // The mark of a tar archive is not at its start.
     let is_tar = has_tar_mark(&start);
     match name.rsplit_once('.').map_or("", |(_, end)| end) {
-        _ if is_tar => open_archive(path),
-        "tar" => open_archive(path),
+        _ if is_tar => open_archive(place),
+        "tar" => open_archive(place),
         "txt" | "lst" | "csv" | "tsv" => list::open(path),
         _ if has_image_extension(name) => Err(unsupported(
             path,

@@ -5,29 +5,27 @@ mod objects;
 mod source;
 mod voc;
 
-use std::sync::Arc;
-
 pub use self::objects::{BoxedImage, ObjectBox, ObjectBoxes};
 use super::dataset::Dataset;
 use super::error::DataError;
-use super::split::place_and_split;
-use super::tree::FileTree;
+use super::place::NamedPlace;
 
-/// Opens what `spec` names; `None` if it is in none of the layouts.
-pub(super) fn open(spec: &str) -> Result<Option<Dataset>, DataError> {
-    let (place, split) = place_and_split(spec);
-    let is_json = place.extension().is_some_and(|ending| ending == "json");
-    if is_json && place.is_file() {
-        return coco::open_file(place, spec);
+/// Opens a set of one of the layouts; `None` if `place` is something else.
+pub(super) fn open(place: &NamedPlace) -> Result<Option<Dataset>, DataError> {
+    let is_json = place
+        .path
+        .extension()
+        .is_some_and(|ending| ending == "json");
+    if is_json && place.path.is_file() {
+        return coco::open_file(place.path, place.spec);
     }
-    let Some(tree) = FileTree::open(place)? else {
+    let Some(tree) = place.tree()? else {
         return Ok(None);
     };
-    let tree = Arc::new(tree);
-    if let Some(data) = coco::open_layout(&tree, split, spec)? {
+    if let Some(data) = coco::open_layout(&tree, place.part, place.spec)? {
         return Ok(Some(data));
     }
-    voc::open_layout(&tree, split, spec)
+    voc::open_layout(&tree, place.part, place.spec)
 }
 
 #[cfg(test)]

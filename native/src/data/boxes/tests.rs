@@ -3,6 +3,10 @@ use std::path::{Path, PathBuf};
 use super::*;
 use crate::data::testing::{names, spec, tree, write};
 
+fn open(spec: &str) -> Result<Option<Dataset>, DataError> {
+    super::open(&NamedPlace::of(spec))
+}
+
 const JSON: &str = r#"{"categories": [{"id": 7, "name": "cat"}],
     "images": [{"id": 1, "file_name": "a.png", "width": 3, "height": 2},
         {"id": 2, "file_name": "b.png", "width": 3, "height": 2}],

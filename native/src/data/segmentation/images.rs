@@ -46,7 +46,7 @@ impl MaskedFiles {
     ///
     /// # Errors
     /// If there are none.
-    pub fn open(self, tree: FileTree, place: &str) -> Result<Dataset, DataError> {
+    pub fn open(self, tree: Arc<FileTree>, place: &str) -> Result<Dataset, DataError> {
         if self.files.is_empty() {
             return Err(DataError::Empty {
                 path: tree.path_of(&self.folder),
@@ -61,10 +61,7 @@ impl MaskedFiles {
             masks.push(file.mask);
         }
         let source = MaskedImages {
-            images: TreeImages {
-                tree: Arc::new(tree),
-                names,
-            },
+            images: TreeImages { tree, names },
             masks,
             classes: self.classes,
             numbers: self.numbers,

@@ -12,22 +12,20 @@ use std::path::Path;
 
 use super::dataset::Dataset;
 use super::error::DataError;
-use super::split::place_and_split;
-use super::tree::FileTree;
+use super::place::NamedPlace;
 
-/// Opens a set of one of the layouts; `None` if `spec` is something else.
-pub fn open(spec: &str) -> Result<Option<Dataset>, DataError> {
-    let (place, split) = place_and_split(spec);
-    if place == Path::new("builtin") {
+/// Opens a set of one of the layouts; `None` if `place` is something else.
+pub fn open(place: &NamedPlace) -> Result<Option<Dataset>, DataError> {
+    if place.path == Path::new("builtin") {
         return Ok(None);
     }
-    let Some(tree) = FileTree::open(place)? else {
+    let Some(tree) = place.tree()? else {
         return Ok(None);
     };
 
     for find in [ade20k::find, voc::find, davis::find, pairs::find] {
-        if let Some(found) = find(&tree, split)? {
-            return found.open(tree, spec).map(Some);
+        if let Some(found) = find(&tree, place.part)? {
+            return found.open(tree, place.spec).map(Some);
         }
     }
     Ok(None)

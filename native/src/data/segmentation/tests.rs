@@ -6,6 +6,10 @@ use super::*;
 use crate::data::masks::encode_mask;
 use crate::data::testing::{names, picture, spec, write};
 
+fn open(spec: &str) -> Result<Option<Dataset>, DataError> {
+    super::open(&NamedPlace::of(spec))
+}
+
 /// A mask of 3 x 2 pixels, as the images of these tests have.
 fn mask(numbers: [usize; 6]) -> Vec<u8> {
     let map = LabelMap::new(2, 3, numbers.to_vec()).expect("six numbers");

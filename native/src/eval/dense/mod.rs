@@ -2,13 +2,11 @@
 //! their labels, and what is said of a segmentation.
 
 mod images;
-mod open;
 mod pictures;
 mod report;
 mod truth;
 
 pub use self::images::{LabelledImages, SeenImages};
-pub use self::open::open;
 pub use self::pictures::SegmentationPictures;
 pub use self::report::{MEAN_IOU, Segmentation, curve};
 pub use self::truth::Truths;

@@ -118,13 +118,7 @@ impl EvalTask for Discovery {
     }
 
     fn open(&self, spec: &str) -> Result<Dataset> {
-        if let Some(data) = Dataset::open_boxes(spec)? {
-            return Ok(data);
-        }
-        match Dataset::open_segmentation(spec)? {
-            Some(data) => Ok(data),
-            None => Ok(Dataset::open(spec)?),
-        }
+        Ok(Dataset::open_with_objects(spec)?)
     }
 
     fn readouts(&self) -> Vec<Readout> {

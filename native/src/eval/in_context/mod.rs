@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::dense::{
-    LabelledImages, MEAN_IOU, SeenImages, Segmentation, SegmentationPictures, Truths, curve, open,
+    LabelledImages, MEAN_IOU, SeenImages, Segmentation, SegmentationPictures, Truths, curve,
 };
 use super::measures::Measures;
 use super::sets::{SetLimits, Sets};
@@ -116,7 +116,7 @@ impl EvalTask for InContext {
     }
 
     fn open(&self, spec: &str) -> Result<Dataset> {
-        open(spec)
+        Ok(Dataset::open_with_masks(spec)?)
     }
 
     fn readouts(&self) -> Vec<Readout> {

@@ -17,7 +17,7 @@ use self::found::{
 };
 use self::learned::LearnedPatches;
 use self::regression::choose;
-use super::dense::{LabelledImages, SegmentationPictures, Truths, open};
+use super::dense::{LabelledImages, SegmentationPictures, Truths};
 use super::measures::Measures;
 use super::sets::{SetLimits, Sets};
 use super::task::{Curve, EvalTask, Subject, TaskOutput};
@@ -116,7 +116,7 @@ impl EvalTask for Patches {
     }
 
     fn open(&self, spec: &str) -> Result<Dataset> {
-        open(spec)
+        Ok(Dataset::open_with_masks(spec)?)
     }
 
     fn readouts(&self) -> Vec<Readout> {
