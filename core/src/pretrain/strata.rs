@@ -17,7 +17,7 @@ pub fn order(seed: u64, step: usize, crops: usize) -> Vec<usize> {
 }
 
 impl MaskConfig {
-    /// The ratios that crop `number` of `crops` in [`order`] is masked by.
+    /// The ratios that crop `number` of `crops` in `order` is masked by.
     ///
     /// The entries of the mixture take equal parts of the crops. Within a part of n crops the
     /// entry's ratios are cut into n equal ranges, one for each crop.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::problems::Problems;
 use crate::weights::Weights;
 
-/// Dimensions and options of a [`Head`], with the official code's names.
+/// Dimensions and options of a `Head`, with the official code's names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HeadConfig {
