@@ -93,14 +93,15 @@ impl Engine for TimedEngine<'_> {
             add(phases, Phase::Sum, stopwatch.lap() / at_once);
             joined
         };
-        let joined = self.engine.spread(network, batch, timed_work, timed_join);
+        let joined =
+            Engine::<Pass>::map_reduce(&self.engine, network, batch, timed_work, timed_join);
 
         self.stopwatch.borrow_mut().lap();
         joined
     }
 
     fn sum(&self, values: Tensor<2>) -> Result<Tensor<2>, NoStep> {
-        self.engine.add_up(values)
+        Engine::<Pass>::sum(&self.engine, values)
     }
 
     fn all_reduce<M: Module>(&self, pass: Pass, network: &M) -> Result<Pass, NoStep> {

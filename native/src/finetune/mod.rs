@@ -2,11 +2,11 @@
 //! trains.
 
 pub mod charts;
-mod engine;
 mod job;
 mod learner;
 mod plan;
 mod preview;
 mod samples;
+mod wire;
 
 pub use self::job::FinetuneJob;

@@ -2,7 +2,6 @@
 
 pub mod charts;
 mod collapse;
-mod engine;
 mod job;
 mod learner;
 pub(crate) mod multi_crop;

@@ -5,96 +5,104 @@
 //! so that the sum of all workers' vectors is the vector of the whole batch.
 
 use burn::tensor::{ExecutionError, Tensor, TensorData, Transaction};
+use futures_lite::future::block_on;
 use ibot_core::optim::NamedGradients;
 use ibot_core::pretrain::{MeanLogits, Pass};
 
-/// The vector of `pass` of a batch of `batch` images, of which `first` come before its own.
-pub async fn pack(pass: &Pass, first: usize, batch: usize) -> Result<Vec<f32>, ExecutionError> {
-    // Names every field, so that a new one cannot be forgotten here.
-    let Pass {
-        images,
-        gradients: _,
-        losses,
-        mean_logits,
-        monitor,
-        prototypes,
-    } = pass;
-    let MeanLogits {
-        cls,
-        patch,
-        patch_share,
-    } = mean_logits;
+use crate::run::worker_engine::SharedPass;
 
-    let mut means = Vec::new();
-    losses.clone().map(|loss| means.push(loss));
-    monitor.clone().map(|value| means.push(value));
-    for mean in [cls, patch, patch_share] {
-        means.push(mean.clone().flatten(0, 1));
+impl SharedPass for Pass {
+    fn share(&self, batch: usize) -> f64 {
+        Pass::share(self, batch)
     }
 
-    let data = Transaction::default()
-        .register(Tensor::cat(means, 0) * pass.share(batch))
-        .register(prototypes.clone())
-        .execute_async()
-        .await?;
-    // A transaction returns one entry for each registered tensor.
-    let [means, own] = &data[..] else {
-        unreachable!("two tensors were registered")
-    };
-
-    let mut vector: Vec<f32> = means.iter::<f32>().collect();
-    let globals = prototypes.dims()[0] / images;
-    let place = vector.len() + globals * first;
-    vector.resize(vector.len() + globals * batch, 0.0);
-    // Numbers of prototypes are far below 2^24, up to which a float holds every integer.
-    for (value, prototype) in vector[place..].iter_mut().zip(own.iter::<u32>()) {
-        *value = prototype as f32;
+    fn gradients(&mut self) -> &mut NamedGradients {
+        &mut self.gradients
     }
-    Ok(vector)
-}
 
-/// The pass over a whole batch of `batch` images, from the sum of all workers' vectors and their
-/// `gradients`. `own` is this worker's pass, whose sizes it takes.
-pub fn unpack(own: Pass, gradients: NamedGradients, sum: Vec<f32>, batch: usize) -> Pass {
-    let Pass {
-        images: _,
-        gradients: _,
-        losses,
-        mean_logits,
-        monitor,
-        prototypes: _,
-    } = own;
-    let device = mean_logits.cls.device();
-    let mut values = sum.into_iter();
-    let mut next = |like: &[usize]| {
-        let count = like.iter().product();
-        TensorData::new(
-            values.by_ref().take(count).collect::<Vec<f32>>(),
-            like.to_vec(),
-        )
-    };
+    fn pack(&self, first: usize, batch: usize) -> Result<Vec<f32>, ExecutionError> {
+        // Names every field, so that a new one cannot be forgotten here.
+        let Pass {
+            images,
+            gradients: _,
+            losses,
+            mean_logits,
+            monitor,
+            prototypes,
+        } = self;
+        let MeanLogits {
+            cls,
+            patch,
+            patch_share,
+        } = mean_logits;
 
-    // In the order of `pack`.
-    let losses = losses.map(|loss| Tensor::from_data(next(&loss.dims()), &device));
-    let monitor = monitor.map(|value| Tensor::from_data(next(&value.dims()), &device));
-    let mean_logits = mean_logits.map(|mean| Tensor::from_data(next(&mean.dims()), &device));
-    let prototypes: Vec<i32> = values.map(|prototype| prototype as i32).collect();
-    let count = prototypes.len();
+        let mut means = Vec::new();
+        losses.clone().map(|loss| means.push(loss));
+        monitor.clone().map(|value| means.push(value));
+        for mean in [cls, patch, patch_share] {
+            means.push(mean.clone().flatten(0, 1));
+        }
 
-    Pass {
-        images: batch,
-        gradients,
-        losses,
-        mean_logits,
-        monitor,
-        prototypes: Tensor::from_data(TensorData::new(prototypes, [count, 1]), &device),
+        let reading = Transaction::default()
+            .register(Tensor::cat(means, 0) * self.share(batch))
+            .register(prototypes.clone());
+        let data = block_on(reading.execute_async())?;
+        // A transaction returns one entry for each registered tensor.
+        let [means, own] = &data[..] else {
+            unreachable!("two tensors were registered")
+        };
+
+        let mut vector: Vec<f32> = means.iter::<f32>().collect();
+        let globals = prototypes.dims()[0] / images;
+        let place = vector.len() + globals * first;
+        vector.resize(vector.len() + globals * batch, 0.0);
+        // Numbers of prototypes are far below 2^24, up to which a float holds every integer.
+        for (value, prototype) in vector[place..].iter_mut().zip(own.iter::<u32>()) {
+            *value = prototype as f32;
+        }
+        Ok(vector)
+    }
+
+    fn unpack(self, gradients: NamedGradients, sum: Vec<f32>, batch: usize) -> Self {
+        let Pass {
+            images: _,
+            gradients: _,
+            losses,
+            mean_logits,
+            monitor,
+            prototypes: _,
+        } = self;
+        let device = mean_logits.cls.device();
+        let mut values = sum.into_iter();
+        let mut next = |like: &[usize]| {
+            let count = like.iter().product();
+            TensorData::new(
+                values.by_ref().take(count).collect::<Vec<f32>>(),
+                like.to_vec(),
+            )
+        };
+
+        // In the order of `pack`.
+        let losses = losses.map(|loss| Tensor::from_data(next(&loss.dims()), &device));
+        let monitor = monitor.map(|value| Tensor::from_data(next(&value.dims()), &device));
+        let mean_logits = mean_logits.map(|mean| Tensor::from_data(next(&mean.dims()), &device));
+        let prototypes: Vec<i32> = values.map(|prototype| prototype as i32).collect();
+        let count = prototypes.len();
+
+        Pass {
+            images: batch,
+            gradients,
+            losses,
+            mean_logits,
+            monitor,
+            prototypes: Tensor::from_data(TensorData::new(prototypes, [count, 1]), &device),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use burn::tensor::Device;
-    use futures_lite::future::block_on;
     use ibot_core::pretrain::{Losses, Monitor};
 
     use super::*;
@@ -128,14 +136,14 @@ mod tests {
 
     #[test]
     fn the_sum_of_all_vectors_is_the_pass_over_the_batch() {
-        let first = block_on(pack(&pass(1, 4.0), 0, 4)).expect("the CPU works");
-        let rest = block_on(pack(&pass(3, 8.0), 1, 4)).expect("the CPU works");
+        let first = pass(1, 4.0).pack(0, 4).expect("the CPU works");
+        let rest = pass(3, 8.0).pack(1, 4).expect("the CPU works");
         let mut sum = Vec::new();
         for (a, b) in first.into_iter().zip(rest) {
             sum.push(a + b);
         }
 
-        let whole = unpack(pass(1, 4.0), NamedGradients::default(), sum, 4);
+        let whole = pass(1, 4.0).unpack(NamedGradients::default(), sum, 4);
         let joined = Pass::join(vec![pass(1, 4.0), pass(3, 8.0)]);
         assert_eq!((whole.images, joined.images), (4, 4));
         for whole in [&whole, &joined] {

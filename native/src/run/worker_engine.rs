@@ -1,11 +1,14 @@
 //! How a worker of a run carries out a step: its micro-batches on its threads, its sums with the
 //! other workers.
 
+use std::mem;
+
 use anyhow::Context as _;
 use burn::module::Module;
 use burn::tensor::{ExecutionError, Tensor, TensorData};
 use futures_lite::future::block_on;
-use ibot_core::pretrain::{Activations, Lane};
+use ibot_core::optim::NamedGradients;
+use ibot_core::pretrain::{Activations, Engine, Lane};
 use ibot_core::rng::{Purpose, stream};
 
 use super::threads::Threads;
@@ -46,9 +49,26 @@ impl From<ExchangeError> for NoStep {
     }
 }
 
-impl WorkerEngine<'_> {
-    /// [`Engine::map_reduce`](ibot_core::pretrain::Engine::map_reduce) on the worker's threads.
-    pub fn spread<M: Module, B: Send, T: Send>(
+/// A worker's pass over its share of a batch, as it travels to the other workers.
+pub trait SharedPass: Sized {
+    /// The part of its images in a batch of `batch` images.
+    fn share(&self, batch: usize) -> f64;
+
+    fn gradients(&mut self) -> &mut NamedGradients;
+
+    /// All but the gradients as one vector, such that the sum of all workers' vectors is that of
+    /// the whole batch. `first` images of the batch come before those of this pass.
+    fn pack(&self, first: usize, batch: usize) -> Result<Vec<f32>, ExecutionError>;
+
+    /// The pass over the whole batch, from the sum of all workers' vectors and their gradients. Its
+    /// sizes are those of this pass.
+    fn unpack(self, gradients: NamedGradients, sum: Vec<f32>, batch: usize) -> Self;
+}
+
+impl<P: SharedPass> Engine<P> for WorkerEngine<'_> {
+    type Error = NoStep;
+
+    fn map_reduce<M: Module, B: Send, T: Send>(
         &self,
         network: &M,
         batch: Vec<B>,
@@ -59,8 +79,7 @@ impl WorkerEngine<'_> {
         self.threads.map_reduce(network, batch, lane, work, join)
     }
 
-    /// [`Engine::sum`](ibot_core::pretrain::Engine::sum) of all workers.
-    pub fn add_up(&self, values: Tensor<2>) -> Result<Tensor<2>, NoStep> {
+    fn sum(&self, values: Tensor<2>) -> Result<Tensor<2>, NoStep> {
         self.await_all()?;
         if self.team.size() == 1 {
             return Ok(values);
@@ -72,8 +91,29 @@ impl WorkerEngine<'_> {
         Ok(Tensor::from_data(TensorData::new(sum, shape), &device))
     }
 
-    /// Waits for all workers.
-    pub fn await_all(&self) -> Result<(), NoStep> {
+    fn all_reduce<M: Module>(&self, mut pass: P, network: &M) -> Result<P, NoStep> {
+        self.await_all()?;
+        if self.team.size() == 1 {
+            return Ok(pass);
+        }
+
+        let batch = self.batch_size;
+        let share = pass.share(batch);
+        let first = self.team.share().start;
+        let means = pass.pack(first, batch).context("losses on the device")?;
+        // All workers must send the same names, whatever their images reach.
+        let gradients = mem::take(pass.gradients()).complete(network);
+
+        let means = self.team.all_reduce(means)?;
+        let gradients = self.team.all_reduce_gradients(gradients, share)?;
+        Ok(pass.unpack(gradients, means, batch))
+    }
+}
+
+impl WorkerEngine<'_> {
+    /// Waits for all workers. One that has failed, or has no images, says so here, where the others
+    /// wait for it.
+    fn await_all(&self) -> Result<(), NoStep> {
         match self.team.vote(None)? {
             Some(stop) => Err(NoStep::Stopped(stop)),
             None => Ok(()),
