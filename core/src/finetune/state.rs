@@ -84,9 +84,7 @@ impl FinetuneState {
         let mut tensors = Weights::new();
         add(&mut tensors, "network", weights::read(&self.network).await?);
 
-        let (first, second, updates) = self.optimizer.read(&self.network).await?;
-        add(&mut tensors, "exp_avg", first);
-        add(&mut tensors, "exp_avg_sq", second);
+        let updates = self.optimizer.keep(&self.network, &mut tensors).await?;
 
         if let Some(scale) = self.loss_scale {
             tensors.insert(LOSS_SCALE.to_owned(), loss_scale_weight(scale));
@@ -106,9 +104,7 @@ impl FinetuneState {
         } = snapshot;
         let network = weights::write(self.network, &take(&mut tensors, "network"))?;
 
-        let first = take(&mut tensors, "exp_avg");
-        let second = take(&mut tensors, "exp_avg_sq");
-        let optimizer = AdamW::write(&network, &first, &second, &updates)?;
+        let optimizer = AdamW::kept(&network, &mut tensors, &updates)?;
 
         Ok(Self {
             network,

@@ -9,6 +9,7 @@ use crate::optim::clip::{Clip, ClipBy};
 use crate::optim::gradients::{GradientNorms, NamedGradients};
 use crate::optim::in_place::change_in_place;
 use crate::optim::rule::Rule;
+use crate::problems::Problems;
 use crate::weights::{Parameter, map_named};
 
 /// What stays the same in all steps.
@@ -36,6 +37,20 @@ impl Default for AdamWConfig {
                 by: ClipBy::Tensor,
             },
         }
+    }
+}
+
+impl AdamWConfig {
+    /// Records the settings that make no sense, clipping aside.
+    pub fn check(&self, at: &mut Problems) {
+        for (key, beta) in [("beta1", self.beta1), ("beta2", self.beta2)] {
+            if at.within(key, beta, 0.0..=1.0) {
+                // The bias correction divides by 1 - beta^n.
+                at.require(beta < 1.0, key, beta, "must be less than one");
+            }
+        }
+        // Where all gradients were zero, the update would be 0 / 0.
+        at.positive("eps", self.eps);
     }
 }
 

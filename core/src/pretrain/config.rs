@@ -266,14 +266,7 @@ impl OptimConfig {
         at.not_negative("clip_grad", self.clip_grad);
         at.within("momentum_teacher", self.momentum_teacher, 0.0..=1.0);
 
-        for (key, beta) in [("beta1", self.beta1), ("beta2", self.beta2)] {
-            if at.within(key, beta, 0.0..=1.0) {
-                // The bias correction divides by 1 - beta^n.
-                at.require(beta < 1.0, key, beta, "must be less than one");
-            }
-        }
-        // Where all gradients were zero, the update would be 0 / 0.
-        at.positive("eps", self.eps);
+        self.adamw().check(at);
     }
 }
 

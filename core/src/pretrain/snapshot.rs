@@ -52,9 +52,7 @@ impl TrainState {
             add(&mut tensors, "anchor", weights::read(anchor).await?);
         }
 
-        let (first, second, updates) = self.optimizer.read(&self.student).await?;
-        add(&mut tensors, "exp_avg", first);
-        add(&mut tensors, "exp_avg_sq", second);
+        let updates = self.optimizer.keep(&self.student, &mut tensors).await?;
 
         let Centers { cls, patch } = &self.centers;
         for (name, center) in [("center", cls), ("center2", patch)] {
@@ -92,9 +90,7 @@ impl TrainState {
             Some(weights::write(teacher.backbone.clone(), &anchor)?)
         };
 
-        let first = take(&mut tensors, "exp_avg");
-        let second = take(&mut tensors, "exp_avg_sq");
-        let optimizer = AdamW::write(&student, &first, &second, &updates)?;
+        let optimizer = AdamW::kept(&student, &mut tensors, &updates)?;
 
         let centers = Centers {
             cls: center(&tensors, "center", self.centers.cls)?,
@@ -147,6 +143,30 @@ pub(crate) fn take(tensors: &mut Weights, prefix: &str) -> Weights {
 }
 
 impl AdamW {
+    /// Adds the moments of `module`'s parameters to `tensors`, as `exp_avg/...` and
+    /// `exp_avg_sq/...`, and gives how often each was updated.
+    pub(crate) async fn keep<M: Module>(
+        &self,
+        module: &M,
+        tensors: &mut Weights,
+    ) -> Result<Updates, WeightsError> {
+        let (first, second, updates) = self.read(module).await?;
+        add(tensors, "exp_avg", first);
+        add(tensors, "exp_avg_sq", second);
+        Ok(updates)
+    }
+
+    /// The optimiser of `module` from what [`keep`](Self::keep) added, which is taken out.
+    pub(crate) fn kept<M: Module>(
+        module: &M,
+        tensors: &mut Weights,
+        updates: &Updates,
+    ) -> Result<Self, WeightsError> {
+        let first = take(tensors, "exp_avg");
+        let second = take(tensors, "exp_avg_sq");
+        Self::write(module, &first, &second, updates)
+    }
+
     /// First and second moments of `module`'s parameters, and how often each was updated; nothing
     /// of a parameter that never was.
     pub(crate) async fn read<M: Module>(

@@ -13,7 +13,7 @@ use crate::device::Devices;
 use crate::exchange::Stop;
 use crate::run::ending::Ending;
 use crate::run::train::RunRequest;
-use crate::settings::{RunSettings, SettingsOf, Source, TrainConfig};
+use crate::settings::{AnySettings, RunSettings, SettingsOf, Source, TrainConfig};
 
 /// Options of any training run.
 #[derive(Debug, Args)]
@@ -56,6 +56,15 @@ impl RunArgs {
         let mut settings = match (&self.out, self.resume) {
             (Some(out), true) => {
                 let config = out.join("config.toml");
+                if let Ok(found) = AnySettings::read(&config)
+                    && found.command() != C::COMMAND
+                {
+                    let command = found.command();
+                    bail!(
+                        "{} holds a run of `ibot {command}`: continue it with `ibot {command} --resume`",
+                        out.display()
+                    );
+                }
                 SettingsOf::read(Source::File(&config), &self.set)
                     .with_context(|| format!("{} cannot be resumed", out.display()))?
             }

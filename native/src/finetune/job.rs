@@ -19,17 +19,14 @@ use crate::data::Dataset;
 use crate::eval::Evaluation;
 use crate::model::{CHECKPOINT_FILE, ModelArgs, WeightFile, read_checkpoint, with_remedy};
 use crate::run::devices::RunDevices;
-use crate::run::job::Job;
-use crate::run::plan::RunPlan;
+use crate::run::job::{Job, ResolvedRun, RunData};
 use crate::run::seat::Seat;
 use crate::settings::FinetuneSettings;
 
 #[derive(Clone)]
 pub struct FinetuneJob {
     plan: Arc<FinetunePlan>,
-    run: Arc<RunPlan>,
-    data: Arc<Dataset>,
-    val: Option<Arc<Dataset>>,
+    run: ResolvedRun,
 }
 
 impl FinetuneJob {
@@ -40,12 +37,8 @@ impl FinetuneJob {
         devices: &RunDevices,
         resumed: Option<&Path>,
     ) -> Result<Self> {
-        let data = Arc::new(Dataset::open(&settings.run.data)?);
-        let val = match &settings.run.val {
-            Some(val) => Some(Arc::new(Dataset::open(val)?)),
-            None => None,
-        };
-        check_labels(&data, val.as_deref())?;
+        let data = RunData::open(&settings.run)?;
+        check_labels(&data.train, data.val.as_deref())?;
 
         let of_weights = dimensions(&settings, resumed)?;
         let config = &settings.config;
@@ -59,22 +52,22 @@ impl FinetuneJob {
         let tokens = backbone.wide_tokens(config.model.image_size);
         let run = &mut settings.run;
         run.resolve(batch, tokens, devices.is_cpu(), devices.cores());
-        if val.is_none() {
+        if data.val.is_none() {
             // Without other images it would judge those that the run learns.
             let measures = |evaluation: &Evaluation| matches!(evaluation, Evaluation::Accuracy(_));
             settings.eval.retain(|eval| !measures(&eval.evaluation));
         }
 
-        let mut plan = FinetunePlan::new(settings, backbone, &data, devices.workers())?;
-        if val.is_none() {
+        let mut plan = FinetunePlan::new(settings, backbone, &data.train, devices.workers())?;
+        if data.val.is_none() {
             let note = "no images to judge by (--val): the accuracy is not measured";
             plan.warnings.push(note.to_owned());
         }
+        let (notes, warnings) = (plan.notes.clone(), plan.warnings.clone());
+        let run = plan.run_plan(data.train.len());
         Ok(Self {
-            run: Arc::new(plan.run_plan(data.len())),
+            run: ResolvedRun::new(&plan.settings, run, data, notes, warnings),
             plan: Arc::new(plan),
-            data,
-            val,
         })
     }
 
@@ -139,32 +132,8 @@ impl Job for FinetuneJob {
     type State = FinetuneState;
     type Learner<'a> = Finetuner<'a>;
 
-    fn plan(&self) -> &Arc<RunPlan> {
+    fn resolved(&self) -> &ResolvedRun {
         &self.run
-    }
-
-    fn data(&self) -> &Arc<Dataset> {
-        &self.data
-    }
-
-    fn val(&self) -> Option<&Arc<Dataset>> {
-        self.val.as_ref()
-    }
-
-    fn notes(&self) -> &[String] {
-        &self.plan.notes
-    }
-
-    fn warnings(&self) -> &[String] {
-        &self.plan.warnings
-    }
-
-    fn settings(&self) -> String {
-        self.plan.settings.to_toml()
-    }
-
-    fn fingerprint(&self) -> u32 {
-        self.plan.fingerprint(self.data.len())
     }
 
     fn first_state(&self, device: &Device) -> Result<FinetuneState> {
@@ -211,7 +180,7 @@ impl Job for FinetuneJob {
     ) -> Result<Finetuner<'a>> {
         Finetuner::new(
             seat,
-            self.data.clone(),
+            self.run.data.train.clone(),
             self.plan.clone(),
             (state, step),
             interrupted.clone(),

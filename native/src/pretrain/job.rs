@@ -10,42 +10,34 @@ use ibot_core::pretrain::{Snapshot, TrainState};
 
 use super::learner::Pretrainer;
 use super::plan::Plan;
-use crate::data::Dataset;
 use crate::model::read_checkpoint;
 use crate::run::devices::RunDevices;
-use crate::run::job::Job;
-use crate::run::plan::RunPlan;
+use crate::run::job::{Job, ResolvedRun, RunData};
 use crate::run::seat::Seat;
 use crate::settings::{Settings, student_tokens};
 
 #[derive(Clone)]
 pub struct PretrainJob {
     plan: Arc<Plan>,
-    run: Arc<RunPlan>,
-    data: Arc<Dataset>,
-    val: Option<Arc<Dataset>>,
+    run: ResolvedRun,
 }
 
 impl PretrainJob {
     /// Opens the data and computes what a run with `settings` will do.
     pub fn plan(mut settings: Settings, devices: &RunDevices) -> Result<Self> {
-        let data = Arc::new(Dataset::open(&settings.run.data)?);
-        let val = match &settings.run.val {
-            Some(val) => Some(Arc::new(Dataset::open(val)?)),
-            None => None,
-        };
+        let data = RunData::open(&settings.run)?;
         let config = &settings.config;
         devices.check(config.optim.precision)?;
 
         let (batch, tokens) = (config.optim.batch_size, student_tokens(config));
         let run = &mut settings.run;
         run.resolve(batch, tokens, devices.is_cpu(), devices.cores());
-        let plan = Plan::new(settings, data.len(), devices.workers())?;
+        let plan = Plan::new(settings, data.train.len(), devices.workers())?;
+        let (notes, warnings) = (plan.notes.clone(), plan.warnings.clone());
+        let run = plan.run_plan(data.train.len());
         Ok(Self {
-            run: Arc::new(plan.run_plan(data.len())),
+            run: ResolvedRun::new(&plan.settings, run, data, notes, warnings),
             plan: Arc::new(plan),
-            data,
-            val,
         })
     }
 }
@@ -54,32 +46,8 @@ impl Job for PretrainJob {
     type State = TrainState;
     type Learner<'a> = Pretrainer<'a>;
 
-    fn plan(&self) -> &Arc<RunPlan> {
+    fn resolved(&self) -> &ResolvedRun {
         &self.run
-    }
-
-    fn data(&self) -> &Arc<Dataset> {
-        &self.data
-    }
-
-    fn val(&self) -> Option<&Arc<Dataset>> {
-        self.val.as_ref()
-    }
-
-    fn notes(&self) -> &[String] {
-        &self.plan.notes
-    }
-
-    fn warnings(&self) -> &[String] {
-        &self.plan.warnings
-    }
-
-    fn settings(&self) -> String {
-        self.plan.settings.to_toml()
-    }
-
-    fn fingerprint(&self) -> u32 {
-        self.plan.fingerprint(self.data.len())
     }
 
     fn first_state(&self, device: &Device) -> Result<TrainState> {
@@ -120,7 +88,7 @@ impl Job for PretrainJob {
         Pretrainer::new(
             team,
             options,
-            self.data.clone(),
+            self.run.data.train.clone(),
             self.plan.clone(),
             (state, step),
             interrupted.clone(),

@@ -1,13 +1,10 @@
 //! What a run will do: computed from its settings and its data before it starts, and printed.
 
-use std::fmt::Write as _;
-
 use ibot_core::optim::ScheduleShape;
 use ibot_core::pretrain::Schedules;
 use ibot_core::pretrain::config::{Config, OptimConfig};
-use ibot_core::weights::ModelHeader;
 
-use crate::run::batches::{WrongBatch, steps_per_epoch};
+use crate::run::batches::{WrongBatch, epoch_note, steps_per_epoch, worker_note};
 use crate::run::checkpoint::Identity;
 use crate::run::plan::RunPlan;
 use crate::settings::Settings;
@@ -37,12 +34,7 @@ impl Plan {
         let schedules = Schedules::new(&settings.config, steps_per_epoch);
         let mut notes = notes(&settings, images, &schedules);
         let warnings = warnings(&settings, &schedules);
-        if workers > 1 {
-            notes.push(format!(
-                "{workers} workers, {} images of a batch each, rounded",
-                batch.div_ceil(workers)
-            ));
-        }
+        notes.extend(worker_note(batch, workers));
         Ok(Self {
             settings,
             workers,
@@ -54,41 +46,17 @@ impl Plan {
 
     /// The part of the plan that any run has, over `images` images.
     pub fn run_plan(&self, images: usize) -> RunPlan {
-        let Settings {
-            config, run, eval, ..
-        } = &self.settings;
-        RunPlan {
-            settings: run.clone(),
-            evals: eval.clone(),
-            eval_size: config.crops.global_size,
-            batch_size: config.optim.batch_size,
-            steps_per_epoch: self.schedules.steps_per_epoch(),
-            total_steps: self.schedules.total_steps(),
-            identity: Identity {
-                seed: run.seed,
-                images,
-                workers: self.workers,
-            },
-            // Only the student sees masks, and files hold the teacher.
-            model: ModelHeader {
-                backbone: config.backbone().with_mask_token(false),
-                eval_resize: self.settings.eval_resize(),
-                step: 0,
-            },
-        }
-    }
-
-    /// A number that two workers share only if they compute the same steps over as many images.
-    pub fn fingerprint(&self, images: usize) -> u32 {
-        let run = &self.settings.run;
-        // The text that config.toml has, without settings that may differ between workers, such as
-        // their threads. Plain structs always have a TOML form.
-        let mut identity = toml::to_string(&self.settings.config).unwrap_or_default();
-        // Writing to a String cannot fail.
-        let _ = writeln!(identity, "run.seed = {}", run.seed);
-        let _ = writeln!(identity, "run.exchange_f16 = {}", run.exchange_f16);
-        let _ = writeln!(identity, "images = {images}");
-        crc32fast::hash(identity.as_bytes())
+        let settings = &self.settings;
+        let identity = Identity {
+            seed: settings.run.seed,
+            images,
+            workers: self.workers,
+        };
+        // Only the student sees masks, and files hold the teacher.
+        let backbone = settings.config.backbone().with_mask_token(false);
+        let steps_per_epoch = self.schedules.steps_per_epoch();
+        let total_steps = self.schedules.total_steps();
+        RunPlan::new(settings, backbone, steps_per_epoch, total_steps, identity)
     }
 }
 
@@ -161,13 +129,11 @@ fn schedule_notes(optim: &OptimConfig, images: usize, schedules: &Schedules) -> 
         optim.min_lr
     };
     [
-        format!(
-            "{} epochs of {} steps of {} images: {} steps; {} images an epoch are left over",
+        epoch_note(
             optim.epochs,
             schedules.steps_per_epoch(),
             optim.batch_size,
-            schedules.total_steps(),
-            images % optim.batch_size
+            images,
         ),
         format!(
             "learning rate: {:e}{} = {:e} at the peak, {:e} at the end",

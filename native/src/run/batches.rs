@@ -17,6 +17,21 @@ pub enum WrongBatch {
     TooManyWorkers { batch: usize, workers: usize },
 }
 
+/// What the epochs of a run are made of, for people.
+pub fn epoch_note(epochs: usize, steps_per_epoch: usize, batch: usize, images: usize) -> String {
+    format!(
+        "{epochs} epochs of {steps_per_epoch} steps of {batch} images: {} steps; {} images an epoch are left over",
+        epochs * steps_per_epoch,
+        images % batch
+    )
+}
+
+/// How several workers share a batch, for people; `None` for one.
+pub fn worker_note(batch: usize, workers: usize) -> Option<String> {
+    let each = batch.div_ceil(workers.max(1));
+    (workers > 1).then(|| format!("{workers} workers, {each} images of a batch each, rounded"))
+}
+
 /// Steps of an epoch over `images` images, which `workers` workers take in batches of `batch`.
 pub fn steps_per_epoch(images: usize, batch: usize, workers: usize) -> Result<usize, WrongBatch> {
     let steps = images / batch;

@@ -1,7 +1,6 @@
 //! Evaluations during a run, on the images that it learns from.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 
 use anyhow::Result;
 use burn::tensor::Device;
@@ -9,19 +8,17 @@ use ibot_core::model::Backbone;
 use ibot_core::weights::ModelHeader;
 
 use super::event::Event;
+use super::job::RunData;
 use super::learner::Learner;
 use super::listeners::Listeners;
 use super::plan::RunPlan;
 use super::record::Record;
-use crate::data::Dataset;
 use crate::eval::{EvalProgress, ScheduledEval, Subject};
 use crate::features::{Encoder, EvalView, FeatureStore};
 
 /// What evaluations need beside the network.
 pub struct Evaluator {
-    pub data: Arc<Dataset>,
-    /// Images to judge by, where these are others.
-    pub val: Option<Arc<Dataset>>,
+    pub data: RunData,
     pub device: Device,
     pub threads: NonZeroUsize,
 }
@@ -42,7 +39,9 @@ impl Evaluator {
             resize_ratio: ModelHeader::USUAL_RESIZE,
         };
         let mut due: Vec<&ScheduledEval> = plan.evals.iter().collect();
-        due.retain(|eval| eval.is_due(epochs, is_last) && eval.evaluation.task().suits(&self.data));
+        due.retain(|eval| {
+            eval.is_due(epochs, is_last) && eval.evaluation.task().suits(&self.data.train)
+        });
 
         let backbone = &learner.evaluated();
         let needs_linear = due
@@ -72,8 +71,8 @@ impl Evaluator {
                 features: &stores[place],
                 head: learner.head(),
                 linear_heads: linear_heads.as_ref(),
-                data: &self.data,
-                val: self.val.as_deref(),
+                data: &self.data.train,
+                val: self.data.val.as_deref(),
             };
             let measures = match task.run(&subject) {
                 Ok(output) => output.measures,

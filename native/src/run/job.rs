@@ -11,30 +11,38 @@ use super::learner::Learner;
 use super::plan::RunPlan;
 use super::seat::Seat;
 use crate::data::Dataset;
+use crate::settings::{RunSettings, SettingsOf, TrainConfig};
 
-/// A run of one kind, resolved: its plan, its data, its first state and its learners.
+/// The images of a run.
+#[derive(Clone)]
+pub struct RunData {
+    /// Those to learn from.
+    pub train: Arc<Dataset>,
+    /// Those to evaluate on, where these are others.
+    pub val: Option<Arc<Dataset>>,
+}
+
+/// A run, resolved, whatever it trains.
+#[derive(Clone)]
+pub struct ResolvedRun {
+    pub plan: Arc<RunPlan>,
+    pub data: RunData,
+    /// What follows from the settings, for people.
+    pub notes: Vec<String>,
+    pub warnings: Vec<String>,
+    /// The settings as TOML; reading it back gives the same settings.
+    pub settings: String,
+    /// Two workers share it only if they compute the same steps over as many images.
+    pub fingerprint: u32,
+}
+
+/// A run of one kind: its first state and its learners.
 pub trait Job: Clone + Send + 'static {
     type State;
 
     type Learner<'a>: Learner;
 
-    fn plan(&self) -> &Arc<RunPlan>;
-
-    fn data(&self) -> &Arc<Dataset>;
-
-    /// The images to evaluate on, where these are others.
-    fn val(&self) -> Option<&Arc<Dataset>>;
-
-    /// What follows from the settings, for people.
-    fn notes(&self) -> &[String];
-
-    fn warnings(&self) -> &[String];
-
-    /// The settings as TOML; reading it back gives the same settings.
-    fn settings(&self) -> String;
-
-    /// A number that two workers share only if they compute the same steps over as many images.
-    fn fingerprint(&self) -> u32;
+    fn resolved(&self) -> &ResolvedRun;
 
     /// The state of a new run, before the weights that the settings name.
     fn first_state(&self, device: &Device) -> Result<Self::State>;
@@ -54,4 +62,34 @@ pub trait Job: Clone + Send + 'static {
         step: usize,
         interrupted: &Arc<AtomicBool>,
     ) -> Result<Self::Learner<'a>>;
+}
+
+impl ResolvedRun {
+    /// A run with `settings`, of which `plan` is what the loop follows.
+    pub fn new<C: TrainConfig>(
+        settings: &SettingsOf<C>,
+        plan: RunPlan,
+        data: RunData,
+        notes: Vec<String>,
+        warnings: Vec<String>,
+    ) -> Self {
+        Self {
+            plan: Arc::new(plan),
+            notes,
+            warnings,
+            settings: settings.to_toml(),
+            fingerprint: settings.fingerprint(data.train.len(), data.train.classes()),
+            data,
+        }
+    }
+}
+
+impl RunData {
+    pub fn open(settings: &RunSettings) -> Result<Self> {
+        let val = settings.val.as_deref().map(Dataset::open).transpose()?;
+        Ok(Self {
+            train: Arc::new(Dataset::open(&settings.data)?),
+            val: val.map(Arc::new),
+        })
+    }
 }

@@ -8,9 +8,10 @@ use burn::tensor::Device;
 
 use super::checkpoint::load;
 use super::clock::Clock;
+use super::devices::RunDevices;
 use super::display::Display;
 use super::evaluator::Evaluator;
-use super::job::Job;
+use super::job::{Job, ResolvedRun, RunData};
 use super::leader::Leader;
 use super::learner::Learner;
 use super::listeners::Listeners;
@@ -41,17 +42,18 @@ pub fn prepare_leader<'a, J: Job>(
 ) -> Result<Leader<J::Learner<'a>>> {
     let Seat { team, options } = seat;
     let job = &process.job;
-    print_plan(process, &dir);
+    let resolved = job.resolved();
+    print_plan(resolved, &process.devices, &dir);
     if !resume {
-        println!("\n{}", job.settings());
+        println!("\n{}", resolved.settings);
         // From here on the folder holds a run that `--resume` continues.
-        write_atomically(&dir.config(), commented(job).as_bytes())?;
+        write_atomically(&dir.config(), commented(resolved).as_bytes())?;
     }
 
     let start = start(job, &options.device, &dir, resume)?;
     let step = start.step;
 
-    let run = job.plan();
+    let run = &resolved.plan;
     let metrics = Metrics::open(&dir, step)?;
     let status = Status {
         total: run.total_steps,
@@ -69,7 +71,7 @@ pub fn prepare_leader<'a, J: Job>(
     }
 
     // Workers with other settings or images would go apart without a word.
-    team.check_same(job.fingerprint())?;
+    team.check_same(resolved.fingerprint)?;
     let state = start.state;
     send_state(team, run, step, || job.snapshot(&state))?;
 
@@ -82,37 +84,36 @@ pub fn prepare_leader<'a, J: Job>(
         saved: start.saved,
     };
     let evaluator = Evaluator {
-        data: job.data().clone(),
-        val: job.val().cloned(),
+        data: resolved.data.clone(),
         device: options.device.clone(),
         threads: options.loader_threads,
     };
     Ok(Leader::new(learner, step, listeners, saver, evaluator))
 }
 
-fn print_plan<J: Job>(process: &Process<J>, dir: &RunDir) {
-    let job = &process.job;
-    println!("data    {}", job.data().description());
-    if let Some(val) = job.val() {
+fn print_plan(resolved: &ResolvedRun, devices: &RunDevices, dir: &RunDir) {
+    let RunData { train, val } = &resolved.data;
+    println!("data    {}", train.description());
+    if let Some(val) = val {
         println!("val     {}", val.description());
     }
-    println!("device  {}", process.devices.device_names());
+    println!("device  {}", devices.device_names());
     println!("out     {}", dir.path().display());
-    for note in job.notes() {
+    for note in &resolved.notes {
         println!("        {note}");
     }
-    for warning in job.warnings() {
+    for warning in &resolved.warnings {
         println!("warning {warning}");
     }
 }
 
 /// The settings as TOML, headed by the notes as comments.
-fn commented(job: &impl Job) -> String {
+fn commented(resolved: &ResolvedRun) -> String {
     let mut text = String::new();
-    for line in job.notes().iter().chain(job.warnings()) {
+    for line in resolved.notes.iter().chain(&resolved.warnings) {
         text += &format!("# {line}\n");
     }
-    text + "\n" + &job.settings()
+    text + "\n" + &resolved.settings
 }
 
 /// The state of the run in `dir`, or that of a new run if nothing is resumed or was saved.
@@ -123,7 +124,7 @@ fn start<J: Job>(
     resume: bool,
 ) -> Result<StartPoint<J::State>> {
     let saved = if resume {
-        load(dir, job.plan().identity)?
+        load(dir, job.resolved().plan.identity)?
     } else {
         None
     };

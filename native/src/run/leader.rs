@@ -187,14 +187,17 @@ impl<L: Learner> Leader<L> {
                     .save_checkpoint(&self.learner, 0, None, &mut self.listeners)?;
             }
             self.learner
-                .preview(&self.evaluator.data, &self.saver.dir)?;
+                .preview(&self.evaluator.data.train, &self.saver.dir)?;
             for line in self.evaluate(0)? {
                 println!("{line}");
             }
-        } else if self.step == self.plan.total_steps {
-            // A process that was killed after its last checkpoint has not written what follows it.
-            self.saver
-                .publish(&self.learner, self.step, &mut self.listeners)?;
+        } else {
+            // A process that was killed after its checkpoint has not written what follows it.
+            if self.step == self.plan.total_steps {
+                self.saver
+                    .publish(&self.learner, self.step, &mut self.listeners)?;
+            }
+            self.publish_if_best()?;
         }
 
         // What came before does not count towards the first images a second.
@@ -248,13 +251,19 @@ impl<L: Learner> Leader<L> {
 
         let keep = epochs.is_multiple_of(self.plan.settings.checkpoint_every);
         self.save(keep.then_some(epochs))?;
+        self.publish_if_best()?;
+
+        // Neither evaluations nor saving count towards the next images a second.
+        self.restart_windows();
+        Ok(())
+    }
+
+    /// Writes the best file again if this epoch is better than all before it.
+    fn publish_if_best(&mut self) -> Result<()> {
         if self.is_best() {
             self.saver
                 .publish_best(&self.learner, self.step, &mut self.listeners)?;
         }
-
-        // Neither evaluations nor saving count towards the next images a second.
-        self.restart_windows();
         Ok(())
     }
 

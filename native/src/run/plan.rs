@@ -1,10 +1,11 @@
 //! What a run does, whatever it trains.
 
+use ibot_core::model::BackboneConfig;
 use ibot_core::weights::ModelHeader;
 
 use super::checkpoint::Identity;
 use crate::eval::ScheduledEval;
-use crate::settings::RunSettings;
+use crate::settings::{RunSettings, SettingsOf, TrainConfig};
 
 /// The part of a plan that the loop follows.
 #[derive(Clone, Debug)]
@@ -22,6 +23,31 @@ pub struct RunPlan {
 }
 
 impl RunPlan {
+    /// The plan of a run with `settings` on `backbone`, whose epochs have `steps_per_epoch` of its
+    /// `total_steps`.
+    pub fn new<C: TrainConfig>(
+        settings: &SettingsOf<C>,
+        backbone: BackboneConfig,
+        steps_per_epoch: usize,
+        total_steps: usize,
+        identity: Identity,
+    ) -> Self {
+        Self {
+            settings: settings.run.clone(),
+            evals: settings.eval.clone(),
+            eval_size: settings.config.eval_size(),
+            batch_size: settings.config.batch_size(),
+            steps_per_epoch,
+            total_steps,
+            identity,
+            model: ModelHeader {
+                backbone,
+                eval_resize: settings.eval_resize(),
+                step: 0,
+            },
+        }
+    }
+
     /// What files say about the network after `step` steps.
     pub fn model_after(&self, step: usize) -> ModelHeader {
         ModelHeader {

@@ -27,7 +27,7 @@ pub struct Process<J> {
 impl<J: Job> Process<J> {
     /// Connects the workers of this process, in the order of their ranks.
     pub fn connect(&self) -> Result<Vec<Seat>> {
-        let plan = self.job.plan();
+        let plan = &self.job.resolved().plan;
         let run = &plan.settings;
         let RunDevices { devices, launch } = &self.devices;
         let nccl = if run.exchange_nccl {
@@ -74,14 +74,14 @@ impl<J: Job> Process<J> {
     pub fn follow(&self, seat: Seat) -> Result<Ending> {
         let Seat { team, options } = &seat;
         let result = catch_panic(|| {
-            team.check_same(self.job.fingerprint())?;
+            team.check_same(self.job.resolved().fingerprint)?;
             let (snapshot, step) = receive_state(team)?;
             let state = self.job.first_state(&options.device)?;
             let state = self.job.restored(state, snapshot);
             let state = state.context("the state of worker 0")?;
 
             let mut learner = self.job.learner(&seat, state, step, &self.interrupted)?;
-            let total = self.job.plan().total_steps;
+            let total = self.job.resolved().plan.total_steps;
             follow(&mut learner, step, total, team.rank(), &self.interrupted)
         });
         seat.team.end(&result);

@@ -8,6 +8,7 @@ mod run;
 mod suggest;
 mod train_config;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
@@ -37,6 +38,14 @@ pub enum AnySettings {
 }
 
 impl AnySettings {
+    /// The command that continues such a run.
+    pub fn command(&self) -> &'static str {
+        match self {
+            Self::Pretrain(_) => Config::COMMAND,
+            Self::Finetune(_) => FinetuneConfig::COMMAND,
+        }
+    }
+
     /// The settings in a file, which are those of the kind that has all of its keys.
     ///
     /// # Errors
@@ -135,6 +144,20 @@ impl<C: TrainConfig> SettingsOf<C> {
     pub fn eval_resize(&self) -> f64 {
         let ratio = self.eval.iter().find_map(|eval| eval.resize);
         ratio.unwrap_or(ModelHeader::USUAL_RESIZE)
+    }
+
+    /// A number that two workers share only if they compute the same steps over as many images of
+    /// the same classes.
+    pub fn fingerprint(&self, images: usize, classes: &[String]) -> u32 {
+        // The text that config.toml has, without settings that may differ between workers, such as
+        // their threads. Plain structs always have a TOML form.
+        let mut identity = toml::to_string(&self.config).unwrap_or_default();
+        // Writing to a String cannot fail.
+        let _ = writeln!(identity, "run.seed = {}", self.run.seed);
+        let _ = writeln!(identity, "run.exchange_f16 = {}", self.run.exchange_f16);
+        let _ = writeln!(identity, "images = {images}");
+        let _ = writeln!(identity, "classes = {classes:?}");
+        crc32fast::hash(identity.as_bytes())
     }
 
     /// The settings as TOML; reading it back gives the same settings.

@@ -12,6 +12,9 @@ use super::recipe;
 
 /// The settings of what a run trains, beside those of the run itself.
 pub trait TrainConfig: Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned {
+    /// The command that trains it.
+    const COMMAND: &'static str;
+
     /// Recipes inside the binary: name and text.
     const RECIPES: &'static [(&'static str, &'static str)];
 
@@ -19,9 +22,14 @@ pub trait TrainConfig: Clone + Debug + Default + PartialEq + Serialize + Deseria
 
     /// Images of a step, all workers together.
     fn batch_size(&self) -> usize;
+
+    /// Side of the images of an evaluation, unless its settings say otherwise.
+    fn eval_size(&self) -> usize;
 }
 
 impl TrainConfig for Config {
+    const COMMAND: &'static str = "pretrain";
+
     const RECIPES: &'static [(&'static str, &'static str)] = &recipe::RECIPES;
 
     fn check(&self, problems: &mut Problems) {
@@ -31,9 +39,15 @@ impl TrainConfig for Config {
     fn batch_size(&self) -> usize {
         self.optim.batch_size
     }
+
+    fn eval_size(&self) -> usize {
+        self.crops.global_size
+    }
 }
 
 impl TrainConfig for FinetuneConfig {
+    const COMMAND: &'static str = "finetune";
+
     const RECIPES: &'static [(&'static str, &'static str)] = &recipe::FINETUNE_RECIPES;
 
     fn check(&self, problems: &mut Problems) {
@@ -42,5 +56,9 @@ impl TrainConfig for FinetuneConfig {
 
     fn batch_size(&self) -> usize {
         self.optim.batch_size
+    }
+
+    fn eval_size(&self) -> usize {
+        self.model.image_size
     }
 }

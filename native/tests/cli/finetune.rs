@@ -205,6 +205,18 @@ fn low_ranks_end_in_plain_weights() {
     let run = folder.path().join("run");
     let settings = ["--set=optim.epochs=1", "--set=model.lora_rank=2"];
     succeed(finetune(&run, &settings));
+    // As a kill between the checkpoint and the best file leaves it.
+    let best = run.join("best.safetensors");
+    let kept = weights(&best);
+    fs::remove_file(&best).expect("a file");
+    let mut resume = ibot();
+    resume.args(["finetune", "--resume", "--device=cpu", "--out"]);
+    succeed({
+        resume.arg(&run);
+        resume
+    });
+    assert!(weights(&best) == kept, "the best file is there again");
+
     let tuned = weights(&run.join("classifier.safetensors"));
     let before = weights(&pretrained().join("teacher.safetensors"));
     assert!(
@@ -262,6 +274,13 @@ fn what_cannot_be_learned_is_named() {
         "{size}"
     );
     assert!(!out.exists(), "no folder is left behind");
+
+    let mut other = ibot();
+    other
+        .args(["finetune", "--resume", "--out"])
+        .arg(pretrained());
+    let other = fail(other);
+    assert!(other.contains("`ibot pretrain --resume`"), "{other}");
 
     let mut resumed = ibot();
     resumed.args(["finetune", "--resume", "--out"]).arg(&out);

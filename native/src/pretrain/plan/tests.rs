@@ -31,7 +31,7 @@ fn runs_of_other_steps_have_other_fingerprints() {
     let images = 10_000;
     let fingerprint = |assignments: &[&str]| {
         let plan = plan(assignments, images).expect("enough images");
-        plan.fingerprint(images)
+        plan.settings.fingerprint(images, &[])
     };
     let first = fingerprint(&[]);
     assert_eq!(
