@@ -121,7 +121,7 @@ fn check_labels(data: &Dataset, val: Option<&Dataset>) -> Result<()> {
     let mut unknown = val.classes().iter();
     if let Some(class) = unknown.find(|class| !data.classes().contains(class)) {
         bail!(
-            "{} has the class `{class}`, which {name} has not: the classifier cannot learn it",
+            "{} has the class `{class}`, which {name} does not have: the classifier cannot learn it",
             val.description()
         );
     }
